@@ -1,0 +1,291 @@
+//! What a deposit is: the request as it was made, and the facts that observations change.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::asset::Asset;
+use super::ids::DepositId;
+use super::money::{Amount, UsdMicros};
+use super::time::Timestamp;
+
+/// Where a deposit stands (INTERFACE.md, "States"). Facts outlive the state that brought them (an outcome
+/// stays through a refund), so they stand beside the state, in [`Facts`], and not inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Accepted and stored; no wallet yet.
+    Requested,
+    /// The wallet exists, nothing was seen.
+    AwaitingPayment,
+    /// Seen on the chain.
+    Confirming,
+    /// A part arrived, more may come.
+    Underpaid,
+    /// Credited.
+    Settled,
+    /// Closed with less than required.
+    Short,
+    /// Not paid in time.
+    Expired,
+    /// An error at the processor.
+    Failed,
+    /// Locked by the processor's compliance.
+    Held,
+    /// Money goes back.
+    Refunding,
+    /// Money went back.
+    Refunded,
+    /// The upstream refused to make a wallet.
+    Rejected,
+    /// It cannot be known whether a wallet was made.
+    Unresolved,
+}
+
+impl State {
+    /// Every state, in the order of a deposit's life.
+    pub const ALL: &[Self] = &[
+        Self::Requested,
+        Self::AwaitingPayment,
+        Self::Confirming,
+        Self::Underpaid,
+        Self::Settled,
+        Self::Short,
+        Self::Expired,
+        Self::Failed,
+        Self::Held,
+        Self::Refunding,
+        Self::Refunded,
+        Self::Rejected,
+        Self::Unresolved,
+    ];
+
+    /// The word used everywhere outside: ledger, API, mail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::AwaitingPayment => "awaiting_payment",
+            Self::Confirming => "confirming",
+            Self::Underpaid => "underpaid",
+            Self::Settled => "settled",
+            Self::Short => "short",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Refunding => "refunding",
+            Self::Refunded => "refunded",
+            Self::Rejected => "rejected",
+            Self::Unresolved => "unresolved",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|state| state.as_str() == text)
+    }
+
+    /// True where nothing more is expected, though more may come ("final is not the end").
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Settled
+                | Self::Short
+                | Self::Expired
+                | Self::Failed
+                | Self::Refunded
+                | Self::Rejected
+                | Self::Unresolved
+        )
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What was asked for; never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The currency and its network.
+    pub asset: Asset,
+    /// US dollars asked for, as they were written.
+    pub amount: Amount,
+    /// A coupon to spend on the wallet.
+    pub coupon: Option<String>,
+    /// The customer's own words for this deposit.
+    pub reference: Option<String>,
+    /// Mail addresses that get this deposit's events, beside the rules'.
+    pub notify: Vec<String>,
+    /// When it was accepted.
+    pub requested_at: Timestamp,
+}
+
+/// The direct wallet that the upstream made (CONTRACT.md, section 1), with its latest figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wallet {
+    /// The upstream's name for the order.
+    pub order_id: String,
+    /// Where to pay.
+    pub address: String,
+    /// The upstream's payment page.
+    pub url: Option<String>,
+    /// US dollars that the upstream counts for it, its latest figure.
+    pub amount_usd: Amount,
+    /// Exactly what is to be paid, in the currency.
+    pub amount_crypto: Amount,
+    /// The deadline.
+    pub expire_at: Timestamp,
+    /// When we learnt of it.
+    pub created_at: Timestamp,
+}
+
+/// How a settled deposit was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As required.
+    Exact,
+    /// More than required.
+    Over,
+}
+
+impl Outcome {
+    /// The word used outside.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Over => "over",
+        }
+    }
+}
+
+/// Which upstream figure a booked amount came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureSource {
+    /// `payment_amount_usd` of a look.
+    PaymentAmountUsd,
+    /// `amountInUSD` of a look.
+    AmountInUsd,
+}
+
+/// What the journal holds for the deposit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Booked {
+    /// Dollars credited.
+    pub usd: UsdMicros,
+    /// What was paid for them in the currency, where the upstream said so.
+    pub crypto: Option<Amount>,
+    /// Where the dollars' figure came from.
+    pub source: FigureSource,
+    /// What reconciliation has added to the dollars (or taken away), once borne out.
+    #[serde(default)]
+    pub correction: UsdMicros,
+}
+
+impl Booked {
+    /// What the account was credited with in all.
+    #[must_use]
+    pub fn total(&self) -> UsdMicros {
+        UsdMicros::new(self.usd.get().saturating_add(self.correction.get()))
+    }
+}
+
+/// The payment figures of the latest look; all optional upstream (CONTRACT.md, section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Payment {
+    /// What arrived, in the currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
+    /// What arrived, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_usd: Option<Amount>,
+    /// What the payer sent, in the currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer_amount: Option<Amount>,
+}
+
+/// Who can clear a review flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewKind {
+    /// The next ordinary look.
+    Passing,
+    /// A person only.
+    Standing,
+}
+
+/// Why a person should look at the deposit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// In words.
+    pub reason: String,
+    /// Who can clear it.
+    pub kind: ReviewKind,
+}
+
+/// Everything that observations change: the snapshot that each event carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Where it stands.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// The wallet, once it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<Wallet>,
+    /// The upstream's raw status word, as it was last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_status: Option<String>,
+    /// The transaction on the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub txid: Option<String>,
+    /// The payment figures of the latest look.
+    #[serde(default)]
+    pub payment: Payment,
+    /// How it was paid, once settled; stays through a refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// When it was first called expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
+    /// When the credit was first booked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    /// It had been called expired before it settled.
+    #[serde(default)]
+    pub late: bool,
+    /// What the journal holds as credited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booked: Option<Booked>,
+    /// When the refund was booked; the whole of `booked` went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded_at: Option<Timestamp>,
+    /// The review flag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+    /// The last reason that a person has cleared: it is not raised again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<String>,
+}
+
+/// A request for money and its fate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deposit {
+    /// Our name for it.
+    pub id: DepositId,
+    /// How many events it has: the compare-and-set value of the ledger.
+    pub version: i64,
+    /// What was asked for.
+    pub request: Request,
+    /// What became of it.
+    pub facts: Facts,
+    /// When an event last changed it.
+    pub updated_at: Timestamp,
+}

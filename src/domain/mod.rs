@@ -1,0 +1,11 @@
+//! The rules of a deposit's life, pure: no input or output, no clock, no foreign shapes.
+
+pub mod asset;
+pub mod deposit;
+pub mod event;
+pub mod ids;
+pub mod journal;
+pub mod money;
+pub mod poll;
+pub mod report;
+pub mod time;

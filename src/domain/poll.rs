@@ -1,0 +1,124 @@
+//! When to look at a deposit again, and how urgent that is.
+
+use std::time::Duration;
+
+use super::deposit::{Deposit, State};
+use super::time::Timestamp;
+
+/// The intervals of `[polling]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// While a payment is awaited.
+    pub interval: Duration,
+    /// Once it has been seen on the chain.
+    pub confirming_interval: Duration,
+    /// After the deadline, before an unpaid deposit is called expired.
+    pub expiry_grace: Duration,
+    /// A deposit that confirms for longer is flagged.
+    pub confirming_limit: Duration,
+    /// How long a final state is still looked at.
+    pub late_watch: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(15),
+            confirming_interval: Duration::from_secs(10),
+            expiry_grace: Duration::from_mins(15),
+            confirming_limit: Duration::from_hours(24),
+            late_watch: Duration::from_hours(7 * 24),
+        }
+    }
+}
+
+/// The longest time between two looks at a final state.
+const WATCH_CEILING: Duration = Duration::from_hours(12);
+/// A deadline nearer than this makes a look urgent.
+const NEAR_DEADLINE: Duration = Duration::from_mins(5);
+
+/// Who goes first when the request budget is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// Money is on its way.
+    Confirming = 0,
+    /// The deadline is near, or has just passed.
+    NearDeadline = 1,
+    /// A payment is awaited.
+    Awaiting = 2,
+    /// A final state, watched.
+    Watch = 3,
+}
+
+impl Urgency {
+    /// All of them, most urgent first.
+    pub const ALL: &[Self] = &[Self::Confirming, Self::NearDeadline, Self::Awaiting, Self::Watch];
+
+    /// How much later than it is due a look may be put for the sake of more urgent ones. A look that has
+    /// waited longer than that goes before everything that is due now: nobody starves.
+    #[must_use]
+    pub const fn patience(self) -> Duration {
+        match self {
+            Self::Confirming => Duration::ZERO,
+            Self::NearDeadline => Duration::from_secs(30),
+            Self::Awaiting => Duration::from_mins(2),
+            Self::Watch => Duration::from_mins(30),
+        }
+    }
+}
+
+/// When to act on a deposit again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Not before this instant.
+    pub at: Timestamp,
+    /// Its place in the queue.
+    pub urgency: Urgency,
+}
+
+/// When to look at `deposit` again after a look at `now`; `None` where nobody needs to look.
+#[must_use]
+pub fn next_look(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
+    let facts = &deposit.facts;
+    let wallet = facts.wallet.as_ref()?;
+    let spread = |span: Duration| now.plus(with_jitter(span, deposit, now));
+    match facts.state {
+        State::Requested | State::Rejected | State::Unresolved => None,
+        State::Confirming => {
+            Some(Due { at: spread(policy.confirming_interval), urgency: Urgency::Confirming })
+        }
+        State::AwaitingPayment => {
+            // A look right after the deadline's grace decides: do not let it wait for a whole interval.
+            let verdict = wallet.expire_at.plus(policy.expiry_grace);
+            let next = spread(policy.interval);
+            let at = if verdict > now { next.min(verdict) } else { next };
+            let near = wallet.expire_at.since(at) < NEAR_DEADLINE;
+            Some(Due { at, urgency: if near { Urgency::NearDeadline } else { Urgency::Awaiting } })
+        }
+        State::Underpaid | State::Refunding => {
+            Some(Due { at: spread(policy.interval), urgency: Urgency::Awaiting })
+        }
+        State::Held => {
+            Some(Due { at: spread(policy.interval.saturating_mul(4)), urgency: Urgency::Awaiting })
+        }
+        State::Settled | State::Short | State::Expired | State::Failed | State::Refunded => {
+            let end = facts.since.plus(policy.late_watch);
+            if now >= end {
+                return None;
+            }
+            // Waits of 4, 8, 16.. intervals add up to this rule without counting looks.
+            let passed = now.since(facts.since);
+            let wait = policy.interval.saturating_mul(4).saturating_add(passed).min(WATCH_CEILING);
+            Some(Due { at: spread(wait).min(end), urgency: Urgency::Watch })
+        }
+    }
+}
+
+/// `span` and up to a tenth more, different for each deposit and look but the same when asked again.
+#[must_use]
+fn with_jitter(span: Duration, deposit: &Deposit, now: Timestamp) -> Duration {
+    let tenth = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).checked_div(10).unwrap_or(0);
+    let seed = u64::try_from(deposit.id.uuid().as_u128() & u128::from(u64::MAX)).unwrap_or(0);
+    let mixed = (seed ^ now.as_millis().unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
+    span.saturating_add(Duration::from_millis(mixed.checked_rem(tenth.saturating_add(1)).unwrap_or(0)))
+}

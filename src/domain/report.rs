@@ -1,0 +1,141 @@
+//! What the upstream can say to us, in our words: of one order, of the invoices, of the balance.
+
+use super::money::Amount;
+use super::time::Timestamp;
+
+/// What the upstream says of one order, on creation and at every look (CONTRACT.md, sections 1 and 2).
+/// Every field is optional there; absence is not contradiction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrderReport {
+    /// `order_id`.
+    pub order_id: Option<String>,
+    /// `to_address`.
+    pub address: Option<String>,
+    /// `currency`, in whatever case.
+    pub currency: Option<String>,
+    /// `network`, in whatever case.
+    pub network: Option<String>,
+    /// `amountInUSD`.
+    pub amount_usd: Option<Amount>,
+    /// `amountInCrypto`.
+    pub amount_crypto: Option<Amount>,
+    /// `expire_at`.
+    pub expire_at: Option<Timestamp>,
+    /// `url`.
+    pub url: Option<String>,
+    /// The status word as it was written, from the first place that holds a string.
+    pub status: Option<String>,
+    /// `txid`.
+    pub txid: Option<String>,
+    /// `payment_amount`: what arrived, in the currency.
+    pub payment_amount: Option<Amount>,
+    /// `payment_amount_usd`: what arrived, in US dollars.
+    pub payment_amount_usd: Option<Amount>,
+    /// `payer_amount`: what the payer sent, in the currency.
+    pub payer_amount: Option<Amount>,
+}
+
+/// One top-up in the upstream's history, ours or not (CONTRACT.md, section 3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Invoice {
+    /// `sesid`.
+    pub sesid: Option<String>,
+    /// `payId`.
+    pub pay_id: Option<String>,
+    /// `method`, in whatever case.
+    pub method: Option<String>,
+    /// `amount`, whole US cents.
+    pub amount_cents: i64,
+    /// `created`, read with the configured zone; `None` where it is unreadable.
+    pub created: Option<Timestamp>,
+    /// `status` as it was written.
+    pub status: Option<String>,
+}
+
+/// The account's figures (CONTRACT.md, section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// `balance`, whole US cents; falls as services are bought.
+    pub balance_cents: i64,
+    /// `totalCharges`, whole US cents; only grows.
+    pub total_charges_cents: i64,
+}
+
+/// A coupon of the account (CONTRACT.md, section 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coupon {
+    /// `code`.
+    pub code: String,
+    /// `status` as it was written, e.g. `issued`.
+    pub status: Option<String>,
+    /// `percentage` of discount.
+    pub percentage: Option<i64>,
+    /// `expiredAt`, read with the configured zone.
+    pub expired_at: Option<Timestamp>,
+}
+
+/// A status word of the processor (CONTRACT.md, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Waiting for the transaction to appear; also what a missing word means.
+    Check,
+    /// Payment in processing.
+    Process,
+    /// Seen on the chain, waiting for confirmations.
+    ConfirmCheck,
+    /// Less than required arrived, more may come.
+    WrongAmountWaiting,
+    /// Paid exactly.
+    Paid,
+    /// Paid, more than required.
+    PaidOver,
+    /// Paid less than required, closed.
+    WrongAmount,
+    /// Not paid in time.
+    Cancel,
+    /// Error in payment.
+    Fail,
+    /// Error at the processor.
+    SystemFail,
+    /// Refund under way.
+    RefundProcess,
+    /// Refund failed.
+    RefundFail,
+    /// Refunded.
+    RefundPaid,
+    /// Held by the anti-money-laundering programme.
+    Locked,
+}
+
+impl Status {
+    /// Every word with its meaning.
+    pub const WORDS: &[(&str, Self)] = &[
+        ("check", Self::Check),
+        ("process", Self::Process),
+        ("confirm_check", Self::ConfirmCheck),
+        ("wrong_amount_waiting", Self::WrongAmountWaiting),
+        ("paid", Self::Paid),
+        ("paid_over", Self::PaidOver),
+        ("wrong_amount", Self::WrongAmount),
+        ("cancel", Self::Cancel),
+        ("fail", Self::Fail),
+        ("system_fail", Self::SystemFail),
+        ("refund_process", Self::RefundProcess),
+        ("refund_fail", Self::RefundFail),
+        ("refund_paid", Self::RefundPaid),
+        ("locked", Self::Locked),
+    ];
+
+    /// Reads a word in any letter case; `None` for a word that the contract does not know.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let word = word.trim();
+        Self::WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, status)| *status)
+    }
+
+    /// True where the upstream has credited the account for certain.
+    #[must_use]
+    pub const fn is_credited(self) -> bool {
+        matches!(self, Self::Paid | Self::PaidOver)
+    }
+}

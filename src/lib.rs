@@ -1,0 +1,4 @@
+//! `depositd` tracks the top-ups of a prepaid SMSOnline account from the request to the books.
+
+pub mod clock;
+pub mod domain;

