@@ -144,6 +144,15 @@ pub struct Wallet {
     pub created_at: Timestamp,
 }
 
+impl Wallet {
+    /// The UUID at the end of the payment link, by which an invoice may name the order (CONTRACT.md, section 3).
+    #[must_use]
+    pub fn link_id(&self) -> Option<&str> {
+        let last = self.url.as_deref()?.trim_end_matches('/').rsplit('/').next()?;
+        uuid::Uuid::parse_str(last).is_ok().then_some(last)
+    }
+}
+
 /// How a settled deposit was paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,11 +1,14 @@
 //! The rules of a deposit's life, pure: no input or output, no clock, no foreign shapes.
 
+pub mod address;
 pub mod asset;
 pub mod deposit;
 pub mod event;
 pub mod ids;
 pub mod journal;
 pub mod money;
+pub mod observe;
 pub mod poll;
+pub mod reconcile;
 pub mod report;
 pub mod time;

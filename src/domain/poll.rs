@@ -48,18 +48,20 @@ pub enum Urgency {
     Awaiting = 2,
     /// A final state, watched.
     Watch = 3,
+    /// No wallet yet: not looked at, but asked for; a queue of its own.
+    Create = 4,
 }
 
 impl Urgency {
-    /// All of them, most urgent first.
-    pub const ALL: &[Self] = &[Self::Confirming, Self::NearDeadline, Self::Awaiting, Self::Watch];
+    /// The looks, most urgent first.
+    pub const LOOKS: &[Self] = &[Self::Confirming, Self::NearDeadline, Self::Awaiting, Self::Watch];
 
     /// How much later than it is due a look may be put for the sake of more urgent ones. A look that has
     /// waited longer than that goes before everything that is due now: nobody starves.
     #[must_use]
     pub const fn patience(self) -> Duration {
         match self {
-            Self::Confirming => Duration::ZERO,
+            Self::Confirming | Self::Create => Duration::ZERO,
             Self::NearDeadline => Duration::from_secs(30),
             Self::Awaiting => Duration::from_mins(2),
             Self::Watch => Duration::from_mins(30),

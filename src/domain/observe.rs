@@ -1,0 +1,578 @@
+//! How an observation changes a deposit: the only way one ever does. Pure; the old value is consumed.
+
+use super::address::{self, AddressVerdict};
+use super::deposit::{Booked, Deposit, Facts, FigureSource, Outcome, Review, ReviewKind, State, Wallet};
+use super::event::{Event, EventName, Step};
+use super::journal;
+use super::money::{Amount, UsdMicros};
+use super::poll::{self, Policy};
+use super::report::{OrderReport, Status};
+use super::time::Timestamp;
+
+/// What was seen, or decided, of one deposit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// The upstream answered our request for a wallet, or an attempt of unknown outcome was found again.
+    Wallet(Box<OrderReport>),
+    /// The upstream refused to make a wallet, in these words.
+    Refused(String),
+    /// No attempt is left, and what the last ones did cannot be known.
+    OutOfAttempts,
+    /// A successful look at the order.
+    Looked(Box<OrderReport>),
+    /// The upstream says that it does not know the order, in these words.
+    UnknownOrder(String),
+    /// A person has looked, and notes this.
+    Reviewed(String),
+    /// Reconciliation found that the upstream credited this much, and that its total bears it out.
+    Corrected {
+        /// What was credited in all.
+        credited: UsdMicros,
+        /// Why it is believed.
+        reason: String,
+    },
+}
+
+/// An observation that cannot be made of a deposit in its state: a fault in the caller, never in the upstream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTransition {
+    /// A wallet for a deposit that has one, a look at one that has none, a refusal after creation.
+    #[error("a deposit that is {state} cannot be observed as {observed}")]
+    OutOfPlace {
+        /// Where the deposit stands.
+        state: State,
+        /// What the observation was.
+        observed: &'static str,
+    },
+    /// There is nothing to review.
+    #[error("the deposit carries no review flag")]
+    NothingToReview,
+}
+
+impl Deposit {
+    /// The deposit after `observation`, with what happened and when to look again.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] where the observation does not fit the deposit; nothing has changed then.
+    pub fn observe(
+        self,
+        observation: Observation,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Step, InvalidTransition> {
+        let state = self.facts.state;
+        let unborn = matches!(state, State::Requested | State::Unresolved) && self.facts.wallet.is_none();
+        let out_of_place = |observed| Err(InvalidTransition::OutOfPlace { state, observed });
+        let mut draft = Draft::new(self, now);
+        match observation {
+            Observation::Wallet(report) if unborn => draft.receive_wallet(&report, policy),
+            Observation::Refused(words) if state == State::Requested => {
+                draft.enter(State::Rejected, Some(words));
+            }
+            Observation::OutOfAttempts if state == State::Requested => draft
+                .enter(State::Unresolved, Some("every attempt ended without a readable answer".to_owned())),
+            Observation::Looked(report) if draft.facts.wallet.is_some() => draft.look(&report, policy),
+            Observation::UnknownOrder(words) if draft.facts.wallet.is_some() => {
+                draft.flag(ReviewKind::Passing, format!("the upstream does not know this order: {words}"));
+            }
+            Observation::Reviewed(note) => draft.reviewed(note)?,
+            Observation::Corrected { credited, reason } if draft.facts.booked.is_some() => {
+                draft.correct(credited, reason);
+            }
+            Observation::Wallet(_) => return out_of_place("given a wallet"),
+            Observation::Refused(_) => return out_of_place("refused"),
+            Observation::OutOfAttempts => return out_of_place("out of attempts"),
+            Observation::Looked(_) | Observation::UnknownOrder(_) => return out_of_place("looked at"),
+            Observation::Corrected { .. } => return out_of_place("corrected"),
+        }
+        Ok(draft.finish(policy))
+    }
+
+    /// The first step of a deposit: it was asked for.
+    #[must_use]
+    pub fn open(id: super::ids::DepositId, request: super::deposit::Request) -> Step {
+        let now = request.requested_at;
+        let facts = Facts::new(now);
+        let deposit = Self { id, version: 0, request, facts, updated_at: now };
+        let mut draft = Draft::new(deposit, now);
+        draft.push(EventName::Requested, None, None);
+        let mut step = draft.finish(&Policy::default());
+        step.due = Some(poll::Due { at: now, urgency: poll::Urgency::Create });
+        step
+    }
+}
+
+impl Facts {
+    /// What is known of a deposit that was just asked for.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            state: State::Requested,
+            since: now,
+            wallet: None,
+            upstream_status: None,
+            txid: None,
+            payment: super::deposit::Payment::default(),
+            outcome: None,
+            expired_at: None,
+            settled_at: None,
+            late: false,
+            booked: None,
+            refunded_at: None,
+            review: None,
+            acknowledged: None,
+        }
+    }
+}
+
+/// Where a status word leads from a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Move {
+    /// Nothing new.
+    Stay,
+    /// A forward step.
+    To(State),
+    /// A forward step that a person should look at.
+    ToFlagged(State, &'static str),
+    /// A step back, or sideways: flagged, nothing taken.
+    Backward,
+    /// Nothing changes, but a person should know.
+    Flag(&'static str),
+}
+
+const CANCEL_AFTER_PART: &str = "cancelled upstream after a payment had been seen";
+const REFUND_FAILED: &str = "a refund failed upstream; the money stayed";
+
+/// The table of the deposit's life: from `state`, on `status`. `booked` says whether a credit is in the books,
+/// `expired_upstream` whether the upstream itself had said `cancel`.
+fn transition(state: State, status: Status, booked: bool, expired_upstream: bool) -> Move {
+    use State::{
+        AwaitingPayment, Confirming, Expired, Failed, Held, Refunded, Refunding, Rejected, Requested,
+        Settled, Short, Underpaid, Unresolved,
+    };
+    match (status, state) {
+        (_, Requested | Rejected | Unresolved) => Move::Stay,
+        (Status::Check | Status::Process, AwaitingPayment) => Move::Stay,
+        (Status::Check | Status::Process, Expired) if !expired_upstream => Move::Stay,
+        (Status::ConfirmCheck, Confirming) | (Status::WrongAmountWaiting, Underpaid) => Move::Stay,
+        (Status::ConfirmCheck, AwaitingPayment | Underpaid | Expired | Held) => Move::To(Confirming),
+        (Status::WrongAmountWaiting, AwaitingPayment | Confirming | Expired | Held) => Move::To(Underpaid),
+        (Status::Paid | Status::PaidOver, Settled) => Move::Stay,
+        (Status::Paid | Status::PaidOver, Refunded) => Move::Backward,
+        (Status::Paid | Status::PaidOver, Refunding) if booked => Move::Backward,
+        (Status::Paid | Status::PaidOver, _) => Move::To(Settled),
+        (Status::WrongAmount, Short) => Move::Stay,
+        (Status::WrongAmount, AwaitingPayment | Confirming | Underpaid | Expired | Held) => Move::To(Short),
+        (Status::Cancel, Expired) => Move::Stay,
+        (Status::Cancel, AwaitingPayment) => Move::To(Expired),
+        (Status::Cancel, Confirming | Underpaid | Held) => Move::ToFlagged(Expired, CANCEL_AFTER_PART),
+        (Status::Fail | Status::SystemFail, Failed) => Move::Stay,
+        (Status::Fail | Status::SystemFail, AwaitingPayment | Confirming | Underpaid | Expired | Held) => {
+            Move::To(Failed)
+        }
+        (Status::Locked, Held) => Move::Stay,
+        (Status::Locked, AwaitingPayment | Confirming | Underpaid | Expired | Short | Failed) => {
+            Move::To(Held)
+        }
+        (Status::RefundProcess, Refunding) | (Status::RefundPaid, Refunded) => Move::Stay,
+        (Status::RefundProcess, Refunded) => Move::Backward,
+        (Status::RefundProcess, _) => Move::To(Refunding),
+        (Status::RefundPaid, _) => Move::To(Refunded),
+        (Status::RefundFail, Refunding) if booked => Move::ToFlagged(Settled, REFUND_FAILED),
+        (Status::RefundFail, Refunded) => Move::Backward,
+        (Status::RefundFail, _) => Move::Flag(REFUND_FAILED),
+        _ => Move::Backward,
+    }
+}
+
+/// A step while it is made: the facts as they stand, and what has happened so far.
+struct Draft {
+    deposit: Deposit,
+    facts: Facts,
+    now: Timestamp,
+    events: Vec<Event>,
+    expected_version: i64,
+}
+
+impl Draft {
+    fn new(deposit: Deposit, now: Timestamp) -> Self {
+        let (facts, expected_version) = (deposit.facts.clone(), deposit.version);
+        // A wall clock that went back must not put a later event before an earlier one.
+        let now = now.max(deposit.updated_at);
+        Self { deposit, facts, now, events: Vec::new(), expected_version }
+    }
+
+    fn finish(mut self, policy: &Policy) -> Step {
+        self.deposit.facts = self.facts;
+        if !self.events.is_empty() {
+            let count = i64::try_from(self.events.len()).unwrap_or(i64::MAX);
+            self.deposit.version = self.deposit.version.saturating_add(count);
+            self.deposit.updated_at = self.now;
+        }
+        let due = poll::next_look(&self.deposit, self.now, policy);
+        Step { expected_version: self.expected_version, deposit: self.deposit, events: self.events, due }
+    }
+
+    /// Records that `name` happened: the facts as they stand now are its snapshot.
+    fn push(&mut self, name: EventName, from: Option<State>, reason: Option<String>) {
+        let before = self
+            .events
+            .last()
+            .map(|event| &event.facts)
+            .or_else(|| (self.deposit.version > 0).then_some(&self.deposit.facts));
+        let postings = journal::postings(&self.deposit.request, before, &self.facts);
+        self.events.push(Event {
+            name,
+            at: self.now,
+            from,
+            upstream_status: self.facts.upstream_status.clone(),
+            reason,
+            facts: self.facts.clone(),
+            postings,
+            mail_to: Vec::new(),
+        });
+    }
+
+    fn enter(&mut self, state: State, reason: Option<String>) {
+        let from = self.facts.state;
+        self.facts.state = state;
+        self.facts.since = self.now;
+        self.push(EventName::of_state(state), Some(from), reason);
+    }
+
+    fn same_state(&mut self, name: EventName, reason: Option<String>) {
+        let state = self.facts.state;
+        self.push(name, Some(state), reason);
+    }
+
+    fn flag(&mut self, kind: ReviewKind, reason: String) {
+        let stands = self.facts.review.as_ref().is_some_and(|review| {
+            review.reason == reason || (review.kind == ReviewKind::Standing && kind == ReviewKind::Passing)
+        });
+        if stands || self.facts.acknowledged.as_ref() == Some(&reason) {
+            return;
+        }
+        self.facts.review = Some(Review { reason: reason.clone(), kind });
+        self.same_state(EventName::NeedsReview, Some(reason));
+    }
+
+    fn clear_passing_flag(&mut self) {
+        if self.facts.review.as_ref().is_some_and(|review| review.kind == ReviewKind::Passing) {
+            self.facts.review = None;
+            self.same_state(EventName::ReviewCleared, Some("a later look was ordinary again".to_owned()));
+        }
+    }
+
+    fn reviewed(&mut self, note: String) -> Result<(), InvalidTransition> {
+        let review = self.facts.review.take().ok_or(InvalidTransition::NothingToReview)?;
+        self.facts.acknowledged = Some(review.reason);
+        self.same_state(EventName::Reviewed, Some(note));
+        Ok(())
+    }
+
+    fn correct(&mut self, credited: UsdMicros, reason: String) {
+        let Some(booked) = self.facts.booked.as_mut() else { return };
+        let correction = UsdMicros::new(credited.get().saturating_sub(booked.usd.get()));
+        if booked.correction != correction {
+            booked.correction = correction;
+            self.same_state(EventName::Corrected, Some(reason));
+        }
+    }
+
+    fn receive_wallet(&mut self, report: &OrderReport, policy: &Policy) {
+        let asset = self.deposit.request.asset;
+        let wallet = match wallet_of(report, asset, self.now) {
+            Ok(wallet) => wallet,
+            Err(reason) => {
+                // Never stored as fact, never shown, never asked for again by itself: a person must look.
+                if self.facts.state == State::Requested {
+                    self.enter(State::Unresolved, Some(reason.clone()));
+                }
+                self.flag(ReviewKind::Standing, reason);
+                return;
+            }
+        };
+        let verdict = address::check(asset.network, &wallet.address);
+        self.facts.wallet = Some(wallet);
+        self.enter(State::AwaitingPayment, None);
+        if let AddressVerdict::Malformed(why) = verdict {
+            self.flag(ReviewKind::Standing, format!("do not pay: the address is malformed: {why}"));
+        }
+        if report.status.is_some() {
+            self.look(report, policy);
+        }
+    }
+
+    fn look(&mut self, report: &OrderReport, policy: &Policy) {
+        if let Some(reason) = self.contradiction(report) {
+            self.flag(ReviewKind::Standing, reason);
+            return;
+        }
+        let status = match report.status.as_deref() {
+            None => Status::Check,
+            Some(word) => match Status::parse(word) {
+                Some(status) => status,
+                None => {
+                    // The raw word is kept and shown; it is never final and moves nothing.
+                    if self.facts.upstream_status.as_deref() != Some(word) {
+                        self.facts.upstream_status = Some(word.to_owned());
+                        self.same_state(EventName::StatusChanged, None);
+                    }
+                    self.flag(ReviewKind::Passing, format!("unknown upstream status {word:?}"));
+                    return;
+                }
+            },
+        };
+        let held = self.facts.booked.is_some() && self.facts.refunded_at.is_none();
+        let cancelled = self.status_before() == Some(Status::Cancel);
+        match transition(self.facts.state, status, held, cancelled) {
+            Move::Backward => {
+                let word = report.status.as_deref().unwrap_or("no status");
+                let reason = format!("the upstream says {word:?} of a deposit that is {}", self.facts.state);
+                self.flag(ReviewKind::Passing, reason);
+            }
+            Move::Flag(reason) => {
+                if self.status_before() != Some(Status::RefundFail) {
+                    self.take_figures(report, status);
+                    self.flag(ReviewKind::Standing, reason.to_owned());
+                }
+            }
+            Move::Stay => self.stay(report, status, policy),
+            Move::To(state) => {
+                self.advance(state, report, status);
+                self.clear_passing_flag();
+            }
+            Move::ToFlagged(state, reason) => {
+                self.advance(state, report, status);
+                self.flag(ReviewKind::Standing, reason.to_owned());
+            }
+        }
+    }
+
+    fn status_before(&self) -> Option<Status> {
+        self.facts.upstream_status.as_deref().and_then(Status::parse)
+    }
+
+    /// A look that agrees with the state: figures may have moved, time may have run out.
+    fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy) {
+        let found_nothing = matches!(status, Status::Check | Status::Process);
+        let deadline = self.facts.wallet.as_ref().map(|wallet| report.expire_at.unwrap_or(wallet.expire_at));
+        let over = deadline.is_some_and(|deadline| self.now >= deadline.plus(policy.expiry_grace));
+        if self.facts.state == State::AwaitingPayment && found_nothing && over {
+            self.advance(State::Expired, report, status);
+            self.clear_passing_flag();
+            return;
+        }
+        if self.facts.state == State::Settled && !self.rebook(report, status) {
+            return;
+        }
+        let before = self.facts.clone();
+        self.take_figures(report, status);
+        let (mut figures, word) = (self.facts.clone(), self.facts.upstream_status.clone());
+        figures.upstream_status.clone_from(&before.upstream_status);
+        if figures != before {
+            self.same_state(EventName::FiguresChanged, None);
+        } else if word != before.upstream_status {
+            self.same_state(EventName::StatusChanged, None);
+        }
+        if self.facts.state == State::Short {
+            self.book_short(report);
+        }
+        let confirmed_for = self.now.since(self.facts.since);
+        if self.facts.state == State::Confirming && confirmed_for > policy.confirming_limit {
+            let hours = policy.confirming_limit.as_secs().div_euclid(3600);
+            self.flag(ReviewKind::Passing, format!("confirming for longer than {hours} h"));
+        } else {
+            self.clear_passing_flag();
+        }
+    }
+
+    fn advance(&mut self, state: State, report: &OrderReport, status: Status) {
+        self.take_figures(report, status);
+        match state {
+            State::Settled if self.facts.booked.is_none() => {
+                self.facts.outcome = Some(outcome_of(status));
+                self.facts.late = self.facts.expired_at.is_some();
+                self.facts.settled_at = Some(self.now);
+                self.facts.booked = self.credit_of(report, status);
+            }
+            State::Settled if matches!(status, Status::Paid | Status::PaidOver) => {
+                // A short deposit that had been booked in part, now paid in full.
+                self.facts.outcome = Some(outcome_of(status));
+                self.facts.late = self.facts.expired_at.is_some();
+                let correction = self.facts.booked.as_ref().map(|booked| booked.correction);
+                self.facts.booked = self
+                    .credit_of(report, status)
+                    .map(|booked| Booked { correction: correction.unwrap_or_default(), ..booked });
+            }
+            State::Short => self.facts.booked = self.short_credit(report),
+            State::Expired => {
+                self.facts.expired_at = self.facts.expired_at.or(Some(self.now));
+            }
+            State::Refunded if self.facts.booked.is_some() => {
+                self.facts.refunded_at = self.facts.refunded_at.or(Some(self.now));
+            }
+            _ => {}
+        }
+        if state == State::Short && self.facts.booked.is_some() {
+            self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
+        }
+        self.enter(state, None);
+    }
+
+    /// A short deposit is booked as soon as, and only as far as, the upstream says what it credited.
+    fn book_short(&mut self, report: &OrderReport) {
+        if self.facts.booked.is_none()
+            && let Some(booked) = self.short_credit(report)
+        {
+            self.facts.booked = Some(booked);
+            self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
+            self.same_state(EventName::Short, None);
+        }
+    }
+
+    fn short_credit(&self, report: &OrderReport) -> Option<Booked> {
+        let usd = report.payment_amount_usd.as_ref()?.to_usd_micros()?;
+        let crypto = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
+        (usd > UsdMicros::ZERO).then_some(Booked {
+            usd,
+            crypto,
+            source: FigureSource::PaymentAmountUsd,
+            correction: UsdMicros::ZERO,
+        })
+    }
+
+    fn credit_of(&self, report: &OrderReport, status: Status) -> Option<Booked> {
+        let wallet = self.facts.wallet.as_ref()?;
+        let (figure, source) = match &report.payment_amount_usd {
+            Some(paid) => (paid, FigureSource::PaymentAmountUsd),
+            None => (&wallet.amount_usd, FigureSource::AmountInUsd),
+        };
+        let stated = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
+        let crypto = stated.or_else(|| (status == Status::Paid).then(|| wallet.amount_crypto.clone()));
+        let usd = figure.to_usd_micros()?;
+        Some(Booked { usd, crypto, source, correction: UsdMicros::ZERO })
+    }
+
+    /// A settled deposit that is still called paid: more, or a better figure, is booked; less is flagged.
+    /// False where the look must not be taken any further.
+    fn rebook(&mut self, report: &OrderReport, status: Status) -> bool {
+        let before = self.facts.clone();
+        let Some(old) = before.booked.clone() else { return true };
+        if before.outcome == Some(Outcome::Over) && status == Status::Paid {
+            let reason = "the upstream says \"paid\" of a deposit that was paid over".to_owned();
+            self.flag(ReviewKind::Passing, reason);
+            return false;
+        }
+        self.take_figures(report, status);
+        let new = self.credit_of(report, status);
+        let became_over = before.outcome == Some(Outcome::Exact) && status == Status::PaidOver;
+        let moved = new.as_ref().filter(|new| (new.usd, new.source) != (old.usd, old.source));
+        if let Some(new) = moved {
+            let weaker = old.source == FigureSource::PaymentAmountUsd && new.source != old.source;
+            let less = new.usd < old.usd && new.source == old.source;
+            if less {
+                let reason = format!("the upstream now counts {} USD, {} are booked", new.usd, old.total());
+                self.facts = before;
+                self.flag(ReviewKind::Passing, reason);
+                return false;
+            }
+            if !weaker {
+                self.facts.booked = Some(Booked { correction: old.correction, ..new.clone() });
+            }
+        }
+        if became_over {
+            self.facts.outcome = Some(Outcome::Over);
+        }
+        if became_over || self.facts.booked != before.booked {
+            let from = self.facts.state;
+            let name = if became_over { EventName::Settled } else { EventName::FiguresChanged };
+            self.push(name, Some(from), Some("the upstream credits a new figure".to_owned()));
+        } else {
+            self.facts = before;
+        }
+        true
+    }
+
+    fn take_figures(&mut self, report: &OrderReport, status: Status) {
+        fn newer<T: Clone>(slot: &mut Option<T>, value: Option<&T>) {
+            if let Some(value) = value {
+                *slot = Some(value.clone());
+            }
+        }
+        let facts = &mut self.facts;
+        // A missing word says nothing new where one was written before.
+        if report.status.is_some() || status != Status::Check {
+            facts.upstream_status.clone_from(&report.status);
+        }
+        newer(&mut facts.txid, report.txid.as_ref());
+        newer(&mut facts.payment.amount, report.payment_amount.as_ref());
+        newer(&mut facts.payment.amount_usd, report.payment_amount_usd.as_ref());
+        newer(&mut facts.payment.payer_amount, report.payer_amount.as_ref());
+        if let Some(wallet) = facts.wallet.as_mut() {
+            replace_amount(&mut wallet.amount_usd, report.amount_usd.as_ref());
+            replace_amount(&mut wallet.amount_crypto, report.amount_crypto.as_ref());
+            wallet.expire_at = report.expire_at.unwrap_or(wallet.expire_at);
+        }
+    }
+
+    /// Why the report speaks of another order than ours.
+    fn contradiction(&self, report: &OrderReport) -> Option<String> {
+        let wallet = self.facts.wallet.as_ref()?;
+        let asset = self.deposit.request.asset;
+        let differs = |what: &str, ours: &str, theirs: Option<&String>, same: bool| {
+            theirs
+                .filter(|_| !same)
+                .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
+        };
+        let same_address = report.address.as_ref().is_none_or(|theirs| {
+            *theirs == wallet.address
+                || (asset.network.is_evm() && theirs.eq_ignore_ascii_case(&wallet.address))
+        });
+        let same_order = report.order_id.as_ref().is_none_or(|theirs| *theirs == wallet.order_id);
+        differs("order_id", &wallet.order_id, report.order_id.as_ref(), same_order)
+            .or_else(|| differs("address", &wallet.address, report.address.as_ref(), same_address))
+            .or_else(|| asset_contradiction(report, asset))
+    }
+}
+
+fn replace_amount(slot: &mut Amount, value: Option<&Amount>) {
+    if let Some(value) = value
+        && value != slot
+    {
+        *slot = value.clone();
+    }
+}
+
+fn outcome_of(status: Status) -> Outcome {
+    if status == Status::PaidOver { Outcome::Over } else { Outcome::Exact }
+}
+
+fn asset_contradiction(report: &OrderReport, asset: super::asset::Asset) -> Option<String> {
+    let pairs = [
+        ("currency", asset.currency.as_str(), report.currency.as_ref()),
+        ("network", asset.network.as_str(), report.network.as_ref()),
+    ];
+    pairs.into_iter().find_map(|(what, ours, theirs)| {
+        theirs
+            .filter(|theirs| !theirs.eq_ignore_ascii_case(ours))
+            .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
+    })
+}
+
+/// The wallet that the report describes, if it is one for `asset` and complete.
+fn wallet_of(report: &OrderReport, asset: super::asset::Asset, now: Timestamp) -> Result<Wallet, String> {
+    if let Some(reason) = asset_contradiction(report, asset) {
+        return Err(reason);
+    }
+    let missing = |what: &str| format!("the upstream's answer has no {what}");
+    Ok(Wallet {
+        order_id: report.order_id.clone().ok_or_else(|| missing("order_id"))?,
+        address: report.address.clone().ok_or_else(|| missing("to_address"))?,
+        url: report.url.clone(),
+        amount_usd: report.amount_usd.clone().ok_or_else(|| missing("amountInUSD"))?,
+        amount_crypto: report.amount_crypto.clone().ok_or_else(|| missing("amountInCrypto"))?,
+        expire_at: report.expire_at.ok_or_else(|| missing("expire_at"))?,
+        created_at: now,
+    })
+}

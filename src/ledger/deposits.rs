@@ -1,0 +1,356 @@
+//! How deposits are read: one, many, those that are due, and one's whole story.
+
+use super::{Error, EventRow, Ledger, Result};
+use crate::domain::asset::Asset;
+use crate::domain::deposit::{Deposit, Request, State};
+use crate::domain::money::Amount;
+use crate::domain::poll::Urgency;
+use crate::domain::time::Timestamp;
+
+/// Which deposits to list.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Only these states; all when empty.
+    pub states: Vec<State>,
+    /// Only those asked for at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Only those flagged for review.
+    pub needs_review: bool,
+    /// Only those after this cursor, which an earlier page gave.
+    pub cursor: Option<i64>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Everything that is known of one deposit.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// The deposit as it stands.
+    pub deposit: Deposit,
+    /// What happened, oldest first.
+    pub events: Vec<EventRow>,
+    /// The attempts to make its wallet, and the answers that changed it.
+    pub calls: Vec<StoryCall>,
+    /// What was booked.
+    pub postings: Vec<StoryPosting>,
+    /// Who was, or is, owed a mail.
+    pub mails: Vec<StoryMail>,
+    /// Differences with the upstream.
+    pub cases: Vec<super::Case>,
+}
+
+/// One call to the upstream.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct StoryCall {
+    /// When it began, or its answer came.
+    pub at: String,
+    /// `attempt 1`, `look` ..
+    pub call: String,
+    /// How it ended: an attempt's outcome, or the HTTP status.
+    pub outcome: Option<String>,
+    /// The error, or the raw answer.
+    pub detail: Option<String>,
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct StoryPosting {
+    /// When it was booked.
+    pub at: String,
+    /// Chart of accounts.
+    pub account: String,
+    /// USD or a ticker.
+    pub commodity: String,
+    /// Debits positive, credits negative.
+    pub amount: String,
+    /// Its worth in millionths of a dollar.
+    pub amount_usd_micros: i64,
+}
+
+/// One mail that was owed.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct StoryMail {
+    /// What it tells.
+    pub event: String,
+    /// To whom.
+    pub recipient: String,
+    /// `owed`, `sent` or `dead`.
+    pub state: String,
+    /// When it was sent.
+    pub sent_at: Option<String>,
+    /// Why it is not sent yet.
+    pub last_error: Option<String>,
+}
+
+/// A deposit's row as every query below selects it.
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) version: i64,
+    pub(super) currency: String,
+    pub(super) network: String,
+    pub(super) amount_requested: String,
+    pub(super) coupon: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) notify: String,
+    pub(super) requested_at: String,
+    pub(super) facts: String,
+    pub(super) updated_at: String,
+}
+
+impl TryFrom<Row> for Deposit {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        fn read<T, E: std::fmt::Display>(id: &str, value: std::result::Result<T, E>) -> Result<T> {
+            value.map_err(|error| Error::Unreadable(format!("deposit {id}: {error}")))
+        }
+        let id = row.id.as_str();
+        Ok(Self {
+            id: read(id, id.parse())?,
+            version: row.version,
+            request: Request {
+                asset: read(id, Asset::parse(&row.currency, &row.network))?,
+                amount: read(id, Amount::parse(&row.amount_requested))?,
+                coupon: row.coupon,
+                reference: row.reference,
+                notify: read(id, serde_json::from_str(&row.notify))?,
+                requested_at: read(id, Timestamp::parse(&row.requested_at))?,
+            },
+            facts: read(id, serde_json::from_str(&row.facts))?,
+            updated_at: read(id, Timestamp::parse(&row.updated_at))?,
+        })
+    }
+}
+
+fn all(rows: Vec<Row>) -> Result<Vec<Deposit>> {
+    rows.into_iter().map(Deposit::try_from).collect()
+}
+
+impl Ledger {
+    /// The deposit with this id of ours, this order_id of the upstream's, or this address (the newest of them).
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn find(&self, name: &str) -> Result<Option<Deposit>> {
+        let lower = name.to_ascii_lowercase();
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id, version, currency, network, amount_requested, coupon, reference, notify, requested_at, facts, updated_at
+               FROM deposit
+               WHERE row_id = coalesce((SELECT row_id FROM deposit WHERE id = ?2),
+                                       (SELECT row_id FROM deposit WHERE order_id = ?1),
+                                       (SELECT max(row_id) FROM deposit WHERE address = ?1),
+                                       (SELECT max(row_id) FROM deposit WHERE address = ?2))"#,
+            name,
+            lower
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))?
+        .map(Deposit::try_from)
+        .transpose()
+    }
+
+    /// The deposit of an idempotency key, and the digest of the request that the key stands for.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn find_key(&self, key: &str) -> Result<Option<(Deposit, String)>> {
+        let found =
+            sqlx::query!(r#"SELECT id AS "id!", request_digest FROM deposit WHERE idempotency_key = ?"#, key)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(Error::database("read"))?;
+        let Some(found) = found else { return Ok(None) };
+        Ok(self.find(&found.id).await?.map(|deposit| (deposit, found.request_digest)))
+    }
+
+    /// Deposits, newest first, and the cursor of the next page if there is one.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn list(&self, listing: &Listing) -> Result<(Vec<Deposit>, Option<i64>)> {
+        let states = super::record::json(&listing.states)?;
+        let any_state = listing.states.is_empty();
+        let since = listing.since.map(|since| since.to_string());
+        let before = listing.cursor.unwrap_or(i64::MAX);
+        let limit = i64::from(listing.limit);
+        let asked = limit.saturating_add(1);
+        let rows = sqlx::query!(
+            r#"SELECT row_id AS "row_id!", id AS "id!", version AS "version!", currency AS "currency!",
+                      network AS "network!", amount_requested AS "amount_requested!", coupon, reference,
+                      notify AS "notify!", requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
+               FROM deposit
+               WHERE row_id < ? AND (? OR state IN (SELECT value FROM json_each(?)))
+                 AND requested_at >= coalesce(?, '') AND (needs_review IS NOT NULL OR NOT ?)
+               ORDER BY row_id DESC LIMIT ?"#,
+            before,
+            any_state,
+            states,
+            since,
+            listing.needs_review,
+            asked
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
+        let mut cursor = None;
+        let mut deposits = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            cursor = Some(row.row_id);
+            deposits.push(Deposit::try_from(Row {
+                id: row.id,
+                version: row.version,
+                currency: row.currency,
+                network: row.network,
+                amount_requested: row.amount_requested,
+                coupon: row.coupon,
+                reference: row.reference,
+                notify: row.notify,
+                requested_at: row.requested_at,
+                facts: row.facts,
+                updated_at: row.updated_at,
+            })?);
+        }
+        Ok((deposits, cursor.filter(|_| more)))
+    }
+
+    /// Up to `limit` deposits of each urgency that are due for a look, in the order in which to look: by urgency,
+    /// but whoever has waited past its patience first.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Deposit>> {
+        let (now, limit) = (now.as_millis(), i64::from(limit));
+        let patience = |urgency: Urgency| i64::try_from(urgency.patience().as_millis()).unwrap_or(i64::MAX);
+        let near = patience(Urgency::NearDeadline);
+        let awaiting = patience(Urgency::Awaiting);
+        let watch = patience(Urgency::Watch);
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
+                      amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
+                      requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
+               FROM (
+                   SELECT * FROM (SELECT *, due_ms AS turn FROM deposit WHERE urgency = 0 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                   UNION ALL
+                   SELECT * FROM (SELECT *, due_ms + ?3 FROM deposit WHERE urgency = 1 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                   UNION ALL
+                   SELECT * FROM (SELECT *, due_ms + ?4 FROM deposit WHERE urgency = 2 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                   UNION ALL
+                   SELECT * FROM (SELECT *, due_ms + ?5 FROM deposit WHERE urgency = 3 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+               )
+               ORDER BY turn LIMIT ?2"#,
+            now,
+            limit,
+            near,
+            awaiting,
+            watch
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        all(rows)
+    }
+
+    /// Deposits that wait for a wallet and whose turn has come, oldest turn first.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn to_create(&self, now: Timestamp, limit: u32) -> Result<Vec<Deposit>> {
+        let (now, limit) = (now.as_millis(), i64::from(limit));
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
+                      amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
+                      requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
+               FROM deposit WHERE urgency = 4 AND due_ms <= ? ORDER BY due_ms LIMIT ?"#,
+            now,
+            limit
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        all(rows)
+    }
+
+    /// When the next deposit is due: for a look, or for a wallet.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn next_due(&self, for_a_wallet: bool) -> Result<Option<Timestamp>> {
+        let next = if for_a_wallet {
+            sqlx::query_scalar!(
+                r#"SELECT min(due_ms) AS "due: i64" FROM deposit WHERE urgency = 4 AND due_ms IS NOT NULL"#
+            )
+            .fetch_one(&self.readers)
+            .await
+        } else {
+            sqlx::query_scalar!(
+                r#"SELECT min(due) AS "due: i64" FROM (
+                       SELECT min(due_ms) AS due FROM deposit WHERE urgency = 0 AND due_ms IS NOT NULL
+                       UNION ALL SELECT min(due_ms) FROM deposit WHERE urgency = 1 AND due_ms IS NOT NULL
+                       UNION ALL SELECT min(due_ms) FROM deposit WHERE urgency = 2 AND due_ms IS NOT NULL
+                       UNION ALL SELECT min(due_ms) FROM deposit WHERE urgency = 3 AND due_ms IS NOT NULL)"#
+            )
+            .fetch_one(&self.readers)
+            .await
+        };
+        Ok(next.map_err(Error::database("read"))?.map(Timestamp::from_millis))
+    }
+
+    /// How many deposits there are in each state.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn counts(&self) -> Result<Vec<(String, i64)>> {
+        let rows =
+            sqlx::query!(r#"SELECT state, count(*) AS "n!: i64" FROM deposit GROUP BY state ORDER BY state"#)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(Error::database("read"))?;
+        Ok(rows.into_iter().map(|row| (row.state, row.n)).collect())
+    }
+
+    /// Everything about one deposit, on one page.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn story(&self, deposit: Deposit) -> Result<Story> {
+        let id = deposit.id.to_string();
+        let calls = sqlx::query_as!(
+            StoryCall,
+            r#"SELECT at AS "at!", call AS "call!", outcome AS "outcome?", detail AS "detail?" FROM (
+                   SELECT started_at AS at, 'attempt ' || number AS call, coalesce(outcome, 'under way') AS outcome, detail
+                   FROM attempt WHERE deposit_id = ?1
+                   UNION ALL
+                   SELECT at, call, CAST(http_status AS TEXT), body FROM evidence WHERE deposit_id = ?1)
+               ORDER BY at"#,
+            id
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        let postings = sqlx::query_as!(
+            StoryPosting,
+            r#"SELECT e.at AS "at!", p.account, p.commodity, p.amount, p.amount_usd_micros
+               FROM event e JOIN posting p ON p.transaction_id = e.seq WHERE e.deposit_id = ? ORDER BY p.entry_id"#,
+            id
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        let mails = sqlx::query_as!(
+            StoryMail,
+            r#"SELECT e.name AS event, o.recipient, o.state, o.sent_at, o.last_error
+               FROM event e JOIN outbox o ON o.event_seq = e.seq WHERE e.deposit_id = ? ORDER BY o.id"#,
+            id
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        let events = self.events_of(deposit.id).await?;
+        let cases = self.cases_of(deposit.id).await?;
+        Ok(Story { deposit, events, calls, postings, mails, cases })
+    }
+}

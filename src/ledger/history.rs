@@ -1,0 +1,94 @@
+//! How events are read back: of one deposit, or all after a number.
+
+use super::{Error, Ledger, Result};
+use crate::domain::ids::DepositId;
+
+/// One event as the outside sees it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct EventRow {
+    /// 1, 2, 3 ..: the order of everything.
+    pub seq: i64,
+    /// Which deposit; `None` for the whole account.
+    pub deposit_id: Option<String>,
+    /// When.
+    pub at: String,
+    /// What happened.
+    pub event: String,
+    /// The state before.
+    pub from_state: Option<String>,
+    /// The state after.
+    pub to_state: Option<String>,
+    /// The upstream's raw word.
+    pub upstream_status: Option<String>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// Its link in the chain.
+    pub hash: String,
+}
+
+impl Ledger {
+    /// One deposit's events, oldest first.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn events_of(&self, id: DepositId) -> Result<Vec<EventRow>> {
+        let id = id.to_string();
+        sqlx::query_as!(
+            EventRow,
+            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
+               FROM event WHERE deposit_id = ? ORDER BY seq"#,
+            id
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// Up to `limit` events after number `seq`, oldest first.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<EventRow>> {
+        let limit = i64::from(limit);
+        sqlx::query_as!(
+            EventRow,
+            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
+               FROM event WHERE seq > ? ORDER BY seq LIMIT ?"#,
+            seq,
+            limit
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// The number and hash of the last event: what an outsider can hold the ledger to.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn head_hash(&self) -> Result<Option<(i64, String)>> {
+        let row = sqlx::query!(r#"SELECT seq AS "seq!", hash FROM event ORDER BY seq DESC LIMIT 1"#)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+        Ok(row.map(|row| (row.seq, row.hash)))
+    }
+
+    /// The last event of the whole account with one of these names: how an outage stands after a restart.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn last_of(&self, names: &[crate::domain::event::EventName]) -> Result<Option<EventRow>> {
+        let names = super::record::json(names)?;
+        sqlx::query_as!(
+            EventRow,
+            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
+               FROM event WHERE deposit_id IS NULL AND name IN (SELECT value FROM json_each(?))
+               ORDER BY seq DESC LIMIT 1"#,
+            names
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+}

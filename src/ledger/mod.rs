@@ -1,0 +1,155 @@
+//! The books on disk: the only module that knows SQLite. Its verbs are the ledger's, not SQL's.
+
+mod attempts;
+mod backup;
+mod books;
+mod chain;
+mod deposits;
+mod history;
+mod open;
+mod outbox;
+mod record;
+mod verify;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sqlx::SqlitePool;
+use tokio::sync::watch;
+
+pub use attempts::{Attempt, LostAttempt};
+pub use backup::BackupReport;
+pub use books::{Case, CaseAct, Credited, InvoiceRow, NewCase, RunFigures, Totals};
+pub use deposits::{Listing, Story, StoryCall, StoryMail, StoryPosting};
+pub use history::EventRow;
+pub use open::{Access, Settings};
+pub use outbox::{Delivery, MailRow, OwedMail};
+pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
+pub use verify::{Finding, Verification};
+
+/// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no ledger where one is expected.
+    #[error("there is no ledger at {path}: {hint}")]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// What to do.
+        hint: String,
+    },
+    /// Another daemon works on it.
+    #[error("the ledger {path} is in use by another depositd (its lock {path}.lock is held)")]
+    InUse {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// A newer program has written it.
+    #[error(
+        "the ledger {path} was written by a newer depositd ({reason}); install that version or a newer one"
+    )]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The file is no longer what it was: deleted, replaced, or rolled back under the running daemon.
+    #[error("the ledger can no longer be trusted: {0}")]
+    Untrusted(String),
+    /// It could not be read or written now: a full disk, a lock, an I/O error.
+    #[error("the ledger could not be {doing}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A file beside the ledger could not be used.
+    #[error("{doing} {path}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A row holds what this program would never have written.
+    #[error("the ledger holds a row that cannot be read: {0}")]
+    Unreadable(String),
+    /// The writer has stopped.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
+impl Error {
+    pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { doing, source }
+    }
+
+    /// The error and its causes on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
+}
+
+/// What the ledger's calls return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The books. Cheap to clone; all clones share one writer and a few readers.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    readers: SqlitePool,
+    writer: Option<writer::Writer>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    /// A random name for this ledger, part of every Message-ID.
+    ledger_id: String,
+    /// The domain of every Message-ID.
+    mail_domain: String,
+    /// The number of the last event on disk.
+    head: watch::Sender<i64>,
+    /// Held for as long as the daemon lives; `None` for readers.
+    _lock: Option<std::fs::File>,
+}
+
+impl Ledger {
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.shared.path
+    }
+
+    /// A random name for this ledger, made once.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.shared.ledger_id
+    }
+
+    /// Follows the number of the last event that this process has written.
+    #[must_use]
+    pub fn head(&self) -> watch::Receiver<i64> {
+        self.shared.head.subscribe()
+    }
+
+    /// The Message-ID (without brackets) that all letters about one subject answer to.
+    #[must_use]
+    pub fn thread_id(&self, subject: &str) -> String {
+        format!("{subject}.{}@{}", self.shared.ledger_id, self.shared.mail_domain)
+    }
+}

@@ -1,0 +1,235 @@
+//! How a ledger is found, made, locked, migrated and closed; when its absence is an error.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::watch;
+
+use super::writer::Writer;
+use super::{Error, Ledger, Result, Shared};
+
+/// The schema's whole history, forward only.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// How the ledger is opened.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether a first start may make it.
+    pub create_if_missing: bool,
+    /// The domain of the Message-IDs of owed mails.
+    pub mail_domain: String,
+}
+
+/// Who opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The daemon: one at a time, it makes and migrates the file.
+    Write,
+    /// Anybody who may read the file, at any time.
+    Read,
+}
+
+impl Ledger {
+    /// Opens the ledger.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::InUse`], [`Error::Newer`], or whatever the disk says.
+    pub async fn open(settings: Settings, access: Access) -> Result<Self> {
+        match access {
+            Access::Write => open_writing(settings).await,
+            Access::Read => open_reading(settings).await,
+        }
+    }
+
+    /// Closes the ledger for good: the last writes are done, and the file is left as one whole file that anybody
+    /// with read permission can open.
+    ///
+    /// # Errors
+    /// Whatever the disk says; the ledger is safe even then.
+    pub async fn close(self) -> Result<()> {
+        self.readers.close().await;
+        if let Some(writer) = self.writer {
+            writer.close().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn open_writing(settings: Settings) -> Result<Ledger> {
+    let lock_path = beside(&settings.path, ".lock");
+    let exists = settings.path.exists();
+    if !exists {
+        refuse_unless_fresh(&settings, &lock_path)?;
+    }
+    let mut lock = lock(&settings.path, &lock_path)?;
+    let options = connect_options(&settings.path)
+        .create_if_missing(!exists)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", "67108864");
+    let mut connection = options.connect().await.map_err(Error::database("opened"))?;
+    MIGRATIONS.run(&mut connection).await.map_err(|error| migration_error(&settings.path, error))?;
+    let ledger_id = ledger_id(&mut connection).await?;
+    // From now on an absent ledger is a loss, not a beginning: the lock file says so.
+    remember(&mut lock, &lock_path, &ledger_id)?;
+    let head = sqlx::query_scalar!(r#"SELECT max(seq) AS "seq: i64" FROM event"#)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(Error::database("read"))?
+        .unwrap_or(0);
+    let head = watch::Sender::new(head);
+    let shared = Arc::new(Shared {
+        path: settings.path.clone(),
+        ledger_id,
+        mail_domain: settings.mail_domain,
+        head,
+        _lock: Some(lock),
+    });
+    let writer = Writer::start(connection, Arc::clone(&shared))?;
+    let readers = readers(&settings.path, 4).await?;
+    Ok(Ledger { readers, writer: Some(writer), shared })
+}
+
+async fn open_reading(settings: Settings) -> Result<Ledger> {
+    if !settings.path.exists() {
+        let hint = "start the daemon once, or name the right file under [ledger] path".to_owned();
+        return Err(Error::Missing { path: settings.path, hint });
+    }
+    let readers = readers(&settings.path, 2).await?;
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let version = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        .fetch_one(&readers)
+        .await
+        .map_err(Error::database("read as a ledger"))?;
+    if version > newest {
+        let reason = format!("its schema is {version}, this program knows {newest}");
+        return Err(Error::Newer { path: settings.path, reason });
+    }
+    let ledger_id = sqlx::query_scalar!("SELECT value FROM meta WHERE key = 'ledger_id'")
+        .fetch_one(&readers)
+        .await
+        .map_err(Error::database("read"))?;
+    let shared = Arc::new(Shared {
+        path: settings.path,
+        ledger_id,
+        mail_domain: settings.mail_domain,
+        head: watch::Sender::new(0),
+        _lock: None,
+    });
+    Ok(Ledger { readers, writer: None, shared })
+}
+
+fn connect_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        .disable_statement_logging()
+}
+
+async fn readers(path: &Path, most: u32) -> Result<sqlx::SqlitePool> {
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .min_connections(0)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(connect_options(path).read_only(true))
+        .await
+        .map_err(Error::database("opened for reading"))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// A missing file is a beginning only where one is allowed and nothing tells of an earlier ledger.
+fn refuse_unless_fresh(settings: &Settings, lock_path: &Path) -> Result<()> {
+    let missing = |hint: String| Err(Error::Missing { path: settings.path.clone(), hint });
+    if !settings.create_if_missing {
+        return missing(
+            "restore it from a backup; only for a first start set [ledger] create_if_missing = true"
+                .to_owned(),
+        );
+    }
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let trace = beside(&settings.path, suffix);
+        if trace.exists() {
+            return missing(format!(
+                "but {} is left of an earlier one; restore the ledger, or move that file away",
+                trace.display()
+            ));
+        }
+    }
+    if std::fs::metadata(lock_path).is_ok_and(|meta| meta.len() > 0) {
+        return missing(format!(
+            "but {} says that there was one; restore the ledger from a backup, or remove that file to begin afresh",
+            lock_path.display()
+        ));
+    }
+    Ok(())
+}
+
+fn lock(path: &Path, lock_path: &Path) -> Result<File> {
+    let io = |doing| {
+        let path = lock_path.to_owned();
+        move |source| Error::Io { doing, path, source }
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(lock_path)
+        .map_err(io("cannot open the lock file"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(io("cannot lock")(source)),
+    }
+}
+
+fn remember(lock: &mut File, lock_path: &Path, ledger_id: &str) -> Result<()> {
+    let io = |source| Error::Io { doing: "cannot write the lock file", path: lock_path.to_owned(), source };
+    let mut held = String::new();
+    lock.read_to_string(&mut held).map_err(io)?;
+    if held.is_empty() {
+        lock.write_all(format!("{ledger_id}\n").as_bytes()).map_err(io)?;
+        lock.sync_all().map_err(io)?;
+    }
+    Ok(())
+}
+
+async fn ledger_id(connection: &mut sqlx::SqliteConnection) -> Result<String> {
+    let fresh = uuid::Uuid::new_v4().simple().to_string();
+    sqlx::query!("INSERT INTO meta (key, value) VALUES ('ledger_id', ?) ON CONFLICT DO NOTHING", fresh)
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::database("written"))?;
+    sqlx::query_scalar!("SELECT value FROM meta WHERE key = 'ledger_id'")
+        .fetch_one(connection)
+        .await
+        .map_err(Error::database("read"))
+}
+
+fn migration_error(path: &Path, error: sqlx::migrate::MigrateError) -> Error {
+    use sqlx::migrate::MigrateError;
+    match error {
+        MigrateError::VersionMissing(version) => Error::Newer {
+            path: path.to_owned(),
+            reason: format!("its schema version {version} is not known here"),
+        },
+        MigrateError::VersionMismatch(version) => {
+            Error::Untrusted(format!("schema version {version} is not the one that was released"))
+        }
+        MigrateError::Execute(source) => Error::Database { doing: "migrated", source },
+        other => Error::Unreadable(format!("migration: {other}")),
+    }
+}

@@ -1,0 +1,204 @@
+//! The one task that writes: jobs in order, never cancelled halfway, records of many callers in one commit.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::record::{self, Notice, Recorded, Write};
+use super::{Error, Result, Shared};
+
+/// The most steps in one transaction; more only adds latency.
+const GROUP: usize = 256;
+/// The most jobs that wait before callers do.
+const QUEUE: usize = 1024;
+
+type Run = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
+
+enum Job {
+    Record { writes: Vec<Write>, notices: Vec<Notice>, reply: oneshot::Sender<Result<Vec<Recorded>>> },
+    Run(Run),
+    Close(oneshot::Sender<Result<()>>),
+}
+
+/// The way to the writing task.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    /// Starts the task on `connection`.
+    pub(super) fn start(connection: SqliteConnection, shared: Arc<Shared>) -> Result<Self> {
+        let identity = Identity::of(&shared)?;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(work(connection, queue, shared, identity));
+        Ok(Self { jobs })
+    }
+
+    /// Writes in one transaction, perhaps together with other callers' writes.
+    pub(super) async fn record(&self, writes: Vec<Write>, notices: Vec<Notice>) -> Result<Vec<Recorded>> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Record { writes, notices, reply }).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs `work` on the writing connection; it completes even if the caller goes away.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let run: Run = Box::new(move |connection| {
+            Box::pin(async move {
+                // The caller may be gone; the work is done all the same.
+                let _ = reply.send(work(connection).await);
+            })
+        });
+        self.jobs.send(Job::Run(run)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Finishes what is queued and closes the file.
+    pub(super) async fn close(self) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        if self.jobs.send(Job::Close(reply)).await.is_err() {
+            return Ok(());
+        }
+        answer.await.unwrap_or(Ok(()))
+    }
+}
+
+/// Which file was opened: a path can come to mean another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(shared: &Shared) -> Result<Self> {
+        let meta = std::fs::metadata(&shared.path)
+            .map_err(|error| Error::Untrusted(format!("{} is gone: {error}", shared.path.display())))?;
+        Ok(Self { device: meta.dev(), inode: meta.ino() })
+    }
+
+    fn check(self, shared: &Shared) -> Result<()> {
+        if Self::of(shared)? == self {
+            return Ok(());
+        }
+        Err(Error::Untrusted(format!("{} has been replaced by another file", shared.path.display())))
+    }
+}
+
+async fn work(
+    mut connection: SqliteConnection,
+    mut queue: mpsc::Receiver<Job>,
+    shared: Arc<Shared>,
+    identity: Identity,
+) {
+    let mut next = queue.recv().await;
+    while let Some(job) = next.take() {
+        match job {
+            Job::Run(run) => run(&mut connection).await,
+            Job::Close(reply) => {
+                // Nobody listens where the daemon is already gone.
+                let _ = reply.send(close(connection).await);
+                return;
+            }
+            Job::Record { writes, notices, reply } => {
+                let mut group = vec![Batch { writes, notices, reply }];
+                let mut steps = group.iter().map(|batch| batch.writes.len()).sum::<usize>();
+                while steps < GROUP {
+                    match queue.try_recv() {
+                        Ok(Job::Record { writes, notices, reply }) => {
+                            steps = steps.saturating_add(writes.len()).saturating_add(1);
+                            group.push(Batch { writes, notices, reply });
+                        }
+                        Ok(other) => {
+                            next = Some(other);
+                            break;
+                        }
+                        Err(_) => break,
+                    }
+                }
+                write_group(&mut connection, &shared, identity, group).await;
+            }
+        }
+        if next.is_none() {
+            next = queue.recv().await;
+        }
+    }
+}
+
+/// One caller's records.
+struct Batch {
+    writes: Vec<Write>,
+    notices: Vec<Notice>,
+    reply: oneshot::Sender<Result<Vec<Recorded>>>,
+}
+
+/// Several callers' records in one transaction. If that fails each is written by itself, so that one bad record
+/// spoils nobody else's.
+async fn write_group(
+    connection: &mut SqliteConnection,
+    shared: &Shared,
+    identity: Identity,
+    group: Vec<Batch>,
+) {
+    let alone = group.len() == 1;
+    let outcome = write_batches(connection, shared, identity, &group).await;
+    match outcome {
+        Err(_) if !alone => {
+            for batch in group {
+                let one = [batch];
+                let outcome = write_batches(connection, shared, identity, &one).await;
+                answer(one, outcome);
+            }
+        }
+        outcome => answer(group, outcome),
+    }
+}
+
+async fn write_batches(
+    connection: &mut SqliteConnection,
+    shared: &Shared,
+    identity: Identity,
+    batches: &[Batch],
+) -> Result<Vec<Recorded>> {
+    identity.check(shared)?;
+    let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
+    let notices: Vec<&Notice> = batches.iter().flat_map(|batch| &batch.notices).collect();
+    record::write(connection, shared, &writes, &notices).await
+}
+
+/// Gives each caller its part; an error goes to the only caller there is then. Callers may be gone.
+fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded>>) {
+    match outcome {
+        Ok(recorded) => {
+            let mut recorded = recorded.into_iter();
+            for batch in batches {
+                let count = batch.writes.len();
+                let _ = batch.reply.send(Ok(recorded.by_ref().take(count).collect()));
+            }
+        }
+        Err(error) => {
+            if let Some(batch) = batches.into_iter().next() {
+                let _ = batch.reply.send(Err(error));
+            }
+        }
+    }
+}
+
+/// Leaves one whole file without sidecars, so that a user who may only read it can. A reader who has it open right
+/// now keeps the sidecars in place, which serves as well.
+async fn close(mut connection: SqliteConnection) -> Result<()> {
+    let left = sqlx::query("PRAGMA journal_mode = DELETE").execute(&mut connection).await;
+    if let Err(error) = left {
+        tracing::debug!(%error, "a reader holds the ledger; its sidecar files stay");
+    }
+    connection.close().await.map_err(Error::database("closed"))
+}
