@@ -1,5 +1,6 @@
 //! The rules of a deposit's life, pure: no input or output, no clock, no foreign shapes.
 
+pub mod address;
 pub mod asset;
 pub mod deposit;
 pub mod event;
