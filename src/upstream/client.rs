@@ -1,0 +1,309 @@
+//! The five calls: what is asked in each, and how its answer becomes a value or an error.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::answer::{Call, Meaning, status_words};
+use super::breaker::{Health, Outcome};
+use super::budget::Budget;
+use super::error::Error;
+use super::evidence::{Answer, Evidence};
+use super::pace::{Pacer, Permit, Priority};
+use super::secret::{ApiKey, push_percent_encoded};
+use super::settings::{Settings, is_dots};
+use super::transport::{Failure, Reply, Transport};
+use super::wire::{self, Decoded, Undecodable};
+use crate::clock::SharedClock;
+use crate::domain::asset::Asset;
+use crate::domain::money::Amount;
+use crate::domain::report::{Balance, Coupon, Invoice, OrderReport};
+
+/// No answer about one order, the balance or the coupons is larger.
+const SMALL: usize = 64 * 1024;
+/// The whole history of top-ups in one answer: there is no paging.
+const LARGE: usize = 256 * 1024 * 1024;
+/// A larger answer is read on a thread of its own, so that nobody else waits for it.
+const READ_ASIDE: usize = 512 * 1024;
+
+/// The upstream account. Cheap to clone; all clones share one budget, one breaker and the connections.
+#[derive(Clone)]
+pub struct Upstream {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Transport,
+    pacer: Arc<Pacer>,
+    clock: SharedClock,
+    key: Arc<ApiKey>,
+    customer_url: String,
+    look_prefix: String,
+    user_id: Arc<str>,
+    utc_offset_seconds: i32,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("customer_url", &self.inner.customer_url).finish_non_exhaustive()
+    }
+}
+
+/// A wallet to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewOrder<'a> {
+    /// The currency and its network.
+    pub asset: Asset,
+    /// US dollars, sent digit for digit.
+    pub amount: &'a Amount,
+    /// A coupon to spend on it; an empty one is none.
+    pub coupon: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateWire<'a> {
+    api_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coupon_code: Option<&'a str>,
+}
+
+impl Upstream {
+    /// The account under `settings`, opened with `api_key`. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] for a base address that is no URL, holds a user or would send the key in clear to another
+    /// machine, for a key with anything but visible ASCII, and for figures that cannot work.
+    pub fn new(settings: Settings, api_key: SecretString, clock: SharedClock) -> Result<Self, Error> {
+        let customer_url = settings.customer_url()?;
+        let key = ApiKey::new(api_key).ok_or_else(|| {
+            Error::Settings(
+                "the upstream's API key must be visible ASCII characters, without a line break".to_owned(),
+            )
+        })?;
+        let budget = Budget::new(settings.requests_per_second).ok_or_else(|| {
+            Error::Settings("the upstream's requests_per_second must not be negative".to_owned())
+        })?;
+        let pacer = Arc::new(Pacer::new(Arc::clone(&clock), budget, settings.max_in_flight));
+        let transport = Transport::new(settings.timeout, settings.max_in_flight)?;
+        let inner = Inner {
+            transport,
+            pacer,
+            clock,
+            key: Arc::new(key),
+            look_prefix: format!("{customer_url}/cryptomus/transaction/"),
+            customer_url,
+            user_id: Arc::from(settings.user_id),
+            utc_offset_seconds: settings.utc_offset_seconds,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Waits for the right to make one call: the budget, a place among the calls under way, the pause that the upstream
+    /// asked for, and the breaker. The future may be dropped at any time.
+    pub async fn admit(&self, priority: Priority) -> Permit {
+        self.inner.pacer.admit(priority).await
+    }
+
+    /// What is known of the upstream's health.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.pacer.health()
+    }
+
+    /// Orders a direct wallet. Not idempotent: record the intent first.
+    ///
+    /// # Errors
+    /// [`Error::NotTaken`], [`Error::Refused`], or [`Error::Unknown`], where a wallet may have been made.
+    pub async fn create(&self, permit: Permit, order: &NewOrder<'_>) -> Result<Answer<OrderReport>, Error> {
+        let coupon = order.coupon.filter(|coupon| !coupon.is_empty());
+        let url = format!(
+            "{}/cryptomus/direct/{}/{}/{}",
+            self.inner.customer_url, order.asset.currency, order.asset.network, order.amount
+        );
+        let wire = CreateWire { api_key: self.inner.key.expose(), coupon_code: coupon };
+        let body = serde_json::to_vec(&wire).unwrap_or_default();
+        let request = self.inner.transport.put(&url, body, SMALL, self.inner.clock.now());
+        let call = Call::Create { with_coupon: coupon.is_some() };
+        self.finish(permit, call, request, wire::created).await
+    }
+
+    /// Looks at one order.
+    ///
+    /// # Errors
+    /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::UnknownOrder`], or [`Error::Denied`].
+    pub async fn look(&self, permit: Permit, order_id: &str) -> Result<Answer<OrderReport>, Error> {
+        if order_id.is_empty() || order_id.len() > 128 || is_dots(order_id) {
+            let evidence = self.evidence(Call::Look, None, Duration::ZERO, Vec::new());
+            return Err(Error::UnknownOrder { words: "it is no order id at all".to_owned(), evidence });
+        }
+        let query = self.inner.key.expose_query();
+        let mut url = String::with_capacity(
+            self.inner.look_prefix.len().saturating_add(query.len()).saturating_add(64),
+        );
+        url.push_str(&self.inner.look_prefix);
+        push_percent_encoded(&mut url, order_id);
+        url.push_str(query);
+        let request = self.inner.transport.get(&url, SMALL, self.inner.clock.now());
+        self.finish(permit, Call::Look, request, wire::order).await
+    }
+
+    /// The whole history of top-ups, ours and others'.
+    ///
+    /// # Errors
+    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
+    pub async fn invoices(&self, permit: Permit) -> Result<Answer<Vec<Invoice>>, Error> {
+        let (user, offset) = (Arc::clone(&self.inner.user_id), self.inner.utc_offset_seconds);
+        let url = self.url("/payments");
+        let request = self.inner.transport.get(&url, LARGE, self.inner.clock.now());
+        self.finish(permit, Call::Invoices, request, move |body| wire::invoices(body, &user, offset)).await
+    }
+
+    /// The account's figures.
+    ///
+    /// # Errors
+    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
+    pub async fn balance(&self, permit: Permit) -> Result<Answer<Balance>, Error> {
+        let user = Arc::clone(&self.inner.user_id);
+        let url = self.url("/balance");
+        let request = self.inner.transport.get(&url, SMALL, self.inner.clock.now());
+        self.finish(permit, Call::Balance, request, move |body| wire::balance(body, &user)).await
+    }
+
+    /// The account's coupons.
+    ///
+    /// # Errors
+    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
+    pub async fn coupons(&self, permit: Permit) -> Result<Answer<Vec<Coupon>>, Error> {
+        let offset = self.inner.utc_offset_seconds;
+        let url = self.url("/coupons");
+        let request = self.inner.transport.get(&url, SMALL, self.inner.clock.now());
+        self.finish(permit, Call::Coupons, request, move |body| wire::coupons(body, offset)).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}{}", self.inner.customer_url, self.inner.key.expose_query())
+    }
+
+    fn evidence(&self, call: Call, http_status: Option<u16>, took: Duration, body: Vec<u8>) -> Evidence {
+        Evidence::new(call.name(), http_status, took, body, Arc::clone(&self.inner.key))
+    }
+
+    /// Awaits the exchange, reads the answer, and settles the permit by what it was.
+    async fn finish<T: Send + 'static>(
+        &self,
+        permit: Permit,
+        call: Call,
+        request: impl Future<Output = Result<Reply, Failure>>,
+        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable> + Send + 'static,
+    ) -> Result<Answer<T>, Error> {
+        let started = self.inner.clock.monotonic();
+        let reply = request.await;
+        let took = self.inner.clock.monotonic().saturating_sub(started);
+        let http_status = reply.as_ref().ok().map(|reply| reply.status);
+        let result = match reply {
+            Ok(reply) => self.read(call, reply, took, decode).await,
+            Err(failure) => Err(self.no_answer(call, failure, took)),
+        };
+        let outcome = match &result {
+            Ok(_)
+            | Err(
+                Error::Refused { .. }
+                | Error::UnknownOrder { .. }
+                | Error::Denied { .. }
+                | Error::Settings(_),
+            ) => Outcome::Answered,
+            Err(Error::NotTaken { .. }) if http_status == Some(429) => Outcome::Throttled,
+            Err(error) => Outcome::Failed(error.words().to_owned()),
+        };
+        let pause = result.as_ref().err().and_then(Error::retry_after);
+        permit.settle(outcome, pause);
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(
+            call = call.name(),
+            http.status = http_status,
+            duration_ms,
+            ok = result.is_ok(),
+            "a call to the upstream ended"
+        );
+        result
+    }
+
+    fn no_answer(&self, call: Call, failure: Failure, took: Duration) -> Error {
+        let words = self.inner.key.redact_text(&failure.words);
+        let evidence = self.evidence(call, None, took, Vec::new());
+        if failure.sent {
+            Error::Unknown { words, order_id: None, evidence }
+        } else {
+            Error::NotTaken { words, retry_after: None, evidence }
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        call: Call,
+        mut reply: Reply,
+        took: Duration,
+        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable> + Send + 'static,
+    ) -> Result<Answer<T>, Error> {
+        let (status, retry_after) = (reply.status, reply.retry_after);
+        let key = &self.inner.key;
+        let mut meaning = call.meaning(&reply, || wire::words(&reply.body, |text| key.redact_text(text)));
+        let mut value = None;
+        if meaning == Meaning::Decode {
+            let (body, decoded) = decode_body(std::mem::take(&mut reply.body), decode).await;
+            reply.body = body;
+            match decoded {
+                Ok(Decoded::Yes(read)) => value = Some(read),
+                Ok(Decoded::No) => meaning = Meaning::No,
+                Err(wrong) => meaning = Meaning::Unknown(wrong.to_string()),
+            }
+        }
+        let said = || {
+            let words = wire::words(&reply.body, |text| key.redact_text(text));
+            words.unwrap_or_else(|| status_words(status))
+        };
+        let words = match &meaning {
+            Meaning::Decode => String::new(),
+            Meaning::Unknown(words) => key.redact_text(words),
+            Meaning::NotTaken if status == 429 => "too many requests".to_owned(),
+            Meaning::NotTaken | Meaning::No | Meaning::Denied => said(),
+        };
+        let evidence = self.evidence(call, Some(status), took, reply.body);
+        if let Some(value) = value {
+            return Ok(Answer { value, evidence });
+        }
+        Err(match (meaning, call) {
+            (Meaning::NotTaken, _) => Error::NotTaken { words, retry_after, evidence },
+            (Meaning::No, Call::Create { .. }) => Error::Refused { words, http_status: status, evidence },
+            (Meaning::No, Call::Look) => Error::UnknownOrder { words, evidence },
+            (Meaning::No | Meaning::Denied, _) => Error::Denied { words, evidence },
+            (Meaning::Unknown(_) | Meaning::Decode, _) => {
+                let salvaged = matches!(call, Call::Create { .. })
+                    .then(|| wire::salvaged_order_id(evidence.raw()))
+                    .flatten();
+                let order_id = salvaged.map(|id| key.redact_text(&id));
+                Error::Unknown { words, order_id, evidence }
+            }
+        })
+    }
+}
+
+/// Decodes here, or on a thread of its own when it would keep others waiting; gives the body back.
+async fn decode_body<T: Send + 'static>(
+    body: Vec<u8>,
+    decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable> + Send + 'static,
+) -> (Vec<u8>, Result<Decoded<T>, Undecodable>) {
+    if body.len() < READ_ASIDE {
+        let decoded = decode(&body);
+        return (body, decoded);
+    }
+    let aside = tokio::task::spawn_blocking(move || {
+        let decoded = decode(&body);
+        (body, decoded)
+    });
+    aside.await.unwrap_or_else(|_| (Vec::new(), Err(Undecodable::new("reading the answer was interrupted"))))
+}

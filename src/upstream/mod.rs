@@ -1,0 +1,27 @@
+//! The upstream's HTTP API (CONTRACT.md) as five calls whose errors say what to do next: the only module that
+//! knows the HTTP client, and the only one that ever holds the API key.
+//!
+//! The key travels in query strings. It cannot come out of this module: every error of the client loses its URL in
+//! one place (`transport::Failure`), every word and body of the upstream passes `secret::ApiKey::redact` before
+//! anybody can see it, and nothing here derives `Debug` over it. One thing lies outside: the TRACE events of the
+//! client's own libraries show the URLs of requests. The log filter must keep `hyper`, `hyper_util`, `h2`, `reqwest` and
+//! `rustls` at INFO or above.
+
+mod answer;
+mod breaker;
+mod budget;
+mod client;
+mod error;
+mod evidence;
+mod pace;
+mod secret;
+mod settings;
+mod transport;
+mod wire;
+
+pub use breaker::Health;
+pub use client::{NewOrder, Upstream};
+pub use error::Error;
+pub use evidence::{Answer, Evidence};
+pub use pace::{Permit, Priority};
+pub use settings::Settings;

@@ -1,0 +1,141 @@
+//! How bytes go to the upstream and come back: the client's settings, the limits on an answer, and the one place
+//! where the client's errors lose their URL.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder};
+
+use super::error::Error;
+use crate::domain::time::Timestamp;
+
+/// The longest pause that the upstream can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// The longest time for connecting: past it, it is certain that nothing was taken.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A creation never rides on a connection that has been idle for longer: if the server is just closing it, nobody
+/// can say whether the order was made.
+const CREATE_IDLE: Duration = Duration::from_secs(1);
+const LOOK_IDLE: Duration = Duration::from_secs(60);
+
+/// The way to the upstream.
+pub(super) struct Transport {
+    looking: Client,
+    creating: Client,
+}
+
+/// An answer, whole or broken.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+    /// Why the body is not whole.
+    pub(super) broken: Option<String>,
+}
+
+/// No answer at all.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// False where no connection was made: then nothing was sent.
+    pub(super) sent: bool,
+    pub(super) words: String,
+}
+
+impl From<reqwest::Error> for Failure {
+    /// The one way out for the client's errors. Their texts print the URL, and the URL holds the key: only the
+    /// innermost cause is told, which knows of neither.
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let sent = !(error.is_connect() || error.is_builder());
+        let late = error.is_timeout();
+        let mut cause = error.source();
+        while let Some(deeper) = cause.and_then(|c| c.source()) {
+            cause = Some(deeper);
+        }
+        let cause = cause.map_or_else(|| "no reason given".to_owned(), ToString::to_string);
+        let words = match (sent, late) {
+            (false, true) => "connecting took too long".to_owned(),
+            (false, false) => format!("no connection: {cause}"),
+            (true, true) => "the answer took too long".to_owned(),
+            (true, false) => format!("the connection broke: {cause}"),
+        };
+        Self { sent, words }
+    }
+}
+
+impl Transport {
+    pub(super) fn new(timeout: Duration, max_in_flight: usize) -> Result<Self, Error> {
+        let client = |idle: Duration| {
+            Client::builder()
+                .user_agent(concat!("depositd/", env!("CARGO_PKG_VERSION")))
+                .timeout(timeout)
+                // Sooner than the whole, so that a server that cannot be reached is told from one that is slow.
+                .connect_timeout(
+                    CONNECT_TIMEOUT.min(timeout.saturating_mul(3).checked_div(4).unwrap_or(timeout)),
+                )
+                .redirect(Policy::none())
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .no_proxy()
+                .tcp_nodelay(true)
+                .pool_idle_timeout(idle)
+                .pool_max_idle_per_host(max_in_flight)
+                .build()
+                .map_err(|e| {
+                    Error::Settings(format!("the HTTP client cannot start: {}", Failure::from(e).words))
+                })
+        };
+        Ok(Self { looking: client(LOOK_IDLE)?, creating: client(CREATE_IDLE)? })
+    }
+
+    /// Asks; `url` holds the key.
+    pub(super) async fn get(&self, url: &str, limit: usize, now: Timestamp) -> Result<Reply, Failure> {
+        Self::exchange(self.looking.get(url), limit, now).await
+    }
+
+    /// Orders; `body` holds the key.
+    pub(super) async fn put(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Reply, Failure> {
+        let request = self.creating.put(url).header(CONTENT_TYPE, "application/json").body(body);
+        Self::exchange(request, limit, now).await
+    }
+
+    async fn exchange(request: RequestBuilder, limit: usize, now: Timestamp) -> Result<Reply, Failure> {
+        let mut response = request.send().await?;
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), now);
+        let announced = response.content_length().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+        let mut body = Vec::with_capacity(announced.min(limit).min(16 * 1024));
+        let broken = loop {
+            match response.chunk().await {
+                Ok(None) => break None,
+                Ok(Some(chunk)) if chunk.len() > limit.saturating_sub(body.len()) => {
+                    break Some(format!("the answer is too large: over {limit} bytes"));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Err(error) => break Some(Failure::from(error).words),
+            }
+        };
+        Ok(Reply { status, retry_after, body, broken })
+    }
+}
+
+/// `Retry-After` as seconds or as a date, at most an hour.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let span = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        text.parse().map_or(LONGEST_PAUSE, Duration::from_secs)
+    } else {
+        let date = jiff::fmt::rfc2822::parse(text).ok()?;
+        Timestamp::from_millis(date.timestamp().as_millisecond()).since(now)
+    };
+    Some(span.min(LONGEST_PAUSE))
+}
