@@ -1,7 +1,5 @@
 //! What an order is, and where it stands at any instant: a pure function of the order, its acts and the time.
 
-use std::time::Duration;
-
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
