@@ -51,9 +51,12 @@ pub(super) struct CouponRecord {
     pub(super) expires_at: Timestamp,
 }
 
-/// The open file.
+/// The open file, and how much of it is whole lines.
 #[derive(Debug)]
-pub(super) struct Store(File);
+pub(super) struct Store {
+    file: File,
+    length: u64,
+}
 
 impl Store {
     /// Opens or creates the file and reads what it holds. A torn last line was never answered: it is cut off.
@@ -62,9 +65,9 @@ impl Store {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last.saturating_add(1));
+        let mut store = Self { file, length: u64::try_from(whole).unwrap_or(u64::MAX) };
         if whole < bytes.len() {
-            file.set_len(u64::try_from(whole).unwrap_or(u64::MAX))?;
-            file.seek(SeekFrom::End(0))?;
+            store.cut_back()?;
         }
         let records = bytes
             .get(..whole)
@@ -73,14 +76,24 @@ impl Store {
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).map_err(io::Error::from))
             .collect::<io::Result<_>>()?;
-        Ok((Self(file), records))
+        Ok((store, records))
     }
 
     /// Writes one line through to the system, so that killing this process loses nothing.
     pub(super) fn append(&mut self, record: &Record) -> io::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
-        self.0.write_all(&line)?;
-        self.0.flush()
+        if let Err(failure) = self.file.write_all(&line).and_then(|()| self.file.flush()) {
+            // A full disk leaves half a line: the next one must not be written behind it.
+            self.cut_back()?;
+            return Err(failure);
+        }
+        self.length = self.length.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    fn cut_back(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.seek(SeekFrom::End(0)).map(drop)
     }
 }
