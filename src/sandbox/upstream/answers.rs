@@ -1,0 +1,271 @@
+//! The shapes that the contract documents (CONTRACT.md, sections 1 to 5), and the variants it leaves open.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::http::Response;
+use super::order::{Entry, Standing};
+use super::store::TopUp;
+use super::world::World;
+use crate::domain::time::Timestamp;
+
+/// What the contract leaves open, chosen by the test or the person at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shape {
+    /// Where a look's status word stands.
+    pub status_at: StatusAt,
+    /// Which field of an invoice tells the order.
+    pub id_field: IdField,
+    /// Where an error's text stands.
+    pub error_at: ErrorAt,
+    /// Looks do not say `payment_amount`, `payment_amount_usd` and `is_final`.
+    pub without_payment_figures: bool,
+    /// Amounts of wallets and looks are JSON numbers in place of strings.
+    pub bare_numbers: bool,
+    /// Status words are in capitals.
+    pub capital_status: bool,
+}
+
+/// Where a look's status word stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusAt {
+    /// `body.status`
+    #[default]
+    Status,
+    /// `body.payment_status`
+    PaymentStatus,
+    /// `body.transaction.status`
+    TransactionStatus,
+    /// `body.state`
+    State,
+    /// Nowhere while the word is `check`; else `body.status`.
+    AbsentWhileCheck,
+}
+
+/// Which field of an invoice tells the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdField {
+    /// `payId` is the `order_id`.
+    #[default]
+    PayId,
+    /// `sesid` is the `order_id`.
+    Sesid,
+    /// `payId` is the UUID at the end of the wallet's `url`.
+    UrlUuid,
+    /// Both mean nothing.
+    None,
+}
+
+/// Where an error's text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorAt {
+    /// `body`
+    #[default]
+    Body,
+    /// `message`
+    Message,
+    /// `error.message`
+    ErrorObject,
+    /// The text alone, no JSON.
+    Plain,
+}
+
+/// An error as the contract has it: the status and the text.
+pub(super) fn error(shape: &Shape, status: u16, text: &str) -> Response {
+    let body = match shape.error_at {
+        ErrorAt::Body => json!({"ok": false, "body": text}),
+        ErrorAt::Message => json!({"ok": false, "message": text}),
+        ErrorAt::ErrorObject => json!({"ok": false, "error": {"message": text}}),
+        ErrorAt::Plain => return Response::text(status, text.to_owned(), Vec::new()),
+    };
+    Response::json(status, &body)
+}
+
+fn good(body: Value) -> Response {
+    Response::json(200, &json!({"ok": true, "body": body}))
+}
+
+/// Section 1: a wallet.
+pub(super) fn wallet(shape: &Shape, entry: &Entry, at: Timestamp) -> Response {
+    amounts(shape, good(wallet_body(entry, &entry.standing(at))))
+}
+
+/// The link to the payment page.
+pub(super) fn url(entry: &Entry) -> String {
+    format!("https://pay.cryptomus.com/pay/{}", entry.order.url_uuid)
+}
+
+fn wallet_body(entry: &Entry, standing: &Standing) -> Value {
+    let order = &entry.order;
+    let shown = &standing.shown;
+    let amount_usd = shown.amount_usd.as_ref().map_or_else(|| order.required.to_string(), |a| a.to_string());
+    let crypto = shown.amount_crypto.as_ref().map_or_else(|| order.crypto.to_string(), |a| a.to_string());
+    json!({
+        "to_address": standing.address,
+        "currency": order.asset.currency.as_str(),
+        "network": order.asset.network.as_str().to_ascii_lowercase(),
+        "amountInUSD": amount_usd,
+        "amountInCrypto": crypto,
+        "expire_at": standing.expire_at.as_millis().div_euclid(1000),
+        "url": url(entry),
+        "order_id": order.order_id,
+    })
+}
+
+/// Section 2: a look at an order.
+pub(super) fn look(shape: &Shape, entry: &Entry, at: Timestamp) -> Response {
+    let standing = entry.standing(at);
+    let mut body = wallet_body(entry, &standing);
+    let Some(fields) = body.as_object_mut() else { return good(body) };
+    let word = cased(shape, &standing.status);
+    match shape.status_at {
+        StatusAt::AbsentWhileCheck if standing.status == "check" => {}
+        StatusAt::Status | StatusAt::AbsentWhileCheck => {
+            fields.insert("status".to_owned(), json!(word));
+        }
+        StatusAt::PaymentStatus => {
+            fields.insert("payment_status".to_owned(), json!(word));
+        }
+        StatusAt::TransactionStatus => {
+            fields.insert("transaction".to_owned(), json!({ "status": word }));
+        }
+        StatusAt::State => {
+            fields.insert("state".to_owned(), json!(word));
+        }
+    }
+    if standing.seen {
+        fields.insert("txid".to_owned(), json!(entry.order.txid));
+    }
+    if !shape.without_payment_figures {
+        fields.insert("is_final".to_owned(), json!(standing.is_final()));
+        let shown = &standing.shown;
+        if standing.arrived.get() > 0 {
+            let crypto = entry.arrived_crypto(&standing).to_string();
+            let crypto = shown.payment_amount.as_ref().map_or(crypto, ToString::to_string);
+            let usd = standing.arrived.to_string();
+            let usd = shown.payment_amount_usd.as_ref().map_or(usd, ToString::to_string);
+            fields.insert("payment_amount".to_owned(), json!(crypto));
+            fields.insert("payment_amount_usd".to_owned(), json!(usd));
+        }
+    }
+    amounts(shape, good(body))
+}
+
+fn cased(shape: &Shape, word: &str) -> String {
+    if shape.capital_status { word.to_ascii_uppercase() } else { word.to_owned() }
+}
+
+/// Takes the quotes off the amounts, digit for digit, where the shape wants numbers.
+fn amounts(shape: &Shape, mut response: Response) -> Response {
+    if !shape.bare_numbers {
+        return response;
+    }
+    let mut text = String::from_utf8_lossy(&response.body).into_owned();
+    for name in ["amountInUSD", "amountInCrypto", "payment_amount", "payment_amount_usd"] {
+        let key = format!("\"{name}\":\"");
+        if let Some((before, after)) = text.split_once(&key)
+            && let Some((digits, rest)) = after.split_once('"')
+        {
+            text = format!("{before}\"{name}\":{digits}{rest}");
+        }
+    }
+    response.body = text.into_bytes();
+    response
+}
+
+/// Section 3: the history, newest first.
+pub(super) fn invoices(world: &World, user_id: &str, at: Timestamp) -> Response {
+    let ours = world.entries.iter().filter(|entry| entry.order.created_at <= at);
+    let ours = ours.filter_map(|entry| order_invoice(&world.shape, entry, user_id, at));
+    let others = world.top_ups.iter().filter(|top_up| top_up.at <= at);
+    let others = others.map(|top_up| (top_up.at, foreign_invoice(top_up, user_id)));
+    let mut all: Vec<(Timestamp, Value)> = ours.chain(others).collect();
+    all.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+    good(Value::Array(all.into_iter().map(|(_, invoice)| invoice).collect()))
+}
+
+fn order_invoice(shape: &Shape, entry: &Entry, user_id: &str, at: Timestamp) -> Option<(Timestamp, Value)> {
+    let standing = entry.standing(at);
+    if standing.hidden {
+        return None;
+    }
+    let order = &entry.order;
+    // An id of nobody's, the same at every call.
+    let other = order.sesid.chars().rev().collect::<String>();
+    let (sesid, pay_id) = match shape.id_field {
+        IdField::PayId => (&order.sesid, &order.order_id),
+        IdField::Sesid => (&order.order_id, &other),
+        IdField::UrlUuid => (&order.sesid, &order.url_uuid),
+        IdField::None => (&order.sesid, &other),
+    };
+    let cents = standing.credited_cents.unwrap_or_else(|| order.required.cents_floor());
+    let status = standing.invoice_status.as_deref().unwrap_or(&standing.status);
+    let invoice = json!({
+        "method": "cryptomus", "sesid": sesid, "payId": pay_id,
+        "amount": standing.shown.invoice_cents.unwrap_or(cents),
+        "created": clock_text(order.created_at), "expires_at": clock_text(standing.expire_at),
+        "status": cased(shape, status), "userId": user_id,
+    });
+    Some((order.created_at, invoice))
+}
+
+fn foreign_invoice(top_up: &TopUp, user_id: &str) -> Value {
+    json!({
+        "method": top_up.method, "sesid": top_up.sesid, "payId": top_up.pay_id, "amount": top_up.cents,
+        "created": clock_text(top_up.at), "expires_at": clock_text(top_up.at), "status": "paid",
+        "userId": user_id,
+    })
+}
+
+/// `YYYY-MM-DD HH:MM:SS` in UTC, without saying so.
+fn clock_text(at: Timestamp) -> String {
+    at.to_seconds_text().trim_end_matches('Z').replacen('T', " ", 1)
+}
+
+/// Section 4: the account.
+pub(super) fn balance(world: &World, user_id: &str, at: Timestamp) -> Response {
+    const DISCOUNTS: &str =
+        r#"[[8000,0.8,"-20%"],[6000,0.85,"-15%"],[4000,0.9,"-10%"],[2000,0.95,"-5%"],[0,1,"0%"]]"#;
+    let books = world.books(at);
+    let valid = world.coupons.iter().filter(|coupon| coupon.expires_at > at).count();
+    good(json!({
+        "userId": user_id, "stripeId": null, "cryptomusId": null, "balance": books.balance_cents,
+        "status": null, "lang": null, "referral": null,
+        "totalCharges": books.total_charges_cents.to_string(), "couponCount": valid,
+        "currentDiscountRate": "0%", "vipSupport": false, "vipTelegram": "",
+        "discountRates": serde_json::from_str::<Value>(DISCOUNTS).unwrap_or(Value::Null),
+    }))
+}
+
+/// Section 5: the coupons.
+pub(super) fn coupons(world: &World, user_id: &str, at: Timestamp) -> Response {
+    let codes: Vec<Value> = world
+        .coupons
+        .iter()
+        .map(|coupon| {
+            let days = coupon.expires_at.since(coupon.issued_at).as_secs().div_euclid(86_400);
+            json!({
+                "userId": user_id, "code": coupon.code, "issuedAt": clock_text(coupon.issued_at),
+                "expiredAt": clock_text(coupon.expires_at),
+                "status": if coupon.expires_at > at { "issued" } else { "expired" },
+                "timing": days, "percentage": coupon.percentage, "targetPay": "crypto",
+            })
+        })
+        .collect();
+    good(json!({"totalReceived": codes.len(), "codes": codes}))
+}
+
+/// One field of a good answer changed into a contradiction.
+pub(super) fn contradict(mut response: Response, field: &str, to: &str) -> Response {
+    if let Ok(mut answer) = serde_json::from_slice::<Value>(&response.body)
+        && let Some(value) = answer.pointer_mut(&format!("/body/{field}"))
+    {
+        *value = json!(to);
+        response.body = answer.to_string().into_bytes();
+    }
+    response
+}

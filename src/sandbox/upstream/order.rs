@@ -1,0 +1,294 @@
+//! What an order is, and where it stands at any instant: a pure function of the order, its acts and the time.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::dice::Dice;
+use super::fate::{Act, Fate, Figures, Stage, Timed, script};
+use super::figures::{crypto_share, portion};
+use crate::domain::asset::Asset;
+use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::time::Timestamp;
+
+/// An order as it was made; never changes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Order {
+    pub(super) order_id: String,
+    pub(super) url_uuid: String,
+    pub(super) sesid: String,
+    pub(super) address: String,
+    pub(super) txid: String,
+    #[serde(flatten)]
+    pub(super) asset: Asset,
+    pub(super) asked: Amount,
+    pub(super) required: UsdMicros,
+    pub(super) crypto: Decimal,
+    pub(super) created_at: Timestamp,
+    pub(super) expire_at: Timestamp,
+    pub(super) coupon: Option<String>,
+    pub(super) fate: Fate,
+    pub(super) dice: u64,
+}
+
+/// An order with its story: what its fate has in store, and what was done by hand.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) order: Order,
+    script: Vec<Timed>,
+    acts: Vec<Timed>,
+}
+
+/// Where an order stands at one instant.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) status: String,
+    /// Seen on the chain at least.
+    pub(super) seen: bool,
+    /// What has arrived.
+    pub(super) arrived: UsdMicros,
+    /// What the account was credited with, in whole cents.
+    pub(super) credited_cents: Option<i64>,
+    /// What went back of it.
+    pub(super) refunded_cents: i64,
+    pub(super) address: String,
+    pub(super) expire_at: Timestamp,
+    pub(super) shown: Figures,
+    pub(super) hidden: bool,
+    pub(super) invoice_status: Option<String>,
+    /// The status from before a lock.
+    before_lock: Option<String>,
+}
+
+impl Standing {
+    /// What the upstream calls final (CONTRACT.md, section 2).
+    pub(super) fn is_final(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "paid"
+                | "paid_over"
+                | "wrong_amount"
+                | "cancel"
+                | "fail"
+                | "system_fail"
+                | "refund_fail"
+                | "refund_paid"
+        )
+    }
+
+    fn say(&mut self, status: &str) {
+        status.clone_into(&mut self.status);
+    }
+}
+
+impl Entry {
+    pub(super) fn new(order: Order) -> Self {
+        let mut entry = Self { order, script: Vec::new(), acts: Vec::new() };
+        entry.script = entry.write_script(entry.order.fate, entry.order.created_at);
+        entry
+    }
+
+    /// Adds what was done by hand. It has been tried before: see [`Entry::try_act`].
+    pub(super) fn push(&mut self, at: Timestamp, act: Act) {
+        if act == Act::Found {
+            self.script = self.write_script(Fate::Exact, at);
+        }
+        self.acts.push(Timed { at, act });
+    }
+
+    /// True for an order whose answer was lost and that no look has found in time.
+    pub(super) fn is_unfound(&self, at: Timestamp) -> bool {
+        self.order.fate == Fate::LostAnswer
+            && at < self.order.expire_at
+            && !self.acts.iter().any(|timed| timed.act == Act::Found)
+    }
+
+    fn write_script(&self, fate: Fate, start: Timestamp) -> Vec<Timed> {
+        let order = &self.order;
+        let lifetime = order.expire_at.since(order.created_at);
+        let mut stage =
+            Stage { start, deadline: order.expire_at, lifetime, dice: Dice::new(order.dice ^ 0x5c71_9700) };
+        let part = amount(portion(order.required, 6, 10));
+        let over = amount(portion(order.required, 11, 10));
+        script(fate, &mut stage, part.as_ref(), over.as_ref())
+    }
+
+    /// What `act` would make of the order at `at`, or why it cannot be done.
+    pub(super) fn try_act(&self, at: Timestamp, act: &Act) -> Result<Standing, &'static str> {
+        let mut standing = self.standing(at);
+        apply(&mut standing, &self.order, act)?;
+        Ok(standing)
+    }
+
+    /// Where the order stands at `at`.
+    pub(super) fn standing(&self, at: Timestamp) -> Standing {
+        let order = &self.order;
+        let mut standing = Standing {
+            status: "check".to_owned(),
+            seen: false,
+            arrived: UsdMicros::ZERO,
+            credited_cents: None,
+            refunded_cents: 0,
+            address: order.address.clone(),
+            expire_at: order.expire_at,
+            shown: Figures::default(),
+            hidden: false,
+            invoice_status: None,
+            before_lock: None,
+        };
+        let taken = self.acts.iter().find(|timed| timed.act.takes_over()).map(|timed| timed.at);
+        let scripted = self.script.iter().filter(|turn| taken.is_none_or(|taken| turn.at <= taken));
+        let mut turns: Vec<&Timed> = scripted.chain(&self.acts).filter(|turn| turn.at <= at).collect();
+        turns.sort_by_key(|turn| turn.at);
+        for turn in turns {
+            // A turn that can no longer be taken is one that did not happen.
+            let _ = apply(&mut standing, order, &turn.act);
+        }
+        standing
+    }
+
+    /// What arrived, in the currency.
+    pub(super) fn arrived_crypto(&self, standing: &Standing) -> Decimal {
+        crypto_share(self.order.crypto, standing.arrived, self.order.required)
+    }
+}
+
+fn apply(now: &mut Standing, order: &Order, act: &Act) -> Result<(), &'static str> {
+    let open = || if now.credited_cents.is_none() { Ok(()) } else { Err("the order is already credited") };
+    match act {
+        Act::Process => open().map(|()| now.say("process")),
+        Act::See => {
+            open()?;
+            now.seen = true;
+            now.say("confirm_check");
+            Ok(())
+        }
+        Act::PayPart { amount_usd } => {
+            open()?;
+            let part = amount_usd.as_ref().map_or(Some(portion(order.required, 1, 2)), Amount::to_usd_micros);
+            arrive(now, part)?;
+            now.say("wrong_amount_waiting");
+            Ok(())
+        }
+        Act::Pay { amount_usd } => pay(now, order, amount_usd.as_ref()),
+        Act::CloseShort => {
+            open()?;
+            settle(now, order)
+        }
+        Act::Cancel => open().map(|()| now.say("cancel")),
+        Act::Fail => open().map(|()| now.say("fail")),
+        Act::SystemFail => open().map(|()| now.say("system_fail")),
+        Act::Lock | Act::Release => lock(now, order, *act == Act::Lock),
+        Act::StartRefund if now.arrived == UsdMicros::ZERO => Err("nothing has arrived that could go back"),
+        Act::StartRefund => {
+            now.say("refund_process");
+            Ok(())
+        }
+        Act::FinishRefund | Act::FailRefund if now.status != "refund_process" => {
+            Err("no refund is under way")
+        }
+        Act::FinishRefund => {
+            now.refunded_cents = now.credited_cents.unwrap_or(0);
+            now.say("refund_paid");
+            Ok(())
+        }
+        Act::FailRefund => {
+            now.say("refund_fail");
+            Ok(())
+        }
+        Act::SetStatus { status } => {
+            now.say(status);
+            Ok(())
+        }
+        about_answers => {
+            dress(now, order, about_answers);
+            Ok(())
+        }
+    }
+}
+
+/// Acts that change what answers say and not what happened.
+fn dress(now: &mut Standing, order: &Order, act: &Act) {
+    match act {
+        Act::MoveDeadline { to } => now.expire_at = *to,
+        Act::ChangeAddress { to } => {
+            let other = || super::address::make(order.asset.network, &mut Dice::new(!order.dice));
+            now.address = to.clone().unwrap_or_else(other);
+        }
+        Act::SetFigures(figures) => {
+            let shown = &mut now.shown;
+            replace(&mut shown.amount_usd, figures.amount_usd.as_ref());
+            replace(&mut shown.amount_crypto, figures.amount_crypto.as_ref());
+            replace(&mut shown.payment_amount, figures.payment_amount.as_ref());
+            replace(&mut shown.payment_amount_usd, figures.payment_amount_usd.as_ref());
+            replace(&mut shown.invoice_cents, figures.invoice_cents.as_ref());
+            replace(&mut shown.credited_cents, figures.credited_cents.as_ref());
+            if now.credited_cents.is_some() {
+                now.credited_cents = shown.credited_cents.or(now.credited_cents);
+            }
+        }
+        Act::HideInvoice { hidden } => now.hidden = *hidden,
+        Act::SetInvoiceStatus { status } => now.invoice_status = Some(status.clone()),
+        _ => {}
+    }
+}
+
+fn replace<T: Clone>(old: &mut Option<T>, new: Option<&T>) {
+    if let Some(new) = new {
+        *old = Some(new.clone());
+    }
+}
+
+fn pay(now: &mut Standing, order: &Order, more: Option<&Amount>) -> Result<(), &'static str> {
+    if now.refunded_cents > 0 {
+        return Err("the order was refunded");
+    }
+    let more = match more {
+        Some(more) => more.to_usd_micros(),
+        None => order.required.checked_sub(now.arrived).filter(|missing| missing.get() > 0),
+    };
+    arrive(now, more)?;
+    settle(now, order)
+}
+
+fn arrive(now: &mut Standing, more: Option<UsdMicros>) -> Result<(), &'static str> {
+    let more =
+        more.filter(|more| more.get() > 0).ok_or("nothing is missing, or the amount cannot be read")?;
+    now.arrived = now.arrived.checked_add(more).ok_or("more than there is")?;
+    now.seen = true;
+    Ok(())
+}
+
+/// Credits all that has arrived.
+fn settle(now: &mut Standing, order: &Order) -> Result<(), &'static str> {
+    if now.arrived == UsdMicros::ZERO {
+        return Err("nothing has arrived");
+    }
+    now.credited_cents = Some(now.shown.credited_cents.unwrap_or_else(|| now.arrived.cents_floor()));
+    now.say(match now.arrived.cmp(&order.required) {
+        std::cmp::Ordering::Less => "wrong_amount",
+        std::cmp::Ordering::Equal => "paid",
+        std::cmp::Ordering::Greater => "paid_over",
+    });
+    Ok(())
+}
+
+fn lock(now: &mut Standing, order: &Order, shut: bool) -> Result<(), &'static str> {
+    if shut {
+        now.before_lock = Some(std::mem::replace(&mut now.status, "locked".to_owned()));
+        return Ok(());
+    }
+    let before = now.before_lock.take().ok_or("the order is not locked")?;
+    if now.credited_cents.is_some() {
+        now.say(&before);
+        return Ok(());
+    }
+    if now.arrived == UsdMicros::ZERO {
+        arrive(now, Some(order.required))?;
+    }
+    settle(now, order)
+}
+
+/// Dollars as an amount; their text always reads.
+pub(super) fn amount(usd: UsdMicros) -> Option<Amount> {
+    Amount::parse(&usd.to_string()).ok()
+}

@@ -1,0 +1,243 @@
+//! Everything the simulated upstream knows, and the books that follow from it: records in, figures out.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::dice::Dice;
+use super::fate::{Act, Fate};
+use super::order::{Entry, Order};
+use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
+use super::{Shape, address, figures};
+use crate::domain::asset::Asset;
+use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::time::Timestamp;
+
+/// The honest truth that a program's own books can be held against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Books {
+    /// The instant they are true at.
+    pub at: Timestamp,
+    /// Everything ever credited, in cents; a refund takes nothing from it.
+    pub total_charges_cents: i64,
+    /// What the account holds: credits less refunds and spending.
+    pub balance_cents: i64,
+    /// Orders that were credited, by their id, refunded ones too.
+    pub credited: BTreeMap<String, Credit>,
+    /// Credited by top-ups that are none of these orders.
+    pub elsewhere_cents: i64,
+    /// Spent on services.
+    pub spent_cents: i64,
+}
+
+/// What one order brought to the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Credit {
+    /// Credited, in whole cents.
+    pub cents: i64,
+    /// The same in millionths of a dollar.
+    pub micros: UsdMicros,
+    /// What went back of it.
+    pub refunded_cents: i64,
+}
+
+/// Why something cannot be done to an order.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// No such order.
+    #[error("there is no order {0:?}")]
+    Unknown(String),
+    /// Not where the order stands.
+    #[error("not possible: {0}")]
+    Impossible(&'static str),
+    /// It cannot be remembered, so it did not happen.
+    #[error("the simulator's store cannot be written")]
+    Store(#[from] io::Error),
+}
+
+/// Why no wallet is made (CONTRACT.md, section 1).
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Coupon,
+    Store,
+}
+
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) lifetime: Duration,
+    pub(super) fee_percent: u32,
+    pub(super) shape: Shape,
+    pub(super) default_fate: Fate,
+    /// By the canonical text of the amount.
+    pub(super) plans: HashMap<String, Fate>,
+    pub(super) plans_once: HashMap<String, VecDeque<Fate>>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) top_ups: Vec<TopUp>,
+    pub(super) coupons: Vec<CouponRecord>,
+    adjusts: Vec<Adjust>,
+    index: HashMap<String, usize>,
+    store: Option<Store>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, store: Option<Store>, records: Vec<Record>) -> Self {
+        let mut world = Self {
+            seed,
+            lifetime: Duration::from_hours(1),
+            fee_percent: 0,
+            shape: Shape::default(),
+            default_fate: Fate::Exact,
+            plans: HashMap::new(),
+            plans_once: HashMap::new(),
+            entries: Vec::new(),
+            top_ups: Vec::new(),
+            coupons: Vec::new(),
+            adjusts: Vec::new(),
+            index: HashMap::new(),
+            store,
+        };
+        for record in records {
+            world.take(record);
+        }
+        world
+    }
+
+    /// Remembers first, then lets it happen.
+    pub(super) fn append(&mut self, record: Record) -> io::Result<()> {
+        if let Some(store) = &mut self.store {
+            store.append(&record)?;
+        }
+        self.take(record);
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Order { order } => {
+                self.index.insert(order.order_id.clone(), self.entries.len());
+                self.entries.push(Entry::new(order));
+            }
+            Record::Act { order_id, at, act } => {
+                let entry = self.index.get(&order_id).and_then(|place| self.entries.get_mut(*place));
+                if let Some(entry) = entry {
+                    entry.push(at, act);
+                }
+            }
+            Record::TopUp(top_up) => self.top_ups.push(top_up),
+            Record::Adjust(adjust) => self.adjusts.push(adjust),
+            Record::Coupon(coupon) => self.coupons.push(coupon),
+        }
+    }
+
+    pub(super) fn entry(&self, order_id: &str) -> Option<&Entry> {
+        self.index.get(order_id).and_then(|place| self.entries.get(*place))
+    }
+
+    pub(super) fn act(&mut self, order_id: &str, at: Timestamp, act: Act) -> Result<(), ActError> {
+        let entry = self.entry(order_id).ok_or_else(|| ActError::Unknown(order_id.to_owned()))?;
+        entry.try_act(at, &act).map_err(ActError::Impossible)?;
+        self.append(Record::Act { order_id: order_id.to_owned(), at, act }).map_err(ActError::from)
+    }
+
+    /// A look finds an order whose answer was lost: its story begins.
+    pub(super) fn find_lost(&mut self, order_id: &str, at: Timestamp) -> io::Result<()> {
+        if self.entry(order_id).is_some_and(|entry| entry.is_unfound(at)) {
+            self.append(Record::Act { order_id: order_id.to_owned(), at, act: Act::Found })?;
+        }
+        Ok(())
+    }
+
+    /// The fate of the next order of this amount.
+    fn fate_of(&mut self, asked: &Amount) -> Fate {
+        let key = asked.canonical();
+        let once = self.plans_once.get_mut(&key).and_then(VecDeque::pop_front);
+        once.or_else(|| self.plans.get(&key).copied()).unwrap_or(self.default_fate)
+    }
+
+    /// Makes a wallet; answers its place among the entries.
+    pub(super) fn create(
+        &mut self,
+        asset: Asset,
+        asked: Amount,
+        coupon: Option<String>,
+        now: Timestamp,
+    ) -> Result<(String, Fate), Refusal> {
+        let fate = self.fate_of(&asked);
+        let discount = match &coupon {
+            Some(code) if fate != Fate::RefusedCoupon => {
+                i64::from(self.valid_coupon(code, now).ok_or(Refusal::Coupon)?)
+            }
+            Some(_) => return Err(Refusal::Coupon),
+            None => 0,
+        };
+        let number = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        let seed = Dice::seed_of(self.seed, number);
+        let mut dice = Dice::new(seed);
+        let micros = asked.to_usd_micros().unwrap_or_default();
+        let required = figures::required(micros, self.fee_percent);
+        let to_pay = figures::portion(required, 100_i64.saturating_sub(discount), 100);
+        let order = Order {
+            order_id: dice.uuid().to_string(),
+            url_uuid: dice.uuid().to_string(),
+            sesid: dice.hex::<16>(),
+            address: address::make(asset.network, &mut dice),
+            txid: address::transaction(asset.network, &mut dice),
+            asset,
+            asked,
+            required,
+            crypto: figures::crypto(asset.currency, to_pay),
+            created_at: now,
+            // Whole seconds, as `expire_at` is answered.
+            expire_at: Timestamp::from_seconds(now.plus(self.lifetime).as_millis().div_euclid(1000)),
+            coupon,
+            fate,
+            dice: seed,
+        };
+        let order_id = order.order_id.clone();
+        self.append(Record::Order { order }).map_err(|_| Refusal::Store)?;
+        Ok((order_id, fate))
+    }
+
+    /// The discount of a coupon that may be used: it may be used more than once until it expires.
+    fn valid_coupon(&self, code: &str, now: Timestamp) -> Option<u8> {
+        let known = self.coupons.iter().find(|coupon| coupon.code == code && coupon.expires_at > now)?;
+        Some(known.percentage)
+    }
+
+    /// The books at `at`.
+    pub(super) fn books(&self, at: Timestamp) -> Books {
+        let mut credited = BTreeMap::new();
+        let (mut total, mut balance, mut elsewhere, mut spent) = (0_i64, 0_i64, 0_i64, 0_i64);
+        for entry in &self.entries {
+            let standing = entry.standing(at);
+            let Some(cents) = standing.credited_cents else { continue };
+            total = total.saturating_add(cents);
+            balance = balance.saturating_add(cents).saturating_sub(standing.refunded_cents);
+            let micros = UsdMicros::from_cents(cents).unwrap_or_default();
+            let credit = Credit { cents, micros, refunded_cents: standing.refunded_cents };
+            credited.insert(entry.order.order_id.clone(), credit);
+        }
+        for top_up in self.top_ups.iter().filter(|top_up| top_up.at <= at) {
+            total = total.saturating_add(top_up.cents);
+            balance = balance.saturating_add(top_up.cents);
+            elsewhere = elsewhere.saturating_add(top_up.cents);
+        }
+        for adjust in self.adjusts.iter().filter(|adjust| adjust.at <= at) {
+            total = total.saturating_add(adjust.total_charges_cents);
+            balance = balance.saturating_add(adjust.balance_cents);
+            if adjust.spent {
+                spent = spent.saturating_sub(adjust.balance_cents);
+            }
+        }
+        Books {
+            at,
+            total_charges_cents: total,
+            balance_cents: balance,
+            credited,
+            elsewhere_cents: elsewhere,
+            spent_cents: spent,
+        }
+    }
+}

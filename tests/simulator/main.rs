@@ -1,0 +1,13 @@
+//! The simulated upstream, seen from outside: over HTTP, through every fate, fault and restart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests"
+)]
+
+mod answers;
+mod bench;
+mod by_hand;
+mod faults;
+mod stories;

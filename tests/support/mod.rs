@@ -1,0 +1,13 @@
+//! What whole-story tests share: the mail server that receives, and misbehaves on demand.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "test code: each test binary uses a part of it, and a broken expectation is a failed test"
+)]
+
+pub mod smtp;
