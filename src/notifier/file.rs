@@ -28,8 +28,7 @@ pub(super) fn check(directory: &Path) -> io::Result<()> {
     fs::remove_file(&probe)
 }
 
-/// The message id as a file's name: nothing of it can leave the folder or hide the file, and no two ids of ours
-/// share a name.
+/// The message id as a file's name: nothing of it can leave the folder or hide the file.
 fn file_name(id: &str) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+' | '=');
     let name: String = id.chars().map(|c| if keep(c) { c } else { '_' }).take(200).collect();

@@ -280,9 +280,18 @@ fn section(title: &str, value: &Value) -> Option<Section> {
     Some(Section { title: title.to_owned(), items })
 }
 
+/// What a line of the digest says first, as far as it is known.
+const ITEM: &[&str] =
+    &["reference", "kind", "amount", "currency", "network", "state", "expected", "found", "id"];
+
 fn item(value: &Value) -> String {
     let words: Vec<String> = match value {
-        Value::Object(members) => members.values().filter_map(scalar).take(10).collect(),
+        Value::Object(members) => {
+            let known = ITEM.iter().filter_map(|key| members.get(*key));
+            let rest =
+                members.iter().filter(|(key, _)| !ITEM.contains(&key.as_str())).map(|(_, value)| value);
+            known.chain(rest).filter_map(scalar).take(10).collect()
+        }
         other => scalar(other).into_iter().collect(),
     };
     untrusted_within(&words.join(" · "), 200)

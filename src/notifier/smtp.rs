@@ -337,10 +337,15 @@ fn unreachable(what: &str, error: &Error) -> SendError {
 
 /// The failure in words: the server's own where it spoke, else what broke.
 fn words(what: &str, error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        // Each layer repeats the one below it: the innermost says it once.
+        cause = deeper;
+    }
     match (error.status(), std::error::Error::source(error)) {
-        (Some(code), Some(said)) => format!("{what}: {code} {said}"),
         (Some(code), None) => format!("{what}: {code}"),
-        (None, _) => format!("{what}: {error}"),
+        (Some(code), Some(_)) => format!("{what}: {code} {cause}"),
+        (None, _) => format!("{what}: {cause}"),
     }
 }
 
