@@ -326,11 +326,13 @@ impl Told<'_> {
             None => format!("A person should look at the deposit of {}.", self.asked),
         };
         let id = self.view.id;
-        let show = format!("See its history with: depositd show {id}");
-        let clear = format!(
-            "When it is understood, clear the flag with: depositd review {id} --note \"what you found\""
-        );
-        self.content(Tone::Bad, self.subject(state, &self.asked), lead, &[&show, &clear])
+        let next = [
+            "See its history with the first command; when it is understood, clear the flag with the second.",
+        ];
+        let mut content = self.content(Tone::Bad, self.subject(state, &self.asked), lead, &next);
+        content.commands =
+            vec![format!("depositd show {id}"), format!("depositd review {id} --note \"what you found\"")];
+        content
     }
 
     /// For events that no rule can name; `mail test` and previews still show something sensible.

@@ -114,14 +114,16 @@ impl Notice<'_> {
         };
         let (meaning, todo) = explain(&kind);
         let subject = format!("Books differ: {kind}{figures}");
-        let close = match self.get(&["id", "case_id", "case"]) {
-            Some(id) => format!(
-                "Record what you find with: depositd cases explain {id} --note \"...\", or close the case with: \
-                 depositd cases close {id} --note \"...\""
-            ),
-            None => "List the open cases with: depositd cases list".to_owned(),
+        let next = [todo, "Record what you find, or close the case:"];
+        let mut content = self.content(Tone::Bad, &subject, meaning.to_owned(), &next, CASE);
+        content.commands = match self.get(&["id", "case_id", "case"]) {
+            Some(id) if id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => vec![
+                format!("depositd cases explain {id} --note \"what you found\""),
+                format!("depositd cases close {id} --note \"why\""),
+            ],
+            _ => vec!["depositd cases list".to_owned()],
         };
-        self.content(Tone::Bad, &subject, meaning.to_owned(), &[todo, &close], CASE)
+        content
     }
 
     fn discrepancy_closed(&self) -> Content {
@@ -185,10 +187,13 @@ impl Notice<'_> {
             "This letter comes on schedule. If one is missing, the daemon, its mail server or its ledger needs a look.",
         ];
         if unsent > 0 {
-            next.push("See what was not sent with: depositd mail list");
+            next.push("What was not sent:");
         }
         let tone = if cases > 0 || unsent > 0 { Tone::Warn } else { Tone::Calm };
         let mut content = self.content(tone, &subject, lead, &next, DIGEST);
+        if unsent > 0 {
+            content.commands.push("depositd mail list".to_owned());
+        }
         content.sections = [("Open deposits", "open"), ("Open cases", "cases")]
             .into_iter()
             .filter_map(|(title, key)| section(title, self.members.get(key)?))

@@ -70,6 +70,8 @@ pub(super) struct Content {
     pub(super) fields: Vec<Field>,
     /// What it means and what to do.
     pub(super) next: Vec<String>,
+    /// What to type for it: shown whole, to be copied.
+    pub(super) commands: Vec<String>,
     pub(super) link: Option<Link>,
     /// What the QR code says.
     pub(super) qr: Option<String>,
@@ -85,6 +87,7 @@ impl Content {
             warning: None,
             fields: Vec::new(),
             next: Vec::new(),
+            commands: Vec::new(),
             link: None,
             qr: None,
             sections: Vec::new(),
@@ -104,6 +107,7 @@ impl Content {
             warning => self.warning.as_deref(),
             fields => self.fields.iter().map(field).collect::<Vec<_>>(),
             next => self.next.clone(),
+            commands => self.commands.clone(),
             link => self.link.as_ref().map(link),
             sections => self.sections.iter().map(section).collect::<Vec<_>>(),
         }
