@@ -5,3 +5,4 @@ pub mod domain;
 pub mod ledger;
 pub mod upstream;
 pub mod sandbox;
+pub mod notifier;

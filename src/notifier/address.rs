@@ -1,0 +1,135 @@
+//! What a mail address may look like: stricter than the standard, so that no address can become a header.
+
+use lettre::Address;
+use lettre::message::Mailbox;
+
+/// The longest address that a mail server must take (RFC 5321, 4.5.3.1.3).
+const MAX_LEN: usize = 254;
+
+/// Why a text is no mail address. The text itself is not repeated: addresses stay out of logs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing there.
+    #[error("the mail address is empty")]
+    Empty,
+    /// Longer than mail servers take.
+    #[error("the mail address is longer than {MAX_LEN} characters")]
+    TooLong,
+    /// Spaces, control characters, quotes, brackets or a display name.
+    #[error(
+        "the mail address holds a character that is not allowed; write it alone, such as name@example.com"
+    )]
+    Character,
+    /// Something else.
+    #[error("that is not a mail address; write one such as name@example.com")]
+    Invalid,
+}
+
+/// Reads an address that stands alone, and gives it back as it was written.
+///
+/// # Errors
+/// [`AddressError`]
+pub fn parse_address(text: &str) -> Result<String, AddressError> {
+    check(text)?;
+    let address: Address = text.parse().map_err(|_| AddressError::Invalid)?;
+    let domain = address.domain();
+    // A bare word is a name of the local network at best: `root@localhost` stays possible, `root@host` is a typo.
+    if !domain.contains('.') && !domain.starts_with('[') && !domain.eq_ignore_ascii_case("localhost") {
+        return Err(AddressError::Invalid);
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads a sender: an address alone, or `Name <address>`.
+///
+/// # Errors
+/// [`AddressError`]
+pub fn parse_mailbox(text: &str) -> Result<String, AddressError> {
+    mailbox(text).map(|_| text.to_owned())
+}
+
+pub(super) fn mailbox(text: &str) -> Result<Mailbox, AddressError> {
+    if text.chars().any(char::is_control) {
+        return Err(AddressError::Character);
+    }
+    if text.trim().is_empty() {
+        return Err(AddressError::Empty);
+    }
+    if text.len() > MAX_LEN.saturating_mul(2) {
+        return Err(AddressError::TooLong);
+    }
+    let mailbox: Mailbox = text.parse().map_err(|_| AddressError::Invalid)?;
+    // The sender may be a name of this machine's own network: a local mail server puts that right.
+    check(mailbox.email.as_ref())?;
+    Ok(mailbox)
+}
+
+fn check(text: &str) -> Result<(), AddressError> {
+    if text.is_empty() {
+        return Err(AddressError::Empty);
+    }
+    if text.len() > MAX_LEN {
+        return Err(AddressError::TooLong);
+    }
+    let foreign = |c: char| {
+        c.is_control()
+            || c.is_whitespace()
+            || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '\\')
+    };
+    // The colon is for `[IPv6:..]` alone; nobody asked for that.
+    if text.chars().any(foreign) { Err(AddressError::Character) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_stand_alone() {
+        for good in [
+            "a@example.com",
+            "first.last+tag@sub.example.co",
+            "jürgen@bücher.example",
+            "root@localhost",
+            "a@[127.0.0.1]",
+        ] {
+            assert_eq!(parse_address(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "a",
+            "a@",
+            "@example.com",
+            "a@b@c.example",
+            "a b@example.com",
+            "A <a@example.com>",
+            "<a@example.com>",
+            "a@example.com\r\nBcc: b@example.com",
+            "a@example.com,b@example.com",
+            "a@example.com\n",
+            " a@example.com",
+            "\"a b\"@example.com",
+            "a@host",
+            "a@exa mple.com",
+            "a\u{0}@example.com",
+            "a@example..com",
+        ] {
+            assert!(parse_address(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(parse_address(&format!("{}@example.com", "a".repeat(300))), Err(AddressError::TooLong));
+    }
+
+    #[test]
+    fn a_sender_may_have_a_name() {
+        for good in
+            ["Deposits <deposits@example.com>", "deposits@example.com", "Büro Wien <b@example.com>", "d@host"]
+        {
+            assert_eq!(parse_mailbox(good).as_deref(), Ok(good));
+        }
+        for bad in
+            ["", "Deposits", "Deposits <deposits>", "<a@b@c>", "A <a@example.com>\r\nBcc: x@example.com"]
+        {
+            assert!(parse_mailbox(bad).is_err(), "{bad:?}");
+        }
+    }
+}

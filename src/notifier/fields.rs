@@ -1,0 +1,139 @@
+//! Which facts of a deposit a letter lists, under which names and in which order.
+
+use super::DepositView;
+use super::text::{instant, span, token, untrusted, usd};
+use crate::domain::asset::Network;
+use crate::domain::deposit::{Facts, Outcome, Wallet};
+use crate::domain::event::EventName;
+use crate::domain::money::Amount;
+
+/// One line of the table of facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    /// What it is.
+    pub(super) label: String,
+    /// One harmless line.
+    pub(super) value: String,
+    /// True for names that are copied rather than read.
+    pub(super) mono: bool,
+}
+
+impl Field {
+    pub(super) fn new(label: &str, value: impl Into<String>) -> Self {
+        Self { label: label.to_owned(), value: value.into(), mono: false }
+    }
+
+    pub(super) fn mono(label: &str, value: impl Into<String>) -> Self {
+        Self { mono: true, ..Self::new(label, value) }
+    }
+}
+
+/// The facts of `view` for a letter about `event`; `doubtful` says that nobody should pay to the address.
+pub(super) fn of_deposit(event: EventName, view: &DepositView, doubtful: bool) -> Vec<Field> {
+    let (request, facts) = (&view.request, &view.facts);
+    let mut fields = vec![Field::new("Amount asked", usd(&request.amount))];
+    if let Some(wallet) = &facts.wallet {
+        wallet_fields(&mut fields, view, wallet, doubtful);
+    } else {
+        fields.push(Field::new("Network", network_name(request.asset.network)));
+        fields.push(Field::new("Currency", request.asset.currency.as_str()));
+    }
+    payment_fields(&mut fields, view);
+    if let Some(reference) = &request.reference {
+        fields.push(Field::new("Reference", untrusted(reference)));
+    }
+    if let Some(wallet) = &facts.wallet {
+        fields.push(Field::mono("Order id", token(&wallet.order_id)));
+    }
+    fields.push(Field::mono("Deposit id", view.id.to_string()));
+    fields.push(Field::new("State", label_of(facts)));
+    if let Some(word) = &facts.upstream_status {
+        fields.push(Field::new("Upstream says", untrusted(word)));
+    }
+    fields.push(Field::new("Requested", instant(request.requested_at)));
+    if event == EventName::Settled
+        && let Some(settled) = facts.settled_at
+    {
+        fields.push(Field::new("Settled", instant(settled)));
+        fields.push(Field::new("Time it took", span(settled.since(request.requested_at))));
+    }
+    if let Some(refunded) = facts.refunded_at {
+        fields.push(Field::new("Refunded", instant(refunded)));
+    }
+    fields.retain(|field| !field.value.is_empty());
+    fields
+}
+
+fn wallet_fields(fields: &mut Vec<Field>, view: &DepositView, wallet: &Wallet, doubtful: bool) {
+    if wallet.amount_usd != view.request.amount {
+        fields.push(Field::new("Counted upstream", usd(&wallet.amount_usd)));
+    }
+    fields.push(Field::mono("Exact amount", crypto(&wallet.amount_crypto, view)));
+    fields.push(Field::new("Network", network_name(view.request.asset.network)));
+    let label = if doubtful { "Address (do not pay)" } else { "Address" };
+    fields.push(Field::mono(label, token(&wallet.address)));
+    fields.push(Field::new("Deadline", instant(wallet.expire_at)));
+}
+
+fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
+    let facts = &view.facts;
+    if let Some(arrived) = arrived(facts) {
+        fields.push(Field::new("Arrived", crypto(arrived, view)));
+    }
+    if let Some(amount) = &facts.payment.amount_usd {
+        fields.push(Field::new("Arrived, in USD", usd(amount)));
+    }
+    if let Some(booked) = &facts.booked {
+        fields.push(Field::new("Credited", format!("{} USD", booked.total())));
+    }
+    match facts.outcome {
+        Some(Outcome::Over) => fields.push(Field::new("Outcome", "paid over")),
+        Some(Outcome::Exact) => fields.push(Field::new("Outcome", "paid exactly")),
+        None => {}
+    }
+    if let Some(txid) = &facts.txid {
+        fields.push(Field::mono("Transaction", token(txid)));
+    }
+}
+
+/// What arrived in the currency, as far as the upstream says.
+pub(super) fn arrived(facts: &Facts) -> Option<&Amount> {
+    facts.payment.amount.as_ref().or(facts.payment.payer_amount.as_ref()).filter(|amount| !amount.is_zero())
+}
+
+/// What is missing in the currency, where the upstream says what arrived.
+pub(super) fn missing(facts: &Facts) -> Option<String> {
+    let due = facts.wallet.as_ref()?.amount_crypto.value();
+    let rest = due.checked_sub(arrived(facts)?.value())?;
+    (rest.is_sign_positive() && !rest.is_zero()).then(|| rest.normalize().to_string())
+}
+
+pub(super) fn crypto(amount: &Amount, view: &DepositView) -> String {
+    format!("{amount} {}", view.request.asset.currency)
+}
+
+fn label_of(facts: &Facts) -> String {
+    let word = facts.state.as_str().replace('_', " ");
+    if facts.late { format!("{word}, late") } else { word }
+}
+
+/// The network as its people call it, with the word that our commands take.
+pub(super) fn network_name(network: Network) -> String {
+    let long = match network {
+        Network::Bsc => "BNB Smart Chain, BEP-20",
+        Network::Tron => "TRC-20",
+        Network::Eth => "Ethereum, ERC-20",
+        Network::Polygon => "Polygon PoS",
+        Network::Arbitrum => "Arbitrum One",
+        Network::Avalanche => "Avalanche C-Chain",
+        Network::Sol => "Solana",
+        Network::Ton => "The Open Network",
+        Network::Btc => "Bitcoin",
+        Network::Ltc => "Litecoin",
+        Network::Xmr => "Monero",
+        Network::Dash => "Dash",
+        Network::Doge => "Dogecoin",
+        Network::Bch => "Bitcoin Cash",
+    };
+    format!("{network} ({long})")
+}

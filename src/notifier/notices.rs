@@ -1,0 +1,303 @@
+//! What is told that is no deposit's own event: differences in the books, outages, the daily digest, a test.
+
+use serde_json::{Map, Value};
+
+use super::LetterInput;
+use super::fields::{self, Field};
+use super::render::{Content, Section, Tone};
+use super::text::{instant, label, minute, one_line, scalar, span, untrusted, untrusted_within};
+use crate::domain::event::EventName;
+use crate::domain::time::Timestamp;
+
+/// At most so many facts, and so many lines of a list, in one letter.
+const MAX_FIELDS: usize = 24;
+const MAX_ITEMS: usize = 50;
+
+/// The facts of a notice, whatever is missing from them.
+struct Notice<'a> {
+    input: &'a LetterInput,
+    members: Map<String, Value>,
+}
+
+/// The letter about an event that is no deposit's.
+pub(super) fn of_notice(input: &LetterInput) -> Content {
+    let members = match &input.notice {
+        Some(Value::Object(members)) => members.clone(),
+        _ => Map::new(),
+    };
+    let notice = Notice { input, members };
+    match input.event {
+        EventName::DiscrepancyOpened => notice.discrepancy_opened(),
+        EventName::DiscrepancyClosed => notice.discrepancy_closed(),
+        EventName::Digest => notice.digest(),
+        EventName::UpstreamDown => notice.upstream_down(),
+        EventName::UpstreamBack => notice.upstream_back(),
+        EventName::MailTest => notice.test(),
+        _ => notice.other(),
+    }
+}
+
+impl Notice<'_> {
+    fn get(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| self.members.get(*name).and_then(scalar))
+    }
+
+    fn time(&self, names: &[&str]) -> Option<Timestamp> {
+        names.iter().find_map(|name| {
+            self.members.get(*name).and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok())
+        })
+    }
+
+    /// How many a member counts: a number, or the length of a list.
+    fn count(&self, names: &[&str]) -> Option<u64> {
+        names.iter().find_map(|name| match self.members.get(*name)? {
+            Value::Array(items) => u64::try_from(items.len()).ok(),
+            Value::Number(number) => number.as_u64(),
+            _ => None,
+        })
+    }
+
+    /// The scalar members as a table, the `known` ones first and under their names.
+    fn fields(&self, known: &[(&str, &str)]) -> Vec<Field> {
+        let mut found = Vec::new();
+        for (key, name) in known {
+            if let Some(value) = self.members.get(*key).and_then(scalar) {
+                found.push(if key.ends_with("id") {
+                    Field::mono(name, value)
+                } else {
+                    Field::new(name, value)
+                });
+            }
+        }
+        let rest = self.members.iter().filter(|(key, _)| !known.iter().any(|(name, _)| name == key));
+        for (key, value) in rest {
+            if let Some(value) = scalar(value) {
+                found.push(Field::new(&label(key), value));
+            }
+        }
+        if let Some(reason) = self.input.reason.as_deref().map(untrusted).filter(|text| !text.is_empty()) {
+            found.push(Field::new("Reason", reason));
+        }
+        if let Some(view) = &self.input.deposit {
+            let of_deposit = fields::of_deposit(self.input.event, view, false);
+            let known: Vec<String> = found.iter().map(|field| field.label.clone()).collect();
+            found.extend(of_deposit.into_iter().filter(|field| !known.contains(&field.label)));
+        }
+        found.truncate(MAX_FIELDS);
+        found
+    }
+
+    fn content(
+        &self,
+        tone: Tone,
+        subject: &str,
+        lead: String,
+        next: &[&str],
+        known: &[(&str, &str)],
+    ) -> Content {
+        Content {
+            next: next.iter().map(|text| (*text).to_owned()).collect(),
+            fields: self.fields(known),
+            ..Content::new(tone, one_line(subject, 160), lead)
+        }
+    }
+
+    fn kind(&self) -> String {
+        self.get(&["kind"]).unwrap_or_else(|| "a difference".to_owned())
+    }
+
+    fn discrepancy_opened(&self) -> Content {
+        let kind = self.kind();
+        let figures = match (self.get(&["expected"]), self.get(&["found"])) {
+            (Some(expected), Some(found)) => format!(", expected {expected}, found {found}"),
+            _ => String::new(),
+        };
+        let (meaning, todo) = explain(&kind);
+        let subject = format!("Books differ: {kind}{figures}");
+        let next = [todo, "Record what you find, or close the case:"];
+        let mut content = self.content(Tone::Bad, &subject, meaning.to_owned(), &next, CASE);
+        content.commands = match self.get(&["id", "case_id", "case"]) {
+            Some(id) if id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => vec![
+                format!("depositd cases explain {id} --note \"what you found\""),
+                format!("depositd cases close {id} --note \"why\""),
+            ],
+            _ => vec!["depositd cases list".to_owned()],
+        };
+        content
+    }
+
+    fn discrepancy_closed(&self) -> Content {
+        let kind = self.kind();
+        let lead = match self.get(&["resolution", "note"]) {
+            Some(resolution) => format!("The case {kind} was closed: {resolution}"),
+            None => format!("The case {kind} was closed: the figures agree again."),
+        };
+        let next = ["Nothing to do. The case is opened again only if its figures change."];
+        self.content(Tone::Good, &format!("Books agree again: {kind} closed"), lead, &next, CASE)
+    }
+
+    fn upstream_down(&self) -> Content {
+        let since = self.time(&["since", "down_since"]).unwrap_or(self.input.at);
+        let lead = format!("The upstream has not answered since {}.", instant(since));
+        let next = [
+            "No deposit changes its state while the upstream is silent, and none is called expired for that reason. \
+             depositd goes on trying; another letter follows when the upstream answers again.",
+            "If it lasts, check this machine's network and the upstream's own status before paying anything new.",
+        ];
+        self.content(Tone::Bad, &format!("Upstream down since {}", minute(since)), lead, &next, OUTAGE)
+    }
+
+    fn upstream_back(&self) -> Content {
+        let since = self.time(&["since", "down_since"]);
+        let until = self.time(&["back_at", "until"]).unwrap_or(self.input.at);
+        let (subject, lead) = match since {
+            Some(since) => {
+                let lasted = span(until.since(since));
+                (
+                    format!("Upstream back after {lasted}"),
+                    format!(
+                        "The upstream answers again, after {lasted} of silence since {}.",
+                        instant(since)
+                    ),
+                )
+            }
+            None => (format!("Upstream back at {}", minute(until)), "The upstream answers again.".to_owned()),
+        };
+        let next = ["Open deposits are being looked at again, the most urgent first. Nothing to do."];
+        self.content(Tone::Good, &subject, lead, &next, OUTAGE)
+    }
+
+    fn digest(&self) -> Content {
+        let date = self.get(&["date"]).unwrap_or_else(|| self.input.at.to_date_text());
+        let settled = self.count(&["settled_count", "settled"]).unwrap_or(0);
+        let dollars = self.get(&["settled_usd", "settled_amount_usd"]).unwrap_or_else(|| "0.00".to_owned());
+        let (open, cases) = (self.count(&["open", "open_count"]), self.count(&["cases", "cases_count"]));
+        let unsent = self.count(&["unsent_mail", "unsent"]);
+        let (open, cases, unsent) = (open.unwrap_or(0), cases.unwrap_or(0), unsent.unwrap_or(0));
+        let trouble = if cases > 0 { format!(", {}", counted(cases, "open case")) } else { String::new() };
+        let subject = format!("Digest {date}: {settled} settled, {dollars} USD, {open} open{trouble}");
+        let lead = format!(
+            "{} settled for {dollars} USD; {} open; {}; {} unsent.",
+            counted(settled, "deposit"),
+            counted(open, "deposit"),
+            if cases > 0 { counted(cases, "open case") } else { "no open cases".to_owned() },
+            counted(unsent, "letter"),
+        );
+        let mut next = vec![
+            "This letter comes on schedule. If one is missing, the daemon, its mail server or its ledger needs a look.",
+        ];
+        if unsent > 0 {
+            next.push("What was not sent:");
+        }
+        let tone = if cases > 0 || unsent > 0 { Tone::Warn } else { Tone::Calm };
+        let mut content = self.content(tone, &subject, lead, &next, DIGEST);
+        if unsent > 0 {
+            content.commands.push("depositd mail list".to_owned());
+        }
+        content.sections = [("Open deposits", "open"), ("Open cases", "cases")]
+            .into_iter()
+            .filter_map(|(title, key)| section(title, self.members.get(key)?))
+            .collect();
+        content
+    }
+
+    fn test(&self) -> Content {
+        let lead = "This is a test: mail from depositd reaches you.".to_owned();
+        self.content(Tone::Good, "Test message from depositd", lead, &["Nothing to do."], &[])
+    }
+
+    fn other(&self) -> Content {
+        let words = label(self.input.event.as_str());
+        let lead = format!("{words} at {}.", instant(self.input.at));
+        self.content(Tone::Calm, &words, lead, &[], &[])
+    }
+}
+
+const CASE: &[(&str, &str)] = &[
+    ("id", "Case"),
+    ("case_id", "Case"),
+    ("kind", "Kind"),
+    ("expected", "Expected"),
+    ("found", "Found"),
+    ("resolution", "Resolution"),
+    ("opened_at", "Opened"),
+    ("closed_at", "Closed"),
+    ("order_id", "Order id"),
+    ("deposit_id", "Deposit id"),
+];
+const OUTAGE: &[(&str, &str)] =
+    &[("since", "Since"), ("back_at", "Back"), ("error", "Last error"), ("failures", "Failures")];
+const DIGEST: &[(&str, &str)] = &[
+    ("date", "Day"),
+    ("settled_count", "Settled"),
+    ("settled_usd", "Settled, USD"),
+    ("unsent_mail", "Unsent mail"),
+    ("head_hash", "Ledger's head hash"),
+];
+
+/// What a kind of difference means, and what to do about it.
+fn explain(kind: &str) -> (&'static str, &'static str) {
+    match kind {
+        "amount_mismatch" => (
+            "The upstream's invoice and our books hold different amounts for one deposit.",
+            "Compare the invoice in the SMSOnline account with the deposit. The books are corrected by themselves only \
+             when the account's total bears the invoice out; the case closes when the figures agree.",
+        ),
+        "invoice_missing" => (
+            "A deposit that we booked as credited is not among the upstream's invoices.",
+            "Look for it in the SMSOnline account. If it is not there, write to SMSOnline's support with the order id.",
+        ),
+        "status_mismatch" => (
+            "The upstream's invoice list says otherwise of a deposit than its own status call.",
+            "Compare the deposit's history with the invoice; ask SMSOnline's support which of the two is right.",
+        ),
+        "abandoned_wallet" => (
+            "The upstream made a wallet that nobody was shown: its answer was lost, and a retry made another one.",
+            "Nothing was paid to it, as nobody knows its address. Close the case when the invoice has expired there.",
+        ),
+        "total_charges_drift" => (
+            "The account's total of top-ups is not the sum of the invoices that were credited.",
+            "Look for top-ups or corrections in the SMSOnline account that the invoice list does not show.",
+        ),
+        "balance_rise" => (
+            "The account's balance rose by more than was topped up since the last reconciliation.",
+            "Look for a refund or a correction in the SMSOnline account.",
+        ),
+        _ => (
+            "What the upstream says and what the books hold do not agree.",
+            "Compare the figures below with the SMSOnline account.",
+        ),
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A list of the digest, a line an item; `None` when there is nothing to list.
+fn section(title: &str, value: &Value) -> Option<Section> {
+    let list = value.as_array().filter(|list| !list.is_empty())?;
+    let mut items: Vec<String> = list.iter().take(MAX_ITEMS).map(item).collect();
+    let more = list.len().saturating_sub(items.len());
+    if more > 0 {
+        items.push(format!("and {more} more"));
+    }
+    Some(Section { title: title.to_owned(), items })
+}
+
+/// What a line of the digest says first, as far as it is known.
+const ITEM: &[&str] =
+    &["reference", "kind", "amount", "currency", "network", "state", "expected", "found", "id"];
+
+fn item(value: &Value) -> String {
+    let words: Vec<String> = match value {
+        Value::Object(members) => {
+            let known = ITEM.iter().filter_map(|key| members.get(*key));
+            let rest =
+                members.iter().filter(|(key, _)| !ITEM.contains(&key.as_str())).map(|(_, value)| value);
+            known.chain(rest).filter_map(scalar).take(10).collect()
+        }
+        other => scalar(other).into_iter().collect(),
+    };
+    untrusted_within(&words.join(" · "), 200)
+}
