@@ -1,0 +1,108 @@
+//! How a configuration error is worded: where it stands, which key, what was expected, on one line, and never a secret.
+
+/// Something in the configuration is wrong. Its text names the file or the environment variable, the key, and what
+/// was expected instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: {}{problem}", key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
+pub struct Error {
+    origin: String,
+    key: Option<String>,
+    problem: String,
+}
+
+impl Error {
+    pub(crate) fn at(origin: &str, key: &str, problem: impl Into<String>) -> Self {
+        Self { origin: one_line(origin), key: Some(one_line(key)), problem: one_line(&problem.into()) }
+    }
+
+    pub(crate) fn of(origin: &str, problem: impl Into<String>) -> Self {
+        Self { origin: one_line(origin), key: None, problem: one_line(&problem.into()) }
+    }
+
+    /// The same error with the reason for what was expected.
+    pub(crate) fn because(mut self, reason: &str) -> Self {
+        self.problem = one_line(&format!("{reason}: {}", self.problem));
+        self
+    }
+
+    /// The file or the environment variable that holds the fault.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The full name of the key, such as `mail.smtp.host`, where the fault has one.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A value as an error shows it: quoted, on one line, and not longer than a glance.
+pub(crate) fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(60).collect();
+    if shown.len() < text.len() { format!("{:?}", format!("{shown}...")) } else { format!("{shown:?}") }
+}
+
+/// The candidate that was most probably meant, if one is near enough.
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase().replace('-', "_");
+    let allowed = written.chars().count().div_ceil(3).min(3);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&written, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Letters to insert, drop or change to get from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (line, a) in from.chars().enumerate() {
+        let mut left = line.saturating_add(1);
+        let mut next = vec![left];
+        for (pair, b) in row.windows(2).zip(to.chars()) {
+            let [diagonal, above] = pair else { continue };
+            let changed = diagonal.saturating_add(usize::from(a != b));
+            left = changed.min(above.saturating_add(1)).min(left.saturating_add(1));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses_are_found_and_strangers_are_not() {
+        let keys = ["timeout", "user_id", "base_url"];
+        for (written, meant) in [
+            ("time_out", Some("timeout")),
+            ("userid", Some("user_id")),
+            ("user-id", Some("user_id")),
+            ("baseurl", Some("base_url")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(written, keys), meant, "{written}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let error = Error::at("a\nb", "c", "d\r\ne");
+        assert_eq!(error.to_string(), "a b: c: d  e");
+        assert_eq!((error.origin(), error.key()), ("a b", Some("c")));
+        assert_eq!(Error::of("f", "g").to_string(), "f: g");
+        assert_eq!(quoted(&"x".repeat(100)).len(), 65);
+    }
+}

@@ -1,0 +1,56 @@
+//! The configuration: what `daemon.toml` and the environment say, checked, with every default filled in.
+//!
+//! Secrets are not read here but found: [`SecretSource`] says where one is, and reads it when somebody needs it.
+//! They never pass through the configuration library, whose errors print values.
+
+mod cron;
+mod error;
+mod keys;
+mod layers;
+mod locate;
+mod reader;
+mod secret;
+mod sections;
+mod settings;
+mod validate;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use layers::{Layers, Surroundings};
+
+pub use cron::Cron;
+pub use error::Error;
+pub use secret::SecretSource;
+pub use settings::{
+    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, ReconcileConfig, Security, SmtpConfig, Transport,
+    UpstreamConfig,
+};
+pub use values::Listen;
+
+/// The configuration file: `explicit` (`--config`), else `$DEPOSITD_CONFIG`, else `./daemon.toml`, else
+/// `/etc/depositd/daemon.toml`; `None` where there is none.
+///
+/// # Errors
+/// When a file that was asked for is not there.
+pub fn locate(explicit: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+    locate::locate_in(&Surroundings::of_process()?, explicit)
+}
+
+/// Loads the configuration: the file that [`locate`] finds, and over it the environment (`DEPOSITD_<SECTION>__<KEY>`),
+/// which may also stand alone.
+///
+/// # Errors
+/// The file or the variable, the key, and what was expected.
+pub fn load(explicit: Option<&Path>) -> Result<Config, Error> {
+    load_in(&Surroundings::of_process()?, explicit)
+}
+
+fn load_in(around: &Surroundings, explicit: Option<&Path>) -> Result<Config, Error> {
+    let source = locate::locate_in(around, explicit)?;
+    let layers = Layers::gather(around, source.as_deref())?;
+    Config::from_layers(&layers, source.as_deref())
+}

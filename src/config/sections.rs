@@ -1,0 +1,246 @@
+//! Which values each section takes, what their bounds are, and what holds where nothing is written.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::cron::Cron;
+use super::error::Error;
+use super::layers::Layers;
+use super::reader::{constant, texts};
+use super::secret::SecretSource;
+use super::settings::{
+    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, ReconcileConfig, Security, SmtpConfig, Transport,
+    UpstreamConfig,
+};
+use super::values::{self, Listen};
+use crate::domain::poll;
+
+const DEFAULT_BASE_URL: &str = "https://api-x.smsonline.cloud";
+const DEFAULT_RECONCILE: &str = "0 */15 * * * *";
+/// No call is worth waiting longer for.
+const LONGEST_CALL: Duration = Duration::from_hours(1);
+
+impl Config {
+    pub(crate) fn from_layers(layers: &Layers, source: Option<&Path>) -> Result<Self, Error> {
+        Ok(Self {
+            source: source.map(Path::to_path_buf),
+            upstream: upstream(layers)?,
+            ledger: ledger(layers)?,
+            polling: polling(layers)?,
+            reconcile: reconcile(layers)?,
+            mail: mail(layers)?,
+            api: api(layers)?,
+        })
+    }
+}
+
+fn upstream(layers: &Layers) -> Result<UpstreamConfig, Error> {
+    let base_url = layers.parsed("upstream.base_url", "a URL in quotes", values::base_url)?;
+    let user_id = layers.name("upstream.user_id")?;
+    let fits = |c: char| c.is_alphanumeric() || "-_.@+:".contains(c);
+    if user_id.as_ref().is_some_and(|id| id.len() > 128 || !id.chars().all(fits) || id.starts_with('.')) {
+        let problem = "expected the account's user id such as \"12345\": letters, digits, - _ . @ + : only";
+        return Err(layers.fault("upstream.user_id", problem));
+    }
+    let (least, most) = (constant("0.001"), constant("10000"));
+    let rate = layers.decimal(
+        "upstream.requests_per_second",
+        "a number from 0.001 to 10000, or 0 for no limit",
+        |rate| rate.is_zero() || (least..=most).contains(&rate),
+    )?;
+    let timeout = layers.duration_within("upstream.timeout", LONGEST_CALL)?;
+    Ok(UpstreamConfig {
+        base_url: base_url.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned()),
+        user_id,
+        api_key: secret(layers, "upstream.api_key", "upstream.api_key_file", "upstream-api-key")?,
+        requests_per_second: rate.unwrap_or(constant("5")),
+        max_in_flight: layers.number("upstream.max_in_flight", 1..=1024)?.unwrap_or(16),
+        timeout: timeout.unwrap_or(Duration::from_secs(30)),
+        create_attempts: layers.number("upstream.create_attempts", 1..=10)?.unwrap_or(3),
+        down_after: layers.duration("upstream.down_after")?.unwrap_or(Duration::from_secs(30)),
+    })
+}
+
+fn ledger(layers: &Layers) -> Result<LedgerConfig, Error> {
+    let ledger = LedgerConfig {
+        path: layers.path("ledger.path")?.unwrap_or_else(|| layers.default_path("ledger.db")),
+        create_if_missing: layers.boolean("ledger.create_if_missing")?.unwrap_or(true),
+        backup_dir: layers.path("ledger.backup_dir")?,
+        backup_schedule: layers.cron("ledger.backup_schedule")?,
+        backup_keep: layers.number("ledger.backup_keep", 1..=100_000)?,
+    };
+    if ledger.backup_schedule.is_some() && ledger.backup_dir.is_none() {
+        let problem = "expected ledger.backup_dir beside it: a schedule needs a place for the backups";
+        return Err(layers.fault("ledger.backup_schedule", problem));
+    }
+    Ok(ledger)
+}
+
+fn polling(layers: &Layers) -> Result<poll::Policy, Error> {
+    let usual = poll::Policy::default();
+    Ok(poll::Policy {
+        interval: layers.duration("polling.interval")?.unwrap_or(usual.interval),
+        confirming_interval: layers
+            .duration("polling.confirming_interval")?
+            .unwrap_or(usual.confirming_interval),
+        expiry_grace: layers.duration("polling.expiry_grace")?.unwrap_or(usual.expiry_grace),
+        confirming_limit: layers.duration("polling.confirming_limit")?.unwrap_or(usual.confirming_limit),
+        late_watch: layers.duration("polling.late_watch")?.unwrap_or(usual.late_watch),
+    })
+}
+
+fn reconcile(layers: &Layers) -> Result<ReconcileConfig, Error> {
+    let schedule = match layers.cron("reconcile.schedule")? {
+        Some(schedule) => schedule,
+        None => Cron::parse(DEFAULT_RECONCILE).map_err(|error| layers.fault("reconcile.schedule", error))?,
+    };
+    let offset = layers.parsed(
+        "reconcile.upstream_utc_offset",
+        "an offset in quotes such as \"+00:00\"",
+        values::utc_offset,
+    )?;
+    Ok(ReconcileConfig {
+        schedule,
+        upstream_utc_offset_seconds: offset.unwrap_or(0),
+        tolerance_cents: layers.number("reconcile.tolerance_cents", 0..=1_000_000_000)?.unwrap_or(0),
+        tell_after_runs: layers.number("reconcile.tell_after_runs", 1..=1000)?.unwrap_or(1),
+    })
+}
+
+fn mail(layers: &Layers) -> Result<MailConfig, Error> {
+    let transport = layers.word("mail.transport", &[("smtp", Transport::Smtp), ("file", Transport::File)])?;
+    let from = layers.parsed("mail.from", "a mail address in quotes", |text| {
+        values::mail_address(text).map(|()| text.to_owned())
+    })?;
+    let to = layers.list("mail.to")?.unwrap_or_default();
+    let mail = MailConfig {
+        transport: transport.unwrap_or(Transport::Smtp),
+        from,
+        to: recipients(to).map_err(|problem| layers.fault("mail.to", problem))?,
+        directory: layers.path("mail.directory")?.unwrap_or_else(|| layers.default_path("mail")),
+        retry_initial: layers.duration("mail.retry_initial")?.unwrap_or(Duration::from_secs(5)),
+        retry_max: layers.duration("mail.retry_max")?.unwrap_or(Duration::from_hours(1)),
+        give_up_after: layers.duration("mail.give_up_after")?.unwrap_or(Duration::from_hours(5 * 24)),
+        digest_schedule: layers.cron("mail.digest_schedule")?,
+        smtp: smtp(layers)?,
+        rules: rules(layers)?,
+    };
+    for (key, limit, span) in [
+        ("mail.retry_max", mail.retry_max, "retry_max"),
+        ("mail.give_up_after", mail.give_up_after, "give_up_after"),
+    ] {
+        if limit < mail.retry_initial {
+            let least = values::shown(mail.retry_initial);
+            let problem = format!("expected {span} to be at least mail.retry_initial, which is {least}");
+            return Err(layers.fault(key, problem));
+        }
+    }
+    Ok(mail)
+}
+
+/// Checks addresses and drops repeated ones.
+fn recipients(addresses: Vec<String>) -> Result<Vec<String>, String> {
+    let mut kept: Vec<String> = Vec::new();
+    for address in addresses {
+        values::mail_address(&address)?;
+        if !kept.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+            kept.push(address);
+        }
+    }
+    Ok(kept)
+}
+
+fn rules(layers: &Layers) -> Result<Vec<MailRule>, Error> {
+    let mut rules = Vec::new();
+    for (number, table) in (1_usize..).zip(layers.tables("mail.rules")?) {
+        let fault = |problem: String| layers.fault("mail.rules", format!("in rule {number}: {problem}"));
+        if let Some(stranger) = table.keys().find(|key| !["events", "to"].contains(&key.as_str())) {
+            return Err(fault(format!("unknown key {stranger:?}; expected events and to")));
+        }
+        let list = |key: &str| {
+            let values = table.get(key).and_then(|value| value.as_array()).and_then(texts);
+            values
+                .ok_or_else(|| fault(format!("expected {key} = a list of texts such as [\"one\", \"two\"]")))
+        };
+        let (patterns, to) = (list("events")?, list("to")?);
+        if patterns.is_empty() {
+            return Err(fault("expected at least one event".to_owned()));
+        }
+        let mut events = Vec::new();
+        for pattern in patterns {
+            events.extend(values::events(&pattern).map_err(fault)?);
+        }
+        events.sort_unstable();
+        events.dedup();
+        rules.push(MailRule { events, to: recipients(to).map_err(fault)? });
+    }
+    Ok(rules)
+}
+
+fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
+    if !layers.has_section("mail.smtp") {
+        return Ok(None);
+    }
+    let words = [("starttls", Security::StartTls), ("tls", Security::Tls), ("none", Security::None)];
+    let security = layers.word("mail.smtp.security", &words)?.unwrap_or(Security::StartTls);
+    let usual_port = match security {
+        Security::StartTls => 587,
+        Security::Tls => 465,
+        Security::None => 25,
+    };
+    let host = layers.parsed("mail.smtp.host", "a host name in quotes", |text| {
+        let fits = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
+        let good = !text.is_empty() && text.len() <= 255 && text.chars().all(fits) && has_no_port(text);
+        good.then(|| text.to_owned())
+            .ok_or_else(|| "expected a host name such as \"smtp.example.com\", without a port".to_owned())
+    })?;
+    if security == Security::None && host.as_ref().is_some_and(|host| !values::is_loopback(host)) {
+        let problem = "expected \"starttls\" or \"tls\"; \"none\" is for a server on this machine only (127.0.0.1, localhost)";
+        return Err(layers.fault("mail.smtp.security", problem));
+    }
+    Ok(Some(SmtpConfig {
+        host,
+        port: layers.number("mail.smtp.port", 1..=65_535)?.unwrap_or(usual_port),
+        security,
+        username: layers.text("mail.smtp.username")?,
+        password: secret(layers, "mail.smtp.password", "mail.smtp.password_file", "smtp-password")?,
+        ca_file: layers.path("mail.smtp.ca_file")?,
+    }))
+}
+
+/// A colon is right in an IPv6 address only.
+fn has_no_port(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    !host.contains([':', '[', ']']) || bare.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+fn api(layers: &Layers) -> Result<ApiConfig, Error> {
+    let in_environment = layers.find("api.listen").is_some_and(|found| found.in_environment);
+    let mut listen = Vec::new();
+    for text in layers.list("api.listen")?.unwrap_or_else(|| vec!["unix:depositd.sock".to_owned()]) {
+        let place = match values::listen(&text).map_err(|problem| layers.fault("api.listen", problem))? {
+            Listen::Unix(path) => Listen::Unix(layers.resolve(&path, in_environment)),
+            tcp @ Listen::Tcp(_) => tcp,
+        };
+        if listen.contains(&place) && !matches!(place, Listen::Tcp(address) if address.port() == 0) {
+            return Err(
+                layers.fault("api.listen", format!("expected each address once, found {place} twice"))
+            );
+        }
+        listen.push(place);
+    }
+    Ok(ApiConfig { listen, token: secret(layers, "api.token", "api.token_file", "api-token")? })
+}
+
+fn secret(
+    layers: &Layers,
+    key: &'static str,
+    file_key: &str,
+    credential: &'static str,
+) -> Result<SecretSource, Error> {
+    let source = SecretSource { inline: layers.secret(key), file: layers.path(file_key)?, credential, key };
+    if source.inline.is_some() && source.file.is_some() {
+        return Err(layers.fault(file_key, source.given_twice()));
+    }
+    Ok(source)
+}

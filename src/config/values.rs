@@ -1,0 +1,215 @@
+//! How the values of the configuration are written: durations, addresses, offsets, listeners, globs of event names.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::{nearest, quoted};
+use crate::domain::event::EventName;
+
+/// Ten years: longer than anything here is meant to wait.
+pub(crate) const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+
+/// Where the local API listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A unix socket, guarded by its permissions.
+    Unix(PathBuf),
+    /// A TCP address, guarded by the token.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Reads `300ms`, `15s`, `1h30m`: whole numbers, each unit at most once, the larger first.
+pub(crate) fn duration(text: &str, longest: Duration) -> Result<Duration, String> {
+    let expected = || {
+        format!("expected a duration such as \"300ms\", \"15s\", \"5m\" or \"1h30m\", found {}", quoted(text))
+    };
+    let (mut rest, mut units, mut total) = (text, UNITS.iter(), 0_u64);
+    while !rest.is_empty() {
+        let (digits, after) = split_where(rest, |c| !c.is_ascii_digit());
+        let (unit, after) = split_where(after, |c| !c.is_ascii_alphabetic());
+        let (_, millis) = units.find(|(name, _)| *name == unit).ok_or_else(expected)?;
+        if digits.is_empty() {
+            return Err(expected());
+        }
+        let part = digits.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*millis);
+        total = total.saturating_add(part);
+        rest = after;
+    }
+    match Duration::from_millis(total) {
+        Duration::ZERO if text.is_empty() => Err(expected()),
+        Duration::ZERO => Err(format!("expected a duration longer than zero, found {}", quoted(text))),
+        span if span > longest => {
+            Err(format!("expected a duration of at most {}, found {}", shown(longest), quoted(text)))
+        }
+        span => Ok(span),
+    }
+}
+
+fn split_where(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at_checked(text.find(end).unwrap_or(text.len())).unwrap_or((text, ""))
+}
+
+/// A duration as a person would write it in the file.
+pub(crate) fn shown(span: Duration) -> String {
+    let mut rest = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, millis) in UNITS {
+        let (count, left) = (rest.checked_div(millis).unwrap_or(0), rest.checked_rem(millis).unwrap_or(0));
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+        rest = left;
+    }
+    text
+}
+
+/// Reads `+02:00`, `-05:30`, `Z` into seconds east of Greenwich.
+pub(crate) fn utc_offset(text: &str) -> Result<i32, String> {
+    let expected =
+        || format!("expected an offset from UTC such as \"+00:00\" or \"-05:30\", found {}", quoted(text));
+    if text == "Z" {
+        return Ok(0);
+    }
+    let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+        (Some(rest), _) => (1_i32, rest),
+        (_, Some(rest)) => (-1_i32, rest),
+        _ => return Err(expected()),
+    };
+    let two_digits = |part: &str| {
+        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| part.parse::<i32>().ok())
+            .flatten()
+    };
+    let (hours, minutes) = rest.split_once(':').ok_or_else(expected)?;
+    let (hours, minutes) = two_digits(hours).zip(two_digits(minutes)).ok_or_else(expected)?;
+    let seconds = hours.saturating_mul(3600).saturating_add(minutes.saturating_mul(60));
+    if minutes > 59 || seconds > 14 * 3600 { Err(expected()) } else { Ok(sign.saturating_mul(seconds)) }
+}
+
+/// Checks that a text looks like a mail address, with or without a name before it.
+pub(crate) fn mail_address(text: &str) -> Result<(), String> {
+    let expected = || {
+        format!(
+            "expected a mail address such as \"finance@example.com\" or \"Name <finance@example.com>\", found {}",
+            quoted(text)
+        )
+    };
+    let bare = match text.trim_end().strip_suffix('>') {
+        Some(rest) => rest.rsplit_once('<').ok_or_else(expected)?.1,
+        None => text,
+    };
+    let (local, domain) = bare.rsplit_once('@').ok_or_else(expected)?;
+    let bad = |c: char| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"@".contains(c);
+    let label_is_bad =
+        |label: &str| label.is_empty() || label.len() > 63 || label.starts_with('-') || label.ends_with('-');
+    let wrong = text.chars().any(char::is_control)
+        || local.is_empty()
+        || local.len() > 64
+        || local.chars().any(bad)
+        || domain.len() > 253
+        || domain.split('.').any(label_is_bad)
+        || !domain.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '-');
+    if wrong { Err(expected()) } else { Ok(()) }
+}
+
+/// True for a host that is this machine and no other.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Checks a base URL and takes off the slashes at its end. Its errors do not repeat it: a URL may carry a password.
+pub(crate) fn base_url(text: &str) -> Result<String, String> {
+    const EXPECTED: &str =
+        "expected an https:// URL without user, query or fragment, such as \"https://api-x.smsonline.cloud\"";
+    let lower = text.to_ascii_lowercase();
+    let secure = lower.starts_with("https://");
+    let rest =
+        text.split_once("://").map(|(_, rest)| rest).filter(|_| secure || lower.starts_with("http://"));
+    let rest = rest.ok_or(EXPECTED)?;
+    if rest.contains(['@', '?', '#', '\\']) || rest.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(EXPECTED.to_owned());
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let host_is_bad = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_err(),
+        None => host.is_empty() || !host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)),
+    };
+    let port_is_bad = port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0));
+    if host_is_bad || port_is_bad {
+        return Err(EXPECTED.to_owned());
+    }
+    if !secure && !is_loopback(host) {
+        return Err("expected https://; plain http:// is for this machine only (127.0.0.1, localhost), because the API key travels in it".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Reads `unix:PATH` or `IP:PORT`.
+pub(crate) fn listen(text: &str) -> Result<Listen, String> {
+    let expected = || {
+        format!("expected \"unix:PATH\" or \"IP:PORT\" such as \"127.0.0.1:8787\", found {}", quoted(text))
+    };
+    match text.strip_prefix("unix:") {
+        Some("") => Err(expected()),
+        Some(path) => Ok(Listen::Unix(PathBuf::from(path))),
+        None => text.parse().map(Listen::Tcp).map_err(|_| expected()),
+    }
+}
+
+/// The mailable events that a word or a glob (`*`, `discrepancy_*`) names.
+pub(crate) fn events(pattern: &str) -> Result<Vec<EventName>, String> {
+    let mailable = || EventName::ALL.iter().copied().filter(|name| name.is_mailable());
+    let found: Vec<_> = mailable().filter(|name| glob_matches(pattern, name.as_str())).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    if EventName::parse(pattern).is_some() {
+        return Err(format!("expected an event that is mailed; {} never is", quoted(pattern)));
+    }
+    let meant = nearest(pattern, mailable().map(EventName::as_str));
+    let hint = meant.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default();
+    let all: Vec<_> = mailable().map(EventName::as_str).collect();
+    Err(format!(
+        "expected the name of an event or a glob that matches one, found {}{hint}; events: {}",
+        quoted(pattern),
+        all.join(", ")
+    ))
+}
+
+/// `*` stands for any letters, none included; everything else for itself.
+fn glob_matches(pattern: &str, word: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == word };
+    let Some(mut rest) = word.strip_prefix(head) else { return false };
+    loop {
+        if glob_matches(tail, rest) {
+            return true;
+        }
+        let mut letters = rest.chars();
+        if letters.next().is_none() {
+            return false;
+        }
+        rest = letters.as_str();
+    }
+}
+
+#[cfg(test)]
+#[path = "values_tests.rs"]
+mod tests;
