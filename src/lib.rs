@@ -1,9 +1,25 @@
 //! `depositd` tracks the top-ups of a prepaid SMSOnline account from the request to the books.
+//!
+//! Modules in floor order; a module uses only floors below its own (`tests/architecture.rs`):
+//!
+//! | floor | modules | what they know |
+//! |---|---|---|
+//! | 0 | [`domain`], [`clock`] | the rules of a deposit's life, pure; the time |
+//! | 1 | [`ledger`], [`upstream`], [`notifier`] | the disk, the other side, the mail |
+//! | 2 | [`flow`] | the story, one verb a file |
+//! | 3 | [`scheduler`] | when |
+//! | 4 | [`config`], [`api`], [`cli`], [`sandbox`] | who asks |
 
 pub mod clock;
-pub mod config;
 pub mod domain;
+
 pub mod ledger;
-pub mod upstream;
-pub mod sandbox;
 pub mod notifier;
+pub mod upstream;
+
+pub mod flow;
+
+pub mod scheduler;
+
+pub mod config;
+pub mod sandbox;

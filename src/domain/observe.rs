@@ -16,6 +16,8 @@ pub enum Observation {
     Wallet(Box<OrderReport>),
     /// The upstream refused to make a wallet, in these words.
     Refused(String),
+    /// An answer that cannot be about this deposit: it names another's order, say. A person must look.
+    Contradiction(String),
     /// No attempt is left, and what the last ones did cannot be known.
     OutOfAttempts,
     /// A successful look at the order.
@@ -69,6 +71,7 @@ impl Deposit {
             Observation::Refused(words) if state == State::Requested => {
                 draft.enter(State::Rejected, Some(words));
             }
+            Observation::Contradiction(reason) => draft.contradict(reason),
             Observation::OutOfAttempts if state == State::Requested => draft
                 .enter(State::Unresolved, Some("every attempt ended without a readable answer".to_owned())),
             Observation::Looked(report) if draft.facts.wallet.is_some() => draft.look(&report, policy),
@@ -283,14 +286,7 @@ impl Draft {
         let asset = self.deposit.request.asset;
         let wallet = match wallet_of(report, asset, self.now) {
             Ok(wallet) => wallet,
-            Err(reason) => {
-                // Never stored as fact, never shown, never asked for again by itself: a person must look.
-                if self.facts.state == State::Requested {
-                    self.enter(State::Unresolved, Some(reason.clone()));
-                }
-                self.flag(ReviewKind::Standing, reason);
-                return;
-            }
+            Err(reason) => return self.contradict(reason),
         };
         let verdict = address::check(asset.network, &wallet.address);
         self.facts.wallet = Some(wallet);
@@ -301,6 +297,14 @@ impl Draft {
         if report.status.is_some() {
             self.look(report, policy);
         }
+    }
+
+    /// Never stored as fact, never shown, never asked for again by itself: a person must look.
+    fn contradict(&mut self, reason: String) {
+        if self.facts.state == State::Requested {
+            self.enter(State::Unresolved, Some(reason.clone()));
+        }
+        self.flag(ReviewKind::Standing, reason);
     }
 
     fn look(&mut self, report: &OrderReport, policy: &Policy) {

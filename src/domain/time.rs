@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
-/// The last instant that the calendar library can show (9999-12-30T22:00:00.999Z).
-const LAST_MILLIS: i64 = 253_402_207_200_999;
+/// The last instant that the calendar library can show (9999-12-30T22:00:00.000Z).
+const LAST_MILLIS: i64 = 253_402_207_200_000;
 
 /// A text that is no RFC 3339 instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,7 +142,7 @@ mod tests {
     fn arithmetic_never_leaves_the_range() {
         let end = Timestamp::from_millis(i64::MAX);
         assert_eq!(end.plus(Duration::MAX), end);
-        assert_eq!(end.to_string(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(end.to_string(), "9999-12-30T22:00:00.000Z");
         assert_eq!(Timestamp::from_millis(5).minus(Duration::MAX).as_millis(), 0);
         assert_eq!(Timestamp::from_millis(5).since(end), Duration::ZERO);
     }

@@ -136,4 +136,43 @@ impl Ledger {
         }
         Ok(lost)
     }
+
+    /// Those of `ids` that name an order we know: a deposit's, by its order or link, or one made by an attempt.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn known_orders(&self, ids: &[&str]) -> Result<std::collections::HashSet<String>> {
+        let ids = super::record::json(ids)?;
+        let rows = sqlx::query_scalar!(
+            r#"SELECT CAST(j.value AS TEXT) AS "id!: String" FROM json_each(?) AS j
+               WHERE EXISTS (SELECT 1 FROM deposit d WHERE d.order_id = j.value)
+                  OR EXISTS (SELECT 1 FROM deposit d WHERE d.link_id = j.value)
+                  OR EXISTS (SELECT 1 FROM attempt a WHERE a.order_id = j.value AND a.outcome = 'abandoned')"#,
+            ids
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The orders of all attempts whose wallets nobody was shown, with their deposits.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn abandoned(&self) -> Result<Vec<(DepositId, String)>> {
+        let rows = sqlx::query!(
+            r#"SELECT deposit_id, order_id AS "order_id!" FROM attempt
+               WHERE outcome = 'abandoned' AND order_id IS NOT NULL ORDER BY id"#
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        rows.into_iter()
+            .map(|row| {
+                let id = row.deposit_id.parse().map_err(|_| Error::Unreadable(row.deposit_id.clone()))?;
+                Ok((id, row.order_id))
+            })
+            .collect()
+    }
 }

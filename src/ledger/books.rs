@@ -118,6 +118,8 @@ pub struct Case {
 pub struct NewCase {
     /// What does not agree.
     pub difference: Difference,
+    /// Whether it is mailed right away.
+    pub told: bool,
 }
 
 /// What a run, or a person, does to a case.
@@ -623,19 +625,21 @@ async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp)
     let now = now.to_string();
     let written = Error::database("written");
     match act {
-        CaseAct::Open(NewCase { difference }) => {
+        CaseAct::Open(NewCase { difference, told }) => {
+            let told_at = told.then_some(now.as_str());
             let (key, kind) = (difference.key(), difference.kind.as_str());
             let deposit_id = difference.deposit_id.map(|id| id.to_string());
             sqlx::query_scalar!(
-                r#"INSERT INTO discrepancy (key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, 1) RETURNING id AS "id!""#,
+                r#"INSERT INTO discrepancy (key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?) RETURNING id AS "id!""#,
                 key,
                 kind,
                 deposit_id,
                 difference.order_id,
                 difference.expected,
                 difference.found,
-                now
+                now,
+                told_at
             )
             .fetch_one(connection)
             .await

@@ -3,7 +3,7 @@
 use super::{Error, EventRow, Ledger, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request, State};
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::poll::Urgency;
 use crate::domain::time::Timestamp;
 
@@ -297,6 +297,49 @@ impl Ledger {
             .await
         };
         Ok(next.map_err(Error::database("read"))?.map(Timestamp::from_millis))
+    }
+
+    /// One deposit's place in the queue.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn due_of(
+        &self,
+        id: crate::domain::ids::DepositId,
+    ) -> Result<Option<crate::domain::poll::Due>> {
+        let id = id.to_string();
+        let row = sqlx::query!("SELECT due_ms, urgency FROM deposit WHERE id = ?", id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+        Ok(row.and_then(|row| {
+            let urgency = match row.urgency {
+                0 => Urgency::Confirming,
+                1 => Urgency::NearDeadline,
+                2 => Urgency::Awaiting,
+                3 => Urgency::Watch,
+                _ => Urgency::Create,
+            };
+            row.due_ms.map(|at| crate::domain::poll::Due { at: Timestamp::from_millis(at), urgency })
+        }))
+    }
+
+    /// How many deposits were first credited in `[from, to)`, and with how much.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn settled_between(&self, from: Timestamp, to: Timestamp) -> Result<(i64, UsdMicros)> {
+        let (from, to) = (from.to_string(), to.to_string());
+        let row = sqlx::query!(
+            r#"SELECT count(*) AS "n!: i64", coalesce(sum(amount_booked_micros), 0) AS "micros!: i64"
+               FROM deposit WHERE settled_at >= ? AND settled_at < ?"#,
+            from,
+            to
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        Ok((row.n, UsdMicros::new(row.micros)))
     }
 
     /// How many deposits there are in each state.

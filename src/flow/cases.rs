@@ -1,0 +1,78 @@
+//! What a person says of a difference: explained, or closed.
+
+use super::Flow;
+use super::review::checked;
+use crate::domain::event::EventName;
+use crate::ledger::{self, Case, CaseAct};
+
+/// Why nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// No such case.
+    #[error("there is no case {0}")]
+    Unknown(i64),
+    /// An empty note, or a case that is closed already.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be written.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+}
+
+/// Keeps a person's explanation; the case stays open and is no longer mailed about.
+///
+/// # Errors
+/// [`CaseError`]; nothing has happened then.
+pub async fn explain_case(flow: &Flow, id: i64, note: &str) -> Result<Case, CaseError> {
+    act(flow, id, note, |note| CaseAct::Explain(id, note)).await
+}
+
+/// Closes a case; it is opened again only when its figures change.
+///
+/// # Errors
+/// [`CaseError`]; nothing has happened then.
+pub async fn close_case(flow: &Flow, id: i64, note: &str) -> Result<Case, CaseError> {
+    act(flow, id, note, |resolution| CaseAct::Close { id, by_person: true, resolution }).await
+}
+
+async fn act(
+    flow: &Flow,
+    id: i64,
+    note: &str,
+    make: impl FnOnce(String) -> CaseAct,
+) -> Result<Case, CaseError> {
+    let note = checked(note).map_err(CaseError::Refused)?;
+    let case = flow.ledger.case(id).await?.ok_or(CaseError::Unknown(id))?;
+    if let Some(closed_at) = case.closed_at {
+        return Err(CaseError::Refused(format!("case {id} has been closed since {closed_at}")));
+    }
+    keep(flow, vec![make(note)]).await?;
+    flow.ledger.case(id).await?.ok_or(CaseError::Unknown(id))
+}
+
+/// Writes acts with the events and mails that they owe: one letter when a difference is told, one when it is closed.
+pub(super) async fn keep(flow: &Flow, acts: Vec<CaseAct>) -> ledger::Result<Vec<i64>> {
+    if acts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rules = std::sync::Arc::clone(&flow.rules);
+    let ids = flow
+        .ledger
+        .keep_cases(acts, flow.clock.now(), move |case, act| {
+            let mailed = |name: EventName| Some((name, rules.recipients(name, &[])));
+            match act {
+                CaseAct::Open(case) if case.told => mailed(EventName::DiscrepancyOpened),
+                CaseAct::Told(_) => mailed(EventName::DiscrepancyOpened),
+                CaseAct::Open(_) | CaseAct::Seen { .. } => None,
+                CaseAct::Explain(..) => Some((EventName::DiscrepancyExplained, Vec::new())),
+                // Who never heard of it need not hear that it is gone.
+                CaseAct::Close { .. } if case.told_at.is_none() => {
+                    Some((EventName::DiscrepancyClosed, Vec::new()))
+                }
+                CaseAct::Close { .. } => mailed(EventName::DiscrepancyClosed),
+            }
+        })
+        .await?;
+    flow.wakers.deliver.notify_one();
+    Ok(ids)
+}

@@ -1,0 +1,196 @@
+//! The story of a deposit, one verb a file: open, create, advance, deliver, reconcile; and what they share.
+
+mod adopt;
+mod advance;
+mod cases;
+mod create;
+mod deliver;
+mod digest;
+mod open;
+mod outage;
+mod reconcile;
+mod review;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use advance::{Advanced, advance};
+pub use cases::{CaseError, close_case, explain_case};
+pub use create::{Created, create};
+pub use deliver::{Delivered, deliver};
+pub use digest::digest;
+pub use open::{NewDeposit, OpenError, Opened, open};
+pub use outage::watch_upstream;
+pub use reconcile::{Failed as ReconcileFailed, Report, reconcile};
+pub use review::{ReviewError, review};
+use tokio::sync::Notify;
+
+use crate::clock::SharedClock;
+use crate::domain::event::EventName;
+use crate::domain::ids::DepositId;
+use crate::domain::poll::Policy;
+use crate::ledger::{self, EvidenceNote, Ledger, Notice, Recorded, Write};
+use crate::notifier::{Mailer, Rules};
+use crate::upstream::{Evidence, Upstream};
+
+/// What the story is told with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// When to look again.
+    pub policy: Policy,
+    /// For one deposit, when the outcome of an attempt cannot be known.
+    pub create_attempts: u32,
+    /// One upstream call, connect to last byte.
+    pub call_timeout: Duration,
+    /// How many looks may be under way.
+    pub max_in_flight: usize,
+    /// How many due deposits are taken from the queue at once; small where the budget is small, so that urgent ones
+    /// do not wait behind them.
+    pub look_batch: u32,
+    /// Of nothing but failures, before the upstream is called down.
+    pub down_after: Duration,
+    /// Cents by which an invoice may differ.
+    pub tolerance_cents: i64,
+    /// A difference is mailed once it has stood for this many runs.
+    pub tell_after_runs: u32,
+    /// The first wait after a failed delivery; then doubling.
+    pub mail_retry_initial: Duration,
+    /// The longest wait.
+    pub mail_retry_max: Duration,
+    /// When a mail is given up.
+    pub mail_give_up_after: Duration,
+}
+
+/// Wakes the loops; a lost wake-up costs a moment, never a deposit.
+#[derive(Debug, Default)]
+pub struct Wakers {
+    /// A deposit waits for a wallet.
+    pub create: Notify,
+    /// A deposit may be due for a look.
+    pub advance: Notify,
+    /// A mail is owed.
+    pub deliver: Notify,
+}
+
+/// Everything that the verbs work with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// The books.
+    pub ledger: Ledger,
+    /// The other side.
+    pub upstream: Upstream,
+    /// The way letters leave.
+    pub mailer: Mailer,
+    /// Who gets which.
+    pub rules: Arc<Rules>,
+    /// How.
+    pub settings: Settings,
+    /// When.
+    pub clock: SharedClock,
+    /// Who is woken.
+    pub wakers: Arc<Wakers>,
+    creating: Arc<Mutex<HashSet<DepositId>>>,
+}
+
+impl Flow {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        ledger: Ledger,
+        upstream: Upstream,
+        mailer: Mailer,
+        rules: Rules,
+        settings: Settings,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            ledger,
+            upstream,
+            mailer,
+            rules: Arc::new(rules),
+            settings,
+            clock,
+            wakers: Arc::default(),
+            creating: Arc::default(),
+        }
+    }
+
+    /// Adds who is owed a mail to every event, and writes. Everything that changes a deposit goes through here.
+    async fn record(&self, mut writes: Vec<Write>) -> ledger::Result<Vec<Recorded>> {
+        let mut owed = false;
+        for write in &mut writes {
+            let notify = &write.step.deposit.request.notify;
+            for event in &mut write.step.events {
+                event.mail_to = self.rules.recipients(event.name, notify);
+                owed |= !event.mail_to.is_empty();
+                let deposit = &write.step.deposit;
+                tracing::info!(
+                    deposit.id = %deposit.id,
+                    deposit.state = %event.facts.state,
+                    upstream.status = event.upstream_status.as_deref(),
+                    reason = event.reason.as_deref(),
+                    "deposit {}: {}", deposit.id, event.name
+                );
+            }
+        }
+        let recorded = self.ledger.record(writes).await?;
+        if owed {
+            self.wakers.deliver.notify_one();
+        }
+        Ok(recorded)
+    }
+
+    /// Writes an event of the whole account and owes its mails.
+    async fn announce(
+        &self,
+        name: EventName,
+        reason: Option<String>,
+        facts: serde_json::Value,
+    ) -> ledger::Result<()> {
+        let mail_to = self.rules.recipients(name, &[]);
+        let notice = Notice { name, at: self.clock.now(), reason, facts, mail_to };
+        self.ledger.announce(vec![notice]).await?;
+        self.wakers.deliver.notify_one();
+        Ok(())
+    }
+
+    /// Owes a test message to `to`, or to everybody that an ordinary alert would go to.
+    ///
+    /// # Errors
+    /// Whatever the ledger says.
+    pub async fn mail_test(&self, to: Option<String>) -> ledger::Result<Vec<String>> {
+        let mail_to = match to {
+            Some(to) => vec![to],
+            None => self.rules.recipients(EventName::UpstreamDown, &[]),
+        };
+        let notice = Notice {
+            name: EventName::MailTest,
+            at: self.clock.now(),
+            reason: None,
+            facts: serde_json::json!({}),
+            mail_to: mail_to.clone(),
+        };
+        self.ledger.announce(vec![notice]).await?;
+        self.wakers.deliver.notify_one();
+        Ok(mail_to)
+    }
+
+    fn creating(&self) -> std::sync::MutexGuard<'_, HashSet<DepositId>> {
+        self.creating.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, evidence: &Evidence) -> EvidenceNote {
+        EvidenceNote {
+            at: self.clock.now(),
+            call: evidence.call,
+            http_status: evidence.http_status,
+            body: evidence.text(),
+        }
+    }
+}
+
+/// A wait that starts at `first` and doubles with each of `times` failures, up to `most`.
+fn backoff(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times.min(20))).min(most)
+}

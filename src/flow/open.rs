@@ -1,0 +1,165 @@
+//! Accepting a request: ruled out before any upstream call, or on disk before it is answered.
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::Flow;
+use crate::domain::asset::Asset;
+use crate::domain::deposit::{Deposit, Request};
+use crate::domain::ids::DepositId;
+use crate::domain::money::Amount;
+use crate::ledger::{self, Opening, Recorded, Write};
+use crate::notifier;
+
+/// A request as somebody made it, not yet judged.
+#[derive(Debug, Clone, Default)]
+pub struct NewDeposit {
+    /// Ticker, in any case.
+    pub currency: String,
+    /// Network, in any case.
+    pub network: String,
+    /// US dollars, digit for digit.
+    pub amount: String,
+    /// A coupon to spend.
+    pub coupon: Option<String>,
+    /// The customer's own words.
+    pub reference: Option<String>,
+    /// Mail addresses that get this deposit's events.
+    pub notify: Vec<String>,
+    /// The caller's key: the same key, the same deposit.
+    pub idempotency_key: Option<String>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone)]
+pub enum Opened {
+    /// It is on disk.
+    New(Deposit),
+    /// The key had been used for the same request: this is its deposit.
+    Same(Deposit),
+}
+
+/// Why a request was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is ruled out; the text says what would be right.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong, and what would be right.
+        why: String,
+    },
+    /// The key was used for another request.
+    #[error("the idempotency key was used for another request; a new request needs a new key")]
+    KeyReused,
+    /// It could not be stored; nothing has happened.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+}
+
+/// The most characters of a reference (INTERFACE.md).
+const REFERENCE: usize = 200;
+/// The most characters of a coupon or a key, and the most addresses.
+const COUPON: usize = 64;
+const KEY: usize = 255;
+const NOTIFY: usize = 20;
+
+/// Judges a request and writes it to disk.
+///
+/// # Errors
+/// [`OpenError`]; nothing has happened then.
+pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
+    let key = new.idempotency_key.clone();
+    if let Some(key) = &key {
+        plain("Idempotency-Key", key, KEY)?;
+    }
+    let now = flow.clock.now();
+    let request = judge(new, now)?;
+    let digest = digest_of(&request);
+    if let Some(key) = &key
+        && let Some((deposit, held)) = flow.ledger.find_key(key).await?
+    {
+        return same(deposit, &held, &digest);
+    }
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    let time = uuid::Timestamp::from_unix_time(
+        millis.div_euclid(1000),
+        u32::try_from(millis.rem_euclid(1000)).unwrap_or(0).saturating_mul(1_000_000),
+        0,
+        0,
+    );
+    let step = Deposit::open(DepositId::new(Uuid::new_v7(time)), request);
+    let deposit = step.deposit.clone();
+    let opening = Opening { idempotency_key: key.clone(), request_digest: digest.clone() };
+    let write = Write { opening: Some(opening), ..Write::from(step) };
+    let recorded = flow.record(vec![write]).await?;
+    if recorded.first() == Some(&Recorded::Written) {
+        flow.wakers.create.notify_one();
+        return Ok(Opened::New(deposit));
+    }
+    // Somebody else used the key a moment ago.
+    let found = match &key {
+        Some(key) => flow.ledger.find_key(key).await?,
+        None => None,
+    };
+    let (deposit, held) = found.ok_or(ledger::Error::Closed)?;
+    same(deposit, &held, &digest)
+}
+
+fn same(deposit: Deposit, held: &str, asked: &str) -> Result<Opened, OpenError> {
+    if held == asked { Ok(Opened::Same(deposit)) } else { Err(OpenError::KeyReused) }
+}
+
+fn judge(new: NewDeposit, now: crate::domain::time::Timestamp) -> Result<Request, OpenError> {
+    let invalid = |field: &'static str, why: String| OpenError::Invalid { field, why };
+    let asset = Asset::parse(&new.currency, &new.network).map_err(|error| {
+        let field = if matches!(error, crate::domain::asset::AssetError::Currency(_)) {
+            "currency"
+        } else {
+            "network"
+        };
+        invalid(field, error.to_string())
+    })?;
+    let amount = Amount::parse_request(&new.amount).map_err(|error| invalid("amount", error.to_string()))?;
+    let coupon = new.coupon.filter(|coupon| !coupon.is_empty());
+    if let Some(coupon) = &coupon {
+        plain("coupon", coupon, COUPON)?;
+    }
+    if let Some(reference) = &new.reference {
+        plain("reference", reference, REFERENCE)?;
+    }
+    if new.notify.len() > NOTIFY {
+        return Err(invalid("notify", format!("at most {NOTIFY} addresses, not {}", new.notify.len())));
+    }
+    let notify = new
+        .notify
+        .iter()
+        .map(|address| notifier::parse_address(address).map_err(|error| invalid("notify", error.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Request { asset, amount, coupon, reference: new.reference, notify, requested_at: now })
+}
+
+fn plain(field: &'static str, text: &str, most: usize) -> Result<(), OpenError> {
+    let invalid = |why: String| Err(OpenError::Invalid { field, why });
+    if text.chars().count() > most {
+        return invalid(format!("at most {most} characters, not {}", text.chars().count()));
+    }
+    if text.chars().any(char::is_control) {
+        return invalid("control characters such as line breaks are not allowed".to_owned());
+    }
+    Ok(())
+}
+
+/// Equal for requests that ask for the same: `5.10` and `5.1`, `usdt` and `USDT`.
+fn digest_of(request: &Request) -> String {
+    let canonical = serde_json::json!([
+        request.asset.currency.as_str(),
+        request.asset.network.as_str(),
+        request.amount.canonical(),
+        request.coupon,
+        request.reference,
+        request.notify,
+    ]);
+    hex::encode(Sha256::digest(canonical.to_string()))
+}

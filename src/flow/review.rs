@@ -1,0 +1,58 @@
+//! A person has looked at a flagged deposit.
+
+use super::Flow;
+use crate::domain::deposit::Deposit;
+use crate::domain::observe::{InvalidTransition, Observation};
+use crate::ledger::{self, Recorded, Write};
+
+/// The most characters of a note.
+pub(super) const NOTE: usize = 1000;
+
+/// Why a review was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// No such deposit.
+    #[error("there is no deposit {0:?}")]
+    Unknown(String),
+    /// Nothing to review, or an empty note.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be written.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+}
+
+/// Clears the review flag of the deposit named `name` (ours, the order, or the address), and keeps the note.
+///
+/// # Errors
+/// [`ReviewError`]; nothing has happened then.
+pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, ReviewError> {
+    let note = checked(note).map_err(ReviewError::Refused)?;
+    loop {
+        let deposit = flow.ledger.find(name).await?.ok_or_else(|| ReviewError::Unknown(name.to_owned()))?;
+        let due = flow.ledger.due_of(deposit.id).await?;
+        let mut step = deposit
+            .observe(Observation::Reviewed(note.clone()), flow.clock.now(), &flow.settings.policy)
+            .map_err(|error: InvalidTransition| ReviewError::Refused(error.to_string()))?;
+        step.due = due;
+        let after = step.deposit.clone();
+        if flow.record(vec![Write::from(step)]).await?.first() == Some(&Recorded::Written) {
+            return Ok(after);
+        }
+    }
+}
+
+/// A note that says something, on one line.
+pub(super) fn checked(note: &str) -> Result<String, String> {
+    let note = note.trim();
+    if note.is_empty() {
+        return Err("the note is empty; say what was found".to_owned());
+    }
+    if note.chars().count() > NOTE {
+        return Err(format!("the note has more than {NOTE} characters"));
+    }
+    if note.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err("the note holds control characters".to_owned());
+    }
+    Ok(note.to_owned())
+}

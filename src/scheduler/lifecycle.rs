@@ -1,0 +1,7 @@
+//! stub
+/// stub
+#[derive(Debug)]
+pub struct Lifecycle;
+/// stub
+#[derive(Debug)]
+pub struct Notifier;

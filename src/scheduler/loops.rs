@@ -1,0 +1,10 @@
+//! stub
+/// stub
+#[derive(Debug)]
+pub struct Loops;
+/// stub
+#[derive(Debug)]
+pub struct Settings;
+/// stub
+#[derive(Debug)]
+pub struct BackupPlan;

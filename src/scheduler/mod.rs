@@ -1,0 +1,10 @@
+//! When things are done: the loops and their wakers, cron, and the life of the process.
+
+mod cron;
+mod lifecycle;
+mod loops;
+mod status;
+
+pub use lifecycle::{Lifecycle, Notifier as ServiceNotifier};
+pub use loops::{BackupPlan, Loops, Settings};
+pub use status::{Readiness, Status, TaskStatus};
