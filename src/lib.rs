@@ -22,4 +22,5 @@ pub mod flow;
 pub mod scheduler;
 
 pub mod config;
+pub mod daemon;
 pub mod sandbox;

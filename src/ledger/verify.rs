@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::chain::{self, Link};
 use super::deposits::Row as DepositRow;
@@ -63,10 +62,15 @@ impl Ledger {
     ///
     /// # Errors
     /// Where it cannot be read at all; what does not fit is in the answer.
-    pub async fn verify(&self, mut progress: impl FnMut(u64, u64) + Send) -> Result<Verification> {
-        let mut connection: PoolConnection<Sqlite> =
-            self.readers.acquire().await.map_err(Error::database("read"))?;
-        let mut view = connection.begin().await.map_err(Error::database("read"))?;
+    pub fn verify<'a>(
+        &'a self,
+        progress: impl FnMut(u64, u64) + Send + 'a,
+    ) -> futures_util::future::BoxFuture<'a, Result<Verification>> {
+        Box::pin(self.prove(progress))
+    }
+
+    async fn prove(&self, mut progress: impl FnMut(u64, u64) + Send) -> Result<Verification> {
+        let mut view = self.readers.begin().await.map_err(Error::database("read"))?;
         let mut verification = Verification::default();
         self.verify_pages(&mut view, &mut verification).await?;
         let balances = verify_chain(&mut view, &mut verification, &mut progress).await?;

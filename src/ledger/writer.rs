@@ -62,6 +62,11 @@ impl Writer {
         answer.await.map_err(|_| Error::Closed)?
     }
 
+    /// Whether the path still means the file that was opened, and the file still ends where this program left it.
+    pub(super) async fn check(&self) -> Result<()> {
+        self.record(Vec::new(), Vec::new()).await.map(|_| ())
+    }
+
     /// Finishes what is queued and closes the file.
     pub(super) async fn close(self) -> Result<()> {
         let (reply, answer) = oneshot::channel();
