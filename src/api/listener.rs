@@ -34,7 +34,8 @@ use crate::clock::{Clock as _, SystemClock};
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// What one connection may hold in memory, each way.
 const BUFFER: usize = 64 * 1024;
-/// The most headers of a request.
+/// The largest head of a request, and its most headers.
+const HEAD: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// The most connections of one listener.
 const CONNECTIONS: usize = 1024;
@@ -138,14 +139,18 @@ pub(super) struct SocketFile {
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
-        let meta = fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), identity: (meta.dev(), meta.ino()) })
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let meta = fs::symlink_metadata(path)?;
+    Ok((meta.dev(), meta.ino()))
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = Self::of(&self.path).is_ok_and(|now| now.identity == self.identity);
+        let ours = identity(&self.path).is_ok_and(|now| now == self.identity);
         if ours && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!("the socket {} could not be removed: {error}", self.path.display());
         }
@@ -216,7 +221,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, house: House) {
         async move { Ok::<_, Infallible>(answer(&door, &router, request).await) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(BUFFER).max_headers(HEADERS);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(BUFFER)
+        .max_header_size(HEAD)
+        .max_headers(HEADERS);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

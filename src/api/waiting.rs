@@ -119,7 +119,8 @@ mod tests {
     #[tokio::test]
     async fn places_are_bounded_and_given_back() {
         let waiting = Waiting::default();
-        let places: Vec<_> = (0..MOST).map(|n| waiting.place(id(n as u32 / 2)).unwrap()).collect();
+        let ids = (0..MOST).map(|n| id(u32::try_from(n / 2).unwrap()));
+        let places: Vec<_> = ids.map(|id| waiting.place(id).unwrap()).collect();
         assert!(waiting.place(id(9)).is_none());
         drop(places);
         assert!(waiting.lock().is_empty());

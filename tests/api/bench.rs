@@ -1,0 +1,168 @@
+//! A daemon without its process: ledger, simulated upstream, mail to files, the loops, and the API on both sockets.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use depositd::api::{Api, Listen, Settings};
+use depositd::clock::{SharedClock, SystemClock};
+use depositd::domain::poll::Policy;
+use depositd::flow::{self, Flow};
+use depositd::ledger::{self, Access, Ledger};
+use depositd::notifier::{self, Mailer, Rules, Transport};
+use depositd::sandbox::upstream::{self as simulator, SimulatedUpstream};
+use depositd::scheduler::{self, Loops, Schedule};
+use depositd::upstream::{self, Upstream};
+use reqwest::{Method, RequestBuilder, Response};
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const TOKEN: &str = "a-token-of-the-test";
+
+pub(crate) struct Bench {
+    pub(crate) upstream: SimulatedUpstream,
+    pub(crate) flow: Flow,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) tcp: String,
+    pub(crate) stop: CancellationToken,
+    pub(crate) serving: JoinHandle<()>,
+    _loops: Loops,
+    unix_client: reqwest::Client,
+    tcp_client: reqwest::Client,
+}
+
+fn flow_settings() -> flow::Settings {
+    flow::Settings {
+        policy: Policy { interval: Duration::from_millis(300), ..Policy::default() },
+        create_attempts: 3,
+        call_timeout: Duration::from_secs(5),
+        max_in_flight: 16,
+        look_batch: 64,
+        down_after: Duration::from_secs(30),
+        tolerance_cents: 0,
+        tell_after_runs: 1,
+        mail_retry_initial: Duration::from_secs(5),
+        mail_retry_max: Duration::from_secs(60),
+        mail_give_up_after: Duration::from_secs(3600),
+    }
+}
+
+async fn build(folder: &tempfile::TempDir, upstream: &SimulatedUpstream, clock: SharedClock) -> Flow {
+    let settings = ledger::Settings {
+        path: folder.path().join("ledger.db"),
+        create_if_missing: true,
+        mail_domain: "example.com".to_owned(),
+    };
+    let ledger = Ledger::open(settings, Access::Write).await.unwrap();
+    let settings = upstream::Settings {
+        base_url: upstream.base_url(),
+        user_id: "12345".to_owned(),
+        requests_per_second: None,
+        max_in_flight: 16,
+        timeout: Duration::from_secs(5),
+        utc_offset_seconds: 0,
+    };
+    let client = Upstream::new(settings, SecretString::from("k&y".to_owned()), clock.clone()).unwrap();
+    let settings = notifier::Settings {
+        transport: Transport::File { directory: folder.path().join("mail") },
+        from: "depositd@example.com".to_owned(),
+        account: "12345".to_owned(),
+        send_timeout: Duration::from_secs(5),
+    };
+    let mailer = Mailer::new(settings, None).unwrap();
+    let rules = Rules::new(vec!["finance@example.com".to_owned()], Vec::new());
+    Flow::new(ledger, client, mailer, rules, flow_settings(), clock)
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: SharedClock = Arc::new(SystemClock::new());
+        let upstream = SimulatedUpstream::start(simulator::Settings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            user_id: "12345".to_owned(),
+            api_key: "k&y".to_owned(),
+            clock: clock.clone(),
+            seed: 1,
+            store: None,
+        })
+        .await
+        .unwrap();
+        let flow = build(&folder, &upstream, clock).await;
+        let never = Schedule::new("0 0 0 1 1 *", |_| None);
+        let timetable = scheduler::Settings { reconcile: never, digest: None, backup: None };
+        let loops = Loops::start(flow.clone(), timetable).await.unwrap();
+        let socket = folder.path().join("d.sock");
+        let settings = Settings {
+            listen: vec![Listen::Unix(socket.clone()), Listen::Tcp("127.0.0.1:0".parse().unwrap())],
+            token: Some(SecretString::from(TOKEN.to_owned())),
+        };
+        let bound = Api::bind(settings, flow.clone(), loops.status()).await.unwrap();
+        let addresses = bound.addresses();
+        assert_eq!(addresses[0], format!("unix:{}", socket.display()));
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(bound.serve(stop.clone()));
+        Self {
+            upstream,
+            flow,
+            tcp: addresses[1].clone(),
+            stop,
+            serving,
+            _loops: loops,
+            unix_client: reqwest::Client::builder().unix_socket(socket).build().unwrap(),
+            tcp_client: reqwest::Client::new(),
+            folder,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("d.sock")
+    }
+
+    /// A call over the unix socket.
+    pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.unix_client.request(method, format!("http://localhost{path}"))
+    }
+
+    /// A call over TCP, without a token.
+    pub(crate) fn tcp_call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.tcp_client.request(method, format!("http://{}{path}", self.tcp))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.call(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        answer(self.call(Method::POST, path).body(body.to_owned()).send().await.unwrap()).await
+    }
+
+    /// Asks for a deposit with these headers.
+    pub(crate) async fn ask(&self, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut call = self.call(Method::POST, "/v1/deposits").body(body.to_owned());
+        for (name, value) in headers {
+            call = call.header(*name, *value);
+        }
+        answer(call.send().await.unwrap()).await
+    }
+}
+
+/// The status and the body; an error must be a problem document, everything else JSON.
+pub(crate) async fn answer(response: Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    let body: Value = response.json().await.unwrap();
+    if status >= 400 && body.get("ready").is_none() {
+        assert_eq!(kind, "application/problem+json", "{body}");
+        assert_eq!(body["status"], status, "{body}");
+        assert!(
+            body["type"].is_string() && body["title"].is_string() && body["detail"].is_string(),
+            "{body}"
+        );
+    } else {
+        assert_eq!(kind, "application/json", "{body}");
+    }
+    (status, body)
+}

@@ -1,0 +1,16 @@
+//! The local API as its callers see it: over a real unix socket and real TCP, against the real loops.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
+
+mod bench;
+mod follow;
+mod guard;
+mod limits;
+mod open;
+mod upkeep;

@@ -1,0 +1,205 @@
+//! What operators and accountants ask for: reconciliation, cases, reviews, mails, copies, readiness, figures.
+
+use std::time::Duration;
+
+use depositd::flow::{self, NewDeposit};
+use depositd::sandbox::upstream::{Act, Fate};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+
+const BODY: &str = r#"{"currency": "USDT", "network": "BSC", "amount": 5}"#;
+
+#[tokio::test]
+async fn a_reconciliation_is_run_and_its_report_kept() {
+    let bench = Bench::start().await;
+    assert_eq!(bench.get("/v1/reconciliations/latest").await.0, 404);
+    bench.ask(BODY, &[]).await;
+    let runs = futures_util::future::join_all((0..3).map(|_| bench.post("/v1/reconciliations", ""))).await;
+    for (status, report) in &runs {
+        assert_eq!((*status, &report["ok"], &report["difference_cents"]), (200, &json!(true), &json!(0)));
+    }
+    assert_eq!(bench.get("/v1/reconciliations/latest").await.1["ok"], true);
+    bench.upstream.set_outage(true);
+    let (status, problem) = bench.post("/v1/reconciliations", "{}").await;
+    assert_eq!((status, &problem["type"]), (502, &json!("reconciliation-void")));
+    let (status, latest) = bench.get("/v1/reconciliations/latest").await;
+    assert_eq!((status, &latest["ok"]), (200, &json!(false)));
+}
+
+#[tokio::test]
+async fn a_difference_is_explained_and_closed_by_a_person() {
+    let bench = Bench::start().await;
+    bench.post("/v1/reconciliations", "").await;
+    bench.upstream.adjust(300, 300).unwrap();
+    let (_, report) = bench.post("/v1/reconciliations", "").await;
+    let id = &report["opened"][0];
+    let (_, cases) = bench.get("/v1/cases").await;
+    assert_eq!((&cases["cases"][0]["id"], &cases["cases"][0]["kind"]), (id, &json!("total_charges_drift")));
+    let path = format!("/v1/cases/{id}");
+    for act in ["explain", "close"] {
+        let (status, problem) = bench.post(&format!("{path}/{act}"), r#"{"note": " "}"#).await;
+        assert_eq!((status, &problem["field"]), (422, &json!("note")));
+        let (status, problem) = bench.post(&format!("{path}/{act}"), "{}").await;
+        assert_eq!((status, &problem["field"]), (422, &json!("note")));
+        assert_eq!(bench.post(&format!("/v1/cases/999/{act}"), r#"{"note": "x"}"#).await.0, 404);
+        assert_eq!(bench.post(&format!("/v1/cases/x/{act}"), r#"{"note": "x"}"#).await.0, 404);
+    }
+    let (status, case) = bench.post(&format!("{path}/explain"), r#"{"note": "a gift"}"#).await;
+    assert_eq!((status, &case["explained"], &case["closed_at"]), (200, &json!("a gift"), &Value::Null));
+    let (status, case) = bench.post(&format!("{path}/close"), r#"{"note": "settled by phone"}"#).await;
+    assert_eq!((status, &case["resolution"]), (200, &json!("settled by phone")));
+    let (status, problem) = bench.post(&format!("{path}/close"), r#"{"note": "again"}"#).await;
+    assert_eq!((status, &problem["type"]), (422, &json!("case-closed")));
+    assert_eq!(bench.get("/v1/cases").await.1, json!({"cases": []}));
+    assert_eq!(bench.get("/v1/cases?closed=true").await.1["cases"][0], case);
+    assert_eq!(bench.get(&path).await, (200, case));
+    assert_eq!(bench.get("/v1/cases/999").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_flag_is_cleared_by_a_person_who_says_why() {
+    let bench = Bench::start().await;
+    bench.upstream.set_default_fate(Fate::Manual);
+    let (_, deposit) = bench.ask(BODY, &[]).await;
+    let path = format!("/v1/deposits/{}", deposit["id"].as_str().unwrap());
+    let (status, problem) = bench.post(&format!("{path}/review"), r#"{"note": "fine"}"#).await;
+    assert_eq!((status, &problem["type"]), (422, &json!("nothing-to-review")));
+    let order = deposit["order_id"].as_str().unwrap();
+    bench.upstream.act(order, Act::SetStatus { status: "aml_screening".to_owned() }).unwrap();
+    // The reconciliation looks at nothing uncredited: the ordinary loop does, in its own time.
+    let mut head = bench.flow.ledger.head();
+    let flagged = async {
+        loop {
+            let (_, now) = bench.get(&path).await;
+            if !now["needs_review"].is_null() {
+                return;
+            }
+            head.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), flagged).await.unwrap();
+    let (_, flagged) = bench.get("/v1/deposits?needs_review=true").await;
+    assert_eq!(flagged["deposits"][0]["id"], deposit["id"]);
+    let (status, problem) = bench.post(&format!("{path}/review"), r#"{"note": ""}"#).await;
+    assert_eq!((status, &problem["field"]), (422, &json!("note")));
+    let (status, cleared) = bench.post(&format!("{path}/review"), r#"{"note": "known to support"}"#).await;
+    assert_eq!((status, &cleared["needs_review"]), (200, &Value::Null));
+    assert_eq!(bench.post("/v1/deposits/nobody/review", r#"{"note": "x"}"#).await.0, 404);
+}
+
+#[tokio::test]
+async fn mails_are_listed_retried_and_tried() {
+    let bench = Bench::start().await;
+    assert_eq!(bench.get("/v1/mails").await.1, json!({"mails": []}));
+    let (status, tested) = bench.post("/v1/mails/test", r#"{"to": "me@example.com"}"#).await;
+    assert_eq!((status, tested), (202, json!({"recipients": ["me@example.com"]})));
+    let (_, tested) = bench.post("/v1/mails/test", "").await;
+    assert_eq!(tested, json!({"recipients": ["finance@example.com"]}));
+    let (status, problem) = bench.post("/v1/mails/test", r#"{"to": "nobody"}"#).await;
+    assert_eq!((status, &problem["field"]), (422, &json!("to")));
+    let (_, mails) = bench.get("/v1/mails?state=owed,sent&state=dead").await;
+    assert_eq!(mails["mails"].as_array().unwrap().len(), 2);
+    assert_eq!(bench.get("/v1/mails?state=lost").await.1["field"], "state");
+    assert_eq!(bench.post("/v1/mails/retry", r#"{"id": 4711}"#).await.0, 404);
+    assert_eq!(bench.post("/v1/mails/retry", r#"{"id": "4711"}"#).await.0, 422);
+    assert_eq!(bench.post("/v1/mails/retry", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_copy_is_made_once_and_overwrites_nothing() {
+    let bench = Bench::start().await;
+    bench.ask(BODY, &[]).await;
+    let path = bench.folder.path().join("copy.db");
+    let body = json!({ "path": path }).to_string();
+    let (status, report) = bench.post("/v1/backups", &body).await;
+    assert_eq!((status, &report["path"]), (200, &json!(path)), "{report}");
+    assert!(report["bytes"].as_u64().unwrap() > 0 && path.exists());
+    for body in [
+        body,
+        json!({ "path": "copy.db" }).to_string(),
+        json!({ "path": bench.folder.path().join("nowhere/copy.db") }).to_string(),
+        json!({ "path": bench.flow.ledger.path() }).to_string(),
+        "{}".to_owned(),
+    ] {
+        let (status, problem) = bench.post("/v1/backups", &body).await;
+        assert_eq!((status, &problem["field"]), (422, &json!("path")), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn readiness_and_figures_tell_how_things_are() {
+    let bench = Bench::start().await;
+    bench.ask(BODY, &[]).await;
+    bench.post("/v1/reconciliations", "").await;
+    let (status, readiness) = bench.get("/readyz").await;
+    assert_eq!((status, &readiness["ready"], &readiness["reasons"]), (200, &json!(true), &json!([])));
+    assert!(readiness["last_reconciliation_age_seconds"].as_u64().unwrap() < 60);
+    bench.upstream.set_outage(true);
+    bench.post("/v1/reconciliations", "").await;
+    let (status, readiness) = bench.get("/readyz").await;
+    assert_eq!((status, &readiness["ready"]), (200, &json!(true)), "an outage outside is a warning");
+    assert!(readiness["warnings"].to_string().contains("upstream"), "{readiness}");
+    let response = bench.call(Method::GET, "/metrics").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = response.text().await.unwrap();
+    for line in [
+        "depositd_up 1",
+        "depositd_ready 1",
+        "depositd_deposits{state=\"awaiting_payment\"} 1",
+        "depositd_deposits{state=\"settled\"} 0",
+        "depositd_mails{state=\"dead\"} 0",
+        "depositd_open_cases 0",
+        "depositd_upstream_failing 1",
+        "depositd_ledger_head_seq 2",
+        "depositd_task_alive{task=\"create\"} 1",
+        "# TYPE depositd_task_rounds_total counter",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    well_formed(&text);
+}
+
+/// What `promtool check metrics` asks for: each family once, described and typed before its samples, no sample twice.
+fn well_formed(text: &str) {
+    let mut families = std::collections::HashMap::new();
+    let (mut family, mut samples) = (String::new(), std::collections::HashSet::new());
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').unwrap();
+            assert!(!words.is_empty() && families.insert(name.to_owned(), "").is_none(), "{line}");
+            name.clone_into(&mut family);
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert_eq!(name, family);
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(["counter", "gauge"].contains(&kind), "{line}");
+        } else {
+            let (sample, figure) = line.rsplit_once(' ').unwrap();
+            assert_eq!(sample.split('{').next().unwrap(), family, "{line}");
+            assert!(figure.parse::<f64>().is_ok() && samples.insert(sample.to_owned()), "{line}");
+        }
+    }
+    assert!(text.ends_with('\n'));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_takes_nothing_with_it() {
+    let bench = Bench::start().await;
+    let new = NewDeposit {
+        currency: "USDT".to_owned(),
+        network: "BSC".to_owned(),
+        amount: "5".to_owned(),
+        idempotency_key: Some("gone".to_owned()),
+        ..NewDeposit::default()
+    };
+    bench.upstream.set_outage(true);
+    let call = bench.call(Method::POST, "/v1/deposits").header("Idempotency-Key", "gone").body(BODY);
+    let caller = tokio::spawn(call.send());
+    bench.flow.ledger.head().wait_for(|seq| *seq > 0).await.unwrap();
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    assert!(matches!(flow::open(&bench.flow, new).await.unwrap(), flow::Opened::Same(_)));
+    assert_eq!(bench.get("/v1/deposits").await.1["deposits"].as_array().unwrap().len(), 1);
+}
