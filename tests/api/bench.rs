@@ -33,9 +33,9 @@ pub(crate) struct Bench {
     tcp_client: reqwest::Client,
 }
 
-fn flow_settings() -> flow::Settings {
+fn flow_settings(interval: Duration) -> flow::Settings {
     flow::Settings {
-        policy: Policy { interval: Duration::from_millis(300), ..Policy::default() },
+        policy: Policy { interval, ..Policy::default() },
         create_attempts: 3,
         call_timeout: Duration::from_secs(5),
         max_in_flight: 16,
@@ -49,7 +49,12 @@ fn flow_settings() -> flow::Settings {
     }
 }
 
-async fn build(folder: &tempfile::TempDir, upstream: &SimulatedUpstream, clock: SharedClock) -> Flow {
+async fn build(
+    folder: &tempfile::TempDir,
+    upstream: &SimulatedUpstream,
+    clock: SharedClock,
+    interval: Duration,
+) -> Flow {
     let settings = ledger::Settings {
         path: folder.path().join("ledger.db"),
         create_if_missing: true,
@@ -73,11 +78,17 @@ async fn build(folder: &tempfile::TempDir, upstream: &SimulatedUpstream, clock: 
     };
     let mailer = Mailer::new(settings, None).unwrap();
     let rules = Rules::new(vec!["finance@example.com".to_owned()], Vec::new());
-    Flow::new(ledger, client, mailer, rules, flow_settings(), clock)
+    Flow::new(ledger, client, mailer, rules, flow_settings(interval), clock)
 }
 
 impl Bench {
+    /// A daemon that looks at nothing again while a test lasts.
     pub(crate) async fn start() -> Self {
+        Self::start_looking(Duration::from_secs(3600)).await
+    }
+
+    /// A daemon that looks again after `interval`.
+    pub(crate) async fn start_looking(interval: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(SystemClock::new());
         let upstream = SimulatedUpstream::start(simulator::Settings {
@@ -90,7 +101,7 @@ impl Bench {
         })
         .await
         .unwrap();
-        let flow = build(&folder, &upstream, clock).await;
+        let flow = build(&folder, &upstream, clock, interval).await;
         let never = Schedule::new("0 0 0 1 1 *", |_| None);
         let timetable = scheduler::Settings { reconcile: never, digest: None, backup: None };
         let loops = Loops::start(flow.clone(), timetable).await.unwrap();

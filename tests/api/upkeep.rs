@@ -60,7 +60,7 @@ async fn a_difference_is_explained_and_closed_by_a_person() {
 
 #[tokio::test]
 async fn a_flag_is_cleared_by_a_person_who_says_why() {
-    let bench = Bench::start().await;
+    let bench = Bench::start_looking(Duration::from_millis(200)).await;
     bench.upstream.set_default_fate(Fate::Manual);
     let (_, deposit) = bench.ask(BODY, &[]).await;
     let path = format!("/v1/deposits/{}", deposit["id"].as_str().unwrap());
@@ -68,7 +68,6 @@ async fn a_flag_is_cleared_by_a_person_who_says_why() {
     assert_eq!((status, &problem["type"]), (422, &json!("nothing-to-review")));
     let order = deposit["order_id"].as_str().unwrap();
     bench.upstream.act(order, Act::SetStatus { status: "aml_screening".to_owned() }).unwrap();
-    // The reconciliation looks at nothing uncredited: the ordinary loop does, in its own time.
     let mut head = bench.flow.ledger.head();
     let flagged = async {
         loop {
