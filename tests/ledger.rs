@@ -1,5 +1,14 @@
 //! The ledger on a real file: written twice, changed behind its back, opened by others, lost and found.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "test code: a broken expectation is a failed test"
+)]
+
 mod support;
 
 use std::path::Path;
@@ -105,7 +114,10 @@ async fn verify_names_whatever_was_changed() {
     let original = house.folder.path().join("copy.db");
     house.flow.ledger.backup(&original).await.unwrap();
     let columns = [
-        ("event", "at reason facts mail_to hash name to_state upstream_status deposit_id version evidence_id"),
+        (
+            "event",
+            "at reason facts mail_to hash name to_state upstream_status deposit_id version evidence_id",
+        ),
         ("posting", "transaction_id account commodity amount amount_usd_micros"),
         ("evidence", "body"),
         ("account_balance", "balance balance_micros"),
@@ -123,11 +135,15 @@ async fn verify_names_whatever_was_changed() {
             let copy = house.folder.path().join(format!("tampered-{table}-{column}.db"));
             std::fs::copy(&original, &copy).unwrap();
             let key = if table == "account_balance" { "account || commodity" } else { "rowid" };
-            let rows = sqlite(&copy, &format!("SELECT {key} FROM {table} WHERE {column} IS NOT NULL")).unwrap();
+            let rows =
+                sqlite(&copy, &format!("SELECT {key} FROM {table} WHERE {column} IS NOT NULL")).unwrap();
             let rows: Vec<&str> = rows.lines().collect();
             let Some(row) = rows.choose(&mut dice) else { continue };
-            let triggers = sqlite(&copy, "SELECT 'DROP TRIGGER ' || name || ';' FROM sqlite_master WHERE type = 'trigger'")
-                .unwrap();
+            let triggers = sqlite(
+                &copy,
+                "SELECT 'DROP TRIGGER ' || name || ';' FROM sqlite_master WHERE type = 'trigger'",
+            )
+            .unwrap();
             let change = format!(
                 "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; {triggers} UPDATE {table} SET {column} = \
                  CASE typeof({column}) WHEN 'integer' THEN {column} + 1000003 \
