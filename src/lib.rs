@@ -21,6 +21,7 @@ pub mod flow;
 
 pub mod scheduler;
 
+pub mod api;
 pub mod config;
 pub mod daemon;
 pub mod sandbox;
