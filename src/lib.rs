@@ -21,5 +21,6 @@ pub mod flow;
 
 pub mod scheduler;
 
+pub mod cli;
 pub mod config;
 pub mod sandbox;
