@@ -22,6 +22,7 @@ pub mod flow;
 pub mod scheduler;
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod sandbox;
