@@ -14,6 +14,7 @@ use super::args::RunArgs;
 use super::context::Context;
 use super::exit::{Failure, Outcome};
 use crate::config::Config;
+use crate::daemon;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,11 +37,16 @@ pub(super) fn run(context: &mut Context, args: &RunArgs) -> Outcome {
     start_log(args.log_format)?;
     config.validate_for_daemon().map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(daemon(config))
+    runtime.block_on(until_stopped(config))
 }
 
-async fn daemon(_config: Config) -> Outcome {
-    Err(Failure::new(super::Exit::Failed, "the daemon is not built yet"))
+async fn until_stopped(config: Config) -> Outcome {
+    let ended = daemon::run(&config).await;
+    ended.map(|()| super::Exit::Done).map_err(|error| match error {
+        daemon::Error::Configuration(why) => Failure::usage(why),
+        daemon::Error::Ledger(error) => Failure::new(super::Exit::Failed, error.chain()),
+        error => Failure::new(super::Exit::Failed, error),
+    })
 }
 
 /// Sends the log to standard error: coloured on a terminal, plain and without times under journald, which adds its own.
