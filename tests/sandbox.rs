@@ -66,6 +66,26 @@ async fn a_story_that_was_interrupted_goes_on_where_it_was() {
     assert!(summary.resumed);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sandbox_that_serves_says_how_to_play_and_keeps_its_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let serve = || Options { serve: true, dir: Some(dir.path().join("box")), ..Options::default() };
+    let mut addresses = Vec::new();
+    for _ in 0..2 {
+        let stop = CancellationToken::new();
+        let mut out = Heard { text: Vec::new(), enough: 12, stop: stop.clone() };
+        let outcome = story::run_until(serve(), &mut out, stop).await.unwrap();
+        assert!(matches!(outcome, Outcome::Interrupted { .. }));
+        let text = String::from_utf8(out.text).unwrap();
+        assert!(text.contains("/sandbox/orders/$ORDER/pay") && text.contains("--serve"), "{text}");
+        addresses.push(text.split("http://").nth(1).unwrap().split([')', '/']).next().unwrap().to_owned());
+    }
+    assert_eq!(addresses[0], addresses[1]);
+    // Told without serving, an empty story is in order too.
+    let (summary, text) = told(Options { serve: false, ..serve() }).await;
+    assert_eq!((summary.deposits, summary.mismatches), (0, Vec::new()), "{text}");
+}
+
 #[tokio::test]
 async fn a_folder_of_other_things_and_another_story_are_refused() {
     let dir = tempfile::tempdir().unwrap();

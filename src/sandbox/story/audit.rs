@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::director::{Opens, state_of};
 use super::page::{Balance, FateRow, Summary};
 use super::{Error, Stage, cast};
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::Clock as _;
 use crate::domain::deposit::{Deposit, State};
 use crate::domain::journal::PREPAID;
 use crate::flow::{self, Flow, Report};
@@ -80,7 +80,7 @@ pub(super) async fn audit(
         resumed: stage.folder.resumed,
         deposits: pairs.len(),
         story_minutes: stage.clock.now().since(plan.origin).as_secs().div_euclid(60),
-        seconds: 0.0,
+        seconds: stage.taken().as_secs_f64(),
         fates: fates(&pairs, &books),
         trial_balance: trial_balance(&pairs),
         identity: report.figures,
@@ -105,13 +105,12 @@ fn example(pairs: &[Pair]) -> Option<&Deposit> {
 }
 
 async fn letters_out(stage: &Stage, flow: &Flow) -> Result<(), Error> {
-    let real = SystemClock::new();
-    let until = real.monotonic().saturating_add(LETTERS);
-    while real.monotonic() < until && !stage.stop.is_cancelled() {
+    let until = stage.taken().saturating_add(LETTERS);
+    while stage.taken() < until && !stage.stop.is_cancelled() {
         if flow.ledger.mail_counts().await?.iter().all(|(state, _)| state != "owed") {
             break;
         }
-        real.sleep(Duration::from_millis(20)).await;
+        stage.real.sleep(Duration::from_millis(20)).await;
     }
     Ok(())
 }

@@ -7,9 +7,13 @@ pub(super) fn instructions(stage: &Stage) -> String {
     let url = stage.upstream.base_url();
     let config = quoted(&stage.folder.config_file().display().to_string());
     let depositd = format!("{} --config {config}", stage.program);
+    let pace = match stage.folder.plan.speed {
+        1 => String::new(),
+        speed => format!(" Its time runs {speed} times as fast as life."),
+    };
     format!(
         r#"
-The sandbox is up, and stays up until Ctrl-C. Time runs {speed} times as fast as life.
+The sandbox is up, and stays up until Ctrl-C.{pace}
 
   Ask for a deposit; it is paid by nobody but you:
     {depositd} request USDT BSC 25
@@ -34,7 +38,6 @@ The sandbox is up, and stays up until Ctrl-C. Time runs {speed} times as fast as
     {depositd} reconcile
     {depositd} verify
 "#,
-        speed = stage.folder.plan.speed,
     )
 }
 

@@ -9,7 +9,6 @@ use super::cast::{Member, Turn};
 use super::page::Summary;
 use super::show::{Line, Show};
 use super::{Error, Stage, audit, by_hand, lifetime_by_hand};
-use crate::clock::{Clock as _, SystemClock};
 use crate::domain::deposit::{Deposit, State};
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
@@ -18,9 +17,9 @@ use crate::sandbox::upstream::{Fate, OrderView};
 
 /// How often the director looks whether all is told, in real time.
 const GLANCE: Duration = Duration::from_millis(150);
-/// The longest that a story may take from a start: in its own time, and in ours.
+/// A story that has gone on for so long, in its own time and in ours, since it was started will not end.
 const STORY_LIMIT: Duration = Duration::from_hours(96);
-const REAL_LIMIT: Duration = Duration::from_mins(15);
+const REAL_LIMIT: Duration = Duration::from_mins(2);
 
 /// The cast's deposits by their members' numbers.
 pub(super) type Opens = BTreeMap<u32, DepositId>;
@@ -57,13 +56,20 @@ async fn tell(
     if !stage.script.members.is_empty() {
         let Some((opens, unfinished)) = play(stage, flow, lines).await? else { return Ok(None) };
         summary = Some(audit::audit(stage, flow, &opens, unfinished).await?);
+        if stage.stop.is_cancelled() {
+            return Ok(None);
+        }
     }
     if stage.options.serve {
+        if let Some(summary) = &summary {
+            let _ = lines.send((stage.clock.now(), Line::Page(Box::new(summary.clone()))));
+        }
         stage.upstream.set_default_fate(Fate::Manual);
         stage.upstream.set_lifetime(lifetime_by_hand(stage.folder.plan.speed));
         let _ = lines.send((stage.clock.now(), Line::Text(by_hand::instructions(stage))));
         stage.stop.cancelled().await;
-        return Ok(None);
+        // What did not agree is not forgotten over the playing.
+        return Ok(summary.filter(|summary| !summary.mismatches.is_empty()));
     }
     if summary.is_none() {
         summary = Some(audit::audit(stage, flow, &Opens::new(), Vec::new()).await?);
@@ -77,8 +83,7 @@ async fn play(
     flow: &Flow,
     lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
 ) -> Result<Option<(Opens, Vec<String>)>, Error> {
-    let (origin, real) = (stage.folder.plan.origin, SystemClock::new());
-    let started = (stage.clock.now(), real.monotonic());
+    let (origin, started) = (stage.folder.plan.origin, stage.clock.now());
     let mut turns = stage.script.turns.iter().peekable();
     let mut opens = Opens::new();
     let mut open: Vec<(&Member, DepositId)> = Vec::new();
@@ -100,8 +105,7 @@ async fn play(
         if open.is_empty() && turns.peek().is_none() {
             return Ok(Some((opens, Vec::new())));
         }
-        let too_long = stage.clock.now().since(started.0) > STORY_LIMIT
-            || real.monotonic().saturating_sub(started.1) > REAL_LIMIT;
+        let too_long = stage.clock.now().since(started) > STORY_LIMIT && stage.taken() > REAL_LIMIT;
         if too_long {
             let names = open.iter().map(|(member, _)| format!("#{:02} ({:?})", member.number, member.fate));
             return Ok(Some((opens, names.collect())));

@@ -16,7 +16,7 @@ use crate::config::{self, Config};
 use crate::domain::time::Timestamp;
 
 /// How fast the story goes by default: four hours in about half a minute.
-const SPEED: u32 = 400;
+const SPEED: u32 = 450;
 const DEPOSITS: u32 = 24;
 const FASTEST: u32 = 4_000;
 const MOST_DEPOSITS: u32 = 5_000;

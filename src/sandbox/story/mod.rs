@@ -39,7 +39,7 @@ pub struct Options {
     /// Where everything is kept; a sandbox that is there already goes on. A new folder among the system's temporary
     /// ones, unless said.
     pub dir: Option<PathBuf>,
-    /// How many times as fast as life; 400 unless said, or 1 to serve without a cast.
+    /// How many times as fast as life; 450 unless said, or 1 to serve without a cast.
     pub speed: Option<u32>,
     /// How many deposits play; 24 unless said, or none to serve.
     pub deposits: Option<u32>,
@@ -139,6 +139,16 @@ struct Stage {
     stop: CancellationToken,
     options: Options,
     program: String,
+    /// Real time, and when this run began by it.
+    real: SystemClock,
+    started: Duration,
+}
+
+impl Stage {
+    /// How long this run has taken so far, in real time.
+    fn taken(&self) -> Duration {
+        self.real.monotonic().saturating_sub(self.started)
+    }
 }
 
 /// Tells the story until it ends, or until SIGINT or SIGTERM.
@@ -180,7 +190,8 @@ pub async fn run_until(
     set_scene(&upstream, &script, &folder)?;
     let config = folder.configure(&upstream.base_url())?;
     let program = options.program.clone().unwrap_or_else(|| "depositd".to_owned());
-    let stage = Stage { folder, script, clock: Arc::clone(&clock), upstream, stop, options, program };
+    let stage =
+        Stage { folder, script, clock: Arc::clone(&clock), upstream, stop, options, program, real, started };
     let mut show = Show::new(out, Format::of(&stage.options), plan.origin, plan.speed);
     show.opening(&stage)?;
     let mut daemon = Daemon::start(&config, clock).await?;
@@ -195,8 +206,7 @@ pub async fn run_until(
     let told = told?;
     stopped?;
     match told {
-        Some(mut summary) => {
-            summary.seconds = real.monotonic().saturating_sub(started).as_secs_f64();
+        Some(summary) => {
             show.page(&summary)?;
             Ok(Outcome::Told(Box::new(summary)))
         }

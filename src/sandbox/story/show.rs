@@ -47,6 +47,7 @@ pub(super) enum Line {
     TopUp { cents: i64, method: &'static str },
     Spent { cents: i64 },
     Text(String),
+    Page(Box<Summary>),
 }
 
 /// Prints.
@@ -183,6 +184,9 @@ impl<'a> Show<'a> {
     }
 
     fn line(&mut self, at: Timestamp, line: &Line) -> io::Result<()> {
+        if let Line::Page(summary) = line {
+            return self.page(summary);
+        }
         if self.format == Format::Json {
             let line = match line {
                 Line::Outage { begins } => {
@@ -192,7 +196,7 @@ impl<'a> Show<'a> {
                     json!({"at": at, "topped_up_elsewhere_cents": cents, "method": method})
                 }
                 Line::Spent { cents } => json!({"at": at, "spent_cents": cents}),
-                Line::Text(_) => return Ok(()),
+                Line::Text(_) | Line::Page(_) => return Ok(()),
             };
             writeln!(self.out, "{line}")?;
             return self.out.flush();
@@ -203,6 +207,7 @@ impl<'a> Show<'a> {
                 writeln!(self.out, "{text}")?;
                 return self.out.flush();
             }
+            Line::Page(_) => return Ok(()),
             _ if self.format == Format::Quiet => return Ok(()),
             Line::Outage { begins: true } => "the upstream stops answering".to_owned(),
             Line::Outage { begins: false } => "the upstream answers again".to_owned(),
@@ -241,14 +246,13 @@ impl<'a> Show<'a> {
     }
 
     /// The final page.
-    pub(super) fn page(&mut self, summary: &Summary) -> Result<(), Error> {
+    pub(super) fn page(&mut self, summary: &Summary) -> io::Result<()> {
         if self.format == Format::Json {
-            writeln!(self.out, "{}", serde_json::to_string(summary).map_err(io::Error::from)?)?;
+            writeln!(self.out, "{}", serde_json::to_string(summary)?)?;
         } else {
             self.out.write_all(summary.page().as_bytes())?;
         }
-        self.out.flush()?;
-        Ok(())
+        self.out.flush()
     }
 
     /// It was asked to stop.
