@@ -21,6 +21,8 @@ pub mod flow;
 
 pub mod scheduler;
 
+pub mod api;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod sandbox;

@@ -1,5 +1,14 @@
 //! Whole lives of deposits: what the upstream does, what the books say, who is told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "test code: a broken expectation is a failed test"
+)]
+
 mod support;
 
 use std::time::Duration;

@@ -122,6 +122,8 @@ pub struct Flow {
     pub clock: SharedClock,
     /// Who is woken.
     pub wakers: Arc<Wakers>,
+    /// Held by the reconciliation that is under way: two never overlap.
+    pub reconciling: Arc<tokio::sync::Mutex<()>>,
     /// Who has shown signs of life.
     pub pulse: Arc<Pulse>,
     creating: Arc<Mutex<HashSet<DepositId>>>,
@@ -146,6 +148,7 @@ impl Flow {
             settings,
             clock,
             wakers: Arc::default(),
+            reconciling: Arc::default(),
             pulse: Arc::default(),
             creating: Arc::default(),
         }

@@ -1,5 +1,7 @@
 //! The deposit's life by tables of paths, and by properties over any sequence of answers.
 
+#![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -194,7 +196,8 @@ fn a_moved_deadline_and_amount_replace_the_old_ones_with_an_event() {
 
 #[test]
 fn contradictions_change_nothing_but_the_flag_and_need_a_person() {
-    let change: [(&str, fn(&mut OrderReport)); 4] = [
+    type Change = fn(&mut OrderReport);
+    let change: [(&str, Change); 4] = [
         ("address", |r| r.address = Some("0x0000000000000000000000000000000000000001".to_owned())),
         ("currency", |r| r.currency = Some("usdc".to_owned())),
         ("network", |r| r.network = Some("eth".to_owned())),
