@@ -165,7 +165,7 @@ fn as_another(bench: &Bench, args: &[&str]) -> Run {
         return bench.run(args);
     }
     // The binary may lie where another user cannot look.
-    let binary = std::env::temp_dir().join(format!("depositd-cli-{}", std::process::id()));
+    let binary = bench.file("depositd");
     if !binary.exists() {
         std::fs::copy(env!("CARGO_BIN_EXE_depositd"), &binary).unwrap();
         std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o755)).unwrap();
