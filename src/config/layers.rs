@@ -42,7 +42,7 @@ impl Surroundings {
 /// The merged layers, secrets aside.
 pub(crate) struct Layers {
     figment: Figment,
-    secrets: BTreeMap<&'static str, SecretString>,
+    secrets: BTreeMap<&'static str, Said>,
     file: Option<PathBuf>,
     /// What relative paths of the file start from.
     file_folder: PathBuf,
@@ -57,10 +57,13 @@ pub(crate) struct Found {
     pub(crate) in_environment: bool,
 }
 
+/// A secret and where it was said.
+type Said = (SecretString, String);
+
 struct Layer {
     name: &'static str,
     values: Dict,
-    secrets: BTreeMap<&'static str, SecretString>,
+    secrets: BTreeMap<&'static str, Said>,
 }
 
 impl Provider for &Layer {
@@ -101,7 +104,7 @@ impl Layers {
         Some(Found { value, origin, in_environment })
     }
 
-    pub(crate) fn secret(&self, key: &'static str) -> Option<SecretString> {
+    pub(crate) fn secret(&self, key: &'static str) -> Option<Said> {
         self.secrets.get(key).cloned()
     }
 
@@ -160,7 +163,7 @@ fn take_secrets(
     values: &mut Dict,
     prefix: &str,
     origin: &str,
-    secrets: &mut BTreeMap<&'static str, SecretString>,
+    secrets: &mut BTreeMap<&'static str, Said>,
 ) -> Result<(), Error> {
     let names: Vec<String> = values.keys().cloned().collect();
     for name in names {
@@ -170,7 +173,7 @@ fn take_secrets(
                 Some(Value::String(_, text)) => {
                     let text =
                         secret::checked(&text).map_err(|problem| Error::at(origin, secret, problem))?;
-                    secrets.insert(secret, text);
+                    secrets.insert(secret, (text, origin.to_owned()));
                 }
                 _ => {
                     return Err(Error::at(origin, secret, "expected a text in quotes, found something else"));
@@ -218,7 +221,7 @@ fn from_environment(around: &Surroundings) -> Result<Layer, Error> {
         let value = value.to_str().ok_or_else(|| Error::at(&name, &key, "expected text in UTF-8"))?;
         if let Some(secret) = known(SECRETS, &key) {
             let text = secret::checked(value).map_err(|problem| Error::at(&name, secret, problem))?;
-            layer.secrets.insert(secret, text);
+            layer.secrets.insert(secret, (text, name.to_string()));
         } else if known(KEYS, &key).is_some() {
             insert(&mut layer.values, &key, value);
         } else {

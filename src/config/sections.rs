@@ -238,9 +238,11 @@ fn secret(
     file_key: &str,
     credential: &'static str,
 ) -> Result<SecretSource, Error> {
-    let source = SecretSource { inline: layers.secret(key), file: layers.path(file_key)?, credential, key };
-    if source.inline.is_some() && source.file.is_some() {
-        return Err(layers.fault(file_key, source.given_twice()));
+    let (inline, place) = layers.secret(key).unzip();
+    let source = SecretSource { inline, file: layers.path(file_key)?, credential, key };
+    if let Some(place) = place.filter(|_| source.file.is_some()) {
+        let problem = format!("{} ({key} by {place})", source.given_twice());
+        return Err(layers.fault(file_key, problem));
     }
     Ok(source)
 }

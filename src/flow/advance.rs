@@ -1,6 +1,7 @@
 //! Looking at what is due: most urgent first, a bounded number at once, quiet looks written back in groups.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,9 @@ use crate::upstream::{self, Priority};
 
 /// The most looks that are written in one transaction.
 const GROUP: usize = 256;
+
+/// How often a run that waits for the upstream shows that it is alive.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// What a run over the queue did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -57,7 +61,16 @@ pub async fn advance(flow: &Flow, stop: &CancellationToken) -> ledger::Result<Ad
             busy.insert(deposit.id);
             looks.spawn(look(flow.clone(), deposit, stop.clone()));
         }
-        let Some(first) = looks.join_next().await else { return Ok(done) };
+        let first = tokio::select! {
+            joined = looks.join_next() => joined,
+            // A slow upstream is no standstill of ours.
+            () = flow.clock.sleep(BEAT) => {
+                flow.pulse.beat("advance", &flow.clock);
+                continue;
+            }
+        };
+        flow.pulse.beat("advance", &flow.clock);
+        let Some(first) = first else { return Ok(done) };
         let mut writes = Vec::with_capacity(GROUP);
         let mut next = Some(first);
         while let Some(joined) = next {

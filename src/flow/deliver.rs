@@ -71,6 +71,7 @@ pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> le
             *slot = slot.saturating_add(1);
         }
         flow.ledger.delivered(outcomes).await?;
+        flow.pulse.beat("deliver", &flow.clock);
     }
     Ok(done)
 }

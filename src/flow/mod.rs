@@ -11,7 +11,7 @@ mod outage;
 mod reconcile;
 mod review;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,6 +73,38 @@ pub struct Wakers {
     pub deliver: Notify,
 }
 
+/// When each task last got anywhere: what the watchdog is fed by.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    beats: Mutex<BTreeMap<&'static str, Duration>>,
+}
+
+impl Pulse {
+    /// `task` is alive and has got somewhere.
+    pub fn beat(&self, task: &'static str, clock: &SharedClock) {
+        self.lock().insert(task, clock.monotonic());
+    }
+
+    /// `task` has ended; nothing more is expected of it.
+    pub fn forget(&self, task: &'static str) {
+        self.lock().remove(task);
+    }
+
+    /// The task that has been still the longest, and for how long.
+    #[must_use]
+    pub fn stillest(&self, clock: &SharedClock) -> Option<(&'static str, Duration)> {
+        let now = clock.monotonic();
+        self.lock()
+            .iter()
+            .map(|(task, beat)| (*task, now.saturating_sub(*beat)))
+            .max_by_key(|(_, still)| *still)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Duration>> {
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Everything that the verbs work with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Flow {
@@ -90,6 +122,10 @@ pub struct Flow {
     pub clock: SharedClock,
     /// Who is woken.
     pub wakers: Arc<Wakers>,
+    /// Held by the reconciliation that is under way: two never overlap.
+    pub reconciling: Arc<tokio::sync::Mutex<()>>,
+    /// Who has shown signs of life.
+    pub pulse: Arc<Pulse>,
     creating: Arc<Mutex<HashSet<DepositId>>>,
 }
 
@@ -112,6 +148,8 @@ impl Flow {
             settings,
             clock,
             wakers: Arc::default(),
+            reconciling: Arc::default(),
+            pulse: Arc::default(),
             creating: Arc::default(),
         }
     }

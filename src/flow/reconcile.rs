@@ -66,11 +66,12 @@ struct Fetched {
     invoices: Vec<(String, Invoice)>,
 }
 
-/// Compares, heals what can be healed, and keeps what is left as cases.
+/// Compares, heals what can be healed, and keeps what is left as cases. Waits for a run that is under way.
 ///
 /// # Errors
 /// [`Failed`]; a void run is kept as such.
 pub async fn reconcile(flow: &Flow) -> Result<Report, Failed> {
+    let _alone = flow.reconciling.lock().await;
     let at = flow.clock.now();
     match run(flow, at).await {
         Ok(report) => Ok(report),

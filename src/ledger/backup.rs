@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _};
+use futures_util::future::BoxFuture;
 
 use super::open::{Access, Settings};
 use super::{Error, Ledger, Result, Verification};
@@ -24,7 +23,11 @@ impl Ledger {
     ///
     /// # Errors
     /// Where `path` exists already, cannot be written, or the copy does not prove whole.
-    pub async fn backup(&self, path: &Path) -> Result<BackupReport> {
+    pub fn backup<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<BackupReport>> {
+        Box::pin(self.copy_to(path))
+    }
+
+    async fn copy_to(&self, path: &Path) -> Result<BackupReport> {
         let io = |doing| {
             let path = path.to_owned();
             move |source| Error::Io { doing, path, source }
@@ -39,17 +42,12 @@ impl Ledger {
         if partial.exists() {
             std::fs::remove_file(&partial).map_err(io("cannot remove the unfinished copy of"))?;
         }
-        let mut source = SqliteConnectOptions::new()
-            .filename(&self.shared.path)
-            .read_only(true)
-            .disable_statement_logging()
-            .connect()
-            .await
-            .map_err(Error::database("opened for reading"))?;
         let target = partial.to_string_lossy().into_owned();
-        let copied = sqlx::query("VACUUM INTO ?").bind(target).execute(&mut source).await;
-        source.close().await.map_err(Error::database("closed"))?;
-        copied.map_err(Error::database("copied"))?;
+        sqlx::query("VACUUM INTO ?")
+            .bind(target)
+            .execute(&self.readers)
+            .await
+            .map_err(Error::database("copied"))?;
         let settings = Settings {
             path: partial.clone(),
             create_if_missing: false,
@@ -69,5 +67,39 @@ impl Ledger {
         let bytes = file.metadata().map_err(io("cannot measure"))?.len();
         std::fs::rename(&partial, path).map_err(io("cannot name"))?;
         Ok(BackupReport { path: path.to_owned(), bytes, verification })
+    }
+
+    /// A copy named after `now` in `directory`; of the copies made this way the newest `keep` stay.
+    ///
+    /// # Errors
+    /// As [`Ledger::backup`]; older copies are removed only after a new one has been proven.
+    pub async fn scheduled_backup(
+        &self,
+        directory: &Path,
+        keep: usize,
+        now: crate::domain::time::Timestamp,
+    ) -> Result<BackupReport> {
+        let io = |doing| {
+            let path = directory.to_owned();
+            move |source| Error::Io { doing, path, source }
+        };
+        std::fs::create_dir_all(directory).map_err(io("cannot make"))?;
+        let stamp = now.to_seconds_text().replace([':', '-'], "");
+        let report = self.backup(&directory.join(format!("ledger-{stamp}.db"))).await?;
+        let mut copies: Vec<std::path::PathBuf> = std::fs::read_dir(directory)
+            .map_err(io("cannot list"))?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| {
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                name.starts_with("ledger-") && name.ends_with("Z.db")
+            })
+            .collect();
+        copies.sort();
+        let surplus = copies.len().saturating_sub(keep.max(1));
+        for old in copies.into_iter().take(surplus) {
+            std::fs::remove_file(&old).map_err(io("cannot remove an old copy in"))?;
+        }
+        Ok(report)
     }
 }

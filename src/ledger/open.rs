@@ -75,7 +75,10 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", "67108864");
     let mut connection = options.connect().await.map_err(Error::database("opened"))?;
-    MIGRATIONS.run(&mut connection).await.map_err(|error| migration_error(&settings.path, error))?;
+    MIGRATIONS
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|error| migration_error(&settings.path, error))?;
     let ledger_id = ledger_id(&mut connection).await?;
     // From now on an absent ledger is a loss, not a beginning: the lock file says so.
     remember(&mut lock, &lock_path, &ledger_id)?;

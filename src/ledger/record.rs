@@ -142,6 +142,14 @@ impl Ledger {
         self.writer()?.record(Vec::new(), notices).await.map(|_| ())
     }
 
+    /// Proves that the file is still the one that was opened, can be written, and ends where this program left it.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`] where it is not; whatever the disk says where it cannot be written now.
+    pub async fn check(&self) -> Result<()> {
+        self.writer()?.check().await
+    }
+
     pub(super) fn writer(&self) -> Result<&super::writer::Writer> {
         self.writer.as_ref().ok_or(Error::Closed)
     }
@@ -156,6 +164,9 @@ pub(super) async fn write(
 ) -> Result<Vec<Recorded>> {
     let mut transaction =
         connection.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database("locked for writing"))?;
+    if writes.is_empty() && notices.is_empty() {
+        check_head(&mut transaction, shared).await?;
+    }
     let (outcome, head) = write_in(&mut transaction, shared, writes, notices).await?;
     transaction.commit().await.map_err(Error::database("committed"))?;
     if let Some(head) = head {
@@ -462,21 +473,7 @@ async fn append_events(
     if notices.is_empty() && writes.iter().all(|write| write.step.events.is_empty()) {
         return Ok(None);
     }
-    let head = sqlx::query!(
-        r#"SELECT seq AS "seq!", hash, (SELECT coalesce(max(id), 0) FROM evidence) AS "evidence_id!: i64"
-           FROM event ORDER BY seq DESC LIMIT 1"#
-    )
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(Error::database("read"))?;
-    let (seq, hash, evidence_id) =
-        head.map_or((0, chain::GENESIS.to_owned(), 0), |row| (row.seq, row.hash, row.evidence_id));
-    let known = *shared.head.borrow();
-    if seq != known {
-        return Err(Error::Untrusted(format!(
-            "its last event is {seq}, this program wrote {known}: another program changed it or rolled it back"
-        )));
-    }
+    let (seq, hash, evidence_id) = check_head(connection, shared).await?;
     let mut chain = Chain { shared, seq, hash, evidence_id, appended: Appended::default() };
     for write in writes {
         chain.append_step(write)?;
@@ -487,6 +484,26 @@ async fn append_events(
     insert_appended(connection, &chain.appended).await?;
     add_balances(connection, writes).await?;
     Ok(Some(chain.seq))
+}
+
+/// Number and hash of the last event, and the number of the last evidence; they must be those that we left.
+async fn check_head(connection: &mut SqliteConnection, shared: &Shared) -> Result<(i64, String, i64)> {
+    let head = sqlx::query!(
+        r#"SELECT seq AS "seq!", hash, (SELECT coalesce(max(id), 0) FROM evidence) AS "evidence_id!: i64"
+           FROM event ORDER BY seq DESC LIMIT 1"#
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(Error::database("read"))?;
+    let head = head.map_or((0, chain::GENESIS.to_owned(), 0), |row| (row.seq, row.hash, row.evidence_id));
+    let known = *shared.head.borrow();
+    if head.0 != known {
+        return Err(Error::Untrusted(format!(
+            "its last event is {}, this program wrote {known}: another program changed it or rolled it back",
+            head.0
+        )));
+    }
+    Ok(head)
 }
 
 impl Chain<'_> {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::chain::{self, Link};
 use super::deposits::Row as DepositRow;
@@ -14,6 +13,7 @@ use super::{Error, Ledger, Result};
 use crate::domain::deposit::{Deposit, Facts, Request};
 use crate::domain::journal::{self, Posting};
 use crate::domain::money::UsdMicros;
+use crate::domain::time::Timestamp;
 
 /// The most findings that are named; the first is what matters.
 const MOST_FINDINGS: usize = 50;
@@ -63,10 +63,15 @@ impl Ledger {
     ///
     /// # Errors
     /// Where it cannot be read at all; what does not fit is in the answer.
-    pub async fn verify(&self, mut progress: impl FnMut(u64, u64) + Send) -> Result<Verification> {
-        let mut connection: PoolConnection<Sqlite> =
-            self.readers.acquire().await.map_err(Error::database("read"))?;
-        let mut view = connection.begin().await.map_err(Error::database("read"))?;
+    pub fn verify<'a>(
+        &'a self,
+        progress: impl FnMut(u64, u64) + Send + 'a,
+    ) -> futures_util::future::BoxFuture<'a, Result<Verification>> {
+        Box::pin(self.prove(progress))
+    }
+
+    async fn prove(&self, mut progress: impl FnMut(u64, u64) + Send) -> Result<Verification> {
+        let mut view = self.readers.begin().await.map_err(Error::database("read"))?;
         let mut verification = Verification::default();
         self.verify_pages(&mut view, &mut verification).await?;
         let balances = verify_chain(&mut view, &mut verification, &mut progress).await?;
@@ -126,7 +131,8 @@ impl Ledger {
             if local(&row.message_id) != local(&ours) {
                 found.find("outbox", row.id, "its Message-ID is not the one of its event and recipient");
             }
-            if (row.state == "sent") != row.sent_at.is_some() {
+            let readable = row.sent_at.as_deref().is_none_or(|at| Timestamp::parse(at).is_ok());
+            if (row.state == "sent") != row.sent_at.is_some() || !readable {
                 found.find("outbox", row.id, format!("it is {} but sent_at is {:?}", row.state, row.sent_at));
             }
             if row.created_at != row.at {
@@ -391,6 +397,6 @@ fn request_of(currency: &str, network: &str, amount: &str, at: &str) -> Result<R
         coupon: None,
         reference: None,
         notify: Vec::new(),
-        requested_at: crate::domain::time::Timestamp::parse(at).map_err(|error| unreadable(&error))?,
+        requested_at: Timestamp::parse(at).map_err(|error| unreadable(&error))?,
     })
 }

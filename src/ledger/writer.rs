@@ -62,6 +62,11 @@ impl Writer {
         answer.await.map_err(|_| Error::Closed)?
     }
 
+    /// Whether the path still means the file that was opened, and the file still ends where this program left it.
+    pub(super) async fn check(&self) -> Result<()> {
+        self.record(Vec::new(), Vec::new()).await.map(|_| ())
+    }
+
     /// Finishes what is queued and closes the file.
     pub(super) async fn close(self) -> Result<()> {
         let (reply, answer) = oneshot::channel();
@@ -105,8 +110,11 @@ async fn work(
         match job {
             Job::Run(run) => run(&mut connection).await,
             Job::Close(reply) => {
+                let closed = close(connection).await;
+                // With it goes the lock: whoever hears that the ledger is closed may open it again.
+                drop(shared);
                 // Nobody listens where the daemon is already gone.
-                let _ = reply.send(close(connection).await);
+                let _ = reply.send(closed);
                 return;
             }
             Job::Record { writes, notices, reply } => {

@@ -1,10 +1,403 @@
-//! stub
-/// stub
-#[derive(Debug)]
-pub struct Loops;
-/// stub
-#[derive(Debug)]
-pub struct Settings;
-/// stub
-#[derive(Debug)]
-pub struct BackupPlan;
+//! The loops: each runs one verb of the flow whenever it is woken or due, never beside itself, until it is stopped.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::cron::{Cron, GRACE, Schedule};
+use super::status::{Status, pause_after};
+use crate::domain::ids::DepositId;
+use crate::domain::time::Timestamp;
+use crate::flow::{self, Flow};
+use crate::ledger;
+
+/// A loop that nothing wakes looks by itself after this long.
+const BACKSTOP: Duration = Duration::from_secs(15);
+/// How often the upstream's health is compared with what was said of it, and the ledger proven to be ours still.
+const WATCH: Duration = Duration::from_secs(1);
+const PROVE: Duration = Duration::from_secs(5);
+
+/// Scheduled copies.
+#[derive(Debug, Clone)]
+pub struct BackupPlan {
+    /// Where to.
+    pub directory: PathBuf,
+    /// When.
+    pub schedule: Schedule,
+    /// How many are kept.
+    pub keep: usize,
+}
+
+/// What runs when.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Reconciliation.
+    pub reconcile: Schedule,
+    /// The digest.
+    pub digest: Option<Schedule>,
+    /// Copies of the ledger.
+    pub backup: Option<BackupPlan>,
+}
+
+/// The running loops.
+pub struct Loops {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    status: Arc<Status>,
+    fatal: watch::Receiver<Option<String>>,
+    cron: Cron,
+}
+
+impl std::fmt::Debug for Loops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loops").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// What every loop has.
+#[derive(Clone)]
+struct Context {
+    flow: Flow,
+    stop: CancellationToken,
+    status: Arc<Status>,
+    fatal: Arc<watch::Sender<Option<String>>>,
+}
+
+impl Loops {
+    /// Starts them all.
+    ///
+    /// # Errors
+    /// Where cron cannot be started.
+    pub async fn start(flow: Flow, settings: Settings) -> Result<Self, String> {
+        let (fatal, heard) = watch::channel(None);
+        let context =
+            Context { flow, stop: CancellationToken::new(), status: Arc::default(), fatal: Arc::new(fatal) };
+        let tasks = TaskTracker::new();
+        context.spawn(&tasks, "create", create_loop);
+        context.spawn(&tasks, "advance", advance_loop);
+        context.spawn(&tasks, "deliver", deliver_loop);
+        context.spawn(&tasks, "upstream_watch", upstream_watch);
+        context.spawn(&tasks, "ledger_watch", ledger_watch);
+        let mut jobs = Vec::new();
+        let mut wake = |schedule: &Schedule| {
+            let waker = Arc::new(Notify::new());
+            jobs.push((schedule.clone(), Arc::clone(&waker)));
+            waker
+        };
+        let reconcile = Timetable { waker: wake(&settings.reconcile), schedule: settings.reconcile };
+        context.spawn(&tasks, "reconcile", |context| reconcile_loop(context, reconcile));
+        if let Some(schedule) = settings.digest {
+            let digest = Timetable { waker: wake(&schedule), schedule };
+            context.spawn(&tasks, "digest", |context| digest_loop(context, digest));
+        }
+        if let Some(plan) = settings.backup {
+            let backup = Timetable { waker: wake(&plan.schedule), schedule: plan.schedule.clone() };
+            context.spawn(&tasks, "backup", |context| backup_loop(context, backup, plan));
+        }
+        let cron = Cron::start(jobs).await.map_err(|error| format!("cron could not be started: {error}"))?;
+        tasks.close();
+        Ok(Self { stop: context.stop, tasks, status: context.status, fatal: heard, cron })
+    }
+
+    /// How the tasks fare.
+    #[must_use]
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status)
+    }
+
+    /// Completes when the daemon must not go on, with the reason.
+    pub async fn fatal(&mut self) -> String {
+        match self.fatal.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Asks all loops to finish what is under way, and waits until they have.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.cron.stop().await;
+        self.tasks.wait().await;
+    }
+}
+
+impl Context {
+    fn spawn<F, T>(&self, tasks: &TaskTracker, name: &'static str, run: F)
+    where
+        F: FnOnce(Self) -> T,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        self.status.begin(name);
+        let running = run(self.clone());
+        let context = self.clone();
+        tasks.spawn(async move {
+            // A loop that panics ends alone; the daemon must not go on without it.
+            let ended = tokio::spawn(running).await;
+            context.status.end(name);
+            context.flow.pulse.forget(name);
+            if !context.stop.is_cancelled() {
+                let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
+                context.fatal.send_replace(Some(format!("the task {name} has ended{why}")));
+            }
+        });
+    }
+
+    fn beat(&self, task: &'static str) {
+        self.flow.pulse.beat(task, &self.flow.clock);
+    }
+
+    fn done(&self, task: &'static str, status: &impl serde::Serialize) {
+        let status = serde_json::to_value(status).unwrap_or_default();
+        self.status.succeeded(task, self.flow.clock.now(), status);
+        self.beat(task);
+    }
+
+    /// Notes a failed round; an untrusted ledger ends the daemon. Waits a little, so that a fault is no storm.
+    async fn failed(&self, task: &'static str, error: &ledger::Error) {
+        let text = error.chain();
+        tracing::error!(task, "{task}: {text}");
+        let failures = self.status.failed(task, self.flow.clock.now(), text.clone());
+        self.beat(task);
+        if matches!(error, ledger::Error::Untrusted(_)) {
+            self.fatal.send_replace(Some(text));
+        }
+        self.pause(pause_after(failures)).await;
+    }
+
+    /// Waits, or stops waiting when the daemon ends.
+    async fn pause(&self, span: Duration) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.flow.clock.sleep(span) => {}
+        }
+    }
+
+    /// Waits for a waker, for `due`, or for the backstop; false when the daemon ends.
+    async fn wait(&self, waker: &Notify, due: Option<Timestamp>) -> bool {
+        let now = self.flow.clock.now();
+        let span = due.map_or(BACKSTOP, |due| due.since(now).min(BACKSTOP));
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = waker.notified() => true,
+            () = self.flow.clock.sleep(span) => true,
+        }
+    }
+}
+
+async fn create_loop(context: Context) {
+    let flow = context.flow.clone();
+    let most = flow.settings.max_in_flight;
+    let mut rounds: JoinSet<(DepositId, ledger::Result<flow::Created>)> = JoinSet::new();
+    let mut busy: HashSet<DepositId> = HashSet::new();
+    loop {
+        let room = most.saturating_sub(rounds.len());
+        if room > 0 && !context.stop.is_cancelled() {
+            let limit = u32::try_from(room.saturating_add(busy.len())).unwrap_or(u32::MAX);
+            match flow.ledger.to_create(flow.clock.now(), limit).await {
+                Ok(waiting) => {
+                    for deposit in waiting {
+                        if rounds.len() >= most || !busy.insert(deposit.id) {
+                            continue;
+                        }
+                        let flow = flow.clone();
+                        rounds.spawn(async move { (deposit.id, flow::create(&flow, deposit).await) });
+                    }
+                    context.done("create", &serde_json::json!({ "under_way": rounds.len() }));
+                }
+                Err(error) => context.failed("create", &error).await,
+            }
+        }
+        let due = match flow.ledger.next_due(true).await {
+            Ok(due) if rounds.len() < most => due.filter(|due| *due > flow.clock.now()),
+            _ => None,
+        };
+        let stopping = context.stop.is_cancelled();
+        tokio::select! {
+            Some(joined) = rounds.join_next() => match joined {
+                Ok((id, outcome)) => {
+                    busy.remove(&id);
+                    if let Err(error) = outcome {
+                        context.failed("create", &error).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!("a round of create broke off: {error}");
+                    // Which one is not known: all are read again from the ledger.
+                    busy.clear();
+                }
+            },
+            more = context.wait(&flow.wakers.create, due), if !stopping => {
+                if !more && rounds.is_empty() {
+                    return;
+                }
+            }
+            else => return,
+        }
+        context.beat("create");
+    }
+}
+
+async fn advance_loop(context: Context) {
+    let flow = &context.flow;
+    while !context.stop.is_cancelled() {
+        match flow::advance(flow, &context.stop).await {
+            Ok(done) => context.done("advance", &done),
+            Err(error) => context.failed("advance", &error).await,
+        }
+        let due = flow.ledger.next_due(false).await.unwrap_or_default();
+        if !context.wait(&flow.wakers.advance, due).await {
+            return;
+        }
+    }
+}
+
+async fn deliver_loop(context: Context) {
+    let flow = &context.flow;
+    let mut failures: u32 = 0;
+    while !context.stop.is_cancelled() {
+        match flow::deliver(flow, failures, &context.stop).await {
+            Ok(done) => {
+                if let Some(why) = &done.unreachable {
+                    if failures == 0 {
+                        tracing::error!("mail cannot leave, it is kept and tried again: {why}");
+                    }
+                    failures = failures.saturating_add(1);
+                    let why = format!("mail cannot leave: {why}");
+                    context.status.failed("deliver", flow.clock.now(), why);
+                    context.beat("deliver");
+                } else {
+                    if failures > 0 && done.sent > 0 {
+                        tracing::info!("mail leaves again");
+                    }
+                    if failures == 0 || done.sent > 0 {
+                        failures = 0;
+                        context.done("deliver", &done);
+                    }
+                    context.beat("deliver");
+                }
+            }
+            Err(error) => context.failed("deliver", &error).await,
+        }
+        let due = flow.ledger.next_mail().await.unwrap_or_default();
+        if !context.wait(&flow.wakers.deliver, due).await {
+            return;
+        }
+    }
+}
+
+async fn upstream_watch(context: Context) {
+    let flow = &context.flow;
+    let mut said_down = true;
+    while !context.stop.is_cancelled() {
+        let failing = flow.upstream.health().failing_since.is_some();
+        if failing || said_down {
+            match flow::watch_upstream(flow).await {
+                Ok(down) => {
+                    said_down = down;
+                    context.done("upstream_watch", &serde_json::json!({ "down": down }));
+                }
+                Err(error) => context.failed("upstream_watch", &error).await,
+            }
+        }
+        context.beat("upstream_watch");
+        context.pause(WATCH).await;
+    }
+}
+
+async fn ledger_watch(context: Context) {
+    while !context.stop.is_cancelled() {
+        match context.flow.ledger.check().await {
+            Ok(()) => context.done("ledger_watch", &serde_json::json!({})),
+            Err(error) => context.failed("ledger_watch", &error).await,
+        }
+        context.pause(PROVE).await;
+    }
+}
+
+/// A schedule and the waker that cron rings.
+struct Timetable {
+    schedule: Schedule,
+    waker: Arc<Notify>,
+}
+
+impl Timetable {
+    /// Waits for the schedule's next moment after `since`, cron or no cron; false when the daemon ends.
+    async fn next(&self, context: &Context, task: &'static str, since: Timestamp) -> bool {
+        loop {
+            context.beat(task);
+            let clock = &context.flow.clock;
+            let due = self.schedule.next_after(since).map(|due| due.plus(GRACE));
+            let now = clock.now();
+            if due.is_some_and(|due| due <= now) {
+                return !context.stop.is_cancelled();
+            }
+            let span = due.map_or(BACKSTOP, |due| due.since(now).min(BACKSTOP));
+            tokio::select! {
+                biased;
+                () = context.stop.cancelled() => return false,
+                () = self.waker.notified() => return true,
+                () = clock.sleep(span) => {}
+            }
+        }
+    }
+}
+
+async fn reconcile_loop(context: Context, timetable: Timetable) {
+    let flow = &context.flow;
+    // A run that was missed while the daemon was down is made up for; before the first one nothing was missed.
+    let mut since = match flow.ledger.last_good_run().await {
+        Ok(Some((at, _))) => at,
+        _ => flow.clock.now(),
+    };
+    while timetable.next(&context, "reconcile", since).await {
+        since = flow.clock.now();
+        match flow::reconcile(flow).await {
+            Ok(report) => {
+                let cases = report.cases.len();
+                context.done("reconcile", &serde_json::json!({ "open_cases": cases }));
+            }
+            Err(flow::ReconcileFailed::Void(why)) => {
+                context.status.failed("reconcile", flow.clock.now(), why);
+            }
+            Err(flow::ReconcileFailed::Ledger(error)) => context.failed("reconcile", &error).await,
+        }
+    }
+}
+
+async fn digest_loop(context: Context, timetable: Timetable) {
+    let flow = &context.flow;
+    let mut since = flow.clock.now();
+    while timetable.next(&context, "digest", since).await {
+        since = flow.clock.now();
+        match flow::digest(flow).await {
+            Ok(()) => context.done("digest", &serde_json::json!({})),
+            Err(error) => context.failed("digest", &error).await,
+        }
+    }
+}
+
+async fn backup_loop(context: Context, timetable: Timetable, plan: BackupPlan) {
+    let flow = &context.flow;
+    let mut since = flow.clock.now();
+    while timetable.next(&context, "backup", since).await {
+        since = flow.clock.now();
+        match flow.ledger.scheduled_backup(&plan.directory, plan.keep, since).await {
+            Ok(report) => {
+                tracing::info!(bytes = report.bytes, "the ledger was copied to {}", report.path.display());
+                context.done("backup", &serde_json::json!({ "path": report.path, "bytes": report.bytes }));
+            }
+            Err(error) => {
+                tracing::error!("no backup: {}", error.chain());
+                context.status.failed("backup", flow.clock.now(), error.chain());
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod lifecycle;
 mod loops;
 mod status;
 
-pub use lifecycle::{Lifecycle, Notifier as ServiceNotifier};
+pub use cron::Schedule;
+pub use lifecycle::{Lifecycle, feed_watchdog, notify_ready, notify_stopping};
 pub use loops::{BackupPlan, Loops, Settings};
 pub use status::{Readiness, Status, TaskStatus};

@@ -25,3 +25,6 @@ pub use error::Error;
 pub use evidence::{Answer, Evidence};
 pub use pace::{Permit, Priority};
 pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

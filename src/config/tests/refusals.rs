@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{SECRET, error_of, from_text, from_variables};
+use super::{Desk, SECRET, error_of, from_text, from_variables};
 
 #[test]
 fn bad_input_is_named_with_what_was_expected() {
@@ -218,4 +218,11 @@ fn no_answer_shows_a_secret() {
         both.contains("expected either upstream.api_key or upstream.api_key_file; both are given"),
         "{both}"
     );
+    let desk = Desk::new(Some("[api]\ntoken_file = \"f\""), &[("DEPOSITD_API__TOKEN", SECRET)]);
+    let both = desk.load().map(|_| ()).unwrap_err().to_string();
+    assert!(
+        both.contains("daemon.toml: api.token_file: expected either api.token or api.token_file"),
+        "{both}"
+    );
+    assert!(both.ends_with("(api.token by DEPOSITD_API__TOKEN)") && !both.contains(SECRET), "{both}");
 }

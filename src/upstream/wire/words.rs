@@ -9,7 +9,7 @@ const READ: usize = 64 * 1024;
 const ORDER_ID: &[u8] = b"\"order_id\"";
 
 /// The words of an answer: `body`, `message` or `error` of its object, else its text; `None` where it has none.
-/// The words are cleaned and cut after `redact` has seen all of them.
+/// The words are changed and cut only after `redact` has seen all of them.
 pub(in crate::upstream) fn words(answer: &[u8], redact: impl Fn(&str) -> String) -> Option<String> {
     let answer = answer.get(..READ).unwrap_or(answer);
     let found = match serde_json::from_slice::<Value>(answer) {
@@ -17,7 +17,8 @@ pub(in crate::upstream) fn words(answer: &[u8], redact: impl Fn(&str) -> String)
             ["body", "message", "error"].iter().find_map(|name| fields.get(*name).and_then(told))
         }
         Ok(value) => told(&value),
-        Err(_) => Some(plain(&String::from_utf8_lossy(answer))),
+        // Before the tags go: a key with a `<` in it would not be recognised afterwards.
+        Err(_) => Some(plain(&redact(&String::from_utf8_lossy(answer)))),
     }?;
     let clean = cleaned(&redact(&found));
     (!clean.is_empty()).then_some(clean)

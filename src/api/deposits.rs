@@ -1,0 +1,303 @@
+//! What can be asked about deposits, and asking for one: judged, stored, and waited for as long as the caller likes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+use super::input::{Name, Params, Raw, clip};
+use super::objects::DepositObject;
+use super::problem::{Kind, Problem};
+use super::{Desk, SharedDesk, whole};
+use crate::domain::deposit::{Deposit, State as DepositState};
+use crate::domain::event::EventName;
+use crate::domain::time::Timestamp;
+use crate::flow::{self, NewDeposit, OpenError, Opened, ReviewError};
+use crate::ledger::Listing;
+
+const KEY: &str = "Idempotency-Key";
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// How long a caller waits for the wallet who says nothing of it, and at most.
+const WAIT_SECONDS: u64 = 10;
+const MOST_WAIT_SECONDS: u64 = 60;
+/// The usual and the largest page.
+const PAGE: u32 = 50;
+const MOST_PAGE: u32 = 500;
+
+/// `POST /v1/deposits`
+pub(super) async fn open(
+    State(desk): State<SharedDesk>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Response, Problem> {
+    let fields = body.fields(&["currency", "network", "amount", "coupon", "reference", "notify"])?;
+    let new = NewDeposit {
+        currency: fields.needed_text("currency")?,
+        network: fields.needed_text("network")?,
+        amount: fields.digits("amount")?,
+        coupon: fields.text("coupon")?,
+        reference: fields.text("reference")?,
+        notify: fields.texts("notify")?,
+        idempotency_key: key(&headers)?,
+    };
+    let wait = wait_seconds(&headers);
+    let own = Arc::clone(&desk);
+    let (deposit, first) = match whole(async move { flow::open(&own.flow, new).await }).await? {
+        Ok(Opened::New(deposit)) => (deposit, true),
+        Ok(Opened::Same(deposit)) => (deposit, false),
+        Err(OpenError::Invalid { field, why }) => return Err(Problem::invalid(field, why)),
+        Err(error @ OpenError::KeyReused) => {
+            return Err(Problem::new(Kind::IdempotencyConflict, error.to_string()));
+        }
+        Err(OpenError::Ledger(error)) => {
+            return Err(Problem::of_ledger(&error, ": nothing was accepted, try again"));
+        }
+    };
+    let span = Duration::from_secs(wait.unwrap_or(WAIT_SECONDS));
+    let deposit = decided(&desk, deposit, span).await;
+    if deposit.facts.state == DepositState::Rejected {
+        return Err(refused(&desk, &deposit).await);
+    }
+    let status = match (first, deposit.facts.wallet.is_some()) {
+        (false, _) => StatusCode::OK,
+        (true, true) => StatusCode::CREATED,
+        (true, false) => StatusCode::ACCEPTED,
+    };
+    let mut response = (status, Json(DepositObject::from(&deposit))).into_response();
+    if let Ok(location) = HeaderValue::try_from(format!("/v1/deposits/{}", deposit.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if let Some(seconds) = wait
+        && let Ok(applied) = HeaderValue::try_from(format!("wait={seconds}"))
+    {
+        response.headers_mut().insert(APPLIED, applied);
+    }
+    Ok(response)
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut given = headers.get_all(KEY).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Problem::invalid(KEY, "given twice"));
+    }
+    match value.to_str() {
+        Ok(key) if !key.trim().is_empty() => Ok(Some(key.to_owned())),
+        Ok(_) => Err(Problem::invalid(KEY, "empty; leave the header out, or send a key of your own")),
+        Err(_) => Err(Problem::invalid(KEY, "only visible ASCII characters are allowed")),
+    }
+}
+
+/// What `Prefer` says of waiting, if it says anything that can be understood (RFC 7240).
+fn wait_seconds(headers: &HeaderMap) -> Option<u64> {
+    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split([',', ';'])).map(str::trim);
+    let mut asynchronous = false;
+    let wait = preferences.find_map(|preference| {
+        asynchronous |= preference.eq_ignore_ascii_case("respond-async");
+        let (name, value) = preference.split_once('=')?;
+        let seconds = value.trim().trim_matches('"');
+        let is_wait = name.trim().eq_ignore_ascii_case("wait");
+        (is_wait && !seconds.is_empty() && seconds.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| seconds.parse().unwrap_or(u64::MAX).min(MOST_WAIT_SECONDS))
+    });
+    wait.or(asynchronous.then_some(0))
+}
+
+/// The deposit once it is known whether it has a wallet, or as it stands when the wait is over. It has been accepted:
+/// nothing that goes wrong here may say otherwise.
+async fn decided(desk: &Desk, deposit: Deposit, wait: Duration) -> Deposit {
+    let mut latest = deposit;
+    if wait.is_zero() || latest.facts.state != DepositState::Requested {
+        return latest;
+    }
+    let Some(mut place) = desk.waiting.place(latest.id) else { return latest };
+    let mut timeout = desk.flow.clock.sleep(wait);
+    loop {
+        match desk.flow.ledger.find(&latest.id.to_string()).await {
+            Ok(Some(now)) => latest = now,
+            Ok(None) => {}
+            Err(error) => tracing::warn!("a deposit could not be read again: {}", error.chain()),
+        }
+        if latest.facts.state != DepositState::Requested {
+            return latest;
+        }
+        tokio::select! {
+            () = place.changed() => {}
+            () = &mut timeout => return latest,
+            () = desk.stop.cancelled() => return latest,
+        }
+    }
+}
+
+/// The upstream's refusal, in its words.
+async fn refused(desk: &Desk, deposit: &Deposit) -> Problem {
+    let events = desk.flow.ledger.events_of(deposit.id).await.unwrap_or_default();
+    let rejected = events.into_iter().rfind(|event| event.event == EventName::Rejected.as_str());
+    let words = rejected.and_then(|event| event.reason);
+    let detail = words.unwrap_or_else(|| "the upstream refused to make a wallet".to_owned());
+    Problem::new(Kind::UpstreamRefused, detail).with("deposit", json!(DepositObject::from(deposit)))
+}
+
+/// `GET /v1/deposits`
+pub(super) async fn list(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let params = Params::read(&uri, &["state", "since", "limit", "cursor", "needs_review"])?;
+    let listing = Listing {
+        states: params.all("state").into_iter().map(state).collect::<Result<_, _>>()?,
+        since: params.last("since").map(since).transpose()?,
+        needs_review: params.flag("needs_review")?,
+        cursor: params.last("cursor").map(cursor).transpose()?,
+        limit: params.limit(PAGE, MOST_PAGE)?,
+    };
+    let (deposits, next) = desk.flow.ledger.list(&listing).await?;
+    let deposits: Vec<_> = deposits.iter().map(DepositObject::from).collect();
+    Ok(Json(json!({ "deposits": deposits, "next_cursor": next.map(|next| next.to_string()) })))
+}
+
+fn state(word: &str) -> Result<DepositState, Problem> {
+    DepositState::parse(word).ok_or_else(|| {
+        let known: Vec<_> = DepositState::ALL.iter().map(|state| state.as_str()).collect();
+        Problem::invalid("state", format!("{:?} is none of {}", clip(word), known.join(", ")))
+    })
+}
+
+fn since(text: &str) -> Result<Timestamp, Problem> {
+    // A plus that was not percent-encoded has become a space on its way.
+    Timestamp::parse(text)
+        .or_else(|error| Timestamp::parse(&text.replace(' ', "+")).map_err(|_| error))
+        .map_err(|_| {
+            let right = "a time such as 2026-05-30T15:32:57Z, or a date such as 2026-05-30";
+            Problem::invalid("since", format!("{:?} is not {right}", clip(text)))
+        })
+}
+
+fn cursor(text: &str) -> Result<i64, Problem> {
+    let known = text.parse().ok().filter(|row| *row > 0 && text.bytes().all(|b| b.is_ascii_digit()));
+    known.ok_or_else(|| {
+        Problem::invalid("cursor", format!("{:?} is no `next_cursor` of an earlier page", clip(text)))
+    })
+}
+
+/// `GET /v1/deposits/{id}`
+pub(super) async fn show(
+    State(desk): State<SharedDesk>,
+    Name(name): Name,
+) -> Result<Json<DepositObject>, Problem> {
+    find(&desk, &name).await.map(|deposit| Json(DepositObject::from(&deposit)))
+}
+
+async fn find(desk: &Desk, name: &str) -> Result<Deposit, Problem> {
+    desk.flow.ledger.find(name).await?.ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> Problem {
+    Problem::not_found(format!("there is no deposit {:?}", clip(name)))
+}
+
+/// `GET /v1/deposits/{id}/events`
+pub(super) async fn events(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Value>, Problem> {
+    let deposit = find(&desk, &name).await?;
+    Ok(Json(json!({ "events": desk.flow.ledger.events_of(deposit.id).await? })))
+}
+
+/// `GET /v1/deposits/{id}/story`
+pub(super) async fn story(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Value>, Problem> {
+    let deposit = find(&desk, &name).await?;
+    let story = desk.flow.ledger.story(deposit).await?;
+    Ok(Json(json!({
+        "deposit": DepositObject::from(&story.deposit),
+        "events": story.events,
+        "calls": story.calls,
+        "postings": story.postings,
+        "mails": story.mails,
+        "cases": story.cases,
+    })))
+}
+
+/// `POST /v1/deposits/{id}/review`
+pub(super) async fn review(
+    State(desk): State<SharedDesk>,
+    Name(name): Name,
+    body: Raw,
+) -> Result<Json<DepositObject>, Problem> {
+    let note = body.fields(&["note"])?.needed_text("note")?;
+    let empty = note.trim().is_empty();
+    let (own, asked) = (Arc::clone(&desk), name.clone());
+    match whole(async move { flow::review(&own.flow, &asked, &note).await }).await? {
+        Ok(deposit) => Ok(Json(DepositObject::from(&deposit))),
+        Err(ReviewError::Unknown(name)) => Err(unknown(&name)),
+        Err(ReviewError::Ledger(error)) => Err(error.into()),
+        Err(ReviewError::Refused(why)) => {
+            let deposit = find(&desk, &name).await?;
+            if deposit.facts.review.is_none() && !empty {
+                return Err(Problem::new(Kind::NothingToReview, why));
+            }
+            Err(Problem::invalid("note", why))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(values: &[&str]) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(PREFER, HeaderValue::from_str(value).unwrap());
+        }
+        wait_seconds(&headers)
+    }
+
+    #[test]
+    fn preferences_that_are_not_understood_are_ignored() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&["wait=0"], Some(0)),
+            (&["wait=7"], Some(7)),
+            (&["Wait = \"7\""], Some(7)),
+            (&["wait=99999999999999999999999"], Some(60)),
+            (&["respond-async, wait=3"], Some(3)),
+            (&["respond-async"], Some(0)),
+            (&["return=minimal", "wait=5"], Some(5)),
+            (&["wait=-1"], None),
+            (&["wait=soon"], None),
+            (&["wait"], None),
+        ] {
+            assert_eq!(wait(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_one_visible_text() {
+        let read = |values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(KEY, HeaderValue::from_bytes(value).unwrap());
+            }
+            key(&headers)
+        };
+        assert_eq!(read(&[b"a b"]).unwrap(), Some("a b".to_owned()));
+        assert_eq!(read(&[]).unwrap(), None);
+        for values in [&[&b""[..]][..], &[b"  "], &[b"a", b"a"], &[b"\xff"]] {
+            assert_eq!(read(values).unwrap_err().kind(), Kind::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_ours_or_refused() {
+        assert_eq!(cursor("42").unwrap(), 42);
+        for text in ["0", "-1", "+1", "x", "1.0", "99999999999999999999"] {
+            assert!(cursor(text).is_err(), "{text}");
+        }
+        assert_eq!(since("2025-05-30T16:32:57 02:00").unwrap(), Timestamp::from_seconds(1_748_615_577));
+        assert!(since("yesterday").is_err());
+        assert!(state("paid").unwrap_err().detail().contains("awaiting_payment"));
+    }
+}

@@ -1,0 +1,57 @@
+//! How the daemon says that it lives, and whether it can work.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Desk, SharedDesk};
+use crate::scheduler::Readiness;
+
+/// `GET /healthz`
+pub(super) async fn live() -> Json<Value> {
+    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// `GET /readyz`
+pub(super) async fn ready(State(desk): State<SharedDesk>) -> (StatusCode, Json<Value>) {
+    let readiness = readiness(&desk).await;
+    let health = desk.flow.upstream.health();
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let answer = json!({
+        "ready": readiness.ready,
+        "reasons": readiness.reasons,
+        "warnings": readiness.warnings,
+        "last_reconciliation_age_seconds": readiness.last_reconciliation_age_seconds,
+        "upstream": {
+            "failing_since": health.failing_since,
+            "failures": health.failures,
+            "last_success": health.last_success,
+            "last_error": health.last_error,
+        },
+        "tasks": desk.status.tasks(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    (status, Json(answer))
+}
+
+/// What the tasks say, and whether the ledger can be read.
+pub(super) async fn readiness(desk: &Desk) -> Readiness {
+    let flow = &desk.flow;
+    let run = flow.ledger.last_good_run().await;
+    let last_good = run.as_ref().ok().and_then(|run| run.as_ref()).map(|(at, _)| *at);
+    let mut readiness = desk.status.readiness(&flow.upstream.health(), last_good, flow.clock.now());
+    let trouble = match run {
+        Err(error) => Some(error),
+        Ok(_) => flow.ledger.check().await.err(),
+    };
+    if let Some(error) = trouble {
+        readiness.ready = false;
+        readiness.reasons.push(format!("ledger: {}", error.chain()));
+    }
+    if desk.stop.is_cancelled() {
+        readiness.ready = false;
+        readiness.reasons.push("the daemon is stopping".to_owned());
+    }
+    readiness
+}

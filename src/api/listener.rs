@@ -1,0 +1,304 @@
+//! How callers reach us: sockets that nobody can enter early, bounded connections, and an end that does not wait for ever.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Request};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Error;
+use super::door::Door;
+use crate::clock::{Clock as _, SystemClock};
+
+/// How long a request's head may take, and how long a connection may say nothing.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// What one connection may hold in memory, each way.
+const BUFFER: usize = 64 * 1024;
+/// The most headers of a request.
+const HEADERS: usize = 64;
+/// The most connections of one listener.
+const CONNECTIONS: usize = 1024;
+/// How many too many are told so at a time, and how long each of them may take to hear it.
+const TURNED_AWAY: usize = 32;
+const TURNING_AWAY: Duration = Duration::from_secs(1);
+/// What waits to be accepted.
+const BACKLOG: u32 = 1024;
+/// The pause after an accept that failed: mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const TOO_MANY: &str =
+    r#"{"type":"busy","title":"Too much is going on already","status":503,"detail":"too many connections"}"#;
+
+/// A socket that is bound.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Unix(UnixListener, SocketFile),
+    Tcp(TcpListener, SocketAddr),
+}
+
+enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Listener {
+    /// Binds a TCP address.
+    pub(super) async fn tcp(address: SocketAddr) -> Result<Self, Error> {
+        let failed = |source| Error::Bind { address: address.to_string(), source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        Ok(Self::Tcp(listener, bound))
+    }
+
+    /// Binds a unix socket in the place of one that nobody answers on. Its permissions are set before it listens, so
+    /// that nobody can connect with more.
+    pub(super) async fn unix(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Bind { address: shown(path), source };
+        clear(path).await?;
+        let socket = UnixSocket::new_stream().map_err(failed)?;
+        socket.bind(path).map_err(failed)?;
+        let file = SocketFile::of(path).map_err(failed)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(failed)?;
+        let listener = socket.listen(BACKLOG).map_err(failed)?;
+        Ok(Self::Unix(listener, file))
+    }
+
+    /// Where it really is.
+    pub(super) fn address(&self) -> String {
+        match self {
+            Self::Unix(_, file) => shown(&file.path),
+            Self::Tcp(_, address) => address.to_string(),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
+            Self::Tcp(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    format!("unix:{}", path.display())
+}
+
+/// Removes a socket that a daemon left behind; nothing else, and none that answers.
+async fn clear(path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Bind { address: shown(path), source };
+    let kind = match fs::symlink_metadata(path) {
+        Ok(meta) => meta.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if !kind.is_socket() {
+        return Err(Error::NotASocket { path: path.to_owned() });
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(failed)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(failed(error)),
+        // Also a queue that is full: somebody is there.
+        Ok(_) | Err(_) => Err(Error::InUse { path: path.to_owned() }),
+    }
+}
+
+/// The name of a socket that is ours; removed at the end, unless somebody else's has taken its place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        let meta = fs::symlink_metadata(path)?;
+        Ok(Self { path: path.to_owned(), identity: (meta.dev(), meta.ino()) })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = Self::of(&self.path).is_ok_and(|now| now.identity == self.identity);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!("the socket {} could not be removed: {error}", self.path.display());
+        }
+    }
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+pub(super) struct House {
+    pub(super) door: Arc<Door>,
+    pub(super) router: Router,
+    /// No new requests.
+    pub(super) stop: CancellationToken,
+    /// No more patience.
+    pub(super) kill: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// Takes callers until the house closes.
+pub(super) async fn open(listener: Listener, house: House) {
+    let places = Arc::new(Semaphore::new(places()));
+    let away = Arc::new(Semaphore::new(TURNED_AWAY));
+    while let Some(accepted) = house.stop.run_until_cancelled(listener.accept()).await {
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("{} could not accept a connection: {error}", listener.address());
+                house.stop.run_until_cancelled(SystemClock::new().sleep(ACCEPT_PAUSE)).await;
+                continue;
+            }
+        };
+        let place = Arc::clone(&places).try_acquire_owned().ok();
+        let turn = match place {
+            Some(_) => None,
+            // The semaphore is never closed; without a turn the connection is dropped.
+            None => match house.stop.run_until_cancelled(Arc::clone(&away).acquire_owned()).await {
+                Some(Ok(turn)) => Some(turn),
+                _ => continue,
+            },
+        };
+        let own = house.clone();
+        house.tasks.spawn(async move {
+            let _held = (&place, &turn);
+            match (stream, place.is_some()) {
+                (Stream::Unix(stream), true) => converse(stream, own).await,
+                (Stream::Tcp(stream), true) => converse(stream, own).await,
+                (Stream::Unix(stream), false) => turn_away(stream, own).await,
+                (Stream::Tcp(stream), false) => turn_away(stream, own).await,
+            }
+        });
+    }
+}
+
+/// At most a quarter of the file descriptors that this process may have: the ledger and the upstream need some too.
+fn places() -> usize {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = open_files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
+    soft.map_or(CONNECTIONS, |soft| soft.div_euclid(4).clamp(16, CONNECTIONS))
+}
+
+/// One connection, request after request.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, house: House) {
+    let House { door, router, stop, kill, tasks: _ } = house;
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request: Request<Incoming>| {
+        let (door, router) = (Arc::clone(&door), router.clone());
+        async move { Ok::<_, Infallible>(answer(&door, &router, request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(BUFFER).max_headers(HEADERS);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            kill.run_until_cancelled(connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection broke off: {error}");
+    }
+}
+
+async fn answer(door: &Door, router: &TowerToHyperService<Router>, request: Request<Incoming>) -> Response {
+    let method = request.method().clone();
+    let mut response = match door.check(&request) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => match router.call(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    tracing::debug!(http.method = %method, http.status = response.status().as_u16(), "request answered");
+    response
+}
+
+/// Says in a few words that there is no room, and lets the words arrive.
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, house: House) {
+    let words = async {
+        let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n";
+        let rest = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{TOO_MANY}", TOO_MANY.len());
+        stream.write_all(format!("{head}{rest}").as_bytes()).await?;
+        stream.shutdown().await?;
+        // Closed with something unread, the words could be lost on their way.
+        let mut scrap = [0; 1024];
+        while stream.read(&mut scrap).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    tokio::select! {
+        // Whether they arrived or not, nothing more can be done.
+        _ = words => {}
+        () = SystemClock::new().sleep(TURNING_AWAY) => {}
+        () = house.stop.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_0660_before_anyone_can_connect_and_gone_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.sock");
+        let listener = Listener::unix(&path).await.unwrap();
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!(meta.permissions().mode() & 0o777, 0o660);
+        assert!(matches!(Listener::unix(&path).await, Err(Error::InUse { .. })), "somebody answers");
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_was_left_behind_is_replaced_and_what_is_no_socket_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let first = Listener::unix(&path).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = Listener::unix(&path).await.unwrap();
+        drop(first);
+        assert!(path.exists(), "the second one's file is not the first one's to remove");
+        drop(second);
+        fs::write(&path, "precious").unwrap();
+        assert!(matches!(Listener::unix(&path).await, Err(Error::NotASocket { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn there_is_room() {
+        assert!((16..=CONNECTIONS).contains(&places()));
+    }
+}

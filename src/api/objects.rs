@@ -1,0 +1,197 @@
+//! What a deposit looks like from outside: the JSON object of the API, with every key always there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::asset::{Currency, Network};
+use crate::domain::deposit::{Booked, Deposit, Outcome, State};
+use crate::domain::ids::DepositId;
+use crate::domain::time::Timestamp;
+
+/// The deposit object (INTERFACE.md, "Local HTTP API"). Every key is always written, `null` where there is nothing yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepositObject {
+    /// Our name for it.
+    pub id: DepositId,
+    /// Where it stands.
+    pub state: State,
+    /// How it was paid, once it settled; stays through a refund.
+    pub outcome: Option<Outcome>,
+    /// It had been called expired before it settled.
+    pub late: bool,
+    /// What it is paid in.
+    pub currency: Currency,
+    /// Over which network.
+    pub network: Network,
+    /// US dollars asked for, as they were written.
+    pub amount_requested: String,
+    /// US dollars that the upstream counts for the wallet, its latest figure.
+    pub amount_usd: Option<String>,
+    /// The same in millionths.
+    pub amount_usd_micros: Option<i64>,
+    /// Exactly what is to be paid, in the currency, as the upstream wrote it.
+    pub amount_crypto: Option<String>,
+    /// US dollars that the journal holds as credited.
+    pub amount_booked: Option<String>,
+    /// The same in millionths.
+    pub amount_booked_micros: Option<i64>,
+    /// Where to pay.
+    pub address: Option<String>,
+    /// The upstream's payment page.
+    pub url: Option<String>,
+    /// The upstream's name for the order.
+    pub order_id: Option<String>,
+    /// The deadline, in whole seconds.
+    #[serde(with = "whole_seconds")]
+    pub expire_at: Option<Timestamp>,
+    /// The upstream's raw status word.
+    pub upstream_status: Option<String>,
+    /// The transaction on the chain.
+    pub txid: Option<String>,
+    /// The customer's own words.
+    pub reference: Option<String>,
+    /// Why a person should look at it.
+    pub needs_review: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When an event last changed it.
+    pub updated_at: Timestamp,
+    /// When the credit was first booked.
+    pub settled_at: Option<Timestamp>,
+    /// When the refund was booked.
+    pub refunded_at: Option<Timestamp>,
+}
+
+impl From<&Deposit> for DepositObject {
+    fn from(deposit: &Deposit) -> Self {
+        let (request, facts) = (&deposit.request, &deposit.facts);
+        let wallet = facts.wallet.as_ref();
+        let booked = facts.booked.as_ref().map(Booked::total);
+        Self {
+            id: deposit.id,
+            state: facts.state,
+            outcome: facts.outcome,
+            late: facts.late,
+            currency: request.asset.currency,
+            network: request.asset.network,
+            amount_requested: request.amount.as_str().to_owned(),
+            amount_usd: wallet.map(|wallet| wallet.amount_usd.as_str().to_owned()),
+            amount_usd_micros: wallet
+                .and_then(|wallet| wallet.amount_usd.to_usd_micros())
+                .map(|micros| micros.get()),
+            amount_crypto: wallet.map(|wallet| wallet.amount_crypto.as_str().to_owned()),
+            amount_booked: booked.map(|micros| micros.to_string()),
+            amount_booked_micros: booked.map(|micros| micros.get()),
+            address: wallet.map(|wallet| wallet.address.clone()),
+            url: wallet.and_then(|wallet| wallet.url.clone()),
+            order_id: wallet.map(|wallet| wallet.order_id.clone()),
+            expire_at: wallet.map(|wallet| wallet.expire_at),
+            upstream_status: facts.upstream_status.clone(),
+            txid: facts.txid.clone(),
+            reference: request.reference.clone(),
+            needs_review: facts.review.as_ref().map(|review| review.reason.clone()),
+            created_at: request.requested_at,
+            updated_at: deposit.updated_at,
+            settled_at: facts.settled_at,
+            refunded_at: facts.refunded_at,
+        }
+    }
+}
+
+/// Deadlines are whole seconds upstream, and are shown so.
+mod whole_seconds {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Timestamp;
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.map(Timestamp::to_seconds_text).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        Option::<Timestamp>::deserialize(deserializer)
+    }
+}
+
+/// The keys of the object, for those who describe it.
+#[cfg(test)]
+pub(super) fn keys() -> Vec<String> {
+    let json = serde_json::to_value(DepositObject::from(&tests::deposit())).unwrap();
+    json.as_object().unwrap().keys().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::asset::Asset;
+    use crate::domain::deposit::{Facts, FigureSource, Request, Review, ReviewKind, Wallet};
+    use crate::domain::money::{Amount, UsdMicros};
+
+    pub(super) fn deposit() -> Deposit {
+        let at = Timestamp::from_seconds(1_748_615_577);
+        let request = Request {
+            asset: Asset::parse("usdt", "tron").unwrap(),
+            amount: Amount::parse("5.10").unwrap(),
+            coupon: None,
+            reference: Some("R-1".to_owned()),
+            notify: vec!["a@example.com".to_owned()],
+            requested_at: at,
+        };
+        let id = "0190f000-0000-7000-8000-000000000001".parse().unwrap();
+        Deposit { id, version: 1, request, facts: Facts::new(at), updated_at: at }
+    }
+
+    #[test]
+    fn a_fresh_deposit_has_every_key_and_reads_back() {
+        let object = DepositObject::from(&deposit());
+        let json = serde_json::to_value(&object).unwrap();
+        let expected = json!({
+            "id": "0190f000-0000-7000-8000-000000000001", "state": "requested", "outcome": null, "late": false,
+            "currency": "USDT", "network": "TRON", "amount_requested": "5.10", "amount_usd": null,
+            "amount_usd_micros": null, "amount_crypto": null, "amount_booked": null, "amount_booked_micros": null,
+            "address": null, "url": null, "order_id": null, "expire_at": null, "upstream_status": null, "txid": null,
+            "reference": "R-1", "needs_review": null, "created_at": "2025-05-30T14:32:57.000Z",
+            "updated_at": "2025-05-30T14:32:57.000Z", "settled_at": null, "refunded_at": null,
+        });
+        assert_eq!(json, expected);
+        assert_eq!(serde_json::from_value::<DepositObject>(json).unwrap(), object);
+    }
+
+    #[test]
+    fn figures_are_shown_as_the_upstream_wrote_them() {
+        let mut deposit = deposit();
+        let at = deposit.updated_at;
+        deposit.facts.wallet = Some(Wallet {
+            order_id: "o-1".to_owned(),
+            address: "T1".to_owned(),
+            url: None,
+            amount_usd: Amount::parse("5.00").unwrap(),
+            amount_crypto: Amount::parse("5.15000000").unwrap(),
+            expire_at: at,
+            created_at: at,
+        });
+        deposit.facts.booked = Some(Booked {
+            usd: UsdMicros::new(5_000_000),
+            crypto: None,
+            source: FigureSource::AmountInUsd,
+            correction: UsdMicros::new(-10_000),
+        });
+        let reason = "odd".to_owned();
+        deposit.facts.review = Some(Review { reason, kind: ReviewKind::Standing });
+        let json = serde_json::to_value(DepositObject::from(&deposit)).unwrap();
+        assert_eq!((&json["amount_usd"], &json["amount_usd_micros"]), (&json!("5.00"), &json!(5_000_000)));
+        assert_eq!(json["amount_crypto"], "5.15000000");
+        assert_eq!(
+            (&json["amount_booked"], &json["amount_booked_micros"]),
+            (&json!("4.99"), &json!(4_990_000))
+        );
+        assert_eq!(
+            (&json["expire_at"], &json["needs_review"]),
+            (&json!("2025-05-30T14:32:57Z"), &json!("odd"))
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! Which address answers what: one table, and the description of it that callers can read.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, Uri};
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, get, post};
+
+use super::input::clip;
+use super::problem::{Kind, Problem};
+use super::{SharedDesk, cases, deposits, events, health, metrics, upkeep};
+
+/// The description (OpenAPI 3.1); a test holds it against [`table`].
+const DESCRIPTION: &str = include_str!("openapi.json");
+
+type Route = (&'static str, &'static str, MethodRouter<SharedDesk>);
+
+/// Every call there is.
+fn table() -> Vec<Route> {
+    vec![
+        ("POST", "/v1/deposits", post(deposits::open)),
+        ("GET", "/v1/deposits", get(deposits::list)),
+        ("GET", "/v1/deposits/{id}", get(deposits::show)),
+        ("GET", "/v1/deposits/{id}/events", get(deposits::events)),
+        ("GET", "/v1/deposits/{id}/story", get(deposits::story)),
+        ("POST", "/v1/deposits/{id}/review", post(deposits::review)),
+        ("POST", "/v1/reconciliations", post(cases::reconcile)),
+        ("GET", "/v1/reconciliations/latest", get(cases::latest)),
+        ("GET", "/v1/cases", get(cases::list)),
+        ("GET", "/v1/cases/{id}", get(cases::show)),
+        ("POST", "/v1/cases/{id}/explain", post(cases::explain)),
+        ("POST", "/v1/cases/{id}/close", post(cases::close)),
+        ("GET", "/v1/mails", get(upkeep::mails)),
+        ("POST", "/v1/mails/retry", post(upkeep::retry)),
+        ("POST", "/v1/mails/test", post(upkeep::test)),
+        ("POST", "/v1/backups", post(upkeep::backup)),
+        ("GET", "/v1/events", get(events::follow)),
+        ("GET", "/healthz", get(health::live)),
+        ("GET", "/readyz", get(health::ready)),
+        ("GET", "/metrics", get(metrics::metrics)),
+        ("GET", "/openapi.json", get(description)),
+    ]
+}
+
+/// Everything that can be asked, once the door has let it in.
+pub(super) fn router(desk: SharedDesk) -> Router {
+    let routes = table()
+        .into_iter()
+        .fold(Router::new(), |router: Router<SharedDesk>, (_, path, answer)| router.route(path, answer));
+    routes.fallback(nothing).method_not_allowed_fallback(no_method).with_state(Arc::clone(&desk))
+}
+
+async fn description() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], DESCRIPTION)
+}
+
+async fn nothing(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}; see /openapi.json", clip(uri.path())))
+}
+
+async fn no_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(Kind::MethodNotAllowed, format!("{method} {}: see /openapi.json", clip(uri.path())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn description() -> Value {
+        serde_json::from_str(DESCRIPTION).unwrap()
+    }
+
+    #[test]
+    fn every_call_is_described_and_nothing_else_is() {
+        let offered: BTreeSet<String> =
+            table().iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+        let mut described = BTreeSet::new();
+        for (path, calls) in description()["paths"].as_object().unwrap() {
+            for method in calls.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+                described.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        assert_eq!(offered, described);
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_problem_is_named() {
+        let description = description();
+        let text = description.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(description.pointer(pointer).is_some(), "{pointer}");
+        }
+        let types = &description["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
+        let described: BTreeSet<_> =
+            types.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        assert_eq!(described, Kind::ALL.iter().map(|kind| kind.word()).collect());
+    }
+
+    #[test]
+    fn the_deposit_is_described_key_by_key() {
+        use crate::domain::deposit::State;
+        let description = description();
+        let deposit = &description["components"]["schemas"]["Deposit"];
+        let states: Vec<_> = deposit["properties"]["state"]["enum"].as_array().unwrap().iter().collect();
+        assert_eq!(states, State::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>());
+        let keys: BTreeSet<_> = deposit["properties"].as_object().unwrap().keys().cloned().collect();
+        let required: BTreeSet<_> = deposit["required"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key.as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(keys, required);
+        let shown: BTreeSet<_> = super::super::objects::keys().into_iter().collect();
+        assert_eq!(keys, shown);
+    }
+}

@@ -1,0 +1,90 @@
+//! What an operator asks for: the mails that wait, sending them again, a test message, a copy of the ledger.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::input::{Params, Raw, clip};
+use super::problem::{Kind, Problem};
+use super::{SharedDesk, whole};
+use crate::domain::event::EventName;
+use crate::ledger::{self, BackupReport};
+use crate::notifier;
+
+const STATES: &[&str] = &["owed", "sent", "dead"];
+
+/// `GET /v1/mails`
+pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let params = Params::read(&uri, &["state", "limit"])?;
+    let states = params.all("state");
+    if let Some(unknown) = states.iter().find(|state| !STATES.contains(state)) {
+        let why = format!("{:?} is none of {}", clip(unknown), STATES.join(", "));
+        return Err(Problem::invalid("state", why));
+    }
+    let mails = desk.flow.ledger.mails(&states, params.limit(50, 500)?).await?;
+    Ok(Json(json!({ "mails": mails })))
+}
+
+/// `POST /v1/mails/retry`
+pub(super) async fn retry(State(desk): State<SharedDesk>, body: Raw) -> Result<Json<Value>, Problem> {
+    let id = body.fields(&["id"])?.integer("id")?;
+    let own = Arc::clone(&desk);
+    let retried = whole(async move {
+        let retried = own.flow.ledger.retry_mails(id, own.flow.clock.now()).await;
+        own.flow.wakers.deliver.notify_one();
+        retried
+    })
+    .await??;
+    match id {
+        Some(id) if retried == 0 => Err(Problem::not_found(format!("there is no unsent mail {id}"))),
+        _ => Ok(Json(json!({ "retried": retried }))),
+    }
+}
+
+/// `POST /v1/mails/test`
+pub(super) async fn test(
+    State(desk): State<SharedDesk>,
+    body: Raw,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let to = body.fields(&["to"])?.text("to")?;
+    let to = to
+        .map(|to| notifier::parse_address(&to).map_err(|error| Problem::invalid("to", error)))
+        .transpose()?;
+    if to.is_none() && desk.flow.rules.recipients(EventName::UpstreamDown, &[]).is_empty() {
+        return Err(Problem::invalid("to", "nobody is configured to get alerts; name an address"));
+    }
+    let own = Arc::clone(&desk);
+    let recipients = whole(async move { own.flow.mail_test(to).await }).await??;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "recipients": recipients }))))
+}
+
+/// `POST /v1/backups`
+pub(super) async fn backup(State(desk): State<SharedDesk>, body: Raw) -> Result<Json<BackupReport>, Problem> {
+    let path = PathBuf::from(body.fields(&["path"])?.needed_text("path")?);
+    if !path.is_absolute() || path.file_name().is_none() {
+        return Err(Problem::invalid("path", "expected an absolute path of a file"));
+    }
+    if !path.parent().is_some_and(std::path::Path::is_dir) {
+        return Err(Problem::invalid(
+            "path",
+            "its folder does not exist, or the daemon may not look into it",
+        ));
+    }
+    let _place = desk.backups.try_acquire().map_err(|_| Problem::busy("a copy is being made already", 5))?;
+    let own = Arc::clone(&desk);
+    match whole(async move { own.flow.ledger.backup(&path).await }).await? {
+        Ok(report) => Ok(Json(report)),
+        Err(ledger::Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Problem::invalid("path", "exists already; nothing is overwritten"))
+        }
+        Err(error) => {
+            tracing::error!("a backup failed: {}", error.chain());
+            Err(Problem::new(Kind::BackupFailed, error.chain()))
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! How the parts become one running daemon: built from the configuration, started, drained, closed.
+
+use std::time::Duration;
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{self, Config};
+use crate::flow::{self, Flow};
+use crate::ledger::{self, Access, Ledger};
+use crate::notifier::{self, Mailer, Rules};
+use crate::scheduler::{self, BackupPlan, Lifecycle, Loops, Schedule};
+use crate::upstream::{self, Upstream};
+
+/// How long a drain may take before the daemon goes all the same; everything it leaves is on disk.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Why the daemon did not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration does not fit; nothing was touched.
+    #[error("{0}")]
+    Configuration(String),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// Another part.
+    #[error("{0}")]
+    Start(String),
+    /// It ran, and must not go on.
+    #[error("stopped: {0}")]
+    Fatal(String),
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    flow: Flow,
+    loops: Loops,
+}
+
+impl Daemon {
+    /// Opens the ledger, and starts everything that `config` asks for.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing runs then.
+    pub async fn start(config: &Config, clock: SharedClock) -> Result<Self, Error> {
+        config.validate_for_daemon()?;
+        let flow = build(config, clock).await?;
+        let loops = Loops::start(flow.clone(), timetable(config)).await.map_err(Error::Start)?;
+        Ok(Self { flow, loops })
+    }
+
+    /// What it works with.
+    #[must_use]
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// Completes when it must not go on, with the reason.
+    pub async fn fatal(&mut self) -> String {
+        self.loops.fatal().await
+    }
+
+    /// Finishes what is under way, and closes the ledger.
+    ///
+    /// # Errors
+    /// Where the ledger could not be closed in order; it is safe even then.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.loops.stop().await;
+        self.flow.mailer.close_idle().await;
+        self.flow.ledger.close().await?;
+        Ok(())
+    }
+}
+
+/// The daemon in the foreground, until a signal or a fault ends it.
+///
+/// # Errors
+/// [`Error`]
+pub async fn run(config: &Config) -> Result<(), Error> {
+    let clock: SharedClock = std::sync::Arc::new(SystemClock::new());
+    let mut signals = Lifecycle::new().map_err(|error| Error::Start(format!("signals: {error}")))?;
+    let mut daemon = Daemon::start(config, clock.clone()).await?;
+    let pulse = std::sync::Arc::clone(&daemon.flow.pulse);
+    tracing::info!(ledger = %config.ledger.path.display(), "depositd {} is ready", env!("CARGO_PKG_VERSION"));
+    scheduler::notify_ready("watching deposits");
+    let fatal = tokio::select! {
+        () = signals.asked_to_stop() => None,
+        reason = daemon.fatal() => Some(reason),
+        () = scheduler::feed_watchdog(&pulse, &clock) => None,
+    };
+    scheduler::notify_stopping();
+    if let Some(reason) = fatal {
+        tracing::error!("the daemon must not go on: {reason}");
+        return Err(Error::Fatal(reason));
+    }
+    tracing::info!("stopping: what is under way is finished; a second signal aborts");
+    tokio::select! {
+        stopped = daemon.stop() => stopped,
+        () = signals.asked_to_stop() => Err(Error::Fatal("aborted by a second signal".to_owned())),
+        () = clock.sleep(DRAIN) => Err(Error::Fatal("the drain took too long".to_owned())),
+    }
+}
+
+/// The mail's domain for Message-IDs: the sender's.
+fn mail_domain(config: &Config) -> String {
+    let from = config.mail.from.as_deref().unwrap_or_default();
+    let domain = from.rsplit('@').next().unwrap_or_default().trim_end_matches('>').trim();
+    if domain.is_empty() { "localhost".to_owned() } else { domain.to_ascii_lowercase() }
+}
+
+/// How the ledger is opened by `config`, for whoever opens it.
+#[must_use]
+pub fn ledger_settings(config: &Config) -> ledger::Settings {
+    ledger::Settings {
+        path: config.ledger.path.clone(),
+        create_if_missing: config.ledger.create_if_missing,
+        mail_domain: mail_domain(config),
+    }
+}
+
+/// The upstream's client by `config`.
+///
+/// # Errors
+/// Where the key cannot be read, or the settings do not fit.
+pub fn upstream_client(config: &Config, clock: SharedClock) -> Result<Upstream, Error> {
+    let missing = |what: &str| Error::Configuration(format!("upstream.{what}: missing"));
+    let key = config.upstream.api_key.read()?.ok_or_else(|| missing("api_key_file"))?;
+    let rate = config.upstream.requests_per_second;
+    let settings = upstream::Settings {
+        base_url: config.upstream.base_url.clone(),
+        user_id: config.upstream.user_id.clone().ok_or_else(|| missing("user_id"))?,
+        requests_per_second: (!rate.is_zero()).then_some(rate),
+        max_in_flight: config.upstream.max_in_flight,
+        timeout: config.upstream.timeout,
+        utc_offset_seconds: config.reconcile.upstream_utc_offset_seconds,
+    };
+    Upstream::new(settings, key, clock).map_err(|error| Error::Configuration(error.to_string()))
+}
+
+/// The way out for letters by `config`.
+///
+/// # Errors
+/// Where a password cannot be read, or the settings do not fit.
+pub fn mailer(config: &Config) -> Result<Mailer, Error> {
+    let mail = &config.mail;
+    let mut password = None;
+    let transport = match (mail.transport, &mail.smtp) {
+        (config::Transport::File, _) => notifier::Transport::File { directory: mail.directory.clone() },
+        (config::Transport::Smtp, Some(smtp)) => {
+            password = smtp.password.read()?;
+            notifier::Transport::Smtp {
+                host: smtp.host.clone().unwrap_or_default(),
+                port: smtp.port,
+                security: match smtp.security {
+                    config::Security::StartTls => notifier::Security::StartTls,
+                    config::Security::Tls => notifier::Security::Tls,
+                    config::Security::None => notifier::Security::None,
+                },
+                username: smtp.username.clone(),
+                ca_file: smtp.ca_file.clone(),
+            }
+        }
+        (config::Transport::Smtp, None) => {
+            return Err(Error::Configuration("mail.smtp.host: missing".to_owned()));
+        }
+    };
+    let settings = notifier::Settings {
+        transport,
+        from: mail.from.clone().unwrap_or_default(),
+        account: config.upstream.user_id.clone().unwrap_or_default(),
+        send_timeout: notifier::Settings::SEND_TIMEOUT,
+    };
+    Mailer::new(settings, password).map_err(|error| Error::Configuration(format!("mail: {error}")))
+}
+
+async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
+    let upstream = upstream_client(config, clock.clone())?;
+    let mailer = mailer(config)?;
+    let rules = config
+        .mail
+        .rules
+        .iter()
+        .map(|rule| notifier::Rule {
+            events: rule.events.iter().map(|event| event.as_str().to_owned()).collect(),
+            to: rule.to.clone(),
+        })
+        .collect();
+    let rules = Rules::new(config.mail.to.clone(), rules);
+    let ledger = Ledger::open(ledger_settings(config), Access::Write).await?;
+    Ok(Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock))
+}
+
+fn flow_settings(config: &Config) -> flow::Settings {
+    // With a small budget only a few deposits are taken from the queue at once, so that the order stays fresh.
+    let rate = config.upstream.requests_per_second;
+    let per_second = u32::try_from(rate.ceil()).unwrap_or(u32::MAX);
+    let in_flight = config.upstream.max_in_flight;
+    let look_batch = match per_second {
+        0 => 256,
+        rate => rate.saturating_mul(2).clamp(1, 256).max(u32::try_from(in_flight).unwrap_or(256).min(16)),
+    };
+    flow::Settings {
+        policy: config.polling,
+        create_attempts: config.upstream.create_attempts,
+        call_timeout: config.upstream.timeout,
+        max_in_flight: in_flight,
+        look_batch,
+        down_after: config.upstream.down_after,
+        tolerance_cents: config.reconcile.tolerance_cents,
+        tell_after_runs: config.reconcile.tell_after_runs,
+        mail_retry_initial: config.mail.retry_initial,
+        mail_retry_max: config.mail.retry_max,
+        mail_give_up_after: config.mail.give_up_after,
+    }
+}
+
+fn timetable(config: &Config) -> scheduler::Settings {
+    let schedule = |cron: &config::Cron| {
+        let own = cron.clone();
+        Schedule::new(cron.as_str(), move |after| own.next_after(after))
+    };
+    let backup = match (&config.ledger.backup_dir, &config.ledger.backup_schedule) {
+        (Some(directory), Some(cron)) => Some(BackupPlan {
+            directory: directory.clone(),
+            schedule: schedule(cron),
+            keep: usize::try_from(config.ledger.backup_keep.unwrap_or(14)).unwrap_or(usize::MAX),
+        }),
+        _ => None,
+    };
+    scheduler::Settings {
+        reconcile: schedule(&config.reconcile.schedule),
+        digest: config.mail.digest_schedule.as_ref().map(schedule),
+        backup,
+    }
+}

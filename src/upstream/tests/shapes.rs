@@ -1,0 +1,187 @@
+//! The decoder by tables: what is read, what makes an answer unreadable, and that nothing makes it panic.
+
+use proptest::prelude::*;
+
+use super::super::wire::{self, Decoded};
+use crate::domain::report::OrderReport;
+
+fn order(body: &str) -> Result<OrderReport, String> {
+    match wire::order(format!(r#"{{"ok":true,"body":{body}}}"#).as_bytes()) {
+        Ok(Decoded::Yes(report)) => Ok(report),
+        Ok(Decoded::No) => Err("no".to_owned()),
+        Err(wrong) => Err(wrong.to_string()),
+    }
+}
+
+fn yes<T: std::fmt::Debug>(decoded: Decoded<T>) -> T {
+    match decoded {
+        Decoded::Yes(value) => value,
+        Decoded::No => panic!("the answer says no"),
+    }
+}
+
+#[test]
+fn the_status_is_the_first_string_of_four_places() {
+    let cases = [
+        (r#"{"status":"paid","payment_status":"check"}"#, Some("paid")),
+        (r#"{"status":null,"payment_status":"check","state":"paid"}"#, Some("check")),
+        (r#"{"status":1,"transaction":{"status":"confirm_check"},"state":"x"}"#, Some("confirm_check")),
+        (r#"{"status":{},"transaction":"x","state":"PAID"}"#, Some("PAID")),
+        (r#"{"status":"","state":"locked"}"#, Some("locked")),
+        (r#"{"transaction":[],"state":true}"#, None),
+        (r#"{"status":"brand_new_word"}"#, Some("brand_new_word")),
+        (r#"{}"#, None),
+    ];
+    for (body, status) in cases {
+        assert_eq!(order(body).unwrap().status.as_deref(), status, "{body}");
+    }
+}
+
+#[test]
+fn amounts_are_read_digit_for_digit() {
+    for (written, read) in [
+        (r#""5.00""#, "5.00"),
+        ("5.00", "5.00"),
+        ("0.1234567890123456789", "0.1234567890123456789"),
+        ("9007199254740993.000000001", "9007199254740993.000000001"),
+        (r#""\u0035.1""#, "5.1"),
+        ("7", "7"),
+    ] {
+        let report = order(&format!(r#"{{"amountInCrypto":{written}}}"#)).unwrap();
+        assert_eq!(report.amount_crypto.unwrap().as_str(), read);
+    }
+    for wrong in
+        ["1e3", "-1", "-0.5", r#""1e3""#, r#""+5""#, r#""5,00""#, r#"" 5""#, "true", "[5]", "{}", r#""NaN""#]
+    {
+        let error = order(&format!(r#"{{"amountInUSD":{wrong}}}"#)).unwrap_err();
+        assert_eq!(error, "amountInUSD is not an amount", "{wrong}");
+    }
+}
+
+#[test]
+fn nulls_extras_and_empty_texts_are_fine() {
+    let body = r#"{"order_id":12345678901234567890123,"to_address":null,"txid":"","url":null,"expire_at":"1748615577",
+        "payment_amount":null,"payment_amount_usd":"","is_final":false,"from":"x","new":{"deep":[1,{"a":null}]}}"#;
+    let report = order(body).unwrap();
+    assert_eq!(report.order_id.as_deref(), Some("12345678901234567890123"), "not through a float");
+    assert_eq!(report.expire_at.unwrap().as_millis(), 1_748_615_577_000);
+    assert_eq!((report.address, report.txid, report.payment_amount_usd), (None, None, None));
+}
+
+#[test]
+fn what_makes_an_order_unreadable_is_named_and_never_quoted() {
+    let long = |len: usize| "x".repeat(len);
+    let cases = [
+        (r#"{"status":"paid","status":"check"}"#.to_owned(), "body does not have the expected fields"),
+        (r#"{"expire_at":1748615577000}"#.to_owned(), "expire_at is no time in Unix seconds"),
+        (r#"{"expire_at":0}"#.to_owned(), "expire_at is no time in Unix seconds"),
+        (r#"{"expire_at":1748615577.5}"#.to_owned(), "expire_at is no time in Unix seconds"),
+        (r#"{"expire_at":99999999999999999999}"#.to_owned(), "expire_at is no time in Unix seconds"),
+        (r#"{"txid":5}"#.to_owned(), "txid is not a text"),
+        (r#"{"order_id":true}"#.to_owned(), "order_id is neither a text nor a number"),
+        (r#"{"order_id":".."}"#.to_owned(), "order_id is no identifier"),
+        (r#"{"to_address":"a\u0000b"}"#.to_owned(), "to_address has control characters"),
+        (r#"{"status":"a\nb"}"#.to_owned(), "status has control characters"),
+        (format!(r#"{{"order_id":"{}"}}"#, long(129)), "order_id is too long"),
+        (format!(r#"{{"to_address":"{}"}}"#, long(257)), "to_address is too long"),
+        (format!(r#"{{"url":"{}"}}"#, long(2049)), "url is too long"),
+        (format!(r#"{{"status":"{}"}}"#, long(65)), "status is too long"),
+        (format!(r#"{{"txid":"{}"}}"#, long(257)), "txid is too long"),
+        (r#"["af161c5a","0x66"]"#.to_owned(), "body is not an object"),
+    ];
+    for (body, why) in cases {
+        assert_eq!(order(&body).unwrap_err(), why, "{body}");
+    }
+    for (answer, why) in [
+        (r#"{"ok":true,"body":{"status":"pa"#, "the answer is cut off"),
+        (r#"{"ok":true,"body":{}} trailing"#, "the answer is not JSON"),
+        (r#"{"ok":true,"ok":true,"body":{}}"#, "the answer does not have the expected fields"),
+        (r#"{"ok":"true","body":{}}"#, "the answer does not have the expected fields"),
+        (r#"[true,{}]"#, "the answer is not a JSON object"),
+    ] {
+        assert_eq!(wire::order(answer.as_bytes()).unwrap_err().to_string(), why, "{answer}");
+    }
+    assert!(wire::order(b"\xef\xbb\xbf {\"ok\":true,\"body\":{}}\n").is_ok(), "a byte order mark is no harm");
+}
+
+#[test]
+fn one_unreadable_invoice_spoils_the_list_but_not_one_without_a_time() {
+    let read = |entry: &str| {
+        let list = format!(r#"{{"ok":true,"body":[{{"amount":1}},{entry}]}}"#);
+        wire::invoices(list.as_bytes(), "12345", 0).map(|decoded| yes(decoded).remove(1))
+    };
+    for (entry, why) in [
+        (r#"{"amount":500.0}"#, "in entry 1 of the list: amount is not a whole number"),
+        (r#"{"amount":null}"#, "in entry 1 of the list: amount is not a whole number"),
+        (r#"{"amount":"5.00"}"#, "in entry 1 of the list: amount is not a whole number"),
+        (r#"{"amount":99999999999999999999}"#, "in entry 1 of the list: amount is not a whole number"),
+        (r#"{"amount":1,"sesid":true}"#, "in entry 1 of the list: sesid is neither a text nor a number"),
+        (r#"{"amount":1,"userId":"67890"}"#, "in entry 1 of the list: it is another customer's answer"),
+        ("null", "in entry 1 of the list: the entry is not an object"),
+        (r#"[1,2,3,4,5,6,7]"#, "in entry 1 of the list: the entry is not an object"),
+    ] {
+        assert_eq!(read(entry).unwrap_err().to_string(), why, "{entry}");
+    }
+    let created = |text: &str| {
+        let invoice =
+            read(&format!(r#"{{"amount":"500","created":{text},"status":7,"method":[]}}"#)).unwrap();
+        assert_eq!((invoice.amount_cents, invoice.status, invoice.method), (500, None, None));
+        invoice.created.map(|at| at.to_seconds_text())
+    };
+    assert_eq!(created(r#""2025-05-15 18:37:30""#).as_deref(), Some("2025-05-15T18:37:30Z"));
+    assert_eq!(created(r#""2025-05-15T18:37:30+02:00""#).as_deref(), Some("2025-05-15T16:37:30Z"));
+    for unreadable in ["null", "5", r#""15.05.2025 18:37:30""#, r#""2025-02-30 18:37:30""#, r#""yesterday""#]
+    {
+        assert_eq!(created(unreadable), None, "{unreadable}");
+    }
+    for ours in [r#""12345""#, r#""userId""#, r#""""#, "null", "67890"] {
+        assert!(read(&format!(r#"{{"amount":1,"userId":{ours}}}"#)).is_ok(), "{ours}");
+    }
+    assert!(wire::invoices(br#"{"ok":true,"body":{}}"#, "12345", 0).is_err(), "no list is not an empty list");
+    assert_eq!(yes(wire::invoices(br#"{"ok":true,"body":[]}"#, "12345", 0).unwrap()), vec![]);
+}
+
+#[test]
+fn another_customers_balance_is_not_ours() {
+    let read = |body: &str| wire::balance(format!(r#"{{"ok":true,"body":{body}}}"#).as_bytes(), "12345");
+    assert!(read(r#"{"userId":"67890","balance":1,"totalCharges":1}"#).is_err());
+    let figures = yes(read(r#"{"balance":-5,"totalCharges":500}"#).unwrap());
+    assert_eq!((figures.balance_cents, figures.total_charges_cents), (-5, 500));
+    for half in [r#"{"balance":1}"#, r#"{"totalCharges":"1"}"#, r#"{"balance":null,"totalCharges":1}"#] {
+        assert!(read(half).is_err(), "{half}");
+    }
+}
+
+/// Answers that are nearly right: the seed's with a stretch of it replaced.
+fn nearly_right() -> impl Strategy<Value = Vec<u8>> {
+    let seed = super::answers::SEED.as_bytes();
+    (0..seed.len(), 0..40_usize, proptest::collection::vec(any::<u8>(), 0..20)).prop_map(|(at, len, new)| {
+        let mut bytes = super::answers::SEED.as_bytes().to_vec();
+        let end = at.saturating_add(len).min(bytes.len());
+        bytes.splice(at..end, new);
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop_oneof![proptest::collection::vec(any::<u8>(), 0..300), nearly_right()]) {
+        let _ = wire::order(&bytes);
+        let _ = wire::created(&bytes);
+        let _ = wire::invoices(&bytes, "12345", -3600);
+        let _ = wire::balance(&bytes, "12345");
+        let _ = wire::coupons(&bytes, 0);
+        let _ = wire::salvaged_order_id(&bytes);
+        let words = wire::words(&bytes, str::to_owned);
+        prop_assert!(words.is_none_or(|w| w.chars().count() <= 300 && !w.chars().any(char::is_control)));
+    }
+
+    #[test]
+    fn no_json_panics(body in r#"[\[\]{}",:0-9a-z.\\-]{0,80}"#) {
+        for wrapped in [body.clone(), format!(r#"{{"ok":true,"body":{body}}}"#)] {
+            let _ = wire::created(wrapped.as_bytes());
+            let _ = wire::invoices(wrapped.as_bytes(), "", i32::MAX);
+            let _ = wire::coupons(wrapped.as_bytes(), i32::MIN);
+        }
+    }
+}
