@@ -43,22 +43,16 @@ pub(super) async fn check(context: &mut Context) -> Outcome {
     let mut checks =
         vec![Check::of("configuration", complete.as_ref().map(|()| file).map_err(ToString::to_string))];
     let out = &mut context.out;
-    report(out, &checks, 0);
-    for step in 0..4 {
-        let (name, found) = match step {
-            0 => ("database", database(&config).await),
-            1 => ("upstream", ask_upstream(&config, &clock).await),
-            2 => ("mail", mail(&config).await),
-            _ => {
-                let (ok, detail) = daemon(&config, &clock).await;
-                checks.push(Check { name: "daemon", ok, detail });
-                report(out, &checks, step);
-                continue;
-            }
-        };
-        checks.push(Check::of(name, found));
-        report(out, &checks, step);
-    }
+    report(out, &checks);
+    checks.push(Check::of("database", database(&config).await));
+    report(out, &checks);
+    checks.push(Check::of("upstream", ask_upstream(&config, &clock).await));
+    report(out, &checks);
+    checks.push(Check::of("mail", mail(&config).await));
+    report(out, &checks);
+    let (ok, detail) = daemon(&config, &clock).await;
+    checks.push(Check { name: "daemon", ok, detail });
+    report(out, &checks);
     let failed = checks.iter().any(|check| check.ok == Some(false));
     if out.json {
         out.document(&serde_json::json!({ "ok": !failed, "checks": checks }))?;
@@ -71,7 +65,7 @@ pub(super) async fn check(context: &mut Context) -> Outcome {
 }
 
 /// Prints the last of the checks at once: the next may take its time.
-fn report(out: &mut Out, checks: &[Check], _step: u8) {
+fn report(out: &mut Out, checks: &[Check]) {
     let (false, Some(check)) = (out.json, checks.last()) else { return };
     let (word, paint) = match check.ok {
         Some(true) => ("ok", Paint::Good),
@@ -118,7 +112,6 @@ async fn ask_upstream(config: &Config, clock: &SharedClock) -> Result<String, St
     let balance = upstream.balance(permit).await.map_err(words)?.value;
     let permit = upstream.admit(Priority::Reconcile).await;
     let coupons = upstream.coupons(permit).await.map_err(words)?.value;
-    let dollars = |cents| notifier_dollars(cents);
     Ok(format!(
         "{place}: balance {} USD, total charges {} USD, {} coupons",
         dollars(balance.balance_cents),
@@ -127,7 +120,7 @@ async fn ask_upstream(config: &Config, clock: &SharedClock) -> Result<String, St
     ))
 }
 
-fn notifier_dollars(cents: i64) -> String {
+fn dollars(cents: i64) -> String {
     crate::domain::money::UsdMicros::from_cents(cents).unwrap_or_default().to_string()
 }
 

@@ -56,7 +56,7 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> Outcome {
 }
 
 async fn retry(context: &mut Context, id: Option<i64>) -> Outcome {
-    let body = id.map_or_else(|| json!({ "all": true }), |id| json!({ "id": id }));
+    let body = id.map_or_else(|| json!({}), |id| json!({ "id": id }));
     let reply = context.client()?.call(Call::post("/v1/mails/retry", body)).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
@@ -78,7 +78,7 @@ async fn test(context: &mut Context, to: Option<String>) -> Outcome {
         context.out.document(&reply.value)?;
         return Ok(Exit::Done);
     }
-    let to = reply.value.get("to").and_then(serde_json::Value::as_array).map(|to| {
+    let to = reply.value.get("recipients").and_then(serde_json::Value::as_array).map(|to| {
         to.iter()
             .filter_map(serde_json::Value::as_str)
             .map(super::table::plain)

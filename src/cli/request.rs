@@ -45,7 +45,11 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Outcome
     };
     let deposit = read(&created)?;
     let json = context.out.json;
-    if !json {
+    if json {
+        if let Some(why) = warning(&deposit) {
+            say(format_args!("DO NOT PAY THIS ADDRESS until a person has looked at it: {}", plain(&why)));
+        }
+    } else {
         let show_qr = args.qr || context.out.terminal;
         print(&mut context.out, &deposit, context.clock.now(), show_qr);
         context.out.flush();

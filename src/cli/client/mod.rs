@@ -76,8 +76,6 @@ impl Call {
 /// An answer with a status that says yes.
 #[derive(Debug)]
 pub(super) struct Reply {
-    /// The status.
-    pub(super) status: u16,
     /// The body.
     pub(super) value: Value,
 }
@@ -306,9 +304,7 @@ fn read(status: u16, body: &[u8]) -> Result<Reply, Trouble> {
     }
     let value = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
     match value {
-        Ok(value) => Ok(Reply { status, value }),
-        // The liveness answer is no JSON.
-        Err(_) if body.len() < 64 => Ok(Reply { status, value: Value::Null }),
+        Ok(value) => Ok(Reply { value }),
         Err(error) => Err(Trouble::Nonsense(format!("the daemon's answer is no JSON: {error}"))),
     }
 }

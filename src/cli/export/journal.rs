@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use rust_decimal::Decimal;
 
+use crate::cli::table::plain;
 use crate::domain::journal::USD;
 use crate::domain::time::Timestamp;
 use crate::ledger::EntryLine;
@@ -153,13 +154,12 @@ fn legs(line: &EntryLine) -> io::Result<Vec<Leg>> {
 
 /// One line of words for a journal: no line breaks, nothing that ends or begins a comment or a text there.
 pub(super) fn words(text: &str) -> String {
-    let kept: String = text
+    let kept: String = plain(text)
         .chars()
         .map(|c| match c {
             ';' | '|' => ',',
             '"' => '\'',
             '\\' => '/',
-            c if c.is_control() => ' ',
             c => c,
         })
         .collect();
