@@ -42,6 +42,13 @@ pub(super) enum Command {
   depositd --config /etc/depositd/daemon.toml run --log-format json
   DEPOSITD_LOG=debug depositd run")]
     Run(RunArgs),
+    /// The whole system on this machine against a simulated upstream: no account, no mail server needed
+    #[command(after_help = "Examples:
+  depositd sandbox
+  depositd sandbox --seed 7 --deposits 100 --dir /tmp/story
+  depositd sandbox --dir /tmp/story        (goes on where it was stopped or killed)
+  depositd sandbox --serve                 (stays up: request deposits, pay them by hand)")]
+    Sandbox(SandboxArgs),
     /// Ask the daemon for a deposit; print what a payer needs
     #[command(after_help = "Examples:
   depositd request USDT BSC 25
@@ -130,6 +137,29 @@ An existing file is never overwritten.")]
 
 Nothing is changed and no mail is sent. Exit status 1 when something failed, 2 when it is the configuration.")]
     Check,
+}
+
+/// `sandbox`
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// Where everything is kept; a sandbox that is there already goes on [default: a new temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) dir: Option<PathBuf>,
+    /// How many times as fast as life [default: 450; 1 with --serve]
+    #[arg(long, value_name = "N")]
+    pub(super) speed: Option<u32>,
+    /// How many deposits play [default: 24; none with --serve]
+    #[arg(long, value_name = "N")]
+    pub(super) deposits: Option<u32>,
+    /// What every chance is thrown from [default: random, and printed]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Stay up for a person or a program to play with
+    #[arg(long)]
+    pub(super) serve: bool,
+    /// Only the final page
+    #[arg(long)]
+    pub(super) quiet: bool,
 }
 
 /// `run`

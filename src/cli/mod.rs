@@ -19,6 +19,7 @@ mod reconcile;
 mod request;
 mod review;
 mod run;
+mod sandbox;
 mod show;
 mod table;
 mod verify;
@@ -63,6 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn perform(command: Command, context: &mut Context) -> Outcome {
     match command {
         Command::Run(args) => run::run(context, &args),
+        Command::Sandbox(args) => sandbox::sandbox(args, context.out.is_json()),
         Command::Request(args) => wait_for(request::request(context, args)),
         Command::List(args) => wait_for(list::list(context, args)),
         Command::Show { id } => wait_for(show::show(context, &id)),

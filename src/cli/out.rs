@@ -84,6 +84,11 @@ impl Out {
         self.error.map_or(Ok(()), Err)
     }
 
+    /// True where one JSON document is wanted.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Sets `text` off, where colours are wanted.
     pub(super) fn paint(&self, paint: Paint, text: &str) -> String {
         if !self.colour {
