@@ -224,7 +224,7 @@ SELECT d.id, d.order_id, d.reference, d.currency, d.network, d.address, d.amount
            ELSE 'matched'
        END AS reconciled,
        CASE WHEN d.amount_booked_micros IS NULL THEN NULL
-            ELSE printf('%d.%06d', d.amount_booked_micros / 1000000, d.amount_booked_micros % 1000000) END AS amount_booked,
+            ELSE printf('%d.%02d', d.amount_booked_micros / 1000000, d.amount_booked_micros % 1000000 / 10000) || rtrim(printf('%04d', d.amount_booked_micros % 10000), '0') END AS amount_booked,
        d.amount_booked_micros, d.refunded_at, d.needs_review, d.upstream_status, d.updated_at
 FROM deposit d LEFT JOIN invoice i ON i.deposit_id = d.id;
 
@@ -243,9 +243,9 @@ SELECT account, commodity, balance, balance_micros AS balance_usd_micros FROM ac
 
 CREATE VIEW accounting_monthly AS
 SELECT month, currency, network, sum(deposits) AS deposits,
-       printf('%d.%06d', sum(credited) / 1000000, sum(credited) % 1000000) AS amount_usd, sum(credited) AS amount_usd_micros,
+       printf('%d.%02d', sum(credited) / 1000000, sum(credited) % 1000000 / 10000) || rtrim(printf('%04d', sum(credited) % 10000), '0') AS amount_usd, sum(credited) AS amount_usd_micros,
        sum(refunds) AS refunds,
-       printf('%d.%06d', sum(refunded) / 1000000, sum(refunded) % 1000000) AS refunded_usd, sum(refunded) AS refunded_usd_micros
+       printf('%d.%02d', sum(refunded) / 1000000, sum(refunded) % 1000000 / 10000) || rtrim(printf('%04d', sum(refunded) % 10000), '0') AS refunded_usd, sum(refunded) AS refunded_usd_micros
 FROM (
     SELECT substr(settled_at, 1, 7) AS month, currency, network, 1 AS deposits, amount_booked_micros AS credited,
            0 AS refunds, 0 AS refunded

@@ -1,13 +1,18 @@
 //! How the parts become one running daemon: built from the configuration, started, drained, closed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Api};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config};
 use crate::flow::{self, Flow};
 use crate::ledger::{self, Access, Ledger};
 use crate::notifier::{self, Mailer, Rules};
-use crate::scheduler::{self, BackupPlan, Lifecycle, Loops, Schedule};
+use crate::scheduler::{self, BackupPlan, Lifecycle, Loops, Schedule, Status};
 use crate::upstream::{self, Upstream};
 
 /// How long a drain may take before the daemon goes all the same; everything it leaves is on disk.
@@ -41,6 +46,9 @@ impl From<config::Error> for Error {
 pub struct Daemon {
     flow: Flow,
     loops: Loops,
+    addresses: Vec<String>,
+    stop_api: CancellationToken,
+    api: JoinHandle<()>,
 }
 
 impl Daemon {
@@ -51,8 +59,22 @@ impl Daemon {
     pub async fn start(config: &Config, clock: SharedClock) -> Result<Self, Error> {
         config.validate_for_daemon()?;
         let flow = build(config, clock).await?;
-        let loops = Loops::start(flow.clone(), timetable(config)).await.map_err(Error::Start)?;
-        Ok(Self { flow, loops })
+        let token = config.api.token.read()?;
+        let status = Arc::new(Status::default());
+        let settings = api::Settings { listen: config.api.listen.clone(), token };
+        let door = Api::bind(settings, flow.clone(), Arc::clone(&status))
+            .await
+            .map_err(|error| Error::Start(with_cause(&error)))?;
+        let loops = Loops::start(flow.clone(), status, timetable(config)).await.map_err(Error::Start)?;
+        let (addresses, stop_api) = (door.addresses(), CancellationToken::new());
+        let api = tokio::spawn(door.serve(stop_api.clone()));
+        Ok(Self { flow, loops, addresses, stop_api, api })
+    }
+
+    /// Where the API listens: `unix:PATH`, `ADDRESS:PORT`.
+    #[must_use]
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
     }
 
     /// What it works with.
@@ -71,6 +93,10 @@ impl Daemon {
     /// # Errors
     /// Where the ledger could not be closed in order; it is safe even then.
     pub async fn stop(self) -> Result<(), Error> {
+        self.stop_api.cancel();
+        if let Err(error) = self.api.await {
+            tracing::error!("the API broke off: {error}");
+        }
         self.loops.stop().await;
         self.flow.mailer.close_idle().await;
         self.flow.ledger.close().await?;
@@ -83,11 +109,16 @@ impl Daemon {
 /// # Errors
 /// [`Error`]
 pub async fn run(config: &Config) -> Result<(), Error> {
-    let clock: SharedClock = std::sync::Arc::new(SystemClock::new());
+    let clock: SharedClock = Arc::new(SystemClock::new());
     let mut signals = Lifecycle::new().map_err(|error| Error::Start(format!("signals: {error}")))?;
     let mut daemon = Daemon::start(config, clock.clone()).await?;
-    let pulse = std::sync::Arc::clone(&daemon.flow.pulse);
-    tracing::info!(ledger = %config.ledger.path.display(), "depositd {} is ready", env!("CARGO_PKG_VERSION"));
+    let pulse = Arc::clone(&daemon.flow.pulse);
+    tracing::info!(
+        ledger = %config.ledger.path.display(),
+        "depositd {} is ready; its API listens on {}",
+        env!("CARGO_PKG_VERSION"),
+        daemon.addresses.join(" and ")
+    );
     scheduler::notify_ready("watching deposits");
     let fatal = tokio::select! {
         () = signals.asked_to_stop() => None,
@@ -104,6 +135,13 @@ pub async fn run(config: &Config) -> Result<(), Error> {
         stopped = daemon.stop() => stopped,
         () = signals.asked_to_stop() => Err(Error::Fatal("aborted by a second signal".to_owned())),
         () = clock.sleep(DRAIN) => Err(Error::Fatal("the drain took too long".to_owned())),
+    }
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

@@ -8,7 +8,7 @@
 //! | 1 | [`ledger`], [`upstream`], [`notifier`] | the disk, the other side, the mail |
 //! | 2 | [`flow`] | the story, one verb a file |
 //! | 3 | [`scheduler`] | when |
-//! | 4 | [`config`], [`api`], [`cli`], [`sandbox`] | who asks |
+//! | 4 | `config`, `daemon`, `api`, `cli`, `sandbox` | who asks |
 
 pub mod clock;
 pub mod domain;
@@ -22,6 +22,7 @@ pub mod flow;
 pub mod scheduler;
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod sandbox;

@@ -1,3 +1,5 @@
 //! Parses, runs, and turns the outcome into an exit status.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    depositd::cli::run(std::env::args_os())
+}

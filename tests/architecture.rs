@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 4),
     ("api", 4),
     ("cli", 4),
+    ("daemon", 4),
     ("sandbox", 4),
     ("main", 5),
 ];
@@ -30,6 +31,10 @@ const FLOORS: &[(&str, u8)] = &[
 /// On one floor, only these use each other: who, and whom.
 const NEIGHBOURS: &[(&str, &str)] = &[
     ("clock", "domain"),
+    ("daemon", "config"),
+    ("daemon", "api"),
+    ("cli", "daemon"),
+    ("sandbox", "daemon"),
     ("cli", "config"),
     ("cli", "api"),
     ("cli", "sandbox"),

@@ -47,7 +47,7 @@ pub struct Totals {
     pub credited_here_cents: i64,
     /// Credited invoices that are no deposit of ours.
     pub credited_elsewhere_cents: i64,
-    /// All credited invoices.
+    /// All invoices that were credited, ours with other words now (a refund, a short payment) as they are booked.
     pub credited_invoices_cents: i64,
 }
 
@@ -319,7 +319,10 @@ impl Ledger {
                        WHERE settled_at IS NOT NULL) AS "here!: i64",
                       (SELECT coalesce(sum(amount_cents), 0) FROM invoice
                        WHERE credited = 1 AND deposit_id IS NULL) AS "elsewhere!: i64",
-                      (SELECT coalesce(sum(amount_cents), 0) FROM invoice WHERE credited = 1) AS "invoices!: i64""#
+                      (SELECT coalesce(sum(CASE WHEN i.credited = 1 THEN i.amount_cents
+                                                ELSE (d.amount_booked_micros + 5000) / 10000 END), 0)
+                       FROM invoice i LEFT JOIN deposit d ON d.id = i.deposit_id
+                       WHERE i.credited = 1 OR d.settled_at IS NOT NULL) AS "invoices!: i64""#
         )
         .fetch_one(&self.readers)
         .await

@@ -13,6 +13,7 @@ use super::{Error, Ledger, Result};
 use crate::domain::deposit::{Deposit, Facts, Request};
 use crate::domain::journal::{self, Posting};
 use crate::domain::money::UsdMicros;
+use crate::domain::time::Timestamp;
 
 /// The most findings that are named; the first is what matters.
 const MOST_FINDINGS: usize = 50;
@@ -130,7 +131,8 @@ impl Ledger {
             if local(&row.message_id) != local(&ours) {
                 found.find("outbox", row.id, "its Message-ID is not the one of its event and recipient");
             }
-            if (row.state == "sent") != row.sent_at.is_some() {
+            let readable = row.sent_at.as_deref().is_none_or(|at| Timestamp::parse(at).is_ok());
+            if (row.state == "sent") != row.sent_at.is_some() || !readable {
                 found.find("outbox", row.id, format!("it is {} but sent_at is {:?}", row.state, row.sent_at));
             }
             if row.created_at != row.at {
@@ -395,6 +397,6 @@ fn request_of(currency: &str, network: &str, amount: &str, at: &str) -> Result<R
         coupon: None,
         reference: None,
         notify: Vec::new(),
-        requested_at: crate::domain::time::Timestamp::parse(at).map_err(|error| unreadable(&error))?,
+        requested_at: Timestamp::parse(at).map_err(|error| unreadable(&error))?,
     })
 }

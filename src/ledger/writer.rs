@@ -110,8 +110,11 @@ async fn work(
         match job {
             Job::Run(run) => run(&mut connection).await,
             Job::Close(reply) => {
+                let closed = close(connection).await;
+                // With it goes the lock: whoever hears that the ledger is closed may open it again.
+                drop(shared);
                 // Nobody listens where the daemon is already gone.
-                let _ = reply.send(close(connection).await);
+                let _ = reply.send(closed);
                 return;
             }
             Job::Record { writes, notices, reply } => {

@@ -1,3 +1,4 @@
-//! The other side, simulated: what the upstream would do, without an account and without money.
+//! The whole system on one machine: the other side, simulated, and a story that the real daemon lives through.
 
+pub mod story;
 pub mod upstream;

@@ -50,14 +50,13 @@ pub struct Settings {
 pub struct Loops {
     stop: CancellationToken,
     tasks: TaskTracker,
-    status: Arc<Status>,
     fatal: watch::Receiver<Option<String>>,
     cron: Cron,
 }
 
 impl std::fmt::Debug for Loops {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loops").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Loops").finish_non_exhaustive()
     }
 }
 
@@ -75,10 +74,10 @@ impl Loops {
     ///
     /// # Errors
     /// Where cron cannot be started.
-    pub async fn start(flow: Flow, settings: Settings) -> Result<Self, String> {
+    pub async fn start(flow: Flow, status: Arc<Status>, settings: Settings) -> Result<Self, String> {
         let (fatal, heard) = watch::channel(None);
         let context =
-            Context { flow, stop: CancellationToken::new(), status: Arc::default(), fatal: Arc::new(fatal) };
+            Context { flow, stop: CancellationToken::new(), status, fatal: Arc::new(fatal) };
         let tasks = TaskTracker::new();
         context.spawn(&tasks, "create", create_loop);
         context.spawn(&tasks, "advance", advance_loop);
@@ -103,13 +102,7 @@ impl Loops {
         }
         let cron = Cron::start(jobs).await.map_err(|error| format!("cron could not be started: {error}"))?;
         tasks.close();
-        Ok(Self { stop: context.stop, tasks, status: context.status, fatal: heard, cron })
-    }
-
-    /// How the tasks fare.
-    #[must_use]
-    pub fn status(&self) -> Arc<Status> {
-        Arc::clone(&self.status)
+        Ok(Self { stop: context.stop, tasks, fatal: heard, cron })
     }
 
     /// Completes when the daemon must not go on, with the reason.

@@ -1,4 +1,4 @@
-//! What whole-story tests share: the mail server that receives, and misbehaves on demand.
+//! What whole-story tests share: the mail server that receives, and a whole house on a clock moved by hand.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -10,4 +10,5 @@
     reason = "test code: each test binary uses a part of it, and a broken expectation is a failed test"
 )]
 
+pub mod house;
 pub mod smtp;

@@ -31,7 +31,7 @@ mod address;
 mod answers;
 mod calls;
 mod control;
-mod dice;
+pub(in crate::sandbox) mod dice;
 mod fate;
 mod faults;
 mod figures;

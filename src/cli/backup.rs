@@ -1,0 +1,20 @@
+//! `backup`: a proven copy of the ledger, made by whoever may read it.
+
+use std::path::Path;
+
+use super::context::Context;
+use super::exit::{Exit, Outcome};
+
+/// Copies the ledger to `file`.
+pub(super) async fn backup(context: &mut Context, file: &Path) -> Outcome {
+    let ledger = context.ledger().await?;
+    let report = ledger.backup(file).await?;
+    if context.out.json {
+        context.out.document(&report)?;
+        return Ok(Exit::Done);
+    }
+    let proven = &report.verification;
+    context.out.line(format_args!("{}: {} bytes, verified", report.path.display(), report.bytes));
+    context.out.line(format_args!("head: event {} {}", proven.head_seq, proven.head_hash));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,198 @@
+//! `check`: everything that the daemon needs, each tried, each named; nothing is changed and nothing is sent.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::client::{Client, Trouble};
+use super::context::{self, Context};
+use super::exit::{Exit, Outcome};
+use super::out::{Out, Paint};
+use super::table::{plain, width};
+use crate::clock::SharedClock;
+use crate::config::{self, Config};
+use crate::ledger;
+use crate::notifier::{self, Mailer};
+use crate::upstream::{self, Priority, Upstream};
+
+/// How one thing was found.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    /// `None` where it is neither right nor wrong.
+    ok: Option<bool>,
+    detail: String,
+}
+
+impl Check {
+    fn of(name: &'static str, found: Result<String, String>) -> Self {
+        let ok = Some(found.is_ok());
+        Self { name, ok, detail: found.unwrap_or_else(|why| why) }
+    }
+}
+
+/// Tries everything and prints how it was found.
+pub(super) async fn check(context: &mut Context) -> Outcome {
+    let config = context.config()?;
+    let complete = config.validate_for_daemon();
+    let file = config.source.as_ref().map_or_else(
+        || "no file; the environment and the defaults".to_owned(),
+        |path| path.display().to_string(),
+    );
+    let clock = Arc::clone(&context.clock);
+    let mut checks =
+        vec![Check::of("configuration", complete.as_ref().map(|()| file).map_err(ToString::to_string))];
+    let out = &mut context.out;
+    report(out, &checks);
+    checks.push(Check::of("database", database(&config).await));
+    report(out, &checks);
+    checks.push(Check::of("upstream", ask_upstream(&config, &clock).await));
+    report(out, &checks);
+    checks.push(Check::of("mail", mail(&config).await));
+    report(out, &checks);
+    let (ok, detail) = daemon(&config, &clock).await;
+    checks.push(Check { name: "daemon", ok, detail });
+    report(out, &checks);
+    let failed = checks.iter().any(|check| check.ok == Some(false));
+    if out.json {
+        out.document(&serde_json::json!({ "ok": !failed, "checks": checks }))?;
+    }
+    Ok(match (complete, failed) {
+        (Err(_), _) => Exit::Usage,
+        (Ok(()), true) => Exit::Failed,
+        (Ok(()), false) => Exit::Done,
+    })
+}
+
+/// Prints the last of the checks at once: the next may take its time.
+fn report(out: &mut Out, checks: &[Check]) {
+    let (false, Some(check)) = (out.json, checks.last()) else { return };
+    let (word, paint) = match check.ok {
+        Some(true) => ("ok", Paint::Good),
+        Some(false) => ("FAILED", Paint::Bad),
+        None => ("-", Paint::Faint),
+    };
+    let gap = |text: &str, columns: usize| " ".repeat(columns.saturating_sub(width(text)));
+    let shown = out.paint(paint, word);
+    out.line(format_args!(
+        "{}{}  {shown}{}  {}",
+        check.name,
+        gap(check.name, 13),
+        gap(word, 6),
+        plain(&check.detail)
+    ));
+    out.flush();
+}
+
+async fn database(config: &Config) -> Result<String, String> {
+    let path = config.ledger.path.display();
+    if !config.ledger.path.exists() && config.ledger.create_if_missing {
+        let folder = config.ledger.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        return match folder.map(std::fs::metadata) {
+            Some(Err(error)) => Err(format!("{path}: its folder cannot be used: {error}")),
+            _ => Ok(format!("{path}: not there yet; the daemon will make it")),
+        };
+    }
+    let ledger = context::open(config).await.map_err(|failure| format!("{:#}", failure.error))?;
+    let head = ledger.head_hash().await.map_err(|error: ledger::Error| error.chain())?;
+    Ok(match head {
+        Some((seq, _)) => format!("{path}: {seq} events"),
+        None => format!("{path}: empty"),
+    })
+}
+
+async fn ask_upstream(config: &Config, clock: &SharedClock) -> Result<String, String> {
+    let settings = upstream_settings(config).ok_or("[upstream] user_id is missing")?;
+    let key = config.upstream.api_key.read().map_err(|error| error.to_string())?;
+    let key = key.ok_or("[upstream] api_key_file (or api_key) is missing")?;
+    let place = settings.base_url.clone();
+    let words = |error: upstream::Error| format!("{place}: {error}");
+    let upstream = Upstream::new(settings, key, Arc::clone(clock)).map_err(words)?;
+    let permit = upstream.admit(Priority::Reconcile).await;
+    let balance = upstream.balance(permit).await.map_err(words)?.value;
+    let permit = upstream.admit(Priority::Reconcile).await;
+    let coupons = upstream.coupons(permit).await.map_err(words)?.value;
+    Ok(format!(
+        "{place}: balance {} USD, total charges {} USD, {} coupons",
+        dollars(balance.balance_cents),
+        dollars(balance.total_charges_cents),
+        coupons.len()
+    ))
+}
+
+fn dollars(cents: i64) -> String {
+    crate::domain::money::UsdMicros::from_cents(cents).unwrap_or_default().to_string()
+}
+
+fn upstream_settings(config: &Config) -> Option<upstream::Settings> {
+    let from = &config.upstream;
+    Some(upstream::Settings {
+        base_url: from.base_url.clone(),
+        user_id: from.user_id.clone()?,
+        requests_per_second: Some(from.requests_per_second),
+        max_in_flight: from.max_in_flight,
+        timeout: from.timeout,
+        utc_offset_seconds: config.reconcile.upstream_utc_offset_seconds,
+    })
+}
+
+async fn mail(config: &Config) -> Result<String, String> {
+    let settings = mail_settings(config)?;
+    let password = match &config.mail.smtp {
+        Some(smtp) if config.mail.transport == config::Transport::Smtp && smtp.username.is_some() => {
+            smtp.password.read().map_err(|error| error.to_string())?
+        }
+        _ => None,
+    };
+    let mailer = Mailer::new(settings, password).map_err(|error| chain(&error))?;
+    let found = mailer.check().await.map_err(|error| chain(&error));
+    mailer.close_idle().await;
+    found
+}
+
+fn mail_settings(config: &Config) -> Result<notifier::Settings, String> {
+    let mail = &config.mail;
+    let transport = match mail.transport {
+        config::Transport::File => notifier::Transport::File { directory: mail.directory.clone() },
+        config::Transport::Smtp => {
+            let smtp = mail.smtp.as_ref().ok_or("[mail.smtp] is missing")?;
+            notifier::Transport::Smtp {
+                host: smtp.host.clone().ok_or("[mail.smtp] host is missing")?,
+                port: smtp.port,
+                security: match smtp.security {
+                    config::Security::StartTls => notifier::Security::StartTls,
+                    config::Security::Tls => notifier::Security::Tls,
+                    config::Security::None => notifier::Security::None,
+                },
+                username: smtp.username.clone(),
+                ca_file: smtp.ca_file.clone(),
+            }
+        }
+    };
+    Ok(notifier::Settings {
+        transport,
+        from: mail.from.clone().ok_or("[mail] from is missing")?,
+        account: config.upstream.user_id.clone().unwrap_or_default(),
+        send_timeout: notifier::Settings::SEND_TIMEOUT,
+    })
+}
+
+/// A stopped daemon is no fault: `check` is for before it starts, too.
+async fn daemon(config: &Config, clock: &SharedClock) -> (Option<bool>, String) {
+    let client = Client::new(config.api.clone(), Arc::clone(clock));
+    match client.knock().await {
+        Ok(place) => (Some(true), format!("answers at {place}")),
+        Err(Trouble::Unreachable(words)) => (None, words),
+        Err(trouble) => (Some(false), format!("{:#}", super::Failure::from(trouble).error)),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

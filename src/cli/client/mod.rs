@@ -1,0 +1,322 @@
+//! How the daemon is reached: its unix socket first, else TCP with the token; and what its refusals mean here.
+
+mod events;
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+pub(super) use self::events::Events;
+use super::exit::{Exit, Failure};
+use crate::clock::SharedClock;
+use crate::config::{ApiConfig, Listen};
+
+/// The daemon is on this machine: longer than this it does not take to answer the door.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The usual call, unless the daemon itself waits for something.
+pub(super) const USUAL: Duration = Duration::from_secs(30);
+/// No answer of the daemon is larger.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// The way to the daemon.
+#[derive(Debug)]
+pub(super) struct Client {
+    api: ApiConfig,
+    clock: SharedClock,
+}
+
+/// One call.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Call {
+    method: Method,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    limit: Duration,
+}
+
+impl Call {
+    /// Reads something.
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), limit: USUAL, ..Self::default() }
+    }
+
+    /// Asks for something to be done.
+    pub(super) fn post(path: impl Into<String>, body: Value) -> Self {
+        Self { method: Method::POST, path: path.into(), body: Some(body), limit: USUAL, ..Self::default() }
+    }
+
+    /// With this header.
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The answer may take so long.
+    pub(super) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// An answer with a status that says yes.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The body.
+    pub(super) value: Value,
+}
+
+/// Why there is no such answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Nobody there: what was tried.
+    Unreachable(String),
+    /// Somebody was there, and the answer did not come whole: it may have been done.
+    Broken(String),
+    /// The daemon says no.
+    Refused(Box<Problem>),
+    /// What was to be sent, or what came, makes no sense.
+    Nonsense(String),
+}
+
+/// The daemon's own words for a refusal (RFC 9457).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Problem {
+    /// The stable word.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    title: String,
+    detail: String,
+    /// The deposit that the upstream refused.
+    pub(super) deposit: Option<Value>,
+    #[serde(skip)]
+    status: u16,
+}
+
+impl Problem {
+    /// True where it was the upstream that said no.
+    pub(super) fn is_upstreams(&self) -> bool {
+        self.kind.ends_with("upstream-refused")
+    }
+
+    fn exit(&self) -> Exit {
+        match self.status {
+            _ if self.is_upstreams() => Exit::Refused,
+            400 | 401 | 403 | 409 | 413 | 422 => Exit::Usage,
+            404 => Exit::Unknown,
+            _ => Exit::Failed,
+        }
+    }
+
+    fn words(&self) -> String {
+        let words = [&self.detail, &self.title].into_iter().find(|words| !words.is_empty());
+        let words = words
+            .map_or_else(|| format!("the daemon answered {}", self.status), |it| super::table::plain(it));
+        match self.status {
+            401 => format!("{words} ([api] token or token_file; the unix socket needs none)"),
+            _ => words,
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Unreachable(words) | Trouble::Broken(words) => Self::new(Exit::Unreachable, words),
+            Trouble::Refused(problem) => Self::new(problem.exit(), problem.words()),
+            Trouble::Nonsense(words) => Self::new(Exit::Failed, words),
+        }
+    }
+}
+
+impl Client {
+    /// To the daemon that listens as `api` says.
+    pub(super) fn new(api: ApiConfig, clock: SharedClock) -> Self {
+        Self { api, clock }
+    }
+
+    /// Makes one call.
+    pub(super) async fn call(&self, call: Call) -> Result<Reply, Trouble> {
+        let limit = call.limit;
+        let answer = async {
+            let response = self.send(call).await?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), LARGEST).collect().await;
+            let body =
+                body.map_err(|error| Trouble::Broken(format!("the daemon's answer broke off: {error}")))?;
+            read(status, &body.to_bytes())
+        };
+        let late = || Trouble::Broken(format!("the daemon did not answer within {} s", limit.as_secs()));
+        self.within(limit, answer).await.unwrap_or_else(|| Err(late()))
+    }
+
+    /// Follows the daemon's events, those after `last` where it is given.
+    pub(super) async fn events(&self, last: Option<&str>) -> Result<Events, Trouble> {
+        let mut call = Call::get("/v1/events").header("accept", "text/event-stream");
+        if let Some(last) = last {
+            call = call.header("last-event-id", last);
+        }
+        let opened = async {
+            let response = self.send(call).await?;
+            let status = response.status().as_u16();
+            if status == 200 {
+                return Ok(Events::new(response.into_body()));
+            }
+            let body = Limited::new(response.into_body(), LARGEST).collect().await;
+            let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+            Err(match read(status, &body) {
+                Err(trouble) => trouble,
+                Ok(_) => Trouble::Nonsense(format!("the daemon answered {status} and no events")),
+            })
+        };
+        let late = || Trouble::Broken("the daemon sent no events within 30 s".to_owned());
+        self.within(USUAL, opened).await.unwrap_or_else(|| Err(late()))
+    }
+
+    /// Where the daemon answered, for `check`; or what was tried.
+    pub(super) async fn knock(&self) -> Result<String, Trouble> {
+        let (place, _) = self.connect().await?;
+        self.call(Call::get("/healthz")).await?;
+        Ok(place)
+    }
+
+    async fn send(&self, call: Call) -> Result<Response<Incoming>, Trouble> {
+        let (_, mut connection) = self.connect().await?;
+        let nonsense =
+            |error: &dyn std::fmt::Display| Trouble::Nonsense(format!("the request cannot be sent: {error}"));
+        let body = call.body.map(|body| body.to_string());
+        let mut request = Request::builder().method(call.method).uri(call.path).header(HOST, "localhost");
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in call.headers {
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| nonsense(&error))?;
+            request = request.header(name, value);
+        }
+        if let Some(token) = connection.token.take() {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let body = Full::new(Bytes::from(body.unwrap_or_default()));
+        let request = request.body(body).map_err(|error| nonsense(&error))?;
+        connection
+            .sender
+            .send_request(request)
+            .await
+            .map_err(|error| Trouble::Broken(format!("the connection to the daemon broke: {error}")))
+    }
+
+    /// The first of the configured places where somebody answers, sockets first.
+    async fn connect(&self) -> Result<(String, Connection), Trouble> {
+        let mut tried = Vec::new();
+        let mut places: Vec<&Listen> = self.api.listen.iter().collect();
+        places.sort_by_key(|place| matches!(place, Listen::Tcp(_)));
+        for place in places {
+            let opened = match place {
+                Listen::Unix(path) => self.open(UnixStream::connect(path), None).await,
+                Listen::Tcp(address) if address.port() == 0 => {
+                    Err("its port is chosen at each start".to_owned())
+                }
+                Listen::Tcp(address) => match self.token() {
+                    Ok(token) => self.open(TcpStream::connect(reachable(*address)), token).await,
+                    Err(why) => Err(why),
+                },
+            };
+            match opened {
+                Ok(connection) => return Ok((place.to_string(), connection)),
+                Err(why) => tried.push(format!("{place}: {why}")),
+            }
+        }
+        let tried =
+            if tried.is_empty() { "[api] listen names no place".to_owned() } else { tried.join("; ") };
+        Err(Trouble::Unreachable(format!(
+            "the daemon cannot be reached ({tried}); is `depositd run` running?"
+        )))
+    }
+
+    async fn open<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        &self,
+        stream: impl Future<Output = std::io::Result<S>>,
+        token: Option<HeaderValue>,
+    ) -> Result<Connection, String> {
+        let opened = async {
+            let stream = stream.await.map_err(|error| error.to_string())?;
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())
+        };
+        let (sender, connection) =
+            self.within(CONNECT, opened).await.unwrap_or_else(|| Err("no answer".to_owned()))?;
+        // It ends with the sender or with the answer's body; its errors come out there.
+        tokio::spawn(connection);
+        Ok(Connection { sender, token })
+    }
+
+    fn token(&self) -> Result<Option<HeaderValue>, String> {
+        let Some(token) = self.api.token.read().map_err(|error| error.to_string())? else { return Ok(None) };
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+            .map_err(|_| "the token cannot be sent in a header".to_owned())?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let work = std::pin::pin!(work);
+        match select(work, Arc::clone(&self.clock).sleep(limit)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+}
+
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    token: Option<HeaderValue>,
+}
+
+/// Who listens everywhere is reached here.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn read(status: u16, body: &[u8]) -> Result<Reply, Trouble> {
+    if !(200..300).contains(&status) {
+        let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+        return Err(Trouble::Refused(Box::new(Problem { status, ..problem })));
+    }
+    let value = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
+    match value {
+        Ok(value) => Ok(Reply { value }),
+        Err(error) => Err(Trouble::Nonsense(format!("the daemon's answer is no JSON: {error}"))),
+    }
+}
+
+/// One segment of a path, whatever was typed.
+pub(super) fn segment(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut path, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+        path
+    })
+}

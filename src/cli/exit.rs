@@ -1,0 +1,77 @@
+//! Which outcome has which exit status, and how a failure carries its own.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// How a command ends (INTERFACE.md, "Command line").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done.
+    Done,
+    /// It failed.
+    Failed,
+    /// Wrong usage or configuration.
+    Usage,
+    /// No such deposit, or case, or mail.
+    Unknown,
+    /// Refused by the upstream.
+    Refused,
+    /// The daemon cannot be reached.
+    Unreachable,
+    /// `verify` or `reconcile` found something wrong.
+    Wrong,
+    /// The awaited deposit ended otherwise than settled.
+    Otherwise,
+}
+
+impl Exit {
+    const fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unknown => 3,
+            Self::Refused => 4,
+            Self::Unreachable => 5,
+            Self::Wrong => 6,
+            Self::Otherwise => 7,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.status())
+    }
+}
+
+/// Why a command did not come to its end, and the exit status that says so.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The exit status.
+    pub(super) exit: Exit,
+    /// The reason, with its causes.
+    pub(super) error: anyhow::Error,
+}
+
+impl Failure {
+    /// A failure in words.
+    pub(super) fn new(exit: Exit, words: impl Display) -> Self {
+        Self { exit, error: anyhow::anyhow!("{words}") }
+    }
+
+    /// Wrong usage or configuration.
+    pub(super) fn usage(words: impl Display) -> Self {
+        Self::new(Exit::Usage, words)
+    }
+}
+
+/// Whatever is not said to be something else has simply failed.
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { exit: Exit::Failed, error: error.into() }
+    }
+}
+
+/// What commands return.
+pub(super) type Outcome = Result<Exit, Failure>;

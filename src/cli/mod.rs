@@ -1,0 +1,90 @@
+//! The command line: what is typed becomes a call of the daemon or a look into the ledger, and an exit status.
+//!
+//! Commands that change something speak to the daemon over its API; commands that read open the ledger read-only,
+//! and never touch a secret.
+
+mod args;
+mod backup;
+mod cases;
+mod check;
+mod client;
+mod context;
+mod exit;
+mod export;
+mod list;
+mod mail;
+mod objects;
+mod out;
+mod reconcile;
+mod request;
+mod review;
+mod run;
+mod sandbox;
+mod show;
+mod table;
+mod verify;
+mod watch;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::process::ExitCode;
+
+use args::Command;
+use context::Context;
+use exit::{Exit, Failure, Outcome};
+use out::say;
+
+/// Reads `args` (the program's name first), does what they say, and gives the exit status.
+#[must_use]
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match args::parse(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no error; nobody may be reading either.
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return exit.into();
+        }
+    };
+    let mut context = Context::new(cli.config, cli.json);
+    let outcome = perform(cli.command, &mut context);
+    let exit = outcome.unwrap_or_else(|failure| {
+        say(format_args!("depositd: {:#}", failure.error));
+        failure.exit
+    });
+    match context.out.finish() {
+        Err(error) if exit == Exit::Done => {
+            say(format_args!("depositd: standard output could not be written: {error}"));
+            Exit::Failed.into()
+        }
+        _ => exit.into(),
+    }
+}
+
+fn perform(command: Command, context: &mut Context) -> Outcome {
+    match command {
+        Command::Run(args) => run::run(context, &args),
+        Command::Sandbox(args) => sandbox::sandbox(args, context.out.is_json()),
+        Command::Request(args) => wait_for(request::request(context, args)),
+        Command::List(args) => wait_for(list::list(context, args)),
+        Command::Show { id } => wait_for(show::show(context, &id)),
+        Command::Watch => wait_for(watch::watch(context)),
+        Command::Review { id, note } => wait_for(review::review(context, &id, &note)),
+        Command::Reconcile => wait_for(reconcile::reconcile(context)),
+        Command::Cases(command) => wait_for(cases::cases(context, command)),
+        Command::Export(args) => wait_for(export::export(context, args)),
+        Command::Verify => wait_for(verify::verify(context)),
+        Command::Backup { file } => wait_for(backup::backup(context, &file)),
+        Command::Mail(command) => wait_for(mail::mail(context, command)),
+        Command::Check => wait_for(check::check(context)),
+    }
+}
+
+/// Runs one command to its end, on this thread.
+fn wait_for(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // What a command has left behind (a connection's task) is not waited for.
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,259 @@
+//! `request`: a deposit asked of the daemon, and everything that a payer needs, with a warning first where one is due.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::args::{RequestArgs, Wait};
+use super::client::{Call, Client, Reply, Trouble, segment};
+use super::context::Context;
+use super::exit::{Exit, Failure, Outcome};
+use super::objects::{DepositObject, paint_of};
+use super::out::{Out, Paint, say};
+use super::table::{facts, plain, short_time, span};
+use crate::clock::SharedClock;
+use crate::domain::address::{self, AddressVerdict};
+use crate::domain::asset::Asset;
+use crate::domain::deposit::State;
+use crate::domain::time::Timestamp;
+use crate::notifier::qr;
+
+/// The daemon waits so long for the wallet before it answers 202.
+const PREFER: &str = "wait=10";
+/// So much longer than that an answer may take.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A daemon that is away for so many questions in a row is gone.
+const TRIES: u32 = 30;
+
+/// Asks for a deposit and waits as long as was asked.
+pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Outcome {
+    let client = context.client()?;
+    // With a key of its own a question can be asked again after a broken connection without a second deposit.
+    let key = args.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    let created = match create(&client, &context.clock, &key, &args).await {
+        Ok(created) => created,
+        Err(Trouble::Refused(problem)) => {
+            if let (true, Some(deposit)) = (context.out.json, &problem.deposit) {
+                context.out.document(deposit)?;
+            }
+            return Err(Trouble::Refused(problem).into());
+        }
+        Err(trouble) => return Err(trouble.into()),
+    };
+    let deposit = read(&created)?;
+    let json = context.out.json;
+    if json {
+        if let Some(why) = warning(&deposit) {
+            say(format_args!("DO NOT PAY THIS ADDRESS until a person has looked at it: {}", plain(&why)));
+        }
+    } else {
+        let show_qr = args.qr || context.out.terminal;
+        print(&mut context.out, &deposit, context.clock.now(), show_qr);
+        context.out.flush();
+    }
+    if args.wait == Wait::Created || ended(&deposit).is_some() {
+        if json {
+            context.out.document(&created)?;
+        }
+        return match args.wait {
+            Wait::Created => created_exit(&deposit),
+            Wait::Final => ended(&deposit).unwrap_or(Ok(Exit::Done)),
+        };
+    }
+    follow(context, &client, deposit).await
+}
+
+/// Asks until there is a wallet or there will be none.
+async fn create(
+    client: &Client,
+    clock: &SharedClock,
+    key: &str,
+    args: &RequestArgs,
+) -> Result<Value, Trouble> {
+    let call = Call::post("/v1/deposits", body(args))
+        .header("idempotency-key", key)
+        .header("prefer", PREFER)
+        .within(LIMIT);
+    let mut broken: u32 = 0;
+    let mut told = false;
+    loop {
+        match client.call(call.clone()).await {
+            Ok(Reply { value, .. }) if !is_waiting(&value) => return Ok(value),
+            Ok(reply) => {
+                broken = 0;
+                if !std::mem::replace(&mut told, true) {
+                    let id = reply.value.get("id").and_then(Value::as_str).unwrap_or_default();
+                    say(format_args!(
+                        "accepted as {}; the upstream has made no wallet yet, waiting",
+                        plain(id)
+                    ));
+                }
+            }
+            // Nobody has heard the first question: there is nothing to repeat.
+            Err(Trouble::Unreachable(words)) if broken == 0 && !told => {
+                return Err(Trouble::Unreachable(words));
+            }
+            Err(Trouble::Unreachable(_) | Trouble::Broken(_)) if broken < TRIES => {
+                if broken == 0 {
+                    say("the connection to the daemon broke; asking again with the same key");
+                }
+                broken = broken.saturating_add(1);
+            }
+            Err(trouble) => return Err(trouble),
+        }
+        clock.sleep(PAUSE).await;
+    }
+}
+
+fn body(args: &RequestArgs) -> Value {
+    let mut body = Map::new();
+    for (name, value) in [("currency", &args.currency), ("network", &args.network), ("amount", &args.amount)]
+    {
+        body.insert(name.to_owned(), value.clone().into());
+    }
+    for (name, value) in [("coupon", &args.coupon), ("reference", &args.reference)] {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value.clone().into());
+        }
+    }
+    if !args.notify.is_empty() {
+        body.insert("notify".to_owned(), args.notify.clone().into());
+    }
+    body.into()
+}
+
+/// True while it is not known whether there will be a wallet.
+fn is_waiting(deposit: &Value) -> bool {
+    deposit.get("state").and_then(Value::as_str) == Some(State::Requested.as_str())
+        && deposit.get("needs_review").is_none_or(Value::is_null)
+}
+
+fn read(value: &Value) -> Result<DepositObject, Failure> {
+    Ok(serde_json::from_value(value.clone())?)
+}
+
+/// The exit status of a final state, where it is one.
+fn ended(deposit: &DepositObject) -> Option<Outcome> {
+    let state = State::parse(&deposit.state).filter(|state| state.is_final())?;
+    Some(Ok(match state {
+        State::Settled => Exit::Done,
+        State::Rejected => Exit::Refused,
+        _ => Exit::Otherwise,
+    }))
+}
+
+fn created_exit(deposit: &DepositObject) -> Outcome {
+    match State::parse(&deposit.state) {
+        Some(State::Rejected) => Ok(Exit::Refused),
+        Some(State::Unresolved) => Ok(Exit::Otherwise),
+        _ if deposit.address.is_none() => {
+            let why = deposit.needs_review.as_deref().unwrap_or("there is no wallet");
+            Err(Failure::new(Exit::Failed, format_args!("a person must look first: {}", plain(why))))
+        }
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// Asks how the deposit stands until its state is final.
+async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObject) -> Outcome {
+    let path = format!("/v1/deposits/{}", segment(&deposit.id));
+    let mut broken: u32 = 0;
+    loop {
+        context.clock.sleep(PAUSE).await;
+        let value = match client.call(Call::get(&path)).await {
+            Ok(reply) => reply.value,
+            Err(Trouble::Unreachable(_) | Trouble::Broken(_)) if broken < TRIES => {
+                broken = broken.saturating_add(1);
+                continue;
+            }
+            Err(trouble) => return Err(trouble.into()),
+        };
+        broken = 0;
+        let now = read(&value)?;
+        if now.state != deposit.state {
+            say(format_args!(
+                "{}  {} -> {}{}",
+                short_time(&now.updated_at),
+                plain(&deposit.state),
+                plain(&now.state),
+                now.upstream_status.as_deref().map(|word| format!(" ({})", plain(word))).unwrap_or_default()
+            ));
+        }
+        if let Some(reason) = now.needs_review.as_ref().filter(|_| now.needs_review != deposit.needs_review) {
+            say(format_args!("a person should look: {}", plain(reason)));
+        }
+        deposit = now;
+        if let Some(exit) = ended(&deposit) {
+            if context.out.json {
+                context.out.document(&value)?;
+            } else {
+                let state = context.out.paint(paint_of(&deposit.state), &plain(&deposit.state));
+                let booked = deposit.amount_booked.as_deref().map(|usd| format!(", {} USD", plain(usd)));
+                context.out.line(format_args!("{state}{}", booked.unwrap_or_default()));
+            }
+            return exit;
+        }
+    }
+}
+
+/// What the payer needs, the warning first.
+fn print(out: &mut Out, deposit: &DepositObject, now: Timestamp, show_qr: bool) {
+    let warning = warning(deposit);
+    if let Some(why) = &warning {
+        out.line(out.paint(Paint::Bad, "DO NOT PAY THIS ADDRESS until a person has looked at it:"));
+        out.line(out.paint(Paint::Bad, &format!("  {}", plain(why))));
+        out.line("");
+    }
+    let exact = deposit.amount_crypto.as_deref().map(|amount| format!("{amount} {}", deposit.currency));
+    let deadline = deposit.expire_at.as_deref().map(|at| deadline(at, now));
+    facts(
+        out,
+        [
+            ("address", deposit.address.clone()),
+            ("pay exactly", exact.filter(|_| deposit.address.is_some())),
+            ("network", Some(deposit.network.clone())),
+            ("deadline", deadline),
+            ("counts for", deposit.amount_usd.as_deref().map(|usd| format!("{usd} USD"))),
+            ("link", deposit.url.clone()),
+            ("reference", deposit.reference.clone()),
+            ("state", Some(deposit.state.clone())),
+            ("id", Some(deposit.id.clone())),
+            ("order", deposit.order_id.clone()),
+        ],
+    );
+    if let (true, None, Some(code)) = (show_qr, &warning, qr_code(deposit)) {
+        out.line("");
+        out.text(&code);
+    }
+}
+
+/// Why the address must not be paid yet, if there is a reason: the daemon's, or an address that is none.
+fn warning(deposit: &DepositObject) -> Option<String> {
+    if deposit.needs_review.is_some() {
+        return deposit.needs_review.clone();
+    }
+    let asset = Asset::parse(&deposit.currency, &deposit.network).ok()?;
+    match address::check(asset.network, deposit.address.as_deref()?) {
+        AddressVerdict::Malformed(why) => Some(why),
+        _ => None,
+    }
+}
+
+fn qr_code(deposit: &DepositObject) -> Option<String> {
+    let asset = Asset::parse(&deposit.currency, &deposit.network).ok()?;
+    let amount = deposit.amount_crypto.as_deref()?;
+    qr::to_terminal(&qr::payment_uri(asset, deposit.address.as_deref()?, amount)).ok()
+}
+
+/// A deadline with the time that is left.
+pub(super) fn deadline(at: &str, now: Timestamp) -> String {
+    let shown = short_time(at);
+    match Timestamp::parse(at) {
+        Ok(end) if end > now => format!("{shown} UTC, {} left", span(end.since(now))),
+        Ok(end) => format!("{shown} UTC, passed {} ago", span(now.since(end))),
+        Err(_) => shown,
+    }
+}

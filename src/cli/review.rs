@@ -1,0 +1,32 @@
+//! `review`: a person clears a review flag, through the daemon.
+
+use serde_json::json;
+
+use super::client::{Call, segment};
+use super::context::Context;
+use super::exit::{Exit, Failure, Outcome};
+
+/// Clears the flag of the deposit named `id`.
+pub(super) async fn review(context: &mut Context, id: &str, note: &str) -> Outcome {
+    let note = said(note)?;
+    let path = format!("/v1/deposits/{}/review", segment(id));
+    let reply = context.client()?.call(Call::post(path, json!({ "note": note }))).await?;
+    if context.out.json {
+        context.out.document(&reply.value)?;
+    } else {
+        context.out.line(format_args!(
+            "the review flag of {} is cleared; the note is recorded",
+            super::table::plain(id)
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// A note that says something; the daemon refuses an empty one too.
+pub(super) fn said(note: &str) -> Result<&str, Failure> {
+    if note.trim().is_empty() {
+        Err(Failure::usage("the note is empty; say what was found"))
+    } else {
+        Ok(note)
+    }
+}

@@ -1,0 +1,130 @@
+//! How the daemon is started from the command line: its configuration, its log, its runtime.
+
+use std::io::IsTerminal as _;
+use std::os::unix::fs::MetadataExt as _;
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
+
+use super::args::RunArgs;
+use super::context::Context;
+use super::exit::{Failure, Outcome};
+use crate::config::Config;
+use crate::daemon;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people, and for journald.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Libraries whose lower levels show request lines with the API key in them, or what is said to the mail server:
+/// never below WARN, whatever is asked for.
+const CAPPED: &[&str] = &["reqwest", "hyper", "hyper_util", "h2", "rustls", "lettre", "tower", "tokio_util"];
+/// What is logged where nothing is said.
+const USUAL: &str = "info,sqlx=warn";
+
+/// Runs the daemon until it is told to stop.
+pub(super) fn run(context: &mut Context, args: &RunArgs) -> Outcome {
+    let config = context.config()?;
+    start_log(args.log_format)?;
+    config.validate_for_daemon().map_err(Failure::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(until_stopped(config))
+}
+
+async fn until_stopped(config: Config) -> Outcome {
+    let ended = daemon::run(&config).await;
+    ended.map(|()| super::Exit::Done).map_err(|error| match error {
+        daemon::Error::Configuration(why) => Failure::usage(why),
+        daemon::Error::Ledger(error) => Failure::new(super::Exit::Failed, error.chain()),
+        error => Failure::new(super::Exit::Failed, error),
+    })
+}
+
+/// Sends the log to standard error: coloured on a terminal, plain and without times under journald, which adds its own.
+pub(super) fn start_log(format: LogFormat) -> Result<(), Failure> {
+    let filter = wanted()?.and(filter_fn(is_harmless));
+    let colour =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+    let text = || fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    let layer: Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).with_filter(filter).boxed()
+        }
+        LogFormat::Text if is_journal() => text().without_time().with_filter(filter).boxed(),
+        LogFormat::Text => text().with_filter(filter).boxed(),
+    };
+    Ok(tracing_subscriber::registry().with(layer).try_init()?)
+}
+
+/// What is asked for: `$DEPOSITD_LOG`, else `$RUST_LOG`.
+fn wanted() -> Result<EnvFilter, Failure> {
+    let asked = ["DEPOSITD_LOG", "RUST_LOG"].into_iter().find_map(|name| {
+        std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| (name, text))
+    });
+    match asked {
+        None => Ok(EnvFilter::new(USUAL)),
+        Some((name, text)) => EnvFilter::try_new(&text).map_err(|error| {
+            Failure::usage(format_args!(
+                "{name}: expected a level (error, warn, info, debug, trace) or target=level pairs: {error}"
+            ))
+        }),
+    }
+}
+
+/// False for lines that could carry a secret.
+fn is_harmless(line: &tracing::Metadata<'_>) -> bool {
+    let of = |library: &str| {
+        line.target().strip_prefix(library).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    *line.level() <= LevelFilter::WARN || !CAPPED.iter().any(|library| of(library))
+}
+
+/// True where standard error leads to journald: systemd says which file that is.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(meta) = std::fs::metadata("/proc/self/fd/2") else { return false };
+    stream == format!("{}:{}", meta.dev(), meta.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_libraries_that_know_the_key_stay_silent_even_when_everything_is_asked_for() {
+        #[derive(Clone, Default)]
+        struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+        impl std::io::Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let filter = EnvFilter::new("trace").and(filter_fn(is_harmless));
+        let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(false).with_filter(filter);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::trace!(target: "reqwest::connect", "one ?api_key=hunter2");
+            tracing::debug!(target: "hyper_util::client", "two ?api_key=hunter2");
+            tracing::info!(target: "h2", "three ?api_key=hunter2");
+            tracing::warn!(target: "rustls", "four");
+            tracing::trace!(target: "hyperspace", "five");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("four") && text.contains("five"), "{text}");
+    }
+}

@@ -1,0 +1,222 @@
+//! `show`: one deposit's whole story on one page: intent, calls and answers, states, postings, mails, differences.
+
+use serde_json::{Value, json};
+
+use super::cases;
+use super::context::Context;
+use super::exit::{Exit, Failure, Outcome};
+use super::objects::{CaseObject, DepositObject, paint_of};
+use super::out::{Out, Paint};
+use super::request::deadline;
+use super::table::{Cell, Table, cut, facts, plain, short_time};
+use crate::domain::deposit::State;
+use crate::domain::money::UsdMicros;
+use crate::domain::time::Timestamp;
+use crate::ledger::Story;
+
+/// Of a raw answer so much is shown; `--json` has all of it.
+const ANSWER: usize = 160;
+
+/// Prints the story of the deposit named `name`: our id, the order, or the address.
+pub(super) async fn show(context: &mut Context, name: &str) -> Outcome {
+    let ledger = context.ledger().await?;
+    let Some(deposit) = ledger.find(name.trim()).await? else {
+        return Err(Failure::new(Exit::Unknown, format_args!("there is no deposit {:?}", cut(name, 100))));
+    };
+    let story = ledger.story(deposit).await?;
+    if context.out.json {
+        context.out.document(&document(&story)?)?;
+    } else {
+        print(&mut context.out, &story, context.clock.now());
+    }
+    Ok(Exit::Done)
+}
+
+/// The deposit object with its history beside it.
+fn document(story: &Story) -> Result<Value, serde_json::Error> {
+    let mut document = serde_json::to_value(DepositObject::from(&story.deposit))?;
+    let request = &story.deposit.request;
+    let beside = json!({
+        "coupon": request.coupon,
+        "notify": request.notify,
+        "calls": story.calls,
+        "events": story.events,
+        "postings": story.postings,
+        "mails": story.mails,
+        "cases": story.cases.iter().cloned().map(CaseObject::from).collect::<Vec<_>>(),
+    });
+    if let (Some(members), Value::Object(beside)) = (document.as_object_mut(), beside) {
+        members.extend(beside);
+    }
+    Ok(document)
+}
+
+fn print(out: &mut Out, story: &Story, now: Timestamp) {
+    let deposit = DepositObject::from(&story.deposit);
+    let state = out.paint(paint_of(&deposit.state), &deposit.state);
+    let notes: Vec<&str> =
+        deposit.outcome.as_deref().into_iter().chain(deposit.late.then_some("late")).collect();
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    let head = out.paint(Paint::Head, &format!("Deposit {}", deposit.id));
+    out.line(format_args!("{head}  {state}{notes}"));
+    if let Some(reason) = &deposit.needs_review {
+        let line = format!("a person should look: {}", plain(reason));
+        out.line(out.paint(Paint::Bad, &line));
+    }
+    request(out, story, &deposit);
+    wallet(out, story, &deposit, now);
+    calls(out, story);
+    history(out, story);
+    postings(out, story);
+    mails(out, story);
+    if !story.cases.is_empty() {
+        heading(out, "Differences");
+        let objects: Vec<CaseObject> = story.cases.iter().cloned().map(CaseObject::from).collect();
+        cases::table(out, &objects, "  ");
+    }
+}
+
+fn heading(out: &mut Out, text: &str) {
+    out.line("");
+    out.line(out.paint(Paint::Head, text));
+}
+
+fn utc(at: &str) -> String {
+    format!("{} UTC", short_time(at))
+}
+
+fn request(out: &mut Out, story: &Story, deposit: &DepositObject) {
+    let notify = &story.deposit.request.notify;
+    heading(out, "Request");
+    facts(
+        out,
+        [
+            (
+                "asked for",
+                Some(format!(
+                    "{} USD in {} on {}",
+                    deposit.amount_requested, deposit.currency, deposit.network
+                )),
+            ),
+            ("at", Some(utc(&deposit.created_at))),
+            ("coupon", story.deposit.request.coupon.clone()),
+            ("reference", deposit.reference.clone()),
+            ("notify", (!notify.is_empty()).then(|| notify.join(", "))),
+        ],
+    );
+}
+
+fn wallet(out: &mut Out, story: &Story, deposit: &DepositObject, now: Timestamp) {
+    let known = &story.deposit.facts;
+    let Some(wallet) = &known.wallet else { return };
+    let is_open = matches!(known.state, State::AwaitingPayment | State::Underpaid);
+    let end = wallet.expire_at.to_seconds_text();
+    let end = if is_open { deadline(&end, now) } else { utc(&end) };
+    heading(out, "Wallet");
+    facts(
+        out,
+        [
+            ("address", deposit.address.clone()),
+            ("pay exactly", deposit.amount_crypto.as_deref().map(|a| format!("{a} {}", deposit.currency))),
+            ("counts for", deposit.amount_usd.as_deref().map(|usd| format!("{usd} USD"))),
+            ("made", Some(utc(&wallet.created_at.to_string()))),
+            ("deadline", Some(end)),
+            ("order", deposit.order_id.clone()),
+            ("link", deposit.url.clone()),
+        ],
+    );
+    let payment = &known.payment;
+    let currency = deposit.currency.as_str();
+    let crypto = |amount: &crate::domain::money::Amount| format!("{amount} {currency}");
+    heading(out, "Payment");
+    facts(
+        out,
+        [
+            ("upstream says", Some(deposit.upstream_status.clone().unwrap_or_else(|| "nothing".to_owned()))),
+            ("sent", payment.payer_amount.as_ref().map(crypto)),
+            ("arrived", payment.amount.as_ref().map(crypto)),
+            ("worth", payment.amount_usd.as_ref().map(|usd| format!("{usd} USD"))),
+            ("transaction", deposit.txid.clone()),
+            ("called expired", known.expired_at.map(|at| utc(&at.to_string()))),
+            ("booked", deposit.amount_booked.as_deref().map(|usd| format!("{usd} USD"))),
+            ("settled", known.settled_at.map(|at| utc(&at.to_string()))),
+            ("refunded", known.refunded_at.map(|at| utc(&at.to_string()))),
+        ],
+    );
+}
+
+fn calls(out: &mut Out, story: &Story) {
+    if story.calls.is_empty() {
+        return;
+    }
+    heading(out, "Calls and answers");
+    let mut table = Table::new(&["time (UTC)", "call", "outcome", "answer"]);
+    for call in &story.calls {
+        table.row([
+            Cell::from(short_time(&call.at)),
+            Cell::from(&call.call),
+            Cell::from(call.outcome.as_deref().unwrap_or("-")),
+            Cell::from(cut(call.detail.as_deref().unwrap_or(""), ANSWER)),
+        ]);
+    }
+    table.print(out, "  ");
+}
+
+fn history(out: &mut Out, story: &Story) {
+    heading(out, "History");
+    let mut table = Table::new(&["time (UTC)", ">event", "what", "state", "upstream", "why"]);
+    for event in &story.events {
+        let state = event.to_state.as_deref().unwrap_or("");
+        let moved = if event.from_state.as_deref() == Some(state) { "" } else { state };
+        table.row([
+            Cell::from(short_time(&event.at)),
+            Cell::from(event.seq.to_string()),
+            Cell::from(&event.event),
+            Cell::painted(moved, paint_of(moved)),
+            Cell::from(event.upstream_status.as_deref().unwrap_or("")),
+            Cell::from(event.reason.as_deref().unwrap_or("")),
+        ]);
+    }
+    table.print(out, "  ");
+}
+
+fn postings(out: &mut Out, story: &Story) {
+    if story.postings.is_empty() {
+        return;
+    }
+    heading(out, "Postings");
+    let mut table = Table::new(&["time (UTC)", "account", ">amount", "", ">worth USD"]);
+    for posting in &story.postings {
+        table.row([
+            Cell::from(short_time(&posting.at)),
+            Cell::from(&posting.account),
+            Cell::from(&posting.amount),
+            Cell::from(&posting.commodity),
+            Cell::from(UsdMicros::new(posting.amount_usd_micros).to_string()),
+        ]);
+    }
+    table.print(out, "  ");
+}
+
+fn mails(out: &mut Out, story: &Story) {
+    if story.mails.is_empty() {
+        return;
+    }
+    heading(out, "Mails");
+    let mut table = Table::new(&["event", "to", "state", "sent (UTC)", "why not"]);
+    for mail in &story.mails {
+        let paint = match mail.state.as_str() {
+            "sent" => Paint::Good,
+            "dead" => Paint::Bad,
+            _ => Paint::Open,
+        };
+        table.row([
+            Cell::from(&mail.event),
+            Cell::from(&mail.recipient),
+            Cell::painted(&mail.state, paint),
+            Cell::from(mail.sent_at.as_deref().map(short_time).unwrap_or_default()),
+            Cell::from(cut(mail.last_error.as_deref().unwrap_or(""), 100)),
+        ]);
+    }
+    table.print(out, "  ");
+}

@@ -1,0 +1,415 @@
+//! How one observation is worked out, fact by fact: each event takes a snapshot of the facts as they stand.
+
+use super::InvalidTransition;
+use super::transition::{Move, transition};
+use crate::domain::address::{self, AddressVerdict};
+use crate::domain::asset::Asset;
+use crate::domain::deposit::{
+    Booked, Deposit, Facts, FigureSource, Outcome, Review, ReviewKind, State, Wallet,
+};
+use crate::domain::event::{Event, EventName, Step};
+use crate::domain::journal;
+use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::poll::{self, Policy};
+use crate::domain::report::{OrderReport, Status};
+use crate::domain::time::Timestamp;
+
+/// A step while it is made: the facts as they stand, and what has happened so far.
+pub(super) struct Draft {
+    deposit: Deposit,
+    pub(super) facts: Facts,
+    now: Timestamp,
+    events: Vec<Event>,
+    expected_version: i64,
+}
+
+impl Draft {
+    pub(super) fn new(deposit: Deposit, now: Timestamp) -> Self {
+        let (facts, expected_version) = (deposit.facts.clone(), deposit.version);
+        // A wall clock that went back must not put a later event before an earlier one.
+        let now = now.max(deposit.updated_at);
+        Self { deposit, facts, now, events: Vec::new(), expected_version }
+    }
+
+    pub(super) fn finish(mut self, policy: &Policy) -> Step {
+        self.deposit.facts = self.facts;
+        if !self.events.is_empty() {
+            let count = i64::try_from(self.events.len()).unwrap_or(i64::MAX);
+            self.deposit.version = self.deposit.version.saturating_add(count);
+            self.deposit.updated_at = self.now;
+        }
+        let due = poll::next_look(&self.deposit, self.now, policy);
+        Step { expected_version: self.expected_version, deposit: self.deposit, events: self.events, due }
+    }
+
+    /// Records that `name` happened: the facts as they stand now are its snapshot.
+    pub(super) fn push(&mut self, name: EventName, from: Option<State>, reason: Option<String>) {
+        let before = self
+            .events
+            .last()
+            .map(|event| &event.facts)
+            .or_else(|| (self.deposit.version > 0).then_some(&self.deposit.facts));
+        let postings = journal::postings(&self.deposit.request, before, &self.facts);
+        self.events.push(Event {
+            name,
+            at: self.now,
+            from,
+            upstream_status: self.facts.upstream_status.clone(),
+            reason,
+            facts: self.facts.clone(),
+            postings,
+            mail_to: Vec::new(),
+        });
+    }
+
+    pub(super) fn enter(&mut self, state: State, reason: Option<String>) {
+        let from = self.facts.state;
+        self.facts.state = state;
+        self.facts.since = self.now;
+        self.push(EventName::of_state(state), Some(from), reason);
+    }
+
+    fn same_state(&mut self, name: EventName, reason: Option<String>) {
+        let state = self.facts.state;
+        self.push(name, Some(state), reason);
+    }
+
+    pub(super) fn flag(&mut self, kind: ReviewKind, reason: String) {
+        let stands = self.facts.review.as_ref().is_some_and(|review| {
+            review.reason == reason || (review.kind == ReviewKind::Standing && kind == ReviewKind::Passing)
+        });
+        if stands || self.facts.acknowledged.as_ref() == Some(&reason) {
+            return;
+        }
+        self.facts.review = Some(Review { reason: reason.clone(), kind });
+        self.same_state(EventName::NeedsReview, Some(reason));
+    }
+
+    fn clear_passing_flag(&mut self) {
+        if self.facts.review.as_ref().is_some_and(|review| review.kind == ReviewKind::Passing) {
+            self.facts.review = None;
+            self.same_state(EventName::ReviewCleared, Some("a later look was ordinary again".to_owned()));
+        }
+    }
+
+    pub(super) fn reviewed(&mut self, note: String) -> Result<(), InvalidTransition> {
+        let review = self.facts.review.take().ok_or(InvalidTransition::NothingToReview)?;
+        self.facts.acknowledged = Some(review.reason);
+        self.same_state(EventName::Reviewed, Some(note));
+        Ok(())
+    }
+
+    pub(super) fn correct(&mut self, credited: UsdMicros, reason: String) {
+        let Some(booked) = self.facts.booked.as_mut() else { return };
+        let correction = UsdMicros::new(credited.get().saturating_sub(booked.usd.get()));
+        if booked.correction != correction {
+            booked.correction = correction;
+            self.same_state(EventName::Corrected, Some(reason));
+        }
+    }
+
+    pub(super) fn receive_wallet(&mut self, report: &OrderReport, policy: &Policy) {
+        let asset = self.deposit.request.asset;
+        let wallet = match wallet_of(report, asset, self.now) {
+            Ok(wallet) => wallet,
+            Err(reason) => return self.contradict(reason),
+        };
+        let verdict = address::check(asset.network, &wallet.address);
+        self.facts.wallet = Some(wallet);
+        self.enter(State::AwaitingPayment, None);
+        if let AddressVerdict::Malformed(why) = verdict {
+            self.flag(ReviewKind::Standing, format!("do not pay: the address is malformed: {why}"));
+        }
+        if report.status.is_some() {
+            self.look(report, policy);
+        }
+    }
+
+    /// Never stored as fact, never shown, never asked for again by itself: a person must look.
+    pub(super) fn contradict(&mut self, reason: String) {
+        if self.facts.state == State::Requested {
+            self.enter(State::Unresolved, Some(reason.clone()));
+        }
+        self.flag(ReviewKind::Standing, reason);
+    }
+
+    pub(super) fn look(&mut self, report: &OrderReport, policy: &Policy) {
+        if let Some(reason) = self.contradiction(report) {
+            self.flag(ReviewKind::Standing, reason);
+            return;
+        }
+        let status = match report.status.as_deref() {
+            None => Status::Check,
+            Some(word) => match Status::parse(word) {
+                Some(status) => status,
+                None => {
+                    // The raw word is kept and shown; it is never final and moves nothing.
+                    if self.facts.upstream_status.as_deref() != Some(word) {
+                        self.facts.upstream_status = Some(word.to_owned());
+                        self.same_state(EventName::StatusChanged, None);
+                    }
+                    self.flag(ReviewKind::Passing, format!("unknown upstream status {word:?}"));
+                    return;
+                }
+            },
+        };
+        let held = self.facts.booked.is_some() && self.facts.refunded_at.is_none();
+        let cancelled = self.status_before() == Some(Status::Cancel);
+        match transition(self.facts.state, status, held, cancelled) {
+            Move::Backward => {
+                let word = report.status.as_deref().unwrap_or("no status");
+                let reason = format!("the upstream says {word:?} of a deposit that is {}", self.facts.state);
+                self.flag(ReviewKind::Passing, reason);
+            }
+            Move::Flag(reason) => {
+                let news = self.status_before() != Some(status);
+                self.note_figures(report, status);
+                if news {
+                    self.flag(ReviewKind::Standing, reason.to_owned());
+                }
+            }
+            Move::Stay => self.stay(report, status, policy),
+            Move::To(state) => {
+                self.advance(state, report, status);
+                self.clear_passing_flag();
+            }
+            Move::ToFlagged(state, reason) => {
+                self.advance(state, report, status);
+                self.flag(ReviewKind::Standing, reason.to_owned());
+            }
+        }
+    }
+
+    fn status_before(&self) -> Option<Status> {
+        self.facts.upstream_status.as_deref().and_then(Status::parse)
+    }
+
+    /// A look that agrees with the state: figures may have moved, time may have run out.
+    fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy) {
+        let found_nothing = matches!(status, Status::Check | Status::Process);
+        let deadline = self.facts.wallet.as_ref().map(|wallet| report.expire_at.unwrap_or(wallet.expire_at));
+        let over = deadline.is_some_and(|deadline| self.now >= deadline.plus(policy.expiry_grace));
+        if self.facts.state == State::AwaitingPayment && found_nothing && over {
+            self.advance(State::Expired, report, status);
+            self.clear_passing_flag();
+            return;
+        }
+        if self.facts.state == State::Settled && !self.rebook(report, status) {
+            return;
+        }
+        self.note_figures(report, status);
+        if self.facts.state == State::Short {
+            self.book_short(report);
+        }
+        let confirmed_for = self.now.since(self.facts.since);
+        if self.facts.state == State::Confirming && confirmed_for > policy.confirming_limit {
+            let hours = policy.confirming_limit.as_secs().div_euclid(3600);
+            self.flag(ReviewKind::Passing, format!("confirming for longer than {hours} h"));
+        } else {
+            self.clear_passing_flag();
+        }
+    }
+
+    fn advance(&mut self, state: State, report: &OrderReport, status: Status) {
+        self.take_figures(report, status);
+        match state {
+            State::Settled if self.facts.booked.is_none() => {
+                self.facts.outcome = Some(outcome_of(status));
+                self.facts.late = self.facts.expired_at.is_some();
+                self.facts.settled_at = Some(self.now);
+                self.facts.booked = self.credit_of(report, status);
+            }
+            State::Settled if matches!(status, Status::Paid | Status::PaidOver) => {
+                // A short deposit that had been booked in part, now paid in full.
+                self.facts.outcome = Some(outcome_of(status));
+                self.facts.late = self.facts.expired_at.is_some();
+                let correction = self.facts.booked.as_ref().map(|booked| booked.correction);
+                self.facts.booked = self
+                    .credit_of(report, status)
+                    .map(|booked| Booked { correction: correction.unwrap_or_default(), ..booked });
+            }
+            State::Short => self.facts.booked = self.short_credit(report),
+            State::Expired => {
+                self.facts.expired_at = self.facts.expired_at.or(Some(self.now));
+            }
+            State::Refunded if self.facts.booked.is_some() => {
+                self.facts.refunded_at = self.facts.refunded_at.or(Some(self.now));
+            }
+            _ => {}
+        }
+        if state == State::Short && self.facts.booked.is_some() {
+            self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
+        }
+        self.enter(state, None);
+    }
+
+    /// A short deposit is booked as soon as, and only as far as, the upstream says what it credited.
+    fn book_short(&mut self, report: &OrderReport) {
+        if self.facts.booked.is_none()
+            && let Some(booked) = self.short_credit(report)
+        {
+            self.facts.booked = Some(booked);
+            self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
+            self.same_state(EventName::Short, None);
+        }
+    }
+
+    fn short_credit(&self, report: &OrderReport) -> Option<Booked> {
+        let usd = report.payment_amount_usd.as_ref()?.to_usd_micros()?;
+        let crypto = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
+        (usd > UsdMicros::ZERO).then_some(Booked {
+            usd,
+            crypto,
+            source: FigureSource::PaymentAmountUsd,
+            correction: UsdMicros::ZERO,
+        })
+    }
+
+    fn credit_of(&self, report: &OrderReport, status: Status) -> Option<Booked> {
+        let wallet = self.facts.wallet.as_ref()?;
+        let (figure, source) = match &report.payment_amount_usd {
+            Some(paid) => (paid, FigureSource::PaymentAmountUsd),
+            None => (&wallet.amount_usd, FigureSource::AmountInUsd),
+        };
+        let stated = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
+        let crypto = stated.or_else(|| (status == Status::Paid).then(|| wallet.amount_crypto.clone()));
+        let usd = figure.to_usd_micros()?;
+        Some(Booked { usd, crypto, source, correction: UsdMicros::ZERO })
+    }
+
+    /// A settled deposit that is still called paid: more, or a better figure, is booked; less is flagged.
+    /// False where the look must not be taken any further.
+    fn rebook(&mut self, report: &OrderReport, status: Status) -> bool {
+        let before = self.facts.clone();
+        let Some(old) = before.booked.clone() else { return true };
+        if before.outcome == Some(Outcome::Over) && status == Status::Paid {
+            let reason = "the upstream says \"paid\" of a deposit that was paid over".to_owned();
+            self.flag(ReviewKind::Passing, reason);
+            return false;
+        }
+        self.take_figures(report, status);
+        let new = self.credit_of(report, status);
+        let became_over = before.outcome == Some(Outcome::Exact) && status == Status::PaidOver;
+        let moved = new.as_ref().filter(|new| (new.usd, new.source) != (old.usd, old.source));
+        if let Some(new) = moved {
+            let weaker = old.source == FigureSource::PaymentAmountUsd && new.source != old.source;
+            let less = new.usd < old.usd && new.source == old.source;
+            if less {
+                let reason = format!("the upstream now counts {} USD, {} are booked", new.usd, old.total());
+                self.facts = before;
+                self.flag(ReviewKind::Passing, reason);
+                return false;
+            }
+            if !weaker {
+                self.facts.booked = Some(Booked { correction: old.correction, ..new.clone() });
+            }
+        }
+        if became_over {
+            self.facts.outcome = Some(Outcome::Over);
+        }
+        if became_over || self.facts.booked != before.booked {
+            let from = self.facts.state;
+            let name = if became_over { EventName::Settled } else { EventName::FiguresChanged };
+            self.push(name, Some(from), Some("the upstream credits a new figure".to_owned()));
+        } else {
+            self.facts = before;
+        }
+        true
+    }
+
+    /// Takes the report's figures and word; an event tells where they are new.
+    fn note_figures(&mut self, report: &OrderReport, status: Status) {
+        let before = self.facts.clone();
+        self.take_figures(report, status);
+        let word_moved = self.facts.upstream_status != before.upstream_status;
+        let figures_moved =
+            Facts { upstream_status: before.upstream_status.clone(), ..self.facts.clone() } != before;
+        if figures_moved {
+            self.same_state(EventName::FiguresChanged, None);
+        } else if word_moved {
+            self.same_state(EventName::StatusChanged, None);
+        }
+    }
+
+    fn take_figures(&mut self, report: &OrderReport, status: Status) {
+        fn newer<T: Clone>(slot: &mut Option<T>, value: Option<&T>) {
+            if let Some(value) = value {
+                *slot = Some(value.clone());
+            }
+        }
+        let facts = &mut self.facts;
+        // A missing word says nothing new where one was written before.
+        if report.status.is_some() || status != Status::Check {
+            facts.upstream_status.clone_from(&report.status);
+        }
+        newer(&mut facts.txid, report.txid.as_ref());
+        newer(&mut facts.payment.amount, report.payment_amount.as_ref());
+        newer(&mut facts.payment.amount_usd, report.payment_amount_usd.as_ref());
+        newer(&mut facts.payment.payer_amount, report.payer_amount.as_ref());
+        if let Some(wallet) = facts.wallet.as_mut() {
+            replace_amount(&mut wallet.amount_usd, report.amount_usd.as_ref());
+            replace_amount(&mut wallet.amount_crypto, report.amount_crypto.as_ref());
+            wallet.expire_at = report.expire_at.unwrap_or(wallet.expire_at);
+        }
+    }
+
+    /// Why the report speaks of another order than ours.
+    fn contradiction(&self, report: &OrderReport) -> Option<String> {
+        let wallet = self.facts.wallet.as_ref()?;
+        let asset = self.deposit.request.asset;
+        let differs = |what: &str, ours: &str, theirs: Option<&String>, same: bool| {
+            theirs
+                .filter(|_| !same)
+                .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
+        };
+        let same_address = report.address.as_ref().is_none_or(|theirs| {
+            *theirs == wallet.address
+                || (asset.network.is_evm() && theirs.eq_ignore_ascii_case(&wallet.address))
+        });
+        let same_order = report.order_id.as_ref().is_none_or(|theirs| *theirs == wallet.order_id);
+        differs("order_id", &wallet.order_id, report.order_id.as_ref(), same_order)
+            .or_else(|| differs("address", &wallet.address, report.address.as_ref(), same_address))
+            .or_else(|| asset_contradiction(report, asset))
+    }
+}
+
+fn replace_amount(slot: &mut Amount, value: Option<&Amount>) {
+    if let Some(value) = value
+        && value != slot
+    {
+        *slot = value.clone();
+    }
+}
+
+fn outcome_of(status: Status) -> Outcome {
+    if status == Status::PaidOver { Outcome::Over } else { Outcome::Exact }
+}
+
+fn asset_contradiction(report: &OrderReport, asset: Asset) -> Option<String> {
+    let pairs = [
+        ("currency", asset.currency.as_str(), report.currency.as_ref()),
+        ("network", asset.network.as_str(), report.network.as_ref()),
+    ];
+    pairs.into_iter().find_map(|(what, ours, theirs)| {
+        theirs
+            .filter(|theirs| !theirs.eq_ignore_ascii_case(ours))
+            .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
+    })
+}
+
+/// The wallet that the report describes, if it is one for `asset` and complete.
+fn wallet_of(report: &OrderReport, asset: Asset, now: Timestamp) -> Result<Wallet, String> {
+    if let Some(reason) = asset_contradiction(report, asset) {
+        return Err(reason);
+    }
+    let missing = |what: &str| format!("the upstream's answer has no {what}");
+    Ok(Wallet {
+        order_id: report.order_id.clone().ok_or_else(|| missing("order_id"))?,
+        address: report.address.clone().ok_or_else(|| missing("to_address"))?,
+        url: report.url.clone(),
+        amount_usd: report.amount_usd.clone().ok_or_else(|| missing("amountInUSD"))?,
+        amount_crypto: report.amount_crypto.clone().ok_or_else(|| missing("amountInCrypto"))?,
+        expire_at: report.expire_at.ok_or_else(|| missing("expire_at"))?,
+        created_at: now,
+    })
+}

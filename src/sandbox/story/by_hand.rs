@@ -1,0 +1,48 @@
+//! What a person types to play with a sandbox that serves: the commands, with the real paths and addresses in them.
+
+use super::Stage;
+
+/// How to ask for a deposit and pay it, in whatever way.
+pub(super) fn instructions(stage: &Stage) -> String {
+    let url = stage.upstream.base_url();
+    let config = quoted(&stage.folder.config_file().display().to_string());
+    let depositd = format!("{} --config {config}", stage.program);
+    let pace = match stage.folder.plan.speed {
+        1 => String::new(),
+        speed => format!(" Its time runs {speed} times as fast as life."),
+    };
+    format!(
+        r#"
+The sandbox is up, and stays up until Ctrl-C.{pace}
+
+  Ask for a deposit; it is paid by nobody but you:
+    {depositd} request USDT BSC 25
+    {depositd} list
+    {depositd} watch
+  Pay it (ORDER is the order_id that `show` names, or take the newest):
+    ORDER=$(curl -s {url}/sandbox/orders | grep -o '"order_id":"[^"]*' | tail -1 | cut -d'"' -f4)
+    curl -X POST {url}/sandbox/orders/$ORDER/pay                              # exactly
+    curl -X POST {url}/sandbox/orders/$ORDER/pay -d '{{"amount_usd":"30.00"}}'  # too much, or too little
+    curl -X POST {url}/sandbox/orders/$ORDER/act -d '{{"act":"see"}}'           # seen on the chain
+    curl -X POST {url}/sandbox/orders/$ORDER/act -d '{{"act":"pay_part","amount_usd":"10.00"}}'
+    other acts: process, close_short, cancel, fail, system_fail, lock, release, start_refund, finish_refund, fail_refund
+  Let deposits of an amount live by themselves:
+    curl -X POST {url}/sandbox/plans -d '{{"amount":"5.15","fate":"late"}}'
+  The rest of the world:
+    curl -X POST {url}/sandbox/top-ups -d '{{"cents":500}}'                     # somebody else tops up
+    curl -X POST {url}/sandbox/spend -d '{{"cents":500}}'
+    curl -X POST {url}/sandbox/outage -d '{{"on":true}}'                        # and false
+    curl -X POST {url}/sandbox/faults -d '{{"call":"create","fault":"drop_after_acting"}}'
+    curl -s {url}/sandbox/books
+  Compare and prove:
+    {depositd} reconcile
+    {depositd} verify
+"#,
+    )
+}
+
+/// For a shell.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

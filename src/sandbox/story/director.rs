@@ -1,0 +1,246 @@
+//! Who comes on when: asks for the cast's deposits, lets the other turns happen, and knows when all is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::cast::{Member, Turn};
+use super::page::Summary;
+use super::show::{Line, Show};
+use super::{Error, Stage, audit, by_hand, lifetime_by_hand};
+use crate::domain::deposit::{Deposit, State};
+use crate::domain::ids::DepositId;
+use crate::domain::time::Timestamp;
+use crate::flow::{self, Flow, NewDeposit, Opened};
+use crate::sandbox::upstream::{Fate, OrderView};
+
+/// How often the director looks whether all is told, in real time.
+const GLANCE: Duration = Duration::from_millis(150);
+/// A story that has gone on for so long, in its own time and in ours, since it was started will not end.
+const STORY_LIMIT: Duration = Duration::from_hours(96);
+const REAL_LIMIT: Duration = Duration::from_mins(2);
+
+/// The cast's deposits by their members' numbers.
+pub(super) type Opens = BTreeMap<u32, DepositId>;
+
+/// Directs the whole; `None` where it was asked to stop.
+pub(super) async fn direct(
+    stage: &Stage,
+    flow: &Flow,
+    show: &mut Show<'_>,
+) -> Result<Option<Summary>, Error> {
+    let before = flow.ledger.head_hash().await?.map_or(0, |(seq, _)| seq);
+    let (lines, heard) = mpsc::unbounded_channel();
+    let telling = async {
+        // The channel closes with this block, and the show ends with the channel.
+        let told = tell(stage, flow, &lines).await;
+        drop(lines);
+        told
+    };
+    let (told, shown) = tokio::join!(telling, show.follow(&flow.ledger, heard, before, &stage.stop));
+    shown?;
+    told
+}
+
+async fn tell(
+    stage: &Stage,
+    flow: &Flow,
+    lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
+) -> Result<Option<Summary>, Error> {
+    let mut summary = None;
+    // What was there before the story is the baseline, not a part of it.
+    if flow.ledger.last_good_run().await?.is_none() {
+        let _ = flow::reconcile(flow).await;
+    }
+    if !stage.script.members.is_empty() {
+        let Some((opens, unfinished)) = play(stage, flow, lines).await? else { return Ok(None) };
+        summary = Some(audit::audit(stage, flow, &opens, unfinished).await?);
+        if stage.stop.is_cancelled() {
+            return Ok(None);
+        }
+    }
+    if stage.options.serve {
+        if let Some(summary) = &summary {
+            let _ = lines.send((stage.clock.now(), Line::Page(Box::new(summary.clone()))));
+        }
+        stage.upstream.set_default_fate(Fate::Manual);
+        stage.upstream.set_lifetime(lifetime_by_hand(stage.folder.plan.speed));
+        let _ = lines.send((stage.clock.now(), Line::Text(by_hand::instructions(stage))));
+        stage.stop.cancelled().await;
+        // What did not agree is not forgotten over the playing.
+        return Ok(summary.filter(|summary| !summary.mismatches.is_empty()));
+    }
+    if summary.is_none() {
+        summary = Some(audit::audit(stage, flow, &Opens::new(), Vec::new()).await?);
+    }
+    Ok(summary)
+}
+
+/// Plays the script to its end. Gives the deposits, and who did not come to an end in time.
+async fn play(
+    stage: &Stage,
+    flow: &Flow,
+    lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
+) -> Result<Option<(Opens, Vec<String>)>, Error> {
+    let (origin, started) = (stage.folder.plan.origin, stage.clock.now());
+    let mut turns = stage.script.turns.iter().peekable();
+    let mut opens = Opens::new();
+    let mut open: Vec<(&Member, DepositId)> = Vec::new();
+    loop {
+        while let Some((_, turn)) = turns.next_if(|(at, _)| origin.plus(*at) <= stage.clock.now()) {
+            if stage.stop.is_cancelled() {
+                return Ok(None);
+            }
+            if let Turn::Ask(place) = turn {
+                let Some(member) = stage.script.members.get(*place) else { continue };
+                let id = ask(stage, flow, member).await?;
+                opens.insert(member.number, id);
+                open.push((member, id));
+            } else {
+                take(stage, turn, lines)?;
+            }
+        }
+        open = still_open(stage, flow, open).await?;
+        if open.is_empty() && turns.peek().is_none() {
+            return Ok(Some((opens, Vec::new())));
+        }
+        let too_long = stage.clock.now().since(started) > STORY_LIMIT && stage.taken() > REAL_LIMIT;
+        if too_long {
+            let names = open.iter().map(|(member, _)| format!("#{:02} ({:?})", member.number, member.fate));
+            return Ok(Some((opens, names.collect())));
+        }
+        let glance = GLANCE.saturating_mul(stage.folder.plan.speed);
+        let now = stage.clock.now();
+        let wait = turns.peek().map_or(glance, |(at, _)| origin.plus(*at).since(now).min(glance));
+        tokio::select! {
+            () = stage.stop.cancelled() => return Ok(None),
+            () = stage.clock.sleep(wait.max(Duration::from_millis(1))) => {}
+        }
+    }
+}
+
+/// Asks for a deposit with its key: a restart asks again, and gets the same.
+async fn ask(stage: &Stage, flow: &Flow, member: &Member) -> Result<DepositId, Error> {
+    let notify = member.notify.then(|| format!("payer{:02}@example.com", member.number));
+    let new = NewDeposit {
+        currency: member.asset.currency.as_str().to_owned(),
+        network: member.asset.network.as_str().to_owned(),
+        amount: member.amount.clone(),
+        coupon: member.coupon.map(str::to_owned),
+        reference: Some(member.reference()),
+        notify: notify.into_iter().collect(),
+        idempotency_key: Some(format!("sandbox-{}-{}", stage.folder.plan.seed, member.number)),
+    };
+    match flow::open(flow, new).await {
+        Ok(Opened::New(deposit) | Opened::Same(deposit)) => Ok(deposit.id),
+        Err(source) => Err(Error::Request { name: format!("#{:02}", member.number), source }),
+    }
+}
+
+/// A turn of the world. What the simulator remembers from before a restart is not done again.
+fn take(stage: &Stage, turn: &Turn, lines: &mpsc::UnboundedSender<(Timestamp, Line)>) -> Result<(), Error> {
+    let upstream = &stage.upstream;
+    let store = |source| Error::io("cannot write", &stage.folder.file(super::folder::STORE))(source);
+    let planned = |wanted: fn(&Turn) -> Option<(usize, i64)>, before: usize| -> i64 {
+        let all = stage.script.turns.iter().filter_map(|(_, turn)| wanted(turn));
+        all.filter(|(nth, _)| *nth < before).fold(0, |sum, (_, cents)| sum.saturating_add(cents))
+    };
+    let line = match turn {
+        Turn::TopUp { nth, cents, method } => {
+            let done = |turn: &Turn| match turn {
+                Turn::TopUp { nth, cents, .. } => Some((*nth, *cents)),
+                _ => None,
+            };
+            if upstream.books().elsewhere_cents > planned(done, *nth) {
+                return Ok(());
+            }
+            upstream.top_up_elsewhere(*cents, method).map_err(store)?;
+            Line::TopUp { cents: *cents, method }
+        }
+        Turn::Spend { nth, cents } => {
+            let done = |turn: &Turn| match turn {
+                Turn::Spend { nth, cents } => Some((*nth, *cents)),
+                _ => None,
+            };
+            if upstream.books().spent_cents > planned(done, *nth) {
+                return Ok(());
+            }
+            upstream.spend(*cents).map_err(store)?;
+            Line::Spent { cents: *cents }
+        }
+        Turn::OutageBegins => Line::Outage { begins: true },
+        Turn::OutageEnds => Line::Outage { begins: false },
+        Turn::Ask(_) => return Ok(()),
+    };
+    let _ = lines.send((stage.clock.now(), line));
+    Ok(())
+}
+
+/// Those who have not come to their end yet, on both sides.
+async fn still_open<'a>(
+    stage: &Stage,
+    flow: &Flow,
+    open: Vec<(&'a Member, DepositId)>,
+) -> Result<Vec<(&'a Member, DepositId)>, Error> {
+    let mut left = Vec::with_capacity(open.len());
+    for (member, id) in open {
+        let ended = match flow.ledger.find(&id.to_string()).await? {
+            Some(deposit) => {
+                let order = deposit.facts.wallet.as_ref().and_then(|w| stage.upstream.order(&w.order_id));
+                has_ended(&deposit, order.as_ref())
+            }
+            None => false,
+        };
+        if !ended {
+            left.push((member, id));
+        }
+    }
+    Ok(left)
+}
+
+/// Nothing more will happen to the order, and the deposit tells so.
+fn has_ended(deposit: &Deposit, order: Option<&OrderView>) -> bool {
+    let Some(order) = order else { return deposit.facts.state == State::Rejected };
+    if order.fate == Fate::NeverPaid {
+        return deposit.facts.state == State::Expired;
+    }
+    let word = deposit.facts.upstream_status.as_deref().unwrap_or_default();
+    last_words(order.fate).contains(&order.status.as_str())
+        && word.eq_ignore_ascii_case(&order.status)
+        && state_of(&order.status).is_none_or(|state| state == deposit.facts.state)
+}
+
+/// What the upstream says of an order at the end of its fate.
+const fn last_words(fate: Fate) -> &'static [&'static str] {
+    match fate {
+        Fate::Over => &["paid_over"],
+        Fate::Short => &["wrong_amount"],
+        Fate::Expired => &["cancel"],
+        Fate::Refunded => &["refund_paid"],
+        Fate::RefundFailed => &["refund_fail"],
+        Fate::Failed => &["fail"],
+        Fate::SystemFailed => &["system_fail"],
+        Fate::LostAnswer => &["paid", "cancel"],
+        Fate::NeverPaid | Fate::Manual => &[],
+        Fate::Exact
+        | Fate::RefusedCoupon
+        | Fate::UnderpaidThenCompleted
+        | Fate::Late
+        | Fate::LatePaidAfterCheck
+        | Fate::HeldThenReleased
+        | Fate::UnknownWord => &["paid"],
+    }
+}
+
+/// Where a last word leaves a deposit.
+pub(super) fn state_of(word: &str) -> Option<State> {
+    Some(match word {
+        "paid" | "paid_over" | "refund_fail" => State::Settled,
+        "wrong_amount" => State::Short,
+        "cancel" => State::Expired,
+        "fail" | "system_fail" => State::Failed,
+        "refund_paid" => State::Refunded,
+        _ => return None,
+    })
+}

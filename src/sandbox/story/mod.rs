@@ -1,0 +1,276 @@
+//! A story from the first request to the closed books: the simulated upstream, the real daemon against it, a cast of
+//! deposits with every fate, and a person who watches.
+//!
+//! Everything that makes the story the same story is on disk before it begins ([`folder`]); requests carry keys,
+//! fates follow from the seed and the time, and the time from the saved origin. So a sandbox that was killed at any
+//! point is told to its end by starting it again on the same folder.
+
+mod audit;
+mod by_hand;
+mod cast;
+mod director;
+mod folder;
+mod page;
+mod show;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::daemon::Daemon;
+use crate::flow;
+use crate::ledger;
+use crate::sandbox::upstream::{self, SimulatedUpstream};
+use crate::scheduler::Lifecycle;
+use crate::{config, daemon};
+use cast::Script;
+use folder::Folder;
+use show::{Format, Show};
+
+pub use page::Summary;
+
+/// How the story is told.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where everything is kept; a sandbox that is there already goes on. A new folder among the system's temporary
+    /// ones, unless said.
+    pub dir: Option<PathBuf>,
+    /// How many times as fast as life; 450 unless said, or 1 to serve without a cast.
+    pub speed: Option<u32>,
+    /// How many deposits play; 24 unless said, or none to serve.
+    pub deposits: Option<u32>,
+    /// What every chance is thrown from; some number unless said.
+    pub seed: Option<u64>,
+    /// Stay up, once the cast has played, for somebody to play with.
+    pub serve: bool,
+    /// One JSON document a line in place of words.
+    pub json: bool,
+    /// No live lines, only the final page.
+    pub quiet: bool,
+    /// Colours, for terminals.
+    pub colour: bool,
+    /// What the program is called in the commands to try; `depositd` unless said.
+    pub program: Option<String>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Told to its end; green where [`Summary::mismatches`] is empty.
+    Told(Box<Summary>),
+    /// It was asked to stop. The same folder goes on with the same story.
+    Interrupted {
+        /// Where it can go on.
+        folder: PathBuf,
+    },
+}
+
+impl Outcome {
+    /// False where something did not agree.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        match self {
+            Self::Told(summary) => summary.mismatches.is_empty(),
+            Self::Interrupted { .. } => true,
+        }
+    }
+}
+
+/// Why it could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Usage(String),
+    /// The daemon's configuration in the folder does not fit.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// A file of the folder could not be used.
+    #[error("{doing} {path}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody can hear it.
+    #[error("the story cannot be printed")]
+    Print(#[from] io::Error),
+    /// The daemon did not start, or could not go on.
+    #[error(transparent)]
+    Daemon(#[from] daemon::Error),
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// A request of the cast was not accepted.
+    #[error("deposit {name} was not accepted")]
+    Request {
+        /// Whose.
+        name: String,
+        /// Why.
+        #[source]
+        source: flow::OpenError,
+    },
+    /// The books could not be compared.
+    #[error(transparent)]
+    Reconcile(#[from] flow::ReconcileFailed),
+}
+
+impl Error {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+/// The stage: what every part of the telling needs.
+struct Stage {
+    folder: Folder,
+    script: Script,
+    clock: SharedClock,
+    upstream: SimulatedUpstream,
+    stop: CancellationToken,
+    options: Options,
+    program: String,
+    /// Real time, and when this run began by it.
+    real: SystemClock,
+    started: Duration,
+}
+
+impl Stage {
+    /// How long this run has taken so far, in real time.
+    fn taken(&self) -> Duration {
+        self.real.monotonic().saturating_sub(self.started)
+    }
+}
+
+/// Tells the story until it ends, or until SIGINT or SIGTERM.
+///
+/// # Errors
+/// [`Error`]; the same folder can go on once the cause is gone.
+pub async fn run(options: Options, out: &mut (dyn Write + Send)) -> Result<Outcome, Error> {
+    let mut signals = Lifecycle::new().map_err(Error::io("cannot listen to", Path::new("signals")))?;
+    let stop = CancellationToken::new();
+    let told = run_until(options, out, stop.clone());
+    let mut told = std::pin::pin!(told);
+    tokio::select! {
+        told = &mut told => return told,
+        () = signals.asked_to_stop() => stop.cancel(),
+    }
+    tokio::select! {
+        told = &mut told => told,
+        // A second signal: everything is on disk, and the next start goes on from there.
+        () = signals.asked_to_stop() => Err(Error::Usage("aborted by a second signal".to_owned())),
+    }
+}
+
+/// Tells the story until it ends or `stop` is cancelled.
+///
+/// # Errors
+/// [`Error`]; the same folder can go on once the cause is gone.
+pub async fn run_until(
+    options: Options,
+    out: &mut (dyn Write + Send),
+    stop: CancellationToken,
+) -> Result<Outcome, Error> {
+    let folder = Folder::open(&options)?;
+    let real = SystemClock::new();
+    let started = real.monotonic();
+    let plan = folder.plan.clone();
+    let clock: SharedClock = Arc::new(SystemClock::quickened(plan.origin, plan.speed));
+    let upstream = start_upstream(&folder, &clock).await?;
+    let script = cast::script(plan.seed, plan.deposits, plan.speed);
+    set_scene(&upstream, &script, &folder)?;
+    let config = folder.configure(&upstream.base_url())?;
+    let program = options.program.clone().unwrap_or_else(|| "depositd".to_owned());
+    let stage =
+        Stage { folder, script, clock: Arc::clone(&clock), upstream, stop, options, program, real, started };
+    let mut show = Show::new(out, Format::of(&stage.options), plan.origin, plan.speed);
+    show.opening(&stage)?;
+    let mut daemon = Daemon::start(&config, clock).await?;
+    let flow = daemon.flow().clone();
+    let told = tokio::select! {
+        told = director::direct(&stage, &flow, &mut show) => told,
+        reason = daemon.fatal() => Err(Error::Daemon(daemon::Error::Fatal(reason))),
+    };
+    drop(flow);
+    let stopped = daemon.stop().await;
+    stage.upstream.stop().await;
+    let told = told?;
+    stopped?;
+    match told {
+        Some(summary) => {
+            show.page(&summary)?;
+            Ok(Outcome::Told(Box::new(summary)))
+        }
+        None => {
+            show.interrupted(&stage)?;
+            Ok(Outcome::Interrupted { folder: stage.folder.path })
+        }
+    }
+}
+
+async fn start_upstream(folder: &Folder, clock: &SharedClock) -> Result<SimulatedUpstream, Error> {
+    let store = folder.file(folder::STORE);
+    let settings = |listen| upstream::Settings {
+        listen,
+        user_id: folder::USER.to_owned(),
+        api_key: folder.api_key(),
+        clock: Arc::clone(clock),
+        seed: folder.plan.seed,
+        store: Some(store.clone()),
+    };
+    let last = folder.last_address();
+    match SimulatedUpstream::start(settings(last)).await {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let any = std::net::SocketAddr::from((last.ip(), 0));
+            SimulatedUpstream::start(settings(any)).await
+        }
+        started => started,
+    }
+    .map_err(Error::io("cannot start the simulated upstream with", &store))
+}
+
+/// Plans are not remembered by the simulator: they are set at every start. What it does remember is not repeated.
+fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Folder) -> Result<(), Error> {
+    let store = |source| Error::io("cannot write", &folder.file(folder::STORE))(source);
+    let origin = folder.plan.origin;
+    let orders = upstream.orders();
+    for member in &script.members {
+        let made = orders.iter().any(|order| order.asked.as_str() == member.amount);
+        if member.fate == upstream::Fate::LostAnswer {
+            // Its answer is lost once, also where it is asked for again.
+            upstream.plan(&member.amount, upstream::Fate::Exact);
+            if !made {
+                upstream.plan_next(&member.amount, member.fate);
+            }
+        } else {
+            upstream.plan(&member.amount, member.fate);
+        }
+    }
+    if !script.members.is_empty() {
+        let (from, to) = script.outage;
+        upstream.plan_outage(origin.plus(from), origin.plus(to));
+    }
+    if orders.is_empty() && upstream.books().total_charges_cents == 0 {
+        let (charged, left) = cast::BEFORE;
+        upstream.adjust(left, charged).map_err(store)?;
+        upstream.add_coupon(cast::GOOD_COUPON, 10, 36_500).map_err(store)?;
+    }
+    if folder.plan.deposits == 0 {
+        upstream.set_default_fate(upstream::Fate::Manual);
+    }
+    Ok(())
+}
+
+/// An hour of wallets for people, however fast the sandbox's time runs.
+fn lifetime_by_hand(speed: u32) -> Duration {
+    Duration::from_hours(1).saturating_mul(speed)
+}

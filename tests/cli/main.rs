@@ -1,0 +1,14 @@
+//! The command line, seen from outside: the real binary against a real ledger, and against a daemon's answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests"
+)]
+
+mod asking;
+mod bench;
+mod books;
+mod exporting;
+mod reading;

@@ -1,0 +1,222 @@
+//! A whole house for a story: simulated upstream, real SMTP receiver, real ledger file, and a clock moved by hand.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use depositd::clock::{Clock as _, ManualClock, SharedClock};
+use depositd::domain::deposit::Deposit;
+use depositd::domain::poll::Policy;
+use depositd::domain::time::Timestamp;
+use depositd::flow::{self, Flow, NewDeposit, Opened, Report};
+use depositd::ledger::{Access, Ledger, Settings as LedgerSettings, Verification};
+use depositd::notifier::{Mailer, Rule, Rules, Security, Settings as MailSettings, Transport};
+use depositd::sandbox::upstream::{Fate, Settings as SimulatorSettings, SimulatedUpstream};
+use depositd::upstream::{Settings as UpstreamSettings, Upstream};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::smtp::{Received, SmtpReceiver};
+
+pub const KEY: &str = "k3y&marked=secret/+%";
+pub const FINANCE: &str = "finance@example.com";
+
+pub struct House {
+    pub clock: Arc<ManualClock>,
+    pub simulator: SimulatedUpstream,
+    pub smtp: SmtpReceiver,
+    pub flow: Flow,
+    pub folder: TempDir,
+}
+
+pub fn settings() -> flow::Settings {
+    flow::Settings {
+        policy: Policy::default(),
+        create_attempts: 3,
+        call_timeout: Duration::from_secs(5),
+        max_in_flight: 16,
+        look_batch: 256,
+        down_after: Duration::from_secs(30),
+        tolerance_cents: 0,
+        tell_after_runs: 1,
+        mail_retry_initial: Duration::from_secs(5),
+        mail_retry_max: Duration::from_secs(3600),
+        mail_give_up_after: Duration::from_secs(5 * 86_400),
+    }
+}
+
+impl House {
+    pub async fn new() -> Self {
+        Self::with(settings(), Vec::new()).await
+    }
+
+    pub async fn with(settings: flow::Settings, rules: Vec<Rule>) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
+        let shared: SharedClock = clock.clone();
+        let simulator = SimulatedUpstream::start(SimulatorSettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            user_id: "12345".to_owned(),
+            api_key: KEY.to_owned(),
+            clock: shared.clone(),
+            seed: 7,
+            store: None,
+        })
+        .await
+        .unwrap();
+        simulator.set_default_fate(Fate::Manual);
+        let smtp = SmtpReceiver::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let flow = build(&folder, &simulator, &smtp, shared, settings, rules).await;
+        Self { clock, simulator, smtp, flow, folder }
+    }
+
+    pub fn ledger_path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    /// As after a crash: memory is gone, the disk is not.
+    pub async fn restart(self) -> Self {
+        let Self { clock, simulator, smtp, flow, folder } = self;
+        let settings = flow.settings;
+        flow.ledger.close().await.unwrap();
+        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, Vec::new()).await;
+        Self { clock, simulator, smtp, flow, folder }
+    }
+
+    pub async fn request(&self, currency: &str, network: &str, amount: &str) -> Deposit {
+        self.open(NewDeposit {
+            currency: currency.to_owned(),
+            network: network.to_owned(),
+            amount: amount.to_owned(),
+            ..NewDeposit::default()
+        })
+        .await
+    }
+
+    pub async fn open(&self, new: NewDeposit) -> Deposit {
+        match flow::open(&self.flow, new).await.unwrap() {
+            Opened::New(deposit) | Opened::Same(deposit) => deposit,
+        }
+    }
+
+    /// A request whose wallet is made at once.
+    pub async fn wallet(&self, amount: &str) -> Deposit {
+        let deposit = self.request("USDT", "TRON", amount).await;
+        self.rounds().await;
+        self.read(&deposit).await
+    }
+
+    /// Everything that is due now, as the loops would do it.
+    pub async fn rounds(&self) {
+        let stop = CancellationToken::new();
+        let waiting = self.flow.ledger.to_create(self.flow.clock.now(), 1000).await.unwrap();
+        for deposit in waiting {
+            flow::create(&self.flow, deposit).await.unwrap();
+        }
+        flow::advance(&self.flow, &stop).await.unwrap();
+        flow::deliver(&self.flow, 0, &stop).await.unwrap();
+    }
+
+    /// Lets time pass in steps of at most `step`, with all rounds after each.
+    pub async fn pass(&self, span: Duration, step: Duration) {
+        let end = self.clock.now().plus(span);
+        while self.clock.now() < end {
+            self.clock.advance(step.min(end.since(self.clock.now())));
+            self.rounds().await;
+        }
+    }
+
+    /// Half a minute: every deposit that is awaited is looked at.
+    pub async fn look(&self) {
+        self.pass(Duration::from_secs(90), Duration::from_secs(30)).await;
+    }
+
+    pub async fn read(&self, deposit: &Deposit) -> Deposit {
+        self.flow.ledger.find(&deposit.id.to_string()).await.unwrap().unwrap()
+    }
+
+    pub fn order(&self, deposit: &Deposit) -> String {
+        deposit.facts.wallet.as_ref().unwrap().order_id.clone()
+    }
+
+    /// The names of a deposit's events, oldest first.
+    pub async fn history(&self, deposit: &Deposit) -> Vec<String> {
+        let events = self.flow.ledger.events_of(deposit.id).await.unwrap();
+        events.into_iter().map(|event| event.event).collect()
+    }
+
+    /// The events that were mailed about a deposit, in the order of their arrival.
+    pub fn letters(&self, deposit: &Deposit) -> Vec<String> {
+        let id = deposit.id.to_string();
+        let of = |letter: &&Received| letter.header("X-Depositd-Deposit").as_deref() == Some(id.as_str());
+        self.smtp
+            .messages()
+            .iter()
+            .filter(of)
+            .map(|letter| letter.header("X-Depositd-Event").unwrap())
+            .collect()
+    }
+
+    pub async fn reconcile(&self) -> Report {
+        flow::reconcile(&self.flow).await.unwrap()
+    }
+
+    /// Proves the ledger, and its total against the upstream's own books.
+    pub async fn prove(&self) -> Verification {
+        let verification = self.flow.ledger.verify(|_, _| {}).await.unwrap();
+        assert_eq!(verification.findings, Vec::new());
+        verification
+    }
+
+    /// One value of one row, as an accountant would ask for it with another program.
+    pub fn sql(&self, query: &str) -> String {
+        let output = std::process::Command::new("sqlite3")
+            .arg("-readonly")
+            .arg(self.ledger_path())
+            .arg(query)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+async fn build(
+    folder: &TempDir,
+    simulator: &SimulatedUpstream,
+    smtp: &SmtpReceiver,
+    clock: SharedClock,
+    settings: flow::Settings,
+    rules: Vec<Rule>,
+) -> Flow {
+    let ledger = LedgerSettings {
+        path: folder.path().join("ledger.db"),
+        create_if_missing: true,
+        mail_domain: "example.com".to_owned(),
+    };
+    let ledger = Ledger::open(ledger, Access::Write).await.unwrap();
+    let upstream = UpstreamSettings {
+        base_url: simulator.base_url(),
+        user_id: "12345".to_owned(),
+        requests_per_second: None,
+        max_in_flight: 16,
+        timeout: Duration::from_secs(5),
+        utc_offset_seconds: 0,
+    };
+    let upstream = Upstream::new(upstream, KEY.to_owned().into(), clock.clone()).unwrap();
+    let mail = MailSettings {
+        transport: Transport::Smtp {
+            host: "127.0.0.1".to_owned(),
+            port: smtp.port(),
+            security: Security::None,
+            username: None,
+            ca_file: None,
+        },
+        from: "Deposits <deposits@example.com>".to_owned(),
+        account: "12345".to_owned(),
+        send_timeout: Duration::from_secs(5),
+    };
+    let mailer = Mailer::new(mail, None).unwrap();
+    let rules = Rules::new(vec![FINANCE.to_owned()], rules);
+    Flow::new(ledger, upstream, mailer, rules, settings, clock)
+}
