@@ -10,10 +10,10 @@ use super::exit::{Exit, Outcome};
 use super::out::{Out, Paint};
 use super::table::{plain, width};
 use crate::clock::SharedClock;
-use crate::config::{self, Config};
-use crate::ledger;
-use crate::notifier::{self, Mailer};
-use crate::upstream::{self, Priority, Upstream};
+use crate::config::Config;
+use crate::domain::money::UsdMicros;
+use crate::upstream::{self, Priority};
+use crate::{daemon, ledger};
 
 /// How one thing was found.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,7 @@ pub(super) async fn check(context: &mut Context) -> Outcome {
     report(out, &checks);
     checks.push(Check::of("mail", mail(&config).await));
     report(out, &checks);
-    let (ok, detail) = daemon(&config, &clock).await;
+    let (ok, detail) = knock(&config, &clock).await;
     checks.push(Check { name: "daemon", ok, detail });
     report(out, &checks);
     let failed = checks.iter().any(|check| check.ok == Some(false));
@@ -102,12 +102,9 @@ async fn database(config: &Config) -> Result<String, String> {
 }
 
 async fn ask_upstream(config: &Config, clock: &SharedClock) -> Result<String, String> {
-    let settings = upstream_settings(config).ok_or("[upstream] user_id is missing")?;
-    let key = config.upstream.api_key.read().map_err(|error| error.to_string())?;
-    let key = key.ok_or("[upstream] api_key_file (or api_key) is missing")?;
-    let place = settings.base_url.clone();
+    let place = &config.upstream.base_url;
     let words = |error: upstream::Error| format!("{place}: {error}");
-    let upstream = Upstream::new(settings, key, Arc::clone(clock)).map_err(words)?;
+    let upstream = daemon::upstream_client(config, Arc::clone(clock)).map_err(|error| chain(&error))?;
     let permit = upstream.admit(Priority::Reconcile).await;
     let balance = upstream.balance(permit).await.map_err(words)?.value;
     let permit = upstream.admit(Priority::Reconcile).await;
@@ -121,64 +118,18 @@ async fn ask_upstream(config: &Config, clock: &SharedClock) -> Result<String, St
 }
 
 fn dollars(cents: i64) -> String {
-    crate::domain::money::UsdMicros::from_cents(cents).unwrap_or_default().to_string()
-}
-
-fn upstream_settings(config: &Config) -> Option<upstream::Settings> {
-    let from = &config.upstream;
-    Some(upstream::Settings {
-        base_url: from.base_url.clone(),
-        user_id: from.user_id.clone()?,
-        requests_per_second: Some(from.requests_per_second),
-        max_in_flight: from.max_in_flight,
-        timeout: from.timeout,
-        utc_offset_seconds: config.reconcile.upstream_utc_offset_seconds,
-    })
+    UsdMicros::from_cents(cents).unwrap_or_default().to_string()
 }
 
 async fn mail(config: &Config) -> Result<String, String> {
-    let settings = mail_settings(config)?;
-    let password = match &config.mail.smtp {
-        Some(smtp) if config.mail.transport == config::Transport::Smtp && smtp.username.is_some() => {
-            smtp.password.read().map_err(|error| error.to_string())?
-        }
-        _ => None,
-    };
-    let mailer = Mailer::new(settings, password).map_err(|error| chain(&error))?;
+    let mailer = daemon::mailer(config).map_err(|error| chain(&error))?;
     let found = mailer.check().await.map_err(|error| chain(&error));
     mailer.close_idle().await;
     found
 }
 
-fn mail_settings(config: &Config) -> Result<notifier::Settings, String> {
-    let mail = &config.mail;
-    let transport = match mail.transport {
-        config::Transport::File => notifier::Transport::File { directory: mail.directory.clone() },
-        config::Transport::Smtp => {
-            let smtp = mail.smtp.as_ref().ok_or("[mail.smtp] is missing")?;
-            notifier::Transport::Smtp {
-                host: smtp.host.clone().ok_or("[mail.smtp] host is missing")?,
-                port: smtp.port,
-                security: match smtp.security {
-                    config::Security::StartTls => notifier::Security::StartTls,
-                    config::Security::Tls => notifier::Security::Tls,
-                    config::Security::None => notifier::Security::None,
-                },
-                username: smtp.username.clone(),
-                ca_file: smtp.ca_file.clone(),
-            }
-        }
-    };
-    Ok(notifier::Settings {
-        transport,
-        from: mail.from.clone().ok_or("[mail] from is missing")?,
-        account: config.upstream.user_id.clone().unwrap_or_default(),
-        send_timeout: notifier::Settings::SEND_TIMEOUT,
-    })
-}
-
 /// A stopped daemon is no fault: `check` is for before it starts, too.
-async fn daemon(config: &Config, clock: &SharedClock) -> (Option<bool>, String) {
+async fn knock(config: &Config, clock: &SharedClock) -> (Option<bool>, String) {
     let client = Client::new(config.api.clone(), Arc::clone(clock));
     match client.knock().await {
         Ok(place) => (Some(true), format!("answers at {place}")),

@@ -6,6 +6,7 @@ use super::exit::{Exit, Outcome};
 use super::objects::{DepositObject, paint_of};
 use super::out::{Out, Paint, say};
 use super::table::{Cell, Table, cut, short_time};
+use crate::domain::deposit::Outcome as Paid;
 use crate::ledger::Listing;
 
 /// Lists deposits from the ledger.
@@ -41,21 +42,21 @@ fn print(out: &mut Out, deposits: &[DepositObject]) {
         ["requested (UTC)", "id", "state", ">asked USD", ">to pay", "", "network", "reference", "review"];
     let mut table = Table::new(&heads);
     for deposit in deposits {
-        let mut state = deposit.state.clone();
-        for (word, holds) in [("over", deposit.outcome.as_deref() == Some("over")), ("late", deposit.late)] {
+        let mut state = deposit.state.to_string();
+        for (word, holds) in [("over", deposit.outcome == Some(Paid::Over)), ("late", deposit.late)] {
             if holds {
                 state = format!("{state}, {word}");
             }
         }
         let review = deposit.needs_review.as_deref().map_or("", |_| "!");
         table.row([
-            Cell::from(short_time(&deposit.created_at)),
-            Cell::from(&deposit.id),
-            Cell::painted(&state, paint_of(&deposit.state)),
+            Cell::from(short_time(&deposit.created_at.to_string())),
+            Cell::from(deposit.id.to_string()),
+            Cell::painted(&state, paint_of(deposit.state.as_str())),
             Cell::from(&deposit.amount_requested),
             Cell::from(deposit.amount_crypto.as_deref().unwrap_or("-")),
-            Cell::from(&deposit.currency),
-            Cell::from(&deposit.network),
+            Cell::from(deposit.currency.as_str()),
+            Cell::from(deposit.network.as_str()),
             Cell::from(cut(deposit.reference.as_deref().unwrap_or(""), 30)),
             Cell::painted(review, Paint::Bad),
         ]);

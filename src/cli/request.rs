@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::args::{RequestArgs, Wait};
-use super::client::{Call, Client, Reply, Trouble, segment};
+use super::client::{Call, Client, Reply, Trouble};
 use super::context::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::objects::{DepositObject, paint_of};
@@ -137,8 +137,10 @@ fn read(value: &Value) -> Result<DepositObject, Failure> {
 
 /// The exit status of a final state, where it is one.
 fn ended(deposit: &DepositObject) -> Option<Outcome> {
-    let state = State::parse(&deposit.state).filter(|state| state.is_final())?;
-    Some(Ok(match state {
+    if !deposit.state.is_final() {
+        return None;
+    }
+    Some(Ok(match deposit.state {
         State::Settled => Exit::Done,
         State::Rejected => Exit::Refused,
         _ => Exit::Otherwise,
@@ -146,9 +148,9 @@ fn ended(deposit: &DepositObject) -> Option<Outcome> {
 }
 
 fn created_exit(deposit: &DepositObject) -> Outcome {
-    match State::parse(&deposit.state) {
-        Some(State::Rejected) => Ok(Exit::Refused),
-        Some(State::Unresolved) => Ok(Exit::Otherwise),
+    match deposit.state {
+        State::Rejected => Ok(Exit::Refused),
+        State::Unresolved => Ok(Exit::Otherwise),
         _ if deposit.address.is_none() => {
             let why = deposit.needs_review.as_deref().unwrap_or("there is no wallet");
             Err(Failure::new(Exit::Failed, format_args!("a person must look first: {}", plain(why))))
@@ -159,7 +161,7 @@ fn created_exit(deposit: &DepositObject) -> Outcome {
 
 /// Asks how the deposit stands until its state is final.
 async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObject) -> Outcome {
-    let path = format!("/v1/deposits/{}", segment(&deposit.id));
+    let path = format!("/v1/deposits/{}", deposit.id);
     let mut broken: u32 = 0;
     loop {
         context.clock.sleep(PAUSE).await;
@@ -176,9 +178,9 @@ async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObje
         if now.state != deposit.state {
             say(format_args!(
                 "{}  {} -> {}{}",
-                short_time(&now.updated_at),
-                plain(&deposit.state),
-                plain(&now.state),
+                short_time(&now.updated_at.to_string()),
+                deposit.state,
+                now.state,
                 now.upstream_status.as_deref().map(|word| format!(" ({})", plain(word))).unwrap_or_default()
             ));
         }
@@ -190,7 +192,7 @@ async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObje
             if context.out.json {
                 context.out.document(&value)?;
             } else {
-                let state = context.out.paint(paint_of(&deposit.state), &plain(&deposit.state));
+                let state = context.out.paint(paint_of(deposit.state.as_str()), deposit.state.as_str());
                 let booked = deposit.amount_booked.as_deref().map(|usd| format!(", {} USD", plain(usd)));
                 context.out.line(format_args!("{state}{}", booked.unwrap_or_default()));
             }
@@ -208,19 +210,19 @@ fn print(out: &mut Out, deposit: &DepositObject, now: Timestamp, show_qr: bool) 
         out.line("");
     }
     let exact = deposit.amount_crypto.as_deref().map(|amount| format!("{amount} {}", deposit.currency));
-    let deadline = deposit.expire_at.as_deref().map(|at| deadline(at, now));
+    let deadline = deposit.expire_at.map(|at| deadline(at, now));
     facts(
         out,
         [
             ("address", deposit.address.clone()),
             ("pay exactly", exact.filter(|_| deposit.address.is_some())),
-            ("network", Some(deposit.network.clone())),
+            ("network", Some(deposit.network.to_string())),
             ("deadline", deadline),
             ("counts for", deposit.amount_usd.as_deref().map(|usd| format!("{usd} USD"))),
             ("link", deposit.url.clone()),
             ("reference", deposit.reference.clone()),
-            ("state", Some(deposit.state.clone())),
-            ("id", Some(deposit.id.clone())),
+            ("state", Some(deposit.state.to_string())),
+            ("id", Some(deposit.id.to_string())),
             ("order", deposit.order_id.clone()),
         ],
     );
@@ -235,25 +237,24 @@ fn warning(deposit: &DepositObject) -> Option<String> {
     if deposit.needs_review.is_some() {
         return deposit.needs_review.clone();
     }
-    let asset = Asset::parse(&deposit.currency, &deposit.network).ok()?;
-    match address::check(asset.network, deposit.address.as_deref()?) {
+    match address::check(deposit.network, deposit.address.as_deref()?) {
         AddressVerdict::Malformed(why) => Some(why),
         _ => None,
     }
 }
 
 fn qr_code(deposit: &DepositObject) -> Option<String> {
-    let asset = Asset::parse(&deposit.currency, &deposit.network).ok()?;
+    let asset = Asset { currency: deposit.currency, network: deposit.network };
     let amount = deposit.amount_crypto.as_deref()?;
     qr::to_terminal(&qr::payment_uri(asset, deposit.address.as_deref()?, amount)).ok()
 }
 
 /// A deadline with the time that is left.
-pub(super) fn deadline(at: &str, now: Timestamp) -> String {
-    let shown = short_time(at);
-    match Timestamp::parse(at) {
-        Ok(end) if end > now => format!("{shown} UTC, {} left", span(end.since(now))),
-        Ok(end) => format!("{shown} UTC, passed {} ago", span(now.since(end))),
-        Err(_) => shown,
+pub(super) fn deadline(end: Timestamp, now: Timestamp) -> String {
+    let shown = short_time(&end.to_seconds_text());
+    if end > now {
+        format!("{shown} UTC, {} left", span(end.since(now)))
+    } else {
+        format!("{shown} UTC, passed {} ago", span(now.since(end)))
     }
 }

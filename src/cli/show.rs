@@ -53,9 +53,13 @@ fn document(story: &Story) -> Result<Value, serde_json::Error> {
 
 fn print(out: &mut Out, story: &Story, now: Timestamp) {
     let deposit = DepositObject::from(&story.deposit);
-    let state = out.paint(paint_of(&deposit.state), &deposit.state);
-    let notes: Vec<&str> =
-        deposit.outcome.as_deref().into_iter().chain(deposit.late.then_some("late")).collect();
+    let state = out.paint(paint_of(deposit.state.as_str()), deposit.state.as_str());
+    let notes: Vec<&str> = deposit
+        .outcome
+        .map(|outcome| outcome.as_str())
+        .into_iter()
+        .chain(deposit.late.then_some("late"))
+        .collect();
     let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
     let head = out.paint(Paint::Head, &format!("Deposit {}", deposit.id));
     out.line(format_args!("{head}  {state}{notes}"));
@@ -98,7 +102,7 @@ fn request(out: &mut Out, story: &Story, deposit: &DepositObject) {
                     deposit.amount_requested, deposit.currency, deposit.network
                 )),
             ),
-            ("at", Some(utc(&deposit.created_at))),
+            ("at", Some(utc(&deposit.created_at.to_string()))),
             ("coupon", story.deposit.request.coupon.clone()),
             ("reference", deposit.reference.clone()),
             ("notify", (!notify.is_empty()).then(|| notify.join(", "))),
@@ -110,8 +114,8 @@ fn wallet(out: &mut Out, story: &Story, deposit: &DepositObject, now: Timestamp)
     let known = &story.deposit.facts;
     let Some(wallet) = &known.wallet else { return };
     let is_open = matches!(known.state, State::AwaitingPayment | State::Underpaid);
-    let end = wallet.expire_at.to_seconds_text();
-    let end = if is_open { deadline(&end, now) } else { utc(&end) };
+    let end = wallet.expire_at;
+    let end = if is_open { deadline(end, now) } else { utc(&end.to_seconds_text()) };
     heading(out, "Wallet");
     facts(
         out,
@@ -126,7 +130,7 @@ fn wallet(out: &mut Out, story: &Story, deposit: &DepositObject, now: Timestamp)
         ],
     );
     let payment = &known.payment;
-    let currency = deposit.currency.as_str();
+    let currency = deposit.currency;
     let crypto = |amount: &crate::domain::money::Amount| format!("{amount} {currency}");
     heading(out, "Payment");
     facts(

@@ -64,7 +64,7 @@ fn deposit(state: &str, wallet: bool) -> Value {
     let mut deposit = json!({
         "id": "0197213c-0000-7000-8000-000000000009", "state": state, "outcome": null, "late": false,
         "currency": "USDT", "network": "BSC", "amount_requested": "25", "needs_review": null,
-        "created_at": "2026-05-30T15:00:00.000Z", "updated_at": "2026-05-30T15:00:00.000Z",
+        "expire_at": null, "created_at": "2026-05-30T15:00:00.000Z", "updated_at": "2026-05-30T15:00:00.000Z",
     });
     if wallet {
         deposit["address"] = EVM.into();
