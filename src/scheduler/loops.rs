@@ -76,8 +76,7 @@ impl Loops {
     /// Where cron cannot be started.
     pub async fn start(flow: Flow, status: Arc<Status>, settings: Settings) -> Result<Self, String> {
         let (fatal, heard) = watch::channel(None);
-        let context =
-            Context { flow, stop: CancellationToken::new(), status, fatal: Arc::new(fatal) };
+        let context = Context { flow, stop: CancellationToken::new(), status, fatal: Arc::new(fatal) };
         let tasks = TaskTracker::new();
         context.spawn(&tasks, "create", create_loop);
         context.spawn(&tasks, "advance", advance_loop);

@@ -11,7 +11,7 @@ use depositd::flow::{self, Flow};
 use depositd::ledger::{self, Access, Ledger};
 use depositd::notifier::{self, Mailer, Rules, Transport};
 use depositd::sandbox::upstream::{self as simulator, SimulatedUpstream};
-use depositd::scheduler::{self, Loops, Schedule};
+use depositd::scheduler::{self, Loops, Schedule, Status};
 use depositd::upstream::{self, Upstream};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::SecretString;
@@ -104,13 +104,14 @@ impl Bench {
         let flow = build(&folder, &upstream, clock, interval).await;
         let never = Schedule::new("0 0 0 1 1 *", |_| None);
         let timetable = scheduler::Settings { reconcile: never, digest: None, backup: None };
-        let loops = Loops::start(flow.clone(), timetable).await.unwrap();
+        let status = Arc::<Status>::default();
+        let loops = Loops::start(flow.clone(), Arc::clone(&status), timetable).await.unwrap();
         let socket = folder.path().join("d.sock");
         let settings = Settings {
             listen: vec![Listen::Unix(socket.clone()), Listen::Tcp("127.0.0.1:0".parse().unwrap())],
             token: Some(SecretString::from(TOKEN.to_owned())),
         };
-        let bound = Api::bind(settings, flow.clone(), loops.status()).await.unwrap();
+        let bound = Api::bind(settings, flow.clone(), status).await.unwrap();
         let addresses = bound.addresses();
         assert_eq!(addresses[0], format!("unix:{}", socket.display()));
         let stop = CancellationToken::new();
