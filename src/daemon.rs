@@ -85,7 +85,13 @@ impl Daemon {
 
     /// Completes when it must not go on, with the reason.
     pub async fn fatal(&mut self) -> String {
-        self.loops.fatal().await
+        tokio::select! {
+            reason = self.loops.fatal() => reason,
+            ended = &mut self.api => match ended {
+                Ok(()) => "the API has ended".to_owned(),
+                Err(error) => format!("the API broke off: {error}"),
+            },
+        }
     }
 
     /// Finishes what is under way, and closes the ledger.
