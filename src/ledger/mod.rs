@@ -2,14 +2,16 @@
 
 mod attempts;
 mod backup;
-mod books;
+mod cases;
 mod chain;
 mod deposits;
 mod export;
 mod history;
+mod invoices;
 mod open;
 mod outbox;
 mod record;
+mod runs;
 mod verify;
 mod writer;
 
@@ -21,13 +23,15 @@ use tokio::sync::watch;
 
 pub use attempts::{Attempt, LostAttempt};
 pub use backup::BackupReport;
-pub use books::{Case, CaseAct, Credited, InvoiceRow, NewCase, RunFigures, Totals};
+pub use cases::{Case, CaseAct, NewCase};
 pub use deposits::{Listing, Story, StoryCall, StoryMail, StoryPosting};
 pub use export::{DepositLine, Entries, EntryLine, Period};
 pub use history::EventRow;
+pub use invoices::{Credited, InvoiceRow};
 pub use open::{Access, Settings};
 pub use outbox::{Delivery, MailRow, OwedMail};
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
+pub use runs::{RunFigures, Totals};
 pub use verify::{Finding, Verification};
 
 /// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.

@@ -1,0 +1,278 @@
+//! The differences with the upstream as cases: each with both figures, an age, and a life.
+
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::record::{Notice, Write};
+use super::{Error, Ledger, Result};
+use crate::domain::event::EventName;
+use crate::domain::ids::DepositId;
+use crate::domain::reconcile::Difference;
+use crate::domain::time::Timestamp;
+
+/// A difference with a life.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Case {
+    /// Its number.
+    pub id: i64,
+    /// Kind and subject.
+    #[serde(skip)]
+    pub key: String,
+    /// What kind.
+    pub kind: String,
+    /// About which deposit.
+    pub deposit_id: Option<String>,
+    /// About which order.
+    pub order_id: Option<String>,
+    /// Our figure.
+    pub expected: String,
+    /// The upstream's.
+    pub found: String,
+    /// When it was first seen.
+    pub opened_at: String,
+    /// In how many runs in a row.
+    pub seen_runs: i64,
+    /// When it was mailed.
+    pub told_at: Option<String>,
+    /// What a person said of it.
+    pub explained: Option<String>,
+    /// When it ended.
+    pub closed_at: Option<String>,
+    /// Who ended it: `run` or `person`.
+    pub closed_by: Option<String>,
+    /// Why it ended.
+    pub resolution: Option<String>,
+}
+
+/// A case that a run opens.
+#[derive(Debug, Clone)]
+pub struct NewCase {
+    /// What does not agree.
+    pub difference: Difference,
+    /// Whether it is mailed right away.
+    pub told: bool,
+}
+
+/// What a run, or a person, does to a case.
+#[derive(Debug, Clone)]
+pub enum CaseAct {
+    /// First seen.
+    Open(NewCase),
+    /// Seen again, perhaps with other figures.
+    Seen {
+        /// Which.
+        id: i64,
+        /// Our figure now.
+        expected: String,
+        /// The upstream's now.
+        found: String,
+    },
+    /// It has been mailed.
+    Told(i64),
+    /// A person has explained it; it stays open.
+    Explain(i64, String),
+    /// It has ended.
+    Close {
+        /// Which.
+        id: i64,
+        /// By a person, or by a run that found it gone.
+        by_person: bool,
+        /// Why.
+        resolution: String,
+    },
+}
+
+impl Ledger {
+    /// Cases, open ones first, newest first within; only open ones unless `closed` too.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn cases(&self, closed: bool) -> Result<Vec<Case>> {
+        sqlx::query_as!(
+            Case,
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
+                      closed_at, closed_by, resolution
+               FROM discrepancy WHERE closed_at IS NULL OR ? ORDER BY closed_at IS NOT NULL, id DESC"#,
+            closed
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// One case.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn case(&self, id: i64) -> Result<Option<Case>> {
+        sqlx::query_as!(
+            Case,
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
+                      closed_at, closed_by, resolution
+               FROM discrepancy WHERE id = ?"#,
+            id
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// The last case of a key, open or closed.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn last_case(&self, key: &str) -> Result<Option<Case>> {
+        sqlx::query_as!(
+            Case,
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
+                      closed_at, closed_by, resolution
+               FROM discrepancy WHERE key = ? ORDER BY id DESC LIMIT 1"#,
+            key
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// One deposit's cases, oldest first.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn cases_of(&self, deposit: DepositId) -> Result<Vec<Case>> {
+        let id = deposit.to_string();
+        sqlx::query_as!(
+            Case,
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
+                      closed_at, closed_by, resolution
+               FROM discrepancy WHERE deposit_id = ? ORDER BY id"#,
+            id
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// Changes cases, and writes the events that tell of it, in one transaction. Gives the number of each case.
+    ///
+    /// # Errors
+    /// Whatever the disk says; nothing is written then.
+    pub async fn keep_cases(
+        &self,
+        acts: Vec<CaseAct>,
+        now: Timestamp,
+        tell: impl Fn(&Case, &CaseAct) -> Option<(EventName, Vec<String>)> + Send + 'static,
+    ) -> Result<Vec<i64>> {
+        let shared = std::sync::Arc::clone(&self.shared);
+        self.writer()?
+            .run(move |connection| {
+                Box::pin(async move {
+                    let mut transaction = connection
+                        .begin_with("BEGIN IMMEDIATE")
+                        .await
+                        .map_err(Error::database("locked for writing"))?;
+                    let mut notices = Vec::new();
+                    let mut ids = Vec::with_capacity(acts.len());
+                    for act in &acts {
+                        let id = apply(&mut transaction, act, now).await?;
+                        let case = read_case(&mut transaction, id).await?;
+                        ids.push(id);
+                        if let Some((name, mail_to)) = tell(&case, act) {
+                            let facts = serde_json::to_value(&case)
+                                .map_err(|error| Error::Unreadable(error.to_string()))?;
+                            let reason = case.resolution.clone().or_else(|| case.explained.clone());
+                            notices.push(Notice { name, at: now, reason, facts, mail_to });
+                        }
+                    }
+                    let notices: Vec<&Notice> = notices.iter().collect();
+                    let writes: [&Write; 0] = [];
+                    let (_, head) =
+                        super::record::write_in(&mut transaction, &shared, &writes, &notices).await?;
+                    transaction.commit().await.map_err(Error::database("committed"))?;
+                    if let Some(head) = head {
+                        shared.head.send_replace(head);
+                    }
+                    Ok(ids)
+                })
+            })
+            .await
+    }
+}
+
+async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp) -> Result<i64> {
+    let now = now.to_string();
+    let written = Error::database("written");
+    match act {
+        CaseAct::Open(NewCase { difference, told }) => {
+            let told_at = told.then_some(now.as_str());
+            let (key, kind) = (difference.key(), difference.kind.as_str());
+            let deposit_id = difference.deposit_id.map(|id| id.to_string());
+            sqlx::query_scalar!(
+                r#"INSERT INTO discrepancy (key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?) RETURNING id AS "id!""#,
+                key,
+                kind,
+                deposit_id,
+                difference.order_id,
+                difference.expected,
+                difference.found,
+                now,
+                told_at
+            )
+            .fetch_one(connection)
+            .await
+            .map_err(written)
+        }
+        CaseAct::Seen { id, expected, found } => {
+            sqlx::query!(
+                "UPDATE discrepancy SET expected = ?, found = ?, seen_runs = seen_runs + 1 WHERE id = ?",
+                expected,
+                found,
+                id
+            )
+            .execute(connection)
+            .await
+            .map_err(written)?;
+            Ok(*id)
+        }
+        CaseAct::Told(id) => {
+            sqlx::query!("UPDATE discrepancy SET told_at = ? WHERE id = ?", now, id)
+                .execute(connection)
+                .await
+                .map_err(written)?;
+            Ok(*id)
+        }
+        CaseAct::Explain(id, note) => {
+            sqlx::query!("UPDATE discrepancy SET explained = ? WHERE id = ?", note, id)
+                .execute(connection)
+                .await
+                .map_err(written)?;
+            Ok(*id)
+        }
+        CaseAct::Close { id, by_person, resolution } => {
+            let by = if *by_person { "person" } else { "run" };
+            sqlx::query!(
+                "UPDATE discrepancy SET closed_at = ?, closed_by = ?, resolution = ? WHERE id = ? AND closed_at IS NULL",
+                now,
+                by,
+                resolution,
+                id
+            )
+            .execute(connection)
+            .await
+            .map_err(written)?;
+            Ok(*id)
+        }
+    }
+}
+
+async fn read_case(connection: &mut SqliteConnection, id: i64) -> Result<Case> {
+    sqlx::query_as!(
+        Case,
+        r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
+                  closed_at, closed_by, resolution
+           FROM discrepancy WHERE id = ?"#,
+        id
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(Error::database("read"))
+}

@@ -1,0 +1,176 @@
+//! What each reconciliation found: its figures, its report, and the little that is remembered between runs.
+
+use super::record::json;
+use super::{Error, Ledger, Result};
+use crate::domain::time::Timestamp;
+
+/// Sums over the whole ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Booked here, each deposit rounded to the cent.
+    pub credited_here_cents: i64,
+    /// Credited invoices that are no deposit of ours.
+    pub credited_elsewhere_cents: i64,
+    /// All invoices that were credited, ours with other words now (a refund, a short payment) as they are booked.
+    pub credited_invoices_cents: i64,
+}
+
+/// The figures of one good run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RunFigures {
+    /// The upstream's balance.
+    pub balance_cents: i64,
+    /// The upstream's total of top-ups.
+    pub total_charges_cents: i64,
+    /// Our journal's.
+    pub credited_here_cents: i64,
+    /// By others, with the baseline.
+    pub credited_elsewhere_cents: i64,
+    /// What the total held before the first run.
+    pub baseline_cents: i64,
+    /// What is left unexplained.
+    pub difference_cents: i64,
+}
+
+impl Ledger {
+    /// The sums that the identity is made of, without the baseline.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn totals(&self) -> Result<Totals> {
+        let row = sqlx::query!(
+            r#"SELECT (SELECT coalesce(sum((amount_booked_micros + 5000) / 10000), 0) FROM deposit
+                       WHERE settled_at IS NOT NULL) AS "here!: i64",
+                      (SELECT coalesce(sum(amount_cents), 0) FROM invoice
+                       WHERE credited = 1 AND deposit_id IS NULL) AS "elsewhere!: i64",
+                      (SELECT coalesce(sum(CASE WHEN i.credited = 1 THEN i.amount_cents
+                                                ELSE (d.amount_booked_micros + 5000) / 10000 END), 0)
+                       FROM invoice i LEFT JOIN deposit d ON d.id = i.deposit_id
+                       WHERE i.credited = 1 OR d.settled_at IS NOT NULL) AS "invoices!: i64""#
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        Ok(Totals {
+            credited_here_cents: row.here,
+            credited_elsewhere_cents: row.elsewhere,
+            credited_invoices_cents: row.invoices,
+        })
+    }
+
+    /// The last good run, if there was one: when, and its figures.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn last_good_run(&self) -> Result<Option<(Timestamp, RunFigures)>> {
+        let row = sqlx::query!(
+            r#"SELECT at, balance_cents AS "balance!", total_charges_cents AS "total!", credited_here_cents AS "here!",
+                      credited_elsewhere_cents AS "elsewhere!", baseline_cents AS "baseline!", difference_cents AS "difference!"
+               FROM reconciliation WHERE ok = 1 ORDER BY id DESC LIMIT 1"#
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        row.map(|row| {
+            let at = Timestamp::parse(&row.at).map_err(|error| Error::Unreadable(error.to_string()))?;
+            let figures = RunFigures {
+                balance_cents: row.balance,
+                total_charges_cents: row.total,
+                credited_here_cents: row.here,
+                credited_elsewhere_cents: row.elsewhere,
+                baseline_cents: row.baseline,
+                difference_cents: row.difference,
+            };
+            Ok((at, figures))
+        })
+        .transpose()
+    }
+
+    /// The last run's report, good or void.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn last_report(&self) -> Result<Option<serde_json::Value>> {
+        let row = sqlx::query!("SELECT report FROM reconciliation ORDER BY id DESC LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+        row.map(|row| serde_json::from_str(&row.report).map_err(|error| Error::Unreadable(error.to_string())))
+            .transpose()
+    }
+
+    /// Writes a run: its figures (`None`: void, for the reason given), its report.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn keep_run(
+        &self,
+        at: Timestamp,
+        figures: Option<RunFigures>,
+        error: Option<String>,
+        report: &serde_json::Value,
+    ) -> Result<()> {
+        let (at, report, ok) = (at.to_string(), json(report)?, figures.is_some());
+        self.writer()?.run(move |connection| {
+            Box::pin(async move {
+                let figures = figures.as_ref();
+                let balance = figures.map(|f| f.balance_cents);
+                let total = figures.map(|f| f.total_charges_cents);
+                let here = figures.map(|f| f.credited_here_cents);
+                let elsewhere = figures.map(|f| f.credited_elsewhere_cents);
+                let baseline = figures.map(|f| f.baseline_cents);
+                let difference = figures.map(|f| f.difference_cents);
+                sqlx::query!(
+                    r#"INSERT INTO reconciliation (at, ok, error, balance_cents, total_charges_cents, credited_here_cents,
+                           credited_elsewhere_cents, baseline_cents, difference_cents, report)
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"#,
+                    at,
+                    ok,
+                    error,
+                    balance,
+                    total,
+                    here,
+                    elsewhere,
+                    baseline,
+                    difference,
+                    report
+                )
+                .execute(connection)
+                .await
+                .map(|_| ())
+                .map_err(Error::database("written"))
+            })
+        }).await
+    }
+
+    /// Something small to remember across restarts.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn remember(&self, key: &'static str, value: String) -> Result<()> {
+        self.writer()?.run(move |connection| {
+            Box::pin(async move {
+                sqlx::query!(
+                    "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                    key,
+                    value
+                )
+                .execute(connection)
+                .await
+                .map(|_| ())
+                .map_err(Error::database("written"))
+            })
+        }).await
+    }
+
+    /// What was remembered.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn recall(&self, key: &str) -> Result<Option<String>> {
+        sqlx::query_scalar!("SELECT value FROM meta WHERE key = ?", key)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::database("read"))
+    }
+}
