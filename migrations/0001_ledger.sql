@@ -270,3 +270,8 @@ CREATE VIEW accounting_balance_history AS
 SELECT at, balance_cents, total_charges_cents, credited_here_cents, credited_elsewhere_cents, difference_cents,
        baseline_cents
 FROM reconciliation WHERE ok = 1;
+
+CREATE VIEW accounting_mails AS
+SELECT o.id, e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts, o.created_at AS owed_at, o.sent_at,
+       o.last_error
+FROM outbox o JOIN event e ON e.seq = o.event_seq;

@@ -76,7 +76,7 @@ impl From<&Deposit> for DepositObject {
             amount_requested: request.amount.as_str().to_owned(),
             amount_usd: wallet.map(|wallet| wallet.amount_usd.as_str().to_owned()),
             amount_usd_micros: wallet
-                .and_then(|wallet| wallet.amount_usd.to_usd_micros())
+                .and_then(|wallet| wallet.amount_usd.to_usd_micros_floor())
                 .map(|micros| micros.get()),
             amount_crypto: wallet.map(|wallet| wallet.amount_crypto.as_str().to_owned()),
             amount_booked: booked.map(|micros| micros.to_string()),

@@ -152,6 +152,14 @@ impl Amount {
         micros.is_integer().then(|| i64::try_from(micros).ok()).flatten().map(UsdMicros)
     }
 
+    /// The amount in whole millionths of a dollar, anything finer cut off; `None` when it is too large for the books.
+    /// For figures of the upstream that the books cannot hold digit for digit: the text is kept beside them.
+    #[must_use]
+    pub fn to_usd_micros_floor(&self) -> Option<UsdMicros> {
+        let cut = self.value.round_dp_with_strategy(6, rust_decimal::RoundingStrategy::ToZero);
+        i64::try_from(cut.checked_mul(Decimal::from(1_000_000))?).ok().map(UsdMicros)
+    }
+
     /// The amount without trailing zeros, so that `5.10` and `5.1` are one request.
     #[must_use]
     pub fn canonical(&self) -> String {
@@ -242,6 +250,9 @@ mod tests {
         assert_eq!(Amount::parse("5.15").unwrap().to_usd_micros(), Some(UsdMicros::new(5_150_000)));
         assert_eq!(Amount::parse("5.00000000").unwrap().to_usd_micros(), Some(UsdMicros::new(5_000_000)));
         assert_eq!(Amount::parse("0.0000001").unwrap().to_usd_micros(), None);
+        let fine = Amount::parse("5.1234567").unwrap();
+        assert_eq!(fine.to_usd_micros_floor(), Some(UsdMicros::new(5_123_456)));
+        assert_eq!(Amount::parse(&"9".repeat(28)).unwrap().to_usd_micros_floor(), None);
         assert_eq!(Amount::parse(&"9".repeat(28)).unwrap().to_usd_micros(), None);
         assert_eq!(UsdMicros::new(5_000_000).to_string(), "5.00");
         assert_eq!(UsdMicros::new(-125_000).to_string(), "-0.125");

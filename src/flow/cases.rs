@@ -66,6 +66,7 @@ pub(super) async fn keep(flow: &Flow, acts: Vec<CaseAct>) -> ledger::Result<Vec<
                 CaseAct::Open(_) | CaseAct::Seen { .. } => None,
                 CaseAct::Explain(..) => Some((EventName::DiscrepancyExplained, Vec::new())),
                 // Who never heard of it need not hear that it is gone.
+                CaseAct::Close { by_person: false, .. } if case.told_at.is_none() => None,
                 CaseAct::Close { .. } if case.told_at.is_none() => {
                     Some((EventName::DiscrepancyClosed, Vec::new()))
                 }

@@ -10,7 +10,7 @@ use merge::{keep_changed, merge};
 use serde::Serialize;
 
 use super::{Flow, adopt, advance, cases};
-use crate::domain::reconcile::{self as rules, Difference};
+use crate::domain::reconcile::{self as rules, Difference, Kind};
 use crate::domain::report::{Balance, Invoice};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Case, CaseAct, NewCase, RunFigures};
@@ -105,8 +105,10 @@ async fn run(flow: &Flow, at: Timestamp) -> Result<Report, Failed> {
     let corrected = correct(flow, &figures, &found).await?;
     let mut acts_before = Vec::new();
     if corrected {
-        // What was wrong is told before it is said to be mended.
+        // What was wrong is kept as a case before it is mended; what it had led to elsewhere is gone with it.
         acts_before = acts(flow, &found, &figures, at).await?;
+        let mended = |act: &CaseAct| matches!(act, CaseAct::Open(new) if new.difference.kind == Kind::AmountMismatch);
+        acts_before.retain(mended);
         figures = identity(flow, fetched.balance, first).await?;
         found = differences(flow, &figures, &abandoned).await?;
     }

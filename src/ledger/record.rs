@@ -266,7 +266,7 @@ fn row_of(write: &Write) -> Result<DepositRow<'_>> {
         address: wallet.map(|wallet| wallet.address.as_str()),
         link_id: wallet.and_then(|wallet| wallet.link_id()),
         amount_usd: wallet.map(|wallet| wallet.amount_usd.as_str()),
-        amount_usd_micros: wallet.and_then(|wallet| wallet.amount_usd.to_usd_micros()),
+        amount_usd_micros: wallet.and_then(|wallet| wallet.amount_usd.to_usd_micros_floor()),
         amount_crypto: wallet.map(|wallet| wallet.amount_crypto.as_str()),
         expire_at: wallet.map(|wallet| wallet.expire_at.to_seconds_text()),
         wallet_created_at: wallet.map(|wallet| wallet.created_at),

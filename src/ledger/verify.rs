@@ -280,7 +280,13 @@ async fn verify_balances(
         let sum = sums.remove(&(row.account.clone(), row.commodity.clone())).unwrap_or_default();
         let held = Decimal::from_str_exact(&row.balance).ok();
         if held != Some(sum.0) || row.balance_micros != sum.1 {
-            let what = format!("it says {}, its postings add up to {}", row.balance, sum.0.normalize());
+            let what = format!(
+                "it says {} ({} micros), its postings add up to {} ({} micros)",
+                row.balance,
+                row.balance_micros,
+                sum.0.normalize(),
+                sum.1
+            );
             found.find("account_balance", format!("{} {}", row.account, row.commodity), what);
         }
     }
@@ -381,7 +387,7 @@ async fn verify_dollars(view: &mut SqliteConnection, found: &mut Verification) -
     .fetch(view);
     while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
         let amount = crate::domain::money::Amount::parse(&row.amount_usd).ok();
-        let micros = amount.and_then(|amount| amount.to_usd_micros()).map(UsdMicros::get);
+        let micros = amount.and_then(|amount| amount.to_usd_micros_floor()).map(UsdMicros::get);
         if micros != row.amount_usd_micros {
             found.find("deposit", row.id, "amount_usd_micros is not amount_usd");
         }

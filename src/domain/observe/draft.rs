@@ -153,6 +153,11 @@ impl Draft {
                 }
             },
         };
+        let figures = [report.payment_amount_usd.as_ref(), report.amount_usd.as_ref()];
+        if figures.into_iter().flatten().any(|figure| figure.to_usd_micros_floor().is_none()) {
+            self.flag(ReviewKind::Passing, "a figure in US dollars is too large for the books".to_owned());
+            return;
+        }
         let held = self.facts.booked.is_some() && self.facts.refunded_at.is_none();
         let cancelled = self.status_before() == Some(Status::Cancel);
         match transition(self.facts.state, status, held, cancelled) {
@@ -255,7 +260,7 @@ impl Draft {
     }
 
     fn short_credit(&self, report: &OrderReport) -> Option<Booked> {
-        let usd = report.payment_amount_usd.as_ref()?.to_usd_micros()?;
+        let usd = report.payment_amount_usd.as_ref()?.to_usd_micros_floor()?;
         let crypto = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
         (usd > UsdMicros::ZERO).then_some(Booked {
             usd,
@@ -273,7 +278,7 @@ impl Draft {
         };
         let stated = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
         let crypto = stated.or_else(|| (status == Status::Paid).then(|| wallet.amount_crypto.clone()));
-        let usd = figure.to_usd_micros()?;
+        let usd = figure.to_usd_micros_floor()?;
         Some(Booked { usd, crypto, source, correction: UsdMicros::ZERO })
     }
 
@@ -403,6 +408,9 @@ fn wallet_of(report: &OrderReport, asset: Asset, now: Timestamp) -> Result<Walle
         return Err(reason);
     }
     let missing = |what: &str| format!("the upstream's answer has no {what}");
+    if report.amount_usd.as_ref().is_some_and(|figure| figure.to_usd_micros_floor().is_none()) {
+        return Err("the upstream's amountInUSD is too large for the books".to_owned());
+    }
     Ok(Wallet {
         order_id: report.order_id.clone().ok_or_else(|| missing("order_id"))?,
         address: report.address.clone().ok_or_else(|| missing("to_address"))?,

@@ -167,6 +167,19 @@ fn over_is_booked_by_a_new_entry_when_the_figure_grows() {
 }
 
 #[test]
+fn figures_too_fine_for_the_books_are_cut_and_figures_too_large_move_nothing() {
+    let mut fine = report(Some("paid"));
+    fine.payment_amount_usd = Some(amount("5.1234567"));
+    let step = awaiting().observe(Observation::Looked(Box::new(fine)), start(), &POLICY).unwrap();
+    assert_eq!(step.deposit.facts.booked.unwrap().total().get(), 5_123_456);
+    let mut large = report(Some("paid"));
+    large.payment_amount_usd = Some(amount(&"9".repeat(28)));
+    let step = awaiting().observe(Observation::Looked(Box::new(large)), start(), &POLICY).unwrap();
+    assert_eq!(step.deposit.facts.state, State::AwaitingPayment);
+    assert!(step.deposit.facts.review.is_some());
+}
+
+#[test]
 fn only_a_successful_look_past_deadline_and_grace_expires() {
     let deposit = awaiting();
     for (minutes, state) in [(59, State::AwaitingPayment), (74, State::AwaitingPayment), (75, State::Expired)]
