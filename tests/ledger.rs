@@ -82,6 +82,27 @@ async fn the_same_step_written_again_changes_nothing() {
 }
 
 #[tokio::test]
+async fn one_forbidden_step_holds_up_no_other() {
+    let house = House::new().await;
+    let (bad, good) = (house.wallet("25").await, house.wallet("26").await);
+    let policy = house.flow.settings.policy;
+    let paid = |deposit: &depositd::domain::deposit::Deposit| {
+        let report = depositd::domain::report::OrderReport {
+            status: Some("paid".to_owned()),
+            ..depositd::domain::report::OrderReport::default()
+        };
+        let observation = depositd::domain::observe::Observation::Looked(Box::new(report));
+        deposit.clone().observe(observation, house.flow.clock.now(), &policy).unwrap()
+    };
+    let mut wrong = paid(&bad);
+    wrong.deposit.facts.booked = None;
+    let recorded = house.flow.ledger.record(vec![wrong.into(), paid(&good).into()]).await.unwrap();
+    assert!(matches!(recorded.as_slice(), [Recorded::Forbidden(_), Recorded::Written]), "{recorded:?}");
+    assert_eq!(house.read(&bad).await.facts, bad.facts);
+    house.prove().await;
+}
+
+#[tokio::test]
 async fn the_past_is_append_only_in_sql_itself() {
     let house = lived_in().await;
     for statement in [

@@ -27,12 +27,16 @@ pub use review::{ReviewError, review};
 use tokio::sync::Notify;
 
 use crate::clock::SharedClock;
-use crate::domain::event::EventName;
+use crate::domain::deposit::State;
+use crate::domain::event::{EventName, Step};
 use crate::domain::ids::DepositId;
-use crate::domain::poll::Policy;
+use crate::domain::poll::{Due, Policy, Urgency};
 use crate::ledger::{self, EvidenceNote, Ledger, Notice, Recorded, Write};
 use crate::notifier::{Mailer, Rules};
 use crate::upstream::{Evidence, Upstream};
+
+/// How long a step that the ledger forbids is put off.
+const PUT_OFF: Duration = Duration::from_mins(5);
 
 /// What the story is told with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,11 +176,34 @@ impl Flow {
                 );
             }
         }
+        let news = |write: &Write| !write.step.events.is_empty();
+        let again: Vec<Option<Write>> =
+            writes.iter().map(|write| news(write).then(|| self.put_off(write))).collect();
         let recorded = self.ledger.record(writes).await?;
         if owed {
             self.wakers.deliver.notify_one();
         }
+        let mut put_off = Vec::new();
+        for (outcome, again) in recorded.iter().zip(again) {
+            if let (Recorded::Forbidden(why), Some(again)) = (outcome, again) {
+                tracing::error!(deposit.id = %again.step.deposit.id, "a step was forbidden by the ledger: {why}");
+                put_off.push(again);
+            }
+        }
+        if !put_off.is_empty() {
+            self.ledger.record(put_off).await?;
+        }
         Ok(recorded)
+    }
+
+    /// The same deposit in the queue a while later, for a step that must not be taken: it is tried again, and logged
+    /// again, without holding up anything else.
+    fn put_off(&self, write: &Write) -> Write {
+        let first = write.step.events.first();
+        let unborn = first.is_some_and(|event| event.from == Some(State::Requested));
+        let urgency = if unborn { Urgency::Create } else { Urgency::Watch };
+        let at = self.clock.now().plus(PUT_OFF);
+        Write::from(Step { due: Some(Due { at, urgency }), events: Vec::new(), ..write.step.clone() })
     }
 
     /// Writes an event of the whole account and owes its mails.

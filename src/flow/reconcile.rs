@@ -107,7 +107,8 @@ async fn run(flow: &Flow, at: Timestamp) -> Result<Report, Failed> {
     if corrected {
         // What was wrong is kept as a case before it is mended; what it had led to elsewhere is gone with it.
         acts_before = acts(flow, &found, &figures, at).await?;
-        let mended = |act: &CaseAct| matches!(act, CaseAct::Open(new) if new.difference.kind == Kind::AmountMismatch);
+        let mended =
+            |act: &CaseAct| matches!(act, CaseAct::Open(new) if new.difference.kind == Kind::AmountMismatch);
         acts_before.retain(mended);
         figures = identity(flow, fetched.balance, first).await?;
         found = differences(flow, &figures, &abandoned).await?;

@@ -123,6 +123,8 @@ pub enum Recorded {
     Written,
     /// The deposit had changed meanwhile; nothing was written. Look again.
     Conflict,
+    /// A rule of the ledger forbids it, in these words; nothing was written. A fault of ours: a person must look.
+    Forbidden(String),
 }
 
 impl Ledger {

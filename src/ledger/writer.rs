@@ -163,12 +163,50 @@ async fn write_group(
         Err(_) if !alone => {
             for batch in group {
                 let one = [batch];
-                let outcome = write_batches(connection, shared, identity, &one).await;
+                let outcome = match write_batches(connection, shared, identity, &one).await {
+                    Err(error) => write_singly(connection, shared, &one, error).await,
+                    written => written,
+                };
                 answer(one, outcome);
             }
         }
-        outcome => answer(group, outcome),
+        Err(error) => {
+            let outcome = write_singly(connection, shared, &group, error).await;
+            answer(group, outcome);
+        }
+        written => answer(group, written),
     }
+}
+
+/// Where a rule of the ledger forbids a step, the steps it came with are written without it. Any other error is the
+/// disk's, and everybody's.
+async fn write_singly(
+    connection: &mut SqliteConnection,
+    shared: &Shared,
+    batches: &[Batch],
+    error: Error,
+) -> Result<Vec<Recorded>> {
+    let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
+    if !is_forbidden(&error) || writes.is_empty() {
+        return Err(error);
+    }
+    let mut recorded = Vec::with_capacity(writes.len());
+    for write in writes {
+        match record::write(connection, shared, &[write], &[]).await {
+            Ok(outcome) => recorded.extend(outcome),
+            Err(error) if is_forbidden(&error) => recorded.push(Recorded::Forbidden(error.chain())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(recorded)
+}
+
+/// True where a constraint or a trigger said no (SQLITE_CONSTRAINT and its extended codes).
+fn is_forbidden(error: &Error) -> bool {
+    let Error::Database { source, .. } = error else { return false };
+    let code =
+        source.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == 19)
 }
 
 async fn write_batches(
