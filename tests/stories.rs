@@ -333,6 +333,27 @@ async fn foreign_top_ups_are_explained_and_differences_become_cases() {
 }
 
 #[tokio::test]
+async fn a_person_may_say_that_the_invoice_is_right() {
+    let house = House::new().await;
+    house.reconcile().await;
+    let deposit = house.wallet("50").await;
+    let order = house.order(&deposit);
+    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    let figures = Figures { invoice_cents: Some(4_900), ..Figures::default() };
+    house.simulator.act(&order, Act::SetFigures(figures)).unwrap();
+    house.look().await;
+    let report = house.reconcile().await;
+    assert_eq!(report.cases.len(), 1, "the total bears out the books, not the invoice: {report:?}");
+    let case = report.cases[0].id;
+    assert!(flow::correct_case(&house.flow, case, " ").await.is_err(), "an empty note says nothing");
+    let closed = flow::correct_case(&house.flow, case, "support confirms 49.00").await.unwrap();
+    assert_eq!(closed.closed_by.as_deref(), Some("person"));
+    assert_eq!(house.sql("SELECT amount_booked FROM accounting_deposits"), "49.00");
+    assert!(flow::correct_case(&house.flow, case, "again").await.is_err(), "it is closed");
+    assert_eq!(house.prove().await.transactions, 2);
+}
+
+#[tokio::test]
 async fn a_void_run_changes_nothing_and_a_drift_stands_until_it_is_gone() {
     let house = House::new().await;
     house.reconcile().await;

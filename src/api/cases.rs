@@ -79,6 +79,18 @@ pub(super) async fn close(
     answer(&desk, id, said).await
 }
 
+/// `POST /v1/cases/{id}/correct`
+pub(super) async fn correct(
+    State(desk): State<SharedDesk>,
+    Name(name): Name,
+    body: Raw,
+) -> Result<Json<Case>, Problem> {
+    let (id, note) = (number(&name)?, note(&body)?);
+    let own = Arc::clone(&desk);
+    let said = whole(async move { flow::correct_case(&own.flow, id, &note).await }).await?;
+    answer(&desk, id, said).await
+}
+
 fn note(body: &Raw) -> Result<String, Problem> {
     body.fields(&["note"])?.needed_text("note")
 }

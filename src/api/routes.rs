@@ -32,6 +32,7 @@ fn table() -> Vec<Route> {
         ("GET", "/v1/cases/{id}", get(cases::show)),
         ("POST", "/v1/cases/{id}/explain", post(cases::explain)),
         ("POST", "/v1/cases/{id}/close", post(cases::close)),
+        ("POST", "/v1/cases/{id}/correct", post(cases::correct)),
         ("GET", "/v1/mails", get(upkeep::mails)),
         ("POST", "/v1/mails/retry", post(upkeep::retry)),
         ("POST", "/v1/mails/test", post(upkeep::test)),

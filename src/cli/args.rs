@@ -261,6 +261,10 @@ pub(super) enum CasesCommand {
     #[command(after_help = "Example:
   depositd cases close 3 --note 'credited by hand on 2026-05-30, ticket 4711'")]
     Close(NoteArgs),
+    /// Book an amount_mismatch as the invoice says, by a new entry, and close it
+    #[command(after_help = "Example:
+  depositd cases correct 3 --note 'support confirms 49.00'")]
+    Correct(NoteArgs),
 }
 
 /// A case and what a person says of it.

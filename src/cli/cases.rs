@@ -11,13 +11,14 @@ use super::out::{Out, Paint, say};
 use super::review::said;
 use super::table::{Cell, Table, cut, facts, short_time};
 
-/// Lists, shows, explains or closes.
+/// Lists, shows, explains, closes or corrects.
 pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> Outcome {
     match command {
         CasesCommand::List { all } => list(context, all).await,
         CasesCommand::Show { id } => show(context, id).await,
         CasesCommand::Explain(args) => act(context, args, "explain", "explained; it stays open").await,
         CasesCommand::Close(args) => act(context, args, "close", "closed").await,
+        CasesCommand::Correct(args) => act(context, args, "correct", "corrected and closed").await,
     }
 }
 

@@ -1,9 +1,12 @@
-//! What a person says of a difference: explained, or closed.
+//! What a person says of a difference: explained, closed, or right.
 
 use super::Flow;
 use super::review::checked;
-use crate::domain::event::EventName;
-use crate::ledger::{self, Case, CaseAct};
+use crate::domain::event::{EventName, Step};
+use crate::domain::money::Amount;
+use crate::domain::observe::Observation;
+use crate::domain::reconcile::Kind;
+use crate::ledger::{self, Case, CaseAct, Recorded, Write};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,41 @@ pub async fn explain_case(flow: &Flow, id: i64, note: &str) -> Result<Case, Case
 /// [`CaseError`]; nothing has happened then.
 pub async fn close_case(flow: &Flow, id: i64, note: &str) -> Result<Case, CaseError> {
     act(flow, id, note, |resolution| CaseAct::Close { id, by_person: true, resolution }).await
+}
+
+/// Books what the invoice of an `amount_mismatch` says, by a new entry, because a person says so; closes the case.
+///
+/// # Errors
+/// [`CaseError`]; nothing has happened then.
+pub async fn correct_case(flow: &Flow, id: i64, note: &str) -> Result<Case, CaseError> {
+    let note = checked(note).map_err(CaseError::Refused)?;
+    let case = flow.ledger.case(id).await?.ok_or(CaseError::Unknown(id))?;
+    let refused = |why: &str| CaseError::Refused(format!("case {id} {why}"));
+    if let Some(closed_at) = &case.closed_at {
+        return Err(refused(&format!("has been closed since {closed_at}")));
+    }
+    if case.kind != Kind::AmountMismatch.as_str() {
+        return Err(refused("is no amount_mismatch: there is no figure to book"));
+    }
+    let credited = case.found.parse::<Amount>().ok().and_then(|found| found.to_usd_micros());
+    let credited = credited.ok_or_else(|| refused("names no figure that can be booked"))?;
+    let deposit = match &case.deposit_id {
+        Some(deposit) => flow.ledger.find(deposit).await?,
+        None => None,
+    };
+    let deposit = deposit.ok_or_else(|| refused("names no deposit"))?;
+    let due = flow.ledger.due_of(deposit.id).await?;
+    let observation = Observation::Corrected { credited, reason: format!("a person says so: {note}") };
+    let step = deposit
+        .observe(observation, flow.clock.now(), &flow.settings.policy)
+        .map_err(|error| refused(&error.to_string()))?;
+    let recorded = flow.record(vec![Write::from(Step { due, ..step })]).await?;
+    if recorded.first() != Some(&Recorded::Written) {
+        return Err(refused("could not be booked: the deposit has just changed; try again"));
+    }
+    let resolution = format!("booked as invoiced: {note}");
+    keep(flow, vec![CaseAct::Close { id, by_person: true, resolution }]).await?;
+    flow.ledger.case(id).await?.ok_or(CaseError::Unknown(id))
 }
 
 async fn act(

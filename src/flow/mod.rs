@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use advance::{Advanced, advance};
-pub use cases::{CaseError, close_case, explain_case};
+pub use cases::{CaseError, close_case, correct_case, explain_case};
 pub use create::{Created, create};
 pub use deliver::{Delivered, deliver};
 pub use digest::digest;
