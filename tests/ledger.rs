@@ -206,6 +206,21 @@ async fn a_lost_ledger_is_never_begun_afresh() {
 }
 
 #[tokio::test]
+async fn an_emptied_or_foreign_file_never_becomes_a_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    open(&path, Access::Write).await.unwrap().close().await.unwrap();
+    std::fs::write(&path, b"").unwrap();
+    assert!(matches!(open(&path, Access::Write).await, Err(Error::Missing { .. })), "emptied");
+    std::fs::write(&path, b"something else altogether").unwrap();
+    assert!(matches!(open(&path, Access::Write).await, Err(Error::Unreadable(_))), "no database");
+    std::fs::remove_file(&path).unwrap();
+    sqlite(&path, "CREATE TABLE theirs (x)").unwrap();
+    assert!(matches!(open(&path, Access::Write).await, Err(Error::Unreadable(_))), "another program's");
+    assert_eq!(sqlite(&path, "SELECT group_concat(name) FROM sqlite_master").unwrap(), "theirs");
+}
+
+#[tokio::test]
 async fn a_newer_file_is_refused_in_clear_words() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
@@ -222,7 +237,7 @@ async fn a_newer_file_is_refused_in_clear_words() {
 
 #[tokio::test]
 async fn a_file_that_is_deleted_replaced_or_rolled_back_is_trusted_no_more() {
-    for harm in ["deleted", "replaced", "rolled back"] {
+    for harm in ["deleted", "replaced", "rolled back", "overwritten", "emptied", "unlocked"] {
         let house = lived_in().await;
         let path = house.ledger_path();
         let copy = house.folder.path().join("old.db");
@@ -232,6 +247,13 @@ async fn a_file_that_is_deleted_replaced_or_rolled_back_is_trusted_no_more() {
         match harm {
             "deleted" => std::fs::remove_file(&path).unwrap(),
             "replaced" => std::fs::rename(&copy, &path).unwrap(),
+            "emptied" => std::fs::write(&path, b"").unwrap(),
+            "overwritten" => {
+                // In place, as `cp` does it, after the log was written back.
+                sqlite(&path, "PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+                std::fs::write(&path, vec![b'x'; 200_000]).unwrap();
+            }
+            "unlocked" => std::fs::remove_file(house.folder.path().join("ledger.db.lock")).unwrap(),
             _ => {
                 let restored = sqlite(&path, &format!(".restore {}", copy.display()));
                 assert!(restored.is_ok(), "{restored:?}");

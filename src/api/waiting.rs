@@ -10,7 +10,7 @@ use crate::domain::ids::DepositId;
 use crate::ledger::Ledger;
 
 /// How many may wait; whoever comes then is answered at once.
-const MOST: usize = 256;
+const MOST: usize = 1024;
 /// How many events are read at a time.
 const PAGE: u32 = 256;
 

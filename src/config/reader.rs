@@ -134,6 +134,11 @@ impl Layers {
     }
 
     /// A path, made absolute against the folder of whoever wrote it.
+    /// True where an environment variable gives the key.
+    pub(crate) fn is_in_environment(&self, key: &str) -> bool {
+        self.find(key).is_some_and(|found| found.in_environment)
+    }
+
     pub(crate) fn path(&self, key: &str) -> Result<Option<PathBuf>, Error> {
         let in_environment = self.find(key).is_some_and(|found| found.in_environment);
         let text = self.parsed(key, "a path in quotes", plain)?;

@@ -239,10 +239,18 @@ fn secret(
     credential: &'static str,
 ) -> Result<SecretSource, Error> {
     let (inline, place) = layers.secret(key).unzip();
-    let source = SecretSource { inline, file: layers.path(file_key)?, credential, key };
+    let mut source = SecretSource { inline, file: layers.path(file_key)?, credential, key };
     if let Some(place) = place.filter(|_| source.file.is_some()) {
-        let problem = format!("{} ({key} by {place})", source.given_twice());
-        return Err(layers.fault(file_key, problem));
+        // Given in two ways: the environment's overrides the file's, and in one place it is a contradiction.
+        let inline_in_environment = place.starts_with("DEPOSITD_");
+        match (inline_in_environment, layers.is_in_environment(file_key)) {
+            (true, false) => source.file = None,
+            (false, true) => source.inline = None,
+            _ => {
+                let problem = format!("{} ({key} by {place})", source.given_twice());
+                return Err(layers.fault(file_key, problem));
+            }
+        }
     }
     Ok(source)
 }

@@ -353,7 +353,7 @@ impl Lost {
             return None;
         }
         let asked = self.amount.to_usd_micros()?.get();
-        let apart = asked.abs_diff(report.amount_usd.as_ref()?.to_usd_micros()?.get());
+        let apart = asked.abs_diff(report.amount_usd.as_ref()?.to_usd_micros_floor()?.get());
         // CONTRACT.md, section 1: 5.15 asked, "5.00" answered; a coupon lowers it further.
         let share: u64 = if self.coupon { 2 } else { 20 };
         let allowed = asked.unsigned_abs().checked_div(share)?.max(250_000);

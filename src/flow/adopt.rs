@@ -21,7 +21,9 @@ pub(super) enum Search {
     Found,
     /// Nothing that could be its wallet.
     Nothing,
-    /// It cannot be said now.
+    /// Nothing yet, but an order that cannot be read now, or belongs to an attempt under way, may be its wallet.
+    Unsure,
+    /// The invoices cannot be had now.
     Inconclusive,
 }
 
@@ -43,29 +45,22 @@ pub(super) async fn search(flow: &Flow, deposit: Option<DepositId>) -> ledger::R
             return Ok(Search::Inconclusive);
         }
     };
-    let swept = match sweep(flow, &invoices, deposit).await? {
-        Ok(swept) => swept,
-        Err(error) => {
-            tracing::warn!("a strange order cannot be looked at: {error}");
-            return Ok(Search::Inconclusive);
-        }
-    };
+    let swept = sweep(flow, &invoices, deposit).await?;
     if deposit.is_some_and(|id| swept.adopted.contains(&id)) {
         return Ok(Search::Found);
     }
-    Ok(if swept.unsure { Search::Inconclusive } else { Search::Nothing })
+    Ok(if swept.unsure { Search::Unsure } else { Search::Nothing })
 }
 
-/// Claims strange orders for lost attempts. `current` is the deposit whose own round this is. The inner error is the
-/// upstream's: then nothing is known.
+/// Claims strange orders for lost attempts. `current` is the deposit whose own round this is.
 pub(super) async fn sweep(
     flow: &Flow,
     invoices: &[(String, Invoice)],
     current: Option<DepositId>,
-) -> ledger::Result<Result<Sweep, upstream::Error>> {
+) -> ledger::Result<Sweep> {
     let lost = flow.ledger.lost_attempts().await?;
     if lost.is_empty() {
-        return Ok(Ok(Sweep::default()));
+        return Ok(Sweep::default());
     }
     let busy: HashSet<DepositId> =
         flow.creating().iter().copied().filter(|id| Some(*id) != current).collect();
@@ -75,13 +70,17 @@ pub(super) async fn sweep(
     let rivals: Vec<Lost> = under_way.iter().map(|one| claim_of(flow, one)).collect();
     let suspects = strange(flow, invoices, &claims).await?;
     let mut strays = Vec::new();
+    let mut sweep = Sweep::default();
     for (key, invoice) in suspects {
         match report_of(flow, key, invoice).await {
             Ok(stray) => strays.extend(stray),
-            Err(error) => return Ok(Err(error)),
+            Err(error) => {
+                // Somebody else's order that cannot be read must not hold up ours.
+                tracing::warn!("a strange order cannot be looked at: {error}");
+                sweep.unsure = true;
+            }
         }
     }
-    let mut sweep = Sweep::default();
     // What may be the work of an attempt under way is left for that attempt to tell.
     strays.retain(|stray| {
         let contested = !reconcile::claim(&rivals, std::slice::from_ref(stray)).is_empty();
@@ -95,7 +94,7 @@ pub(super) async fn sweep(
             settle(flow, one, stray, &mut sweep).await?;
         }
     }
-    Ok(Ok(sweep))
+    Ok(sweep)
 }
 
 fn claim_of(flow: &Flow, one: &LostAttempt) -> Lost {
@@ -146,6 +145,7 @@ async fn strange<'a>(
 
 /// What the upstream says of the order behind an invoice, whichever of its fields names it.
 async fn report_of(flow: &Flow, key: &str, invoice: &Invoice) -> Result<Option<Stray>, upstream::Error> {
+    let mut unreadable = None;
     for id in [&invoice.pay_id, &invoice.sesid].into_iter().flatten() {
         let permit = flow.upstream.admit(Priority::Reconcile).await;
         match flow.upstream.look(permit, id).await {
@@ -155,10 +155,11 @@ async fn report_of(flow: &Flow, key: &str, invoice: &Invoice) -> Result<Option<S
                 return Ok(Some(Stray { key: key.to_owned(), created: invoice.created, report }));
             }
             Err(upstream::Error::UnknownOrder { .. }) => {}
-            Err(error) => return Err(error),
+            // The other field may be the one that names the order.
+            Err(error) => unreadable = Some(error),
         }
     }
-    Ok(None)
+    unreadable.map_or(Ok(None), Err)
 }
 
 /// Gives the found order to its deposit, or names it abandoned where the deposit has another or cannot take it.

@@ -9,6 +9,7 @@ use crate::domain::event::Step;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::poll::{Due, Urgency};
+use crate::domain::time::Timestamp;
 use crate::ledger::{self, AttemptEnd, AttemptOutcome, Write};
 use crate::upstream::{self, NewOrder, Priority};
 
@@ -25,6 +26,9 @@ pub enum Created {
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
+/// How long an order that cannot be read holds up the next attempt.
+const UNSURE_FOR: Duration = Duration::from_mins(1);
+
 /// Makes, or finds, the wallet of one deposit; one attempt at most.
 ///
 /// # Errors
@@ -38,6 +42,11 @@ pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
             Search::Found => return Ok(Created::Decided),
             Search::Nothing => {}
             Search::Inconclusive => return later(flow, deposit, tries, None).await,
+            Search::Unsure if flow.clock.now().since(last_try(&attempts)) < UNSURE_FOR => {
+                return later(flow, deposit, tries, None).await;
+            }
+            // A wallet that turns up later is named by reconciliation.
+            Search::Unsure => {}
         }
     }
     let counted = attempts.iter().filter(|attempt| attempt.counts()).count();
@@ -96,6 +105,10 @@ pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
             later(flow, deposit, tries, attempt).await
         }
     }
+}
+
+fn last_try(attempts: &[ledger::Attempt]) -> Timestamp {
+    attempts.last().map_or_else(Timestamp::default, |last| last.ended_at.unwrap_or(last.started_at))
 }
 
 fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::Result<Step> {

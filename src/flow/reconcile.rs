@@ -87,9 +87,7 @@ pub async fn reconcile(flow: &Flow) -> Result<Report, Failed> {
 async fn run(flow: &Flow, at: Timestamp) -> Result<Report, Failed> {
     let fetched = fetch(flow).await.map_err(|error| Failed::Void(error.to_string()))?;
     let mut rows = merge(flow, &fetched.invoices, at).await?;
-    let swept = adopt::sweep(flow, &fetched.invoices, None)
-        .await?
-        .map_err(|error| Failed::Void(error.to_string()))?;
+    let swept = adopt::sweep(flow, &fetched.invoices, None).await?;
     if !swept.adopted.is_empty() {
         rows = merge(flow, &fetched.invoices, at).await?;
     }

@@ -84,8 +84,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A row holds what this program would never have written.
-    #[error("the ledger holds a row that cannot be read: {0}")]
+    /// The file, or a row of it, holds what this program would never have written.
+    #[error("the ledger cannot be read: {0}")]
     Unreadable(String),
     /// The writer has stopped.
     #[error("the ledger is closed")]
@@ -94,7 +94,18 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { doing, source }
+        move |source| match Self::code(&source) {
+            // Corrupt, not a database, or shorter than it says: somebody else has written it.
+            Some(code) if matches!(code & 0xff, 11 | 26) || code == 522 => {
+                Self::Untrusted(format!("it could not be {doing}: {source}"))
+            }
+            _ => Self::Database { doing, source },
+        }
+    }
+
+    /// SQLite's extended result code.
+    pub(crate) fn code(source: &sqlx::Error) -> Option<i32> {
+        source.as_database_error()?.code()?.parse().ok()
     }
 
     /// The error and its causes on one line.
@@ -131,6 +142,7 @@ struct Shared {
     /// The number of the last event on disk.
     head: watch::Sender<i64>,
     /// Held for as long as the daemon lives; `None` for readers.
+    /// Never read: it locks for as long as it is held.
     _lock: Option<std::fs::File>,
 }
 

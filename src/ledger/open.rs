@@ -64,8 +64,11 @@ impl Ledger {
 
 async fn open_writing(settings: Settings) -> Result<Ledger> {
     let lock_path = beside(&settings.path, ".lock");
-    let exists = settings.path.exists();
-    if !exists {
+    // An empty file is no ledger: what was in it is lost, or was never there.
+    let exists = std::fs::metadata(&settings.path).is_ok_and(|meta| meta.len() > 0);
+    if exists {
+        refuse_foreign(&settings.path)?;
+    } else {
         refuse_unless_fresh(&settings, &lock_path)?;
     }
     let mut lock = lock(&settings.path, &lock_path)?;
@@ -75,6 +78,9 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", "67108864");
     let mut connection = options.connect().await.map_err(Error::database("opened"))?;
+    if exists {
+        refuse_other_tables(&settings.path, &mut connection).await?;
+    }
     MIGRATIONS
         .run_direct(None, &mut connection, false)
         .await
@@ -147,7 +153,7 @@ async fn readers(path: &Path, most: u32) -> Result<sqlx::SqlitePool> {
         .map_err(Error::database("opened for reading"))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -180,6 +186,33 @@ fn refuse_unless_fresh(settings: &Settings, lock_path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A file that is something else must not become a ledger.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    let mut head = [0_u8; 16];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    if read.is_ok() && head == *b"SQLite format 3\0" {
+        return Ok(());
+    }
+    Err(Error::Unreadable(format!("{} is not a depositd ledger", path.display())))
+}
+
+/// Nor must another program's database.
+async fn refuse_other_tables(path: &Path, connection: &mut sqlx::SqliteConnection) -> Result<()> {
+    let (ours, tables) = sqlx::query_as::<_, (i64, i64)>(
+        "SELECT count(*) FILTER (WHERE name = '_sqlx_migrations'), count(*) FROM sqlite_master",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(Error::database("read"))?;
+    if ours == 0 && tables > 0 {
+        let path = path.display();
+        return Err(Error::Unreadable(format!(
+            "{path} is a database of another program, not a depositd ledger"
+        )));
+    }
+    Ok(())
+}
+
 fn lock(path: &Path, lock_path: &Path) -> Result<File> {
     let io = |doing| {
         let path = lock_path.to_owned();
@@ -203,6 +236,12 @@ fn remember(lock: &mut File, lock_path: &Path, ledger_id: &str) -> Result<()> {
     let io = |source| Error::Io { doing: "cannot write the lock file", path: lock_path.to_owned(), source };
     let mut held = String::new();
     lock.read_to_string(&mut held).map_err(io)?;
+    if !held.is_empty() && held.trim() != ledger_id {
+        return Err(Error::Unreadable(format!(
+            "this is not the ledger that {} names; restore that one, or remove the lock file to go on with this one",
+            lock_path.display()
+        )));
+    }
     if held.is_empty() {
         lock.write_all(format!("{ledger_id}\n").as_bytes()).map_err(io)?;
         lock.sync_all().map_err(io)?;

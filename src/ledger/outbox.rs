@@ -75,20 +75,23 @@ pub struct MailRow {
 }
 
 impl Ledger {
-    /// Up to `limit` mails that are due, longest waiting first.
+    /// Up to `limit` mails that are due and not to any of `but`, longest waiting first.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn due_mails(&self, now: Timestamp, limit: u32) -> Result<Vec<OwedMail>> {
+    pub async fn due_mails(&self, now: Timestamp, but: &[&str], limit: u32) -> Result<Vec<OwedMail>> {
         let (now, limit) = (now.as_millis(), i64::from(limit));
+        let but = super::record::json(but)?;
         let rows = sqlx::query!(
             r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
                       e.facts AS event_facts, d.id AS "id?", d.version AS "version?", d.currency AS "currency?",
                       d.network AS "network?", d.amount_requested AS "amount_requested?", d.coupon, d.reference,
                       d.notify AS "notify?", d.requested_at AS "requested_at?", d.updated_at AS "updated_at?"
                FROM outbox o JOIN event e ON e.seq = o.event_seq LEFT JOIN deposit d ON d.id = e.deposit_id
-               WHERE o.state = 'owed' AND o.due_ms <= ? ORDER BY o.due_ms, o.id LIMIT ?"#,
+               WHERE o.state = 'owed' AND o.due_ms <= ? AND o.recipient NOT IN (SELECT value FROM json_each(?))
+               ORDER BY o.due_ms, o.id LIMIT ?"#,
             now,
+            but,
             limit
         )
         .fetch_all(&self.readers)

@@ -1,12 +1,14 @@
 //! The one task that writes: jobs in order, never cancelled halfway, records of many callers in one commit.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::open::beside;
 use super::record::{self, Notice, Recorded, Write};
 use super::{Error, Result, Shared};
 
@@ -77,25 +79,38 @@ impl Writer {
     }
 }
 
-/// Which file was opened: a path can come to mean another one.
+/// Which file was opened, and which lock is held: paths can come to mean other ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
-    device: u64,
-    inode: u64,
+    ledger: (u64, u64),
+    lock: (u64, u64),
 }
 
 impl Identity {
+    /// What the paths mean now. Only asked of the paths: to open and close the file here would drop SQLite's locks.
     fn of(shared: &Shared) -> Result<Self> {
-        let meta = std::fs::metadata(&shared.path)
-            .map_err(|error| Error::Untrusted(format!("{} is gone: {error}", shared.path.display())))?;
-        Ok(Self { device: meta.dev(), inode: meta.ino() })
+        let look = |path: &Path| {
+            let gone = |error| Error::Untrusted(format!("{} is gone: {error}", path.display()));
+            std::fs::metadata(path).map_err(gone)
+        };
+        let ledger = look(&shared.path)?;
+        if ledger.len() == 0 {
+            return Err(Error::Untrusted(format!("{} has been emptied", shared.path.display())));
+        }
+        let lock = look(&beside(&shared.path, ".lock"))?;
+        Ok(Self { ledger: (ledger.dev(), ledger.ino()), lock: (lock.dev(), lock.ino()) })
     }
 
     fn check(self, shared: &Shared) -> Result<()> {
-        if Self::of(shared)? == self {
-            return Ok(());
+        let (now, path) = (Self::of(shared)?, shared.path.display());
+        if now.ledger != self.ledger {
+            return Err(Error::Untrusted(format!("{path} has been replaced by another file")));
         }
-        Err(Error::Untrusted(format!("{} has been replaced by another file", shared.path.display())))
+        if now.lock != self.lock {
+            let why = "has been replaced: another daemon may work on the ledger";
+            return Err(Error::Untrusted(format!("{path}.lock {why}")));
+        }
+        Ok(())
     }
 }
 
@@ -203,10 +218,7 @@ async fn write_singly(
 
 /// True where a constraint or a trigger said no (SQLITE_CONSTRAINT and its extended codes).
 fn is_forbidden(error: &Error) -> bool {
-    let Error::Database { source, .. } = error else { return false };
-    let code =
-        source.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
-    code.is_some_and(|code| code & 0xff == 19)
+    matches!(error, Error::Database { source, .. } if Error::code(source).is_some_and(|code| code & 0xff == 19))
 }
 
 async fn write_batches(

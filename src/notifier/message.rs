@@ -8,6 +8,7 @@ use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 
 use super::address::{self, AddressError};
 use super::{Letter, LetterInput, render};
+use crate::domain::ids::DepositId;
 
 /// The longest message id that fits one header line with room to spare.
 const MAX_ID: usize = 200;
@@ -47,8 +48,10 @@ pub(super) fn build(input: &LetterInput, letter: Letter, from: &Mailbox) -> Resu
     builder = builder
         .raw_header(plain("Auto-Submitted", "auto-generated".to_owned()))
         .raw_header(plain("X-Depositd-Event", input.event.as_str().to_owned()));
-    if let Some(view) = &input.deposit {
-        builder = builder.raw_header(plain("X-Depositd-Deposit", view.id.to_string()));
+    // A difference about a deposit is no event of it, and tells of it all the same.
+    let named = || input.notice.as_ref()?.get("deposit_id")?.as_str()?.parse::<DepositId>().ok();
+    if let Some(id) = input.deposit.as_ref().map(|view| view.id).or_else(named) {
+        builder = builder.raw_header(plain("X-Depositd-Deposit", id.to_string()));
     }
     let name = render::digest(&input.message_id);
     let html = SinglePart::html(letter.html);

@@ -209,13 +209,9 @@ impl Upstream {
             Err(failure) => Err(self.no_answer(call, failure, took)),
         };
         let outcome = match &result {
-            Ok(_)
-            | Err(
-                Error::Refused { .. }
-                | Error::UnknownOrder { .. }
-                | Error::Denied { .. }
-                | Error::Settings(_),
-            ) => Outcome::Answered,
+            Ok(_) | Err(Error::Refused { .. } | Error::UnknownOrder { .. } | Error::Settings(_)) => {
+                Outcome::Answered
+            }
             Err(Error::NotTaken { .. }) if http_status == Some(429) => Outcome::Throttled,
             Err(error) => Outcome::Failed(error.words().to_owned()),
         };
@@ -279,6 +275,7 @@ impl Upstream {
         Err(match (meaning, call) {
             (Meaning::NotTaken, _) => Error::NotTaken { words, retry_after, evidence },
             (Meaning::No, Call::Create { .. }) => Error::Refused { words, http_status: status, evidence },
+            (Meaning::No, Call::Look) if denies_access(&words) => Error::Denied { words, evidence },
             (Meaning::No, Call::Look) => Error::UnknownOrder { words, evidence },
             (Meaning::No | Meaning::Denied, _) => Error::Denied { words, evidence },
             (Meaning::Unknown(_) | Meaning::Decode, _) => {
@@ -290,6 +287,11 @@ impl Upstream {
             }
         })
     }
+}
+
+/// The contract's own words for a wrong user or key (section 1), whatever status they come with.
+fn denies_access(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("verification")
 }
 
 /// Decodes here, or on a thread of its own when it would keep others waiting; gives the body back.

@@ -204,12 +204,16 @@ impl Draft {
         }
         self.note_figures(report, status);
         if self.facts.state == State::Short {
+            let flagged = self.facts.review.clone();
             self.book_short(report);
+            if self.facts.review != flagged {
+                return;
+            }
         }
         let confirmed_for = self.now.since(self.facts.since);
         if self.facts.state == State::Confirming && confirmed_for > policy.confirming_limit {
-            let hours = policy.confirming_limit.as_secs().div_euclid(3600);
-            self.flag(ReviewKind::Passing, format!("confirming for longer than {hours} h"));
+            let minutes = policy.confirming_limit.as_secs().div_euclid(60);
+            self.flag(ReviewKind::Passing, format!("confirming for longer than {minutes} min"));
         } else {
             self.clear_passing_flag();
         }
@@ -248,14 +252,24 @@ impl Draft {
         self.enter(state, None);
     }
 
-    /// A short deposit is booked as soon as, and only as far as, the upstream says what it credited.
+    /// A short deposit is booked as soon as, and only as far as, the upstream says what it credited. More later is
+    /// booked too; less is flagged.
     fn book_short(&mut self, report: &OrderReport) {
-        if self.facts.booked.is_none()
-            && let Some(booked) = self.short_credit(report)
-        {
-            self.facts.booked = Some(booked);
-            self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
-            self.same_state(EventName::Short, None);
+        let Some(new) = self.short_credit(report) else { return };
+        let old = self.facts.booked.clone();
+        match &old {
+            Some(old) if new.usd == old.usd => {}
+            Some(old) if new.usd < old.usd => {
+                let reason = format!("the upstream now counts {} USD, {} are booked", new.usd, old.total());
+                self.flag(ReviewKind::Passing, reason);
+            }
+            _ => {
+                let correction = old.as_ref().map_or(UsdMicros::ZERO, |old| old.correction);
+                self.facts.booked = Some(Booked { correction, ..new });
+                self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
+                let name = if old.is_none() { EventName::Short } else { EventName::FiguresChanged };
+                self.same_state(name, Some("the upstream credits a new figure".to_owned()));
+            }
         }
     }
 
@@ -299,7 +313,7 @@ impl Draft {
         if let Some(new) = moved {
             let weaker = old.source == FigureSource::PaymentAmountUsd && new.source != old.source;
             let less = new.usd < old.usd && new.source == old.source;
-            if less {
+            if less && !became_over {
                 let reason = format!("the upstream now counts {} USD, {} are booked", new.usd, old.total());
                 self.facts = before;
                 self.flag(ReviewKind::Passing, reason);

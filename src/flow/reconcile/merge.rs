@@ -20,17 +20,14 @@ pub(super) async fn merge(
 ) -> Result<Vec<InvoiceRow>, ledger::Error> {
     let known: HashMap<String, InvoiceRow> =
         flow.ledger.invoices().await?.into_iter().map(|row| (row.key.clone(), row)).collect();
-    let unmatched: Vec<(String, Invoice)> = listed
-        .iter()
-        .filter(|(key, _)| {
-            known.get(key).is_none_or(|row| {
-                row.deposit_id.is_none() || row.rule.as_deref() == Some(rules::Rule::AmountAndTime.as_str())
-            })
-        })
-        .cloned()
-        .collect();
+    let rule_of = |key: &String| known.get(key).and_then(|row| row.rule.as_deref());
+    let unmatched = |(key, _): &&(String, Invoice)| rule_of(key).is_none();
+    let guessed = |(key, _): &&(String, Invoice)| rule_of(key) == Some(rules::Rule::AmountAndTime.as_str());
+    let unmatched: Vec<(String, Invoice)> = listed.iter().filter(unmatched).cloned().collect();
+    let guessed: Vec<(String, Invoice)> = listed.iter().filter(guessed).cloned().collect();
     let ids: Vec<&str> = unmatched
         .iter()
+        .chain(&guessed)
         .flat_map(|(_, invoice)| [invoice.pay_id.as_deref(), invoice.sesid.as_deref()])
         .flatten()
         .collect();
@@ -40,10 +37,16 @@ pub(super) async fn merge(
             candidates.push(candidate);
         }
     }
-    let matches: HashMap<String, rules::Match> = rules::match_invoices(&unmatched, &candidates)
+    let mut matches: HashMap<String, rules::Match> = rules::match_invoices(&unmatched, &candidates)
         .into_iter()
         .map(|found| (found.key.clone(), found))
         .collect();
+    // A guess stands until an identifier says better; it is not guessed anew at every run.
+    let taken: HashSet<_> = matches.values().map(|found| found.deposit).collect();
+    let better = rules::match_invoices(&guessed, &candidates)
+        .into_iter()
+        .filter(|found| found.rule != rules::Rule::AmountAndTime && !taken.contains(&found.deposit));
+    matches.extend(better.map(|found| (found.key.clone(), found)));
     let mut rows: Vec<InvoiceRow> = listed
         .iter()
         .map(|(key, invoice)| {

@@ -46,12 +46,14 @@ fn amounts_are_read_digit_for_digit() {
         ("9007199254740993.000000001", "9007199254740993.000000001"),
         (r#""\u0035.1""#, "5.1"),
         ("7", "7"),
+        ("1e3", "1000"),
+        ("5.0e-5", "0.000050"),
     ] {
         let report = order(&format!(r#"{{"amountInCrypto":{written}}}"#)).unwrap();
         assert_eq!(report.amount_crypto.unwrap().as_str(), read);
     }
     for wrong in
-        ["1e3", "-1", "-0.5", r#""1e3""#, r#""+5""#, r#""5,00""#, r#"" 5""#, "true", "[5]", "{}", r#""NaN""#]
+        ["-1", "-0.5", r#""1e3""#, r#""+5""#, r#""5,00""#, r#"" 5""#, "true", "[5]", "{}", r#""NaN""#]
     {
         let error = order(&format!(r#"{{"amountInUSD":{wrong}}}"#)).unwrap_err();
         assert_eq!(error, "amountInUSD is not an amount", "{wrong}");
@@ -69,24 +71,26 @@ fn nulls_extras_and_empty_texts_are_fine() {
 }
 
 #[test]
+fn what_moves_no_money_is_none_where_it_cannot_be_read() {
+    let body = r#"{"status":"paid","expire_at":1748615577000,"url":7,"txid":{},"payer_amount":"-1"}"#;
+    let report = order(body).unwrap();
+    assert_eq!(report.status.as_deref(), Some("paid"));
+    assert_eq!((report.expire_at, report.url, report.txid, report.payer_amount), (None, None, None, None));
+    assert_eq!(order(r#"{"txid":5}"#).unwrap().txid.as_deref(), Some("5"));
+}
+
+#[test]
 fn what_makes_an_order_unreadable_is_named_and_never_quoted() {
     let long = |len: usize| "x".repeat(len);
     let cases = [
         (r#"{"status":"paid","status":"check"}"#.to_owned(), "body does not have the expected fields"),
-        (r#"{"expire_at":1748615577000}"#.to_owned(), "expire_at is no time in Unix seconds"),
-        (r#"{"expire_at":0}"#.to_owned(), "expire_at is no time in Unix seconds"),
-        (r#"{"expire_at":1748615577.5}"#.to_owned(), "expire_at is no time in Unix seconds"),
-        (r#"{"expire_at":99999999999999999999}"#.to_owned(), "expire_at is no time in Unix seconds"),
-        (r#"{"txid":5}"#.to_owned(), "txid is not a text"),
         (r#"{"order_id":true}"#.to_owned(), "order_id is neither a text nor a number"),
         (r#"{"order_id":".."}"#.to_owned(), "order_id is no identifier"),
         (r#"{"to_address":"a\u0000b"}"#.to_owned(), "to_address has control characters"),
         (r#"{"status":"a\nb"}"#.to_owned(), "status has control characters"),
         (format!(r#"{{"order_id":"{}"}}"#, long(129)), "order_id is too long"),
         (format!(r#"{{"to_address":"{}"}}"#, long(257)), "to_address is too long"),
-        (format!(r#"{{"url":"{}"}}"#, long(2049)), "url is too long"),
         (format!(r#"{{"status":"{}"}}"#, long(65)), "status is too long"),
-        (format!(r#"{{"txid":"{}"}}"#, long(257)), "txid is too long"),
         (r#"["af161c5a","0x66"]"#.to_owned(), "body is not an object"),
     ];
     for (body, why) in cases {

@@ -108,7 +108,12 @@ pub(super) fn amount(raw: Raw<'_>, name: &'static str) -> Result<Option<Amount>,
     if text.is_empty() {
         return Ok(None);
     }
-    Amount::parse(&text).map(Some).map_err(|_| wrong())
+    if raw.get().starts_with('"') || !text.contains(['e', 'E']) {
+        return Amount::parse(&text).map(Some).map_err(|_| wrong());
+    }
+    // A JSON number may be written with an exponent; its digits are exact all the same.
+    let value = rust_decimal::Decimal::from_scientific(&text).map_err(|_| wrong())?;
+    Amount::parse(&value.to_string()).map(Some).map_err(|_| wrong())
 }
 
 /// A whole number, as a number or as a string of digits.
