@@ -29,7 +29,7 @@ pub(super) enum LogFormat {
 /// never below WARN, whatever is asked for.
 const CAPPED: &[&str] = &["reqwest", "hyper", "hyper_util", "h2", "rustls", "lettre", "tower", "tokio_util"];
 /// What is logged where nothing is said.
-const USUAL: &str = "info,sqlx=warn";
+const USUAL: &str = "info,sqlx=warn,tokio_cron_scheduler=warn";
 
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(context: &mut Context, args: &RunArgs) -> Outcome {
