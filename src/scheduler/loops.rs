@@ -23,6 +23,9 @@ const BACKSTOP: Duration = Duration::from_secs(15);
 /// How often the upstream's health is compared with what was said of it, and the ledger proven to be ours still.
 const WATCH: Duration = Duration::from_secs(1);
 const PROVE: Duration = Duration::from_secs(5);
+/// A slow upstream, a slow mail server, a large copy are no standstill of ours: so often is that said, and so long.
+const BEAT: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Scheduled copies.
 #[derive(Debug, Clone)]
@@ -171,6 +174,23 @@ impl Context {
         }
     }
 
+    /// Does `work` that others may hold up, and lets the watchdog know meanwhile; not for ever.
+    async fn patiently<T>(&self, task: &'static str, work: impl Future<Output = T>) -> T {
+        let clock = &self.flow.clock;
+        let began = clock.monotonic();
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = clock.sleep(BEAT) => {
+                    if clock.monotonic().saturating_sub(began) < PATIENCE {
+                        self.beat(task);
+                    }
+                }
+            }
+        }
+    }
+
     /// Waits for a waker, for `due`, or for the backstop; false when the daemon ends.
     async fn wait(&self, waker: &Notify, due: Option<Timestamp>) -> bool {
         let now = self.flow.clock.now();
@@ -255,7 +275,7 @@ async fn deliver_loop(context: Context) {
     let flow = &context.flow;
     let mut failures: u32 = 0;
     while !context.stop.is_cancelled() {
-        match flow::deliver(flow, failures, &context.stop).await {
+        match context.patiently("deliver", flow::deliver(flow, failures, &context.stop)).await {
             Ok(done) => {
                 if let Some(why) = &done.unreachable {
                     if failures == 0 {
@@ -351,7 +371,7 @@ async fn reconcile_loop(context: Context, timetable: Timetable) {
     };
     while timetable.next(&context, "reconcile", since).await {
         since = flow.clock.now();
-        match flow::reconcile(flow).await {
+        match context.patiently("reconcile", flow::reconcile(flow)).await {
             Ok(report) => {
                 let cases = report.cases.len();
                 context.done("reconcile", &serde_json::json!({ "open_cases": cases }));
@@ -381,7 +401,8 @@ async fn backup_loop(context: Context, timetable: Timetable, plan: BackupPlan) {
     let mut since = flow.clock.now();
     while timetable.next(&context, "backup", since).await {
         since = flow.clock.now();
-        match flow.ledger.scheduled_backup(&plan.directory, plan.keep, since).await {
+        let copy = flow.ledger.scheduled_backup(&plan.directory, plan.keep, since);
+        match context.patiently("backup", copy).await {
             Ok(report) => {
                 tracing::info!(bytes = report.bytes, "the ledger was copied to {}", report.path.display());
                 context.done("backup", &serde_json::json!({ "path": report.path, "bytes": report.bytes }));

@@ -8,7 +8,7 @@ rm -rf "$root"
 # The mirror is the one this machine itself installs from.
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | sort -u | head -1)
 debootstrap --variant=minbase \
-  --include=systemd,systemd-sysv,dbus,libnss-systemd,libpam-systemd,procps,python3-minimal,sqlite3,ca-certificates \
+  --include=systemd,systemd-sysv,dbus,libnss-systemd,libpam-systemd,procps,python3-minimal,sqlite3,strace,ca-certificates \
   bookworm "$root" "$mirror"
 rm -rf "$root"/var/cache/apt/archives/*.deb
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
