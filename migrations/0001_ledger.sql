@@ -42,14 +42,10 @@ CREATE TABLE deposit (
     needs_review            TEXT,                     -- why a person should look
     facts                   TEXT NOT NULL CHECK (json_valid(facts)),  -- all facts, exactly as the last event carries them
     updated_at              TEXT NOT NULL,            -- when the last event happened
-    -- the queue
-    due_ms                  INTEGER,                  -- when to act on it next; NULL: left to reconciliation
-    urgency                 INTEGER NOT NULL,         -- 0 most urgent .. 3 watch
     CHECK ((order_id IS NULL) = (address IS NULL)),
     CHECK (state IN ('requested', 'rejected', 'unresolved') OR order_id IS NOT NULL),
     CHECK (state <> 'settled' OR amount_booked_micros IS NOT NULL)
 ) STRICT;
-CREATE INDEX deposit_due ON deposit (urgency, due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX deposit_address ON deposit (address) WHERE address IS NOT NULL;
 CREATE INDEX deposit_link ON deposit (link_id) WHERE link_id IS NOT NULL;
 CREATE INDEX deposit_state ON deposit (state, row_id);
@@ -57,6 +53,15 @@ CREATE INDEX deposit_requested_at ON deposit (requested_at);
 CREATE INDEX deposit_settled ON deposit (settled_at, currency, network, amount_booked_micros) WHERE settled_at IS NOT NULL;
 CREATE INDEX deposit_refunded ON deposit (refunded_at, currency, network, amount_booked_micros) WHERE refunded_at IS NOT NULL;
 CREATE INDEX deposit_review ON deposit (row_id) WHERE needs_review IS NOT NULL;
+
+-- Apart from the deposits, and narrow: most looks change nothing but this.
+CREATE TABLE queue (
+    deposit INTEGER PRIMARY KEY REFERENCES deposit (row_id),  -- whose turn it is
+    version INTEGER NOT NULL,                 -- the deposit's version that this was decided on
+    urgency INTEGER NOT NULL,                 -- 0 most urgent .. 3 watch; 4: waits for a wallet
+    due_ms  INTEGER                           -- when to act on it next; NULL: left to reconciliation
+) STRICT;
+CREATE INDEX queue_due ON queue (urgency, due_ms) WHERE due_ms IS NOT NULL;
 
 CREATE TABLE event (
     seq             INTEGER PRIMARY KEY,      -- 1, 2, 3 ..: the order of everything
@@ -71,7 +76,7 @@ CREATE TABLE event (
     facts           TEXT NOT NULL CHECK (json_valid(facts)),    -- the facts after it
     mail_to         TEXT NOT NULL CHECK (json_valid(mail_to)),  -- who is owed a mail about it
     evidence_id     INTEGER REFERENCES evidence (id),           -- the answer that brought it
-    hash            TEXT NOT NULL UNIQUE,     -- SHA-256 over the hash before it, this row and its postings
+    hash            TEXT NOT NULL,            -- SHA-256 over the hash before it, this row and its postings
     UNIQUE (deposit_id, version)
 ) STRICT;
 
@@ -199,6 +204,10 @@ CREATE TRIGGER deposit_request_fixed BEFORE UPDATE OF id, currency, network, amo
 BEGIN SELECT RAISE(ABORT, 'a request never changes'); END;
 CREATE TRIGGER deposit_wallet_fixed BEFORE UPDATE OF order_id, address ON deposit
 WHEN OLD.order_id IS NOT NULL AND (NEW.order_id IS NOT OLD.order_id OR NEW.address IS NOT OLD.address)
+BEGIN SELECT RAISE(ABORT, 'a wallet never changes'); END;
+-- The columns of a wallet are written once; the facts that follow must go on naming it.
+CREATE TRIGGER deposit_facts_keep_wallet BEFORE UPDATE OF facts ON deposit
+WHEN OLD.order_id IS NOT NEW.facts ->> '$.wallet.order_id' OR OLD.address IS NOT NEW.facts ->> '$.wallet.address'
 BEGIN SELECT RAISE(ABORT, 'a wallet never changes'); END;
 CREATE TRIGGER deposit_version_grows BEFORE UPDATE OF version ON deposit WHEN NEW.version <= OLD.version
 BEGIN SELECT RAISE(ABORT, 'a version only grows'); END;

@@ -1,6 +1,7 @@
 //! How an observation changes a deposit: the only way one ever does. Pure; the old value is consumed.
 
 mod draft;
+mod quiet;
 #[cfg(test)]
 mod tests;
 mod transition;
@@ -70,6 +71,12 @@ impl Deposit {
         let state = self.facts.state;
         let unborn = matches!(state, State::Requested | State::Unresolved) && self.facts.wallet.is_none();
         let out_of_place = |observed| Err(InvalidTransition::OutOfPlace { state, observed });
+        if let Observation::Looked(report) = &observation
+            && quiet::is_quiet(&self, report, now.max(self.updated_at), policy)
+        {
+            let due = poll::next_look(&self, now.max(self.updated_at), policy);
+            return Ok(Step { expected_version: self.version, deposit: self, events: Vec::new(), due });
+        }
         let mut draft = Draft::new(self, now);
         match observation {
             Observation::Wallet(report) if unborn => draft.receive_wallet(&report, policy),

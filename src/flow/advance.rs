@@ -1,23 +1,30 @@
-//! Looking at what is due: most urgent first, a bounded number at once, quiet looks written back in groups.
+//! Looking at what is due: most urgent first, a bounded number at once, while what was seen is written in groups.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Flow;
 use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
-use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::poll;
-use crate::ledger::{self, Recorded, Write};
+use crate::ledger::{self, Recorded, Turn, Write};
 use crate::upstream::{self, Priority};
 
-/// The most looks that are written in one transaction.
+/// So many looks are worth a transaction of their own while others are under way.
 const GROUP: usize = 256;
-
+/// The most looks in one transaction.
+const MOST: usize = 1024;
+/// So many looks may wait to be written; then the lookers wait for the disk.
+const UNWRITTEN: usize = 2048;
+/// What was seen is on its way to the disk after this long, however little it is.
+const LINGER: Duration = Duration::from_millis(20);
 /// How often a run that waits for the upstream shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -40,58 +47,228 @@ struct Look {
     answered: bool,
 }
 
+/// What the lookers and the one who writes share.
+struct Desk {
+    flow: Flow,
+    stop: CancellationToken,
+    papers: Mutex<Papers>,
+    /// Rung when there is something to write, or little left to look at.
+    word: Notify,
+}
+
+#[derive(Default)]
+struct Papers {
+    /// To be looked at, in order.
+    ready: VecDeque<(Turn, Deposit)>,
+    /// With fewer ready than this, more should be fetched.
+    low: usize,
+    /// Looked at, not yet written.
+    done: Vec<(Turn, Look)>,
+    /// Given up before anything was asked, or not to be written.
+    dropped: Vec<Turn>,
+    /// Something among `done` changes a deposit.
+    news: bool,
+}
+
+impl Desk {
+    fn papers(&self) -> MutexGuard<'_, Papers> {
+        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<(Turn, Deposit)> {
+        let mut papers = self.papers();
+        if self.stop.is_cancelled() || papers.done.len() >= UNWRITTEN {
+            return None;
+        }
+        let taken = papers.ready.pop_front();
+        if papers.ready.len() == papers.low {
+            self.word.notify_one();
+        }
+        taken
+    }
+
+    fn give(&self, turn: Turn, look: Option<Look>) {
+        let mut papers = self.papers();
+        match look {
+            None => papers.dropped.push(turn),
+            Some(mut look) => {
+                look.write.turn = Some(turn);
+                papers.news |= !look.write.step.events.is_empty();
+                papers.done.push((turn, look));
+            }
+        }
+        let first = papers.done.len().saturating_add(papers.dropped.len()) == 1;
+        if papers.news || first || papers.done.len() == GROUP {
+            self.word.notify_one();
+        }
+    }
+}
+
+/// Looks at one deposit after the other, until there is none left to look at.
+async fn looker(desk: Arc<Desk>) {
+    while let Some((turn, deposit)) = desk.take() {
+        let look = look(&desk, deposit).await;
+        desk.give(turn, look);
+    }
+}
+
 /// Looks at everything that is due, until nothing is or `stop` is asked for. Looks under way are finished first.
 ///
 /// # Errors
 /// Whatever the ledger says; what was not written is due still.
 pub async fn advance(flow: &Flow, stop: &CancellationToken) -> ledger::Result<Advanced> {
-    let mut done = Advanced::default();
-    let mut looks: JoinSet<Option<Look>> = JoinSet::new();
-    let mut busy: HashSet<DepositId> = HashSet::new();
-    let mut ready: VecDeque<Deposit> = VecDeque::new();
-    loop {
-        if ready.is_empty() && !stop.is_cancelled() {
-            let already = u32::try_from(busy.len()).unwrap_or(u32::MAX);
-            let limit = flow.settings.look_batch.saturating_add(already);
-            let due = flow.ledger.due(flow.clock.now(), limit).await?;
-            ready.extend(due.into_iter().filter(|deposit| !busy.contains(&deposit.id)));
-        }
-        while looks.len() < flow.settings.max_in_flight && !stop.is_cancelled() {
-            let Some(deposit) = ready.pop_front() else { break };
-            busy.insert(deposit.id);
-            looks.spawn(look(flow.clone(), deposit, stop.clone()));
-        }
-        let first = tokio::select! {
-            joined = looks.join_next() => joined,
-            // A slow upstream is no standstill of ours.
-            () = flow.clock.sleep(BEAT) => {
-                flow.pulse.beat("advance", &flow.clock);
-                continue;
+    let low = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX).div_euclid(2);
+    let papers = Mutex::new(Papers { low, ..Papers::default() });
+    let desk = Arc::new(Desk { flow: flow.clone(), stop: stop.clone(), papers, word: Notify::new() });
+    let mut run =
+        Run { desk, lookers: JoinSet::new(), busy: HashSet::new(), dry: false, done: Advanced::default() };
+    run.finish().await?;
+    Ok(run.done)
+}
+
+/// Whose looks were written, and what became of them.
+type Outcome = (Vec<Turn>, ledger::Result<Vec<Recorded>>);
+type Recording = BoxFuture<'static, Outcome>;
+
+struct Run {
+    desk: Arc<Desk>,
+    lookers: JoinSet<()>,
+    /// Ready, being looked at, or not yet written.
+    busy: HashSet<Turn>,
+    /// Nothing more was due a moment ago.
+    dry: bool,
+    done: Advanced,
+}
+
+impl Run {
+    async fn finish(&mut self) -> ledger::Result<()> {
+        let flow = self.desk.flow.clone();
+        let desk = Arc::clone(&self.desk);
+        let mut recording: Option<Recording> = None;
+        let mut linger: Option<BoxFuture<'static, ()>> = None;
+        let mut lingered = false;
+        loop {
+            self.fetch().await?;
+            self.send_lookers();
+            if recording.is_none() {
+                recording = self.writes(lingered);
+                lingered = false;
             }
+            let unwritten = !desk.papers().done.is_empty();
+            if recording.is_none() && self.lookers.is_empty() && !unwritten {
+                return Ok(());
+            }
+            let writing = recording.is_some();
+            if writing || !unwritten {
+                linger = None;
+            } else if linger.is_none() {
+                linger = Some(flow.clock.sleep(LINGER));
+            }
+            tokio::select! {
+                Some(recorded) = until(&mut recording) => {
+                    recording = None;
+                    self.recorded(recorded)?;
+                }
+                Some(ended) = self.lookers.join_next() => {
+                    if let Err(error) = ended {
+                        // What it looked at is due still, and is looked at in the next run.
+                        tracing::error!("a look broke off: {error}");
+                    }
+                }
+                () = desk.word.notified() => {}
+                Some(()) = until(&mut linger) => {
+                    linger = None;
+                    lingered = true;
+                }
+                // A slow upstream is no standstill of ours.
+                () = flow.clock.sleep(BEAT) => self.dry = false,
+            }
+            flow.pulse.beat("advance", &flow.clock);
+        }
+    }
+
+    /// Takes more from the queue where little is left.
+    async fn fetch(&mut self) -> ledger::Result<()> {
+        let flow = &self.desk.flow;
+        let enough = {
+            let papers = self.desk.papers();
+            papers.ready.len() > papers.low || papers.done.len() >= UNWRITTEN
         };
-        flow.pulse.beat("advance", &flow.clock);
-        let Some(first) = first else { return Ok(done) };
-        let mut writes = Vec::with_capacity(GROUP);
-        let mut next = Some(first);
-        while let Some(joined) = next {
-            // A look that panicked or was given up wrote nothing: it is due still.
-            if let Ok(Some(look)) = joined {
-                count(&mut done, &look);
-                writes.push(look.write);
+        if enough || self.dry || self.desk.stop.is_cancelled() {
+            return Ok(());
+        }
+        let batch = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX);
+        let limit = batch.saturating_add(self.busy.len());
+        let mut turns = flow.ledger.turns(flow.clock.now(), limit).await?;
+        turns.retain(|turn| !self.busy.contains(turn));
+        turns.truncate(batch);
+        self.dry = turns.is_empty();
+        let taken = flow.ledger.taking(&turns).await?;
+        self.busy.extend(taken.iter().map(|(turn, _)| *turn));
+        self.desk.papers().ready.extend(taken);
+        Ok(())
+    }
+
+    fn send_lookers(&mut self) {
+        let desk = &self.desk;
+        let (ready, full) = {
+            let papers = desk.papers();
+            (papers.ready.len(), papers.done.len() >= UNWRITTEN)
+        };
+        let most = desk.flow.settings.max_in_flight;
+        if !full && !desk.stop.is_cancelled() {
+            for _ in self.lookers.len()..most.min(self.lookers.len().saturating_add(ready)) {
+                self.lookers.spawn(looker(Arc::clone(desk)));
             }
-            next = if writes.len() < GROUP { looks.try_join_next() } else { None };
         }
-        let ids: Vec<DepositId> = writes.iter().map(|write| write.step.deposit.id).collect();
-        let recorded = flow.record(writes).await?;
-        let conflicts = recorded.iter().filter(|outcome| **outcome == Recorded::Conflict).count();
-        done.conflicts = done.conflicts.saturating_add(u64::try_from(conflicts).unwrap_or(0));
-        for id in ids {
-            busy.remove(&id);
+    }
+
+    /// What is to be written now, if anything is: news at once, the rest in groups or after a moment.
+    fn writes(&mut self, lingered: bool) -> Option<Recording> {
+        let mut papers = self.desk.papers();
+        for turn in papers.dropped.drain(..) {
+            self.busy.remove(&turn);
         }
+        let enough = papers.news || lingered || papers.done.len() >= GROUP || self.lookers.is_empty();
+        if papers.done.is_empty() || !enough {
+            return None;
+        }
+        papers.news = false;
+        let count = papers.done.len().min(MOST);
+        let looks: Vec<(Turn, Look)> = papers.done.drain(..count).collect();
+        papers.news = papers.done.iter().any(|(_, look)| !look.write.step.events.is_empty());
+        drop(papers);
+        let mut turns = Vec::with_capacity(looks.len());
+        let mut writes = Vec::with_capacity(looks.len());
+        for (turn, look) in looks {
+            count_in(&mut self.done, &look);
+            turns.push(turn);
+            writes.push(look.write);
+        }
+        let flow = self.desk.flow.clone();
+        Some(Box::pin(async move { (turns, flow.record(writes).await) }))
+    }
+
+    fn recorded(&mut self, (turns, recorded): Outcome) -> ledger::Result<()> {
+        let conflicts = recorded?.iter().filter(|outcome| **outcome == Recorded::Conflict).count();
+        self.done.conflicts = self.done.conflicts.saturating_add(u64::try_from(conflicts).unwrap_or(0));
+        for turn in turns {
+            self.busy.remove(&turn);
+        }
+        self.dry = false;
+        Ok(())
     }
 }
 
-fn count(done: &mut Advanced, look: &Look) {
+/// What a future that is under way gives; at once `None` where there is none.
+async fn until<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
+    match under_way {
+        Some(future) => Some(future.await),
+        None => None,
+    }
+}
+
+fn count_in(done: &mut Advanced, look: &Look) {
     if look.answered {
         done.looked = done.looked.saturating_add(1);
     } else {
@@ -103,13 +280,13 @@ fn count(done: &mut Advanced, look: &Look) {
 }
 
 /// One look; `None` where it was given up before anything was asked.
-async fn look(flow: Flow, deposit: Deposit, stop: CancellationToken) -> Option<Look> {
+async fn look(desk: &Desk, deposit: Deposit) -> Option<Look> {
     let permit = tokio::select! {
         biased;
-        () = stop.cancelled() => return None,
-        permit = flow.upstream.admit(Priority::Look) => permit,
+        permit = desk.flow.upstream.admit(Priority::Look) => permit,
+        () = desk.stop.cancelled() => return None,
     };
-    observe(&flow, deposit, permit).await
+    observe(&desk.flow, deposit, permit).await
 }
 
 async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Option<Look> {

@@ -4,7 +4,6 @@ use super::{Error, EventRow, Ledger, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request, State};
 use crate::domain::money::{Amount, UsdMicros};
-use crate::domain::poll::Urgency;
 use crate::domain::time::Timestamp;
 
 /// Which deposits to list.
@@ -121,10 +120,6 @@ impl TryFrom<Row> for Deposit {
     }
 }
 
-fn all(rows: Vec<Row>) -> Result<Vec<Deposit>> {
-    rows.into_iter().map(Deposit::try_from).collect()
-}
-
 impl Ledger {
     /// The deposit with this id of ours, this order_id of the upstream's, or this address (the newest of them).
     ///
@@ -213,115 +208,6 @@ impl Ledger {
             })?);
         }
         Ok((deposits, cursor.filter(|_| more)))
-    }
-
-    /// Up to `limit` deposits of each urgency that are due for a look, in the order in which to look: by urgency,
-    /// but whoever has waited past its patience first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Deposit>> {
-        let (now, limit) = (now.as_millis(), i64::from(limit));
-        let patience = |urgency: Urgency| i64::try_from(urgency.patience().as_millis()).unwrap_or(i64::MAX);
-        let near = patience(Urgency::NearDeadline);
-        let awaiting = patience(Urgency::Awaiting);
-        let watch = patience(Urgency::Watch);
-        let rows = sqlx::query_as!(
-            Row,
-            r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
-                      amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
-                      requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
-               FROM (
-                   SELECT * FROM (SELECT *, due_ms AS turn FROM deposit WHERE urgency = 0 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
-                   UNION ALL
-                   SELECT * FROM (SELECT *, due_ms + ?3 FROM deposit WHERE urgency = 1 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
-                   UNION ALL
-                   SELECT * FROM (SELECT *, due_ms + ?4 FROM deposit WHERE urgency = 2 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
-                   UNION ALL
-                   SELECT * FROM (SELECT *, due_ms + ?5 FROM deposit WHERE urgency = 3 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
-               )
-               ORDER BY turn LIMIT ?2"#,
-            now,
-            limit,
-            near,
-            awaiting,
-            watch
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        all(rows)
-    }
-
-    /// Deposits that wait for a wallet and whose turn has come, oldest turn first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn to_create(&self, now: Timestamp, limit: u32) -> Result<Vec<Deposit>> {
-        let (now, limit) = (now.as_millis(), i64::from(limit));
-        let rows = sqlx::query_as!(
-            Row,
-            r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
-                      amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
-                      requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
-               FROM deposit WHERE urgency = 4 AND due_ms <= ? ORDER BY due_ms LIMIT ?"#,
-            now,
-            limit
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        all(rows)
-    }
-
-    /// When the next deposit is due: for a look, or for a wallet.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn next_due(&self, for_a_wallet: bool) -> Result<Option<Timestamp>> {
-        let next = if for_a_wallet {
-            sqlx::query_scalar!(
-                r#"SELECT min(due_ms) AS "due: i64" FROM deposit WHERE urgency = 4 AND due_ms IS NOT NULL"#
-            )
-            .fetch_one(&self.readers)
-            .await
-        } else {
-            sqlx::query_scalar!(
-                r#"SELECT min(due) AS "due: i64" FROM (
-                       SELECT min(due_ms) AS due FROM deposit WHERE urgency = 0 AND due_ms IS NOT NULL
-                       UNION ALL SELECT min(due_ms) FROM deposit WHERE urgency = 1 AND due_ms IS NOT NULL
-                       UNION ALL SELECT min(due_ms) FROM deposit WHERE urgency = 2 AND due_ms IS NOT NULL
-                       UNION ALL SELECT min(due_ms) FROM deposit WHERE urgency = 3 AND due_ms IS NOT NULL)"#
-            )
-            .fetch_one(&self.readers)
-            .await
-        };
-        Ok(next.map_err(Error::database("read"))?.map(Timestamp::from_millis))
-    }
-
-    /// One deposit's place in the queue.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn due_of(
-        &self,
-        id: crate::domain::ids::DepositId,
-    ) -> Result<Option<crate::domain::poll::Due>> {
-        let id = id.to_string();
-        let row = sqlx::query!("SELECT due_ms, urgency FROM deposit WHERE id = ?", id)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
-        Ok(row.and_then(|row| {
-            let urgency = match row.urgency {
-                0 => Urgency::Confirming,
-                1 => Urgency::NearDeadline,
-                2 => Urgency::Awaiting,
-                3 => Urgency::Watch,
-                _ => Urgency::Create,
-            };
-            row.due_ms.map(|at| crate::domain::poll::Due { at: Timestamp::from_millis(at), urgency })
-        }))
     }
 
     /// How many deposits were first credited in `[from, to)`, and with how much.

@@ -1,5 +1,6 @@
 //! The books on disk: the only module that knows SQLite. Its verbs are the ledger's, not SQL's.
 
+mod append;
 mod attempts;
 mod backup;
 mod cases;
@@ -10,7 +11,9 @@ mod history;
 mod invoices;
 mod open;
 mod outbox;
+mod queue;
 mod record;
+mod rows;
 mod runs;
 mod verify;
 mod writer;
@@ -30,6 +33,7 @@ pub use history::EventRow;
 pub use invoices::{Credited, InvoiceRow};
 pub use open::{Access, Settings};
 pub use outbox::{Delivery, MailRow, OwedMail};
+pub use queue::Turn;
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
 pub use runs::{RunFigures, Totals};
 pub use verify::{Finding, Verification};

@@ -16,6 +16,12 @@ use super::{Error, Ledger, Result, Shared};
 /// The schema's whole history, forward only.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
+/// What the writer may keep of the file in memory, at most: it touches rows and indexes all over a large ledger.
+const WRITER_CACHE_KIB: &str = "-32768";
+/// So many pages (32 MiB) gather in the WAL before they are carried over: a page that many commits change is carried
+/// over once, and the file is synced that much less often. Durability is the WAL's either way.
+const WAL_PAGES: &str = "8192";
+
 /// How the ledger is opened.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -76,6 +82,8 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         .create_if_missing(!exists)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", WRITER_CACHE_KIB)
+        .pragma("wal_autocheckpoint", WAL_PAGES)
         .pragma("journal_size_limit", "67108864");
     let mut connection = options.connect().await.map_err(Error::database("opened"))?;
     if exists {

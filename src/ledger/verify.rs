@@ -6,9 +6,9 @@ use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
+use super::append::{add_to, message_id};
 use super::chain::{self, Link};
 use super::deposits::Row as DepositRow;
-use super::record::{add_to, message_id};
 use super::{Error, Ledger, Result};
 use crate::domain::deposit::{Deposit, Facts, Request};
 use crate::domain::journal::{self, Posting};
@@ -356,6 +356,15 @@ async fn verify_deposits(view: &mut SqliteConnection, found: &mut Verification) 
     .map_err(Error::database("read"))?;
     for id in odd {
         found.find("deposit", id, "its version is not the number of its events");
+    }
+    let lost = sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM deposit d LEFT JOIN queue q ON q.deposit = d.row_id WHERE q.version IS NOT d.version"#
+    )
+    .fetch_all(&mut *view)
+    .await
+    .map_err(Error::database("read"))?;
+    for id in lost {
+        found.find("queue", id, "its place in the queue is missing, or was decided on another version");
     }
     let odd = sqlx::query_scalar!(
         r#"SELECT id AS "id!" FROM deposit

@@ -134,7 +134,7 @@ impl Draft {
     }
 
     pub(super) fn look(&mut self, report: &OrderReport, policy: &Policy) {
-        if let Some(reason) = self.contradiction(report) {
+        if let Some(reason) = contradiction(self.deposit.request.asset, &self.facts, report) {
             self.flag(ReviewKind::Standing, reason);
             return;
         }
@@ -371,25 +371,23 @@ impl Draft {
             wallet.expire_at = report.expire_at.unwrap_or(wallet.expire_at);
         }
     }
+}
 
-    /// Why the report speaks of another order than ours.
-    fn contradiction(&self, report: &OrderReport) -> Option<String> {
-        let wallet = self.facts.wallet.as_ref()?;
-        let asset = self.deposit.request.asset;
-        let differs = |what: &str, ours: &str, theirs: Option<&String>, same: bool| {
-            theirs
-                .filter(|_| !same)
-                .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
-        };
-        let same_address = report.address.as_ref().is_none_or(|theirs| {
-            *theirs == wallet.address
-                || (asset.network.is_evm() && theirs.eq_ignore_ascii_case(&wallet.address))
-        });
-        let same_order = report.order_id.as_ref().is_none_or(|theirs| *theirs == wallet.order_id);
-        differs("order_id", &wallet.order_id, report.order_id.as_ref(), same_order)
-            .or_else(|| differs("address", &wallet.address, report.address.as_ref(), same_address))
-            .or_else(|| asset_contradiction(report, asset))
-    }
+/// Why the report speaks of another order than ours.
+pub(super) fn contradiction(asset: Asset, facts: &Facts, report: &OrderReport) -> Option<String> {
+    let wallet = facts.wallet.as_ref()?;
+    let differs = |what: &str, ours: &str, theirs: Option<&String>, same: bool| {
+        theirs
+            .filter(|_| !same)
+            .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
+    };
+    let same_address = report.address.as_ref().is_none_or(|theirs| {
+        *theirs == wallet.address || (asset.network.is_evm() && theirs.eq_ignore_ascii_case(&wallet.address))
+    });
+    let same_order = report.order_id.as_ref().is_none_or(|theirs| *theirs == wallet.order_id);
+    differs("order_id", &wallet.order_id, report.order_id.as_ref(), same_order)
+        .or_else(|| differs("address", &wallet.address, report.address.as_ref(), same_address))
+        .or_else(|| asset_contradiction(report, asset))
 }
 
 fn replace_amount(slot: &mut Amount, value: Option<&Amount>) {

@@ -322,4 +322,33 @@ proptest! {
             prop_assert!(facts.booked.is_none() || facts.settled_at.is_some());
         }
     }
+    /// The short way for looks that bring nothing new leads where the whole way leads.
+    #[test]
+    fn what_is_called_quiet_is_quiet(reports in prop::collection::vec(any_report(), 1..20)) {
+        let mut deposit = awaiting();
+        let mut now = start();
+        for report in reports.iter().flat_map(|report| [report, report]) {
+            now = now.plus(Duration::from_mins(7));
+            let mut draft = Draft::new(deposit.clone(), now);
+            draft.look(report, &POLICY);
+            let whole = draft.finish(&POLICY);
+            if quiet::is_quiet(&deposit, report, now, &POLICY) {
+                prop_assert_eq!(&whole.events, &Vec::new());
+            }
+            let step = deposit.observe(Observation::Looked(Box::new(report.clone())), now, &POLICY).unwrap();
+            prop_assert_eq!(&step, &whole);
+            deposit = step.deposit;
+        }
+    }
+}
+
+#[test]
+fn an_answer_heard_before_is_quiet_until_time_runs_out() {
+    let heard = look(awaiting(), "check", 1).deposit;
+    let quiet = |minutes| {
+        let now = start().plus(Duration::from_mins(minutes));
+        quiet::is_quiet(&heard, &report(Some("check")), now, &POLICY)
+    };
+    assert_eq!((quiet(2), quiet(74), quiet(75)), (true, true, false));
+    assert!(!quiet::is_quiet(&awaiting(), &report(Some("check")), start(), &POLICY), "the word is news");
 }

@@ -1,0 +1,201 @@
+//! How deposits' rows are written: sets, one statement for the whole batch.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::record::{Write, json};
+use super::{Error, Result};
+use crate::domain::deposit::{Booked, Deposit, Outcome};
+use crate::domain::event::EventName;
+use crate::domain::ids::DepositId;
+use crate::domain::money::UsdMicros;
+use crate::domain::time::Timestamp;
+
+/// Inserts new deposits; gives those whose idempotency key was taken.
+pub(super) async fn insert_deposits(
+    connection: &mut SqliteConnection,
+    writes: &[&Write],
+) -> Result<Vec<DepositId>> {
+    if writes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = writes.iter().map(|write| request_row(write)).collect::<Result<Vec<_>>>()?;
+    let rows = json(&rows)?;
+    let inserted = sqlx::query_scalar!(
+        r#"INSERT INTO deposit (id, version, currency, network, amount_requested, coupon, reference, notify,
+                                idempotency_key, request_digest, requested_at, state, late, facts, updated_at)
+           SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+                  j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11, 0, j.value ->> 12,
+                  j.value ->> 13
+           FROM json_each(?) AS j WHERE true
+           ON CONFLICT (idempotency_key) DO NOTHING
+           RETURNING id"#,
+        rows
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(Error::database("written"))?;
+    Ok(without(writes, inserted))
+}
+
+/// Compare-and-set: only rows that still have the version that the step was made against. Gives the others.
+pub(super) async fn update_deposits(
+    connection: &mut SqliteConnection,
+    writes: &[&Write],
+) -> Result<Vec<DepositId>> {
+    if writes.is_empty() {
+        return Ok(Vec::new());
+    }
+    give_wallets(connection, writes).await?;
+    let rows = writes.iter().map(|write| facts_row(write)).collect::<Result<Vec<_>>>()?;
+    let rows = json(&rows)?;
+    let updated = sqlx::query_scalar!(
+        r#"UPDATE deposit SET
+               version = j.value ->> 2, state = j.value ->> 3, facts = j.value ->> 4, updated_at = j.value ->> 5,
+               amount_usd = j.value ->> 6, amount_usd_micros = j.value ->> 7, amount_crypto = j.value ->> 8,
+               expire_at = j.value ->> 9, upstream_status = j.value ->> 10, txid = j.value ->> 11,
+               outcome = j.value ->> 12, late = j.value ->> 13, settled_at = j.value ->> 14,
+               refunded_at = j.value ->> 15, amount_booked_micros = j.value ->> 16, needs_review = j.value ->> 17
+           FROM json_each(?) AS j
+           WHERE deposit.id = j.value ->> 0 AND deposit.version = j.value ->> 1
+           RETURNING id"#,
+        rows
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(Error::database("written"))?;
+    Ok(without(writes, updated))
+}
+
+/// The columns of a wallet never change once they are written, and each has an index: they are written once only.
+async fn give_wallets(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
+    let new = |write: &&&Write| write.step.events.iter().any(|event| event.name == EventName::WalletCreated);
+    let rows: Vec<_> = writes.iter().filter(new).filter_map(|write| wallet_row(write)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = json(&rows)?;
+    sqlx::query!(
+        r#"UPDATE deposit SET order_id = j.value ->> 2, address = j.value ->> 3, link_id = j.value ->> 4,
+               wallet_created_at = j.value ->> 5
+           FROM json_each(?) AS j
+           WHERE deposit.id = j.value ->> 0 AND deposit.version = j.value ->> 1"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map_err(Error::database("written"))?;
+    Ok(())
+}
+
+/// The deposits of `writes` that are not among `ids`.
+fn without(writes: &[&Write], ids: Vec<String>) -> Vec<DepositId> {
+    let done: HashSet<DepositId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    writes.iter().map(|write| write.step.deposit.id).filter(|id| !done.contains(id)).collect()
+}
+
+// One row of a statement's JSON: a list, read by place, because names would be searched for in every row.
+
+#[derive(Serialize)]
+struct RequestRow<'a>(
+    DepositId,
+    i64,
+    &'static str,
+    &'static str,
+    &'a str,
+    Option<&'a str>,
+    Option<&'a str>,
+    String,
+    Option<&'a str>,
+    &'a str,
+    Timestamp,
+    &'static str,
+    String,
+    Timestamp,
+);
+
+fn request_row(write: &Write) -> Result<RequestRow<'_>> {
+    let Deposit { id, version, request, facts, updated_at } = &write.step.deposit;
+    let opening = write.opening.as_ref();
+    Ok(RequestRow(
+        *id,
+        *version,
+        request.asset.currency.as_str(),
+        request.asset.network.as_str(),
+        request.amount.as_str(),
+        request.coupon.as_deref(),
+        request.reference.as_deref(),
+        json(&request.notify)?,
+        opening.and_then(|opening| opening.idempotency_key.as_deref()),
+        opening.map_or("", |opening| opening.request_digest.as_str()),
+        request.requested_at,
+        facts.state.as_str(),
+        json(facts)?,
+        *updated_at,
+    ))
+}
+
+#[derive(Serialize)]
+struct FactsRow<'a>(
+    DepositId,
+    i64,
+    i64,
+    &'static str,
+    String,
+    Timestamp,
+    Option<&'a str>,
+    Option<UsdMicros>,
+    Option<&'a str>,
+    Option<String>,
+    Option<&'a str>,
+    Option<&'a str>,
+    Option<&'static str>,
+    bool,
+    Option<Timestamp>,
+    Option<Timestamp>,
+    Option<UsdMicros>,
+    Option<&'a str>,
+);
+
+fn facts_row(write: &Write) -> Result<FactsRow<'_>> {
+    let Deposit { id, version, facts, updated_at, .. } = &write.step.deposit;
+    let wallet = facts.wallet.as_ref();
+    Ok(FactsRow(
+        *id,
+        write.step.expected_version,
+        *version,
+        facts.state.as_str(),
+        json(facts)?,
+        *updated_at,
+        wallet.map(|wallet| wallet.amount_usd.as_str()),
+        wallet.and_then(|wallet| wallet.amount_usd.to_usd_micros_floor()),
+        wallet.map(|wallet| wallet.amount_crypto.as_str()),
+        wallet.map(|wallet| wallet.expire_at.to_seconds_text()),
+        facts.upstream_status.as_deref(),
+        facts.txid.as_deref(),
+        facts.outcome.map(Outcome::as_str),
+        facts.late,
+        facts.settled_at,
+        facts.refunded_at,
+        facts.booked.as_ref().map(Booked::total),
+        facts.review.as_ref().map(|review| review.reason.as_str()),
+    ))
+}
+
+#[derive(Serialize)]
+struct WalletRow<'a>(DepositId, i64, &'a str, &'a str, Option<&'a str>, Timestamp);
+
+fn wallet_row(write: &Write) -> Option<WalletRow<'_>> {
+    let deposit = &write.step.deposit;
+    let wallet = deposit.facts.wallet.as_ref()?;
+    Some(WalletRow(
+        deposit.id,
+        write.step.expected_version,
+        &wallet.order_id,
+        &wallet.address,
+        wallet.link_id(),
+        wallet.created_at,
+    ))
+}
