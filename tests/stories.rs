@@ -290,6 +290,14 @@ async fn an_unknown_word_flags_and_an_ordinary_look_clears() {
     assert!(settled.facts.state == State::Settled && settled.facts.review.is_none());
     let history = house.history(&deposit).await;
     assert!(history.contains(&"needs_review".to_owned()) && history.contains(&"review_cleared".to_owned()));
+    // Figures that cannot be read: flagged, and nothing moves.
+    let strange = house.wallet("71").await;
+    let page = r#"{"ok":true,"body":{"status":"paid","amountInUSD":"n/a"}}"#.to_owned();
+    house.simulator.inject_for(&house.order(&strange), Fault::Status(200, page, Vec::new()), 3);
+    house.look().await;
+    let flagged = house.read(&strange).await;
+    assert_eq!(flagged.facts.state, State::AwaitingPayment);
+    assert!(flagged.facts.review.is_some_and(|review| review.reason.contains("amountInUSD")));
     // Backwards: flagged, and nothing is taken back.
     house.simulator.act(&order, Act::SetStatus { status: "check".to_owned() }).unwrap();
     house.pass(10 * MINUTE, MINUTE).await;

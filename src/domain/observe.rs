@@ -30,6 +30,8 @@ pub enum Observation {
     Looked(Box<OrderReport>),
     /// The upstream says that it does not know the order, in these words.
     UnknownOrder(String),
+    /// The upstream answered about the order, and what it says cannot be read, for this reason.
+    Unreadable(String),
     /// A person has looked, and notes this.
     Reviewed(String),
     /// Reconciliation found that the upstream credited this much, and that its total bears it out.
@@ -90,6 +92,9 @@ impl Deposit {
             Observation::UnknownOrder(words) if draft.facts.wallet.is_some() => {
                 draft.flag(ReviewKind::Passing, format!("the upstream does not know this order: {words}"));
             }
+            Observation::Unreadable(why) if draft.facts.wallet.is_some() => {
+                draft.flag(ReviewKind::Passing, format!("the upstream's answer cannot be read: {why}"));
+            }
             Observation::Reviewed(note) => draft.reviewed(note)?,
             Observation::Corrected { credited, reason } if draft.facts.booked.is_some() => {
                 draft.correct(credited, reason);
@@ -97,7 +102,7 @@ impl Deposit {
             Observation::Wallet(_) => return out_of_place("given a wallet"),
             Observation::Refused(_) => return out_of_place("refused"),
             Observation::OutOfAttempts => return out_of_place("out of attempts"),
-            Observation::Looked(_) | Observation::UnknownOrder(_) => return out_of_place("looked at"),
+            Observation::Looked(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => return out_of_place("looked at"),
             Observation::Corrected { .. } => return out_of_place("corrected"),
         }
         Ok(draft.finish(policy))

@@ -296,8 +296,12 @@ async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Opt
     let (observation, evidence) = match answer {
         Ok(answer) => (Observation::Looked(Box::new(answer.value)), answer.evidence),
         Err(upstream::Error::UnknownOrder { words, evidence }) => {
-            tracing::warn!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
+            tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
             (Observation::UnknownOrder(words), evidence)
+        }
+        Err(upstream::Error::Unknown { words, evidence, .. }) if is_about_the_order(&evidence) => {
+            tracing::debug!(deposit.id = %deposit.id, "an answer cannot be read: {words}");
+            (Observation::Unreadable(words), evidence)
         }
         Err(error) => {
             // Silence never moves money: it is looked at again in its turn.
@@ -317,6 +321,14 @@ async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Opt
             None
         }
     }
+}
+
+/// True for an answer in the upstream's own envelope that says ok: it is about this order, and no outage.
+fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
+    let ok = |text: String| {
+        serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|answer| answer.get("ok")?.as_bool())
+    };
+    evidence.http_status == Some(200) && ok(evidence.text()) == Some(true)
 }
 
 /// Looks at one deposit now, outside its turn; gives what it is afterwards.
