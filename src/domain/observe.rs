@@ -102,7 +102,9 @@ impl Deposit {
             Observation::Wallet(_) => return out_of_place("given a wallet"),
             Observation::Refused(_) => return out_of_place("refused"),
             Observation::OutOfAttempts => return out_of_place("out of attempts"),
-            Observation::Looked(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => return out_of_place("looked at"),
+            Observation::Looked(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => {
+                return out_of_place("looked at");
+            }
             Observation::Corrected { .. } => return out_of_place("corrected"),
         }
         Ok(draft.finish(policy))
