@@ -56,7 +56,9 @@ pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> le
         }
         let ended = tokio::select! {
             ended = under_way.join_next() => ended,
-            // A slow receiver is no standstill of ours; and others may be owed something by now.
+            // Others may be owed something by now.
+            () = flow.wakers.deliver.notified() => continue,
+            // A slow receiver is no standstill of ours.
             () = flow.clock.sleep(BEAT) => {
                 flow.pulse.beat("deliver", &flow.clock);
                 continue;
