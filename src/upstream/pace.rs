@@ -11,7 +11,7 @@ use super::breaker::{Breaker, Change, Gate, Health, Outcome};
 use super::budget::Budget;
 use crate::clock::SharedClock;
 
-/// Who goes first. A class that was passed over [`PATIENCE`] times goes next all the same: nobody starves.
+/// Who goes first. A class that was passed over `PATIENCE` times goes next all the same: nobody starves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Somebody waits for an address.

@@ -1,7 +1,7 @@
 //! A story from the first request to the closed books: the simulated upstream, the real daemon against it, a cast of
 //! deposits with every fate, and a person who watches.
 //!
-//! Everything that makes the story the same story is on disk before it begins ([`folder`]); requests carry keys,
+//! Everything that makes the story the same story is on disk before it begins (`folder`); requests carry keys,
 //! fates follow from the seed and the time, and the time from the saved origin. So a sandbox that was killed at any
 //! point is told to its end by starting it again on the same folder.
 
