@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use depositd::domain::deposit::{Outcome, State};
 use depositd::flow::{self, NewDeposit};
-use depositd::sandbox::upstream::{Act, Call, Fate, Fault, Figures};
+use depositd::sandbox::upstream::{Act, Call, Fate, Fault, Figures, IdField, Shape};
 use support::house::House;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -359,6 +359,47 @@ async fn a_person_may_say_that_the_invoice_is_right() {
     assert_eq!(house.sql("SELECT amount_booked FROM accounting_deposits"), "49.00");
     assert!(flow::correct_case(&house.flow, case, "again").await.is_err(), "it is closed");
     assert_eq!(house.prove().await.transactions, 2);
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_holds_up_neither_a_request_nor_reconciliation() {
+    let house = House::new().await;
+    house.simulator.inject(Call::Create, Fault::DropAfterActing, 1);
+    let deposit = house.request("USDT", "TRON", "34").await;
+    house.rounds().await;
+    let first = house.simulator.orders()[0].order_id.clone();
+    house.simulator.inject_for(&first, Fault::Status(500, "boom".to_owned(), Vec::new()), u32::MAX);
+    assert!(house.reconcile().await.ok, "one unreadable order voids no run");
+    house.pass(3 * MINUTE, Duration::from_secs(10)).await;
+    let deposit = house.read(&deposit).await;
+    assert_eq!(deposit.facts.state, State::AwaitingPayment);
+    assert_ne!(house.order(&deposit), first);
+    house.simulator.clear_faults();
+    let report = house.reconcile().await;
+    let kinds: Vec<&str> = report.cases.iter().map(|case| case.kind.as_str()).collect();
+    assert_eq!(kinds, ["abandoned_wallet"], "named as soon as it can be read");
+}
+
+#[tokio::test]
+async fn a_probable_match_stands_and_is_not_guessed_anew_at_every_run() {
+    let house = House::new().await;
+    house.reconcile().await;
+    house.simulator.set_shape(Shape { id_field: IdField::None, ..Shape::default() });
+    let (one, two) = (house.wallet("32").await, house.wallet("32").await);
+    for deposit in [&one, &two] {
+        house.simulator.act(&house.order(deposit), Act::Pay { amount_usd: None }).unwrap();
+    }
+    house.look().await;
+    house.simulator.act(&house.order(&two), Act::HideInvoice { hidden: true }).unwrap();
+    let first = house.reconcile().await;
+    assert_eq!(first.cases.len(), 1, "{first:?}");
+    for _ in 0..3 {
+        let again = house.reconcile().await;
+        assert_eq!((again.opened.len(), again.closed.len()), (0, 0), "{again:?}");
+        assert_eq!(again.cases[0].id, first.cases[0].id);
+    }
+    house.simulator.act(&house.order(&two), Act::HideInvoice { hidden: false }).unwrap();
+    assert!(house.reconcile().await.cases.is_empty());
 }
 
 #[tokio::test]
