@@ -126,7 +126,7 @@ fn flow_settings(in_flight: usize) -> flow::Settings {
         create_attempts: 3,
         call_timeout: Duration::from_secs(30),
         max_in_flight: in_flight,
-        look_batch: 512,
+        look_batch: flow::Settings::LOOK_BATCH,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,

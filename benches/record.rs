@@ -15,6 +15,7 @@ use depositd::domain::deposit::Deposit;
 use depositd::domain::event::Step;
 use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
+use depositd::domain::time::Timestamp;
 use depositd::ledger::{Ledger, Recorded, Write};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
@@ -61,13 +62,15 @@ async fn run(args: &Args) {
         "group", "record /s", "raw /s", "ratio", "record us", "raw us"
     );
     let groups = args.get("groups", "1,32,64,256".to_owned());
+    let mut moment = cast::start().plus(Duration::from_hours(24));
     for group in groups.split(',').map(|group| group.parse::<usize>().unwrap()) {
         let count = if group == 1 { changes / 4 } else { changes };
         let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         let (mut cost, mut raw_cost) = (Vec::new(), Vec::new());
         for round in 0..=rounds {
             assert!(waiting.len() >= count, "more --deposits, or fewer --rounds or --changes");
-            let steps: Vec<Step> = waiting.split_off(waiting.len() - count).into_iter().map(settle).collect();
+            let steps = waiting.split_off(waiting.len() - count).into_iter();
+            let steps: Vec<Step> = steps.map(|deposit| settle(deposit, &mut moment)).collect();
             let again = steps.clone();
             let before = usage(std::process::id()).cpu;
             let our = record(&ledger, again, group).await;
@@ -98,11 +101,12 @@ async fn run(args: &Args) {
 }
 
 /// The step that settles a deposit, with one mail owed.
-fn settle(deposit: Deposit) -> Step {
+fn settle(deposit: Deposit, at: &mut Timestamp) -> Step {
     let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone();
     let seen = Observation::Looked(Box::new(cast::report(&order_id, Some("paid"))));
-    let at = deposit.updated_at.plus(Duration::from_secs(600));
-    let mut step = deposit.observe(seen, at, &Policy::default()).unwrap();
+    // Deposits settle in any order, but time only goes on.
+    *at = at.plus(Duration::from_millis(20));
+    let mut step = deposit.observe(seen, *at, &Policy::default()).unwrap();
     for event in &mut step.events {
         event.mail_to = vec!["ops@example.org".to_owned()];
     }
@@ -178,7 +182,7 @@ async fn change(connection: &mut SqliteConnection, step: &Step, seq: i64) {
     .await
     .unwrap();
     assert_eq!(updated.rows_affected(), 1);
-    sqlx::query("UPDATE queue SET version = version + 1, due_ms = ?, urgency = 3 WHERE deposit = (SELECT row_id FROM deposit WHERE id = ?)")
+    sqlx::query("INSERT INTO queue (urgency, due_ms, deposit, version) SELECT 3, ?, row_id, version FROM deposit WHERE id = ?")
         .bind(due)
         .bind(&id)
         .execute(&mut *connection)

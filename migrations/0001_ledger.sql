@@ -54,14 +54,16 @@ CREATE INDEX deposit_settled ON deposit (settled_at, currency, network, amount_b
 CREATE INDEX deposit_refunded ON deposit (refunded_at, currency, network, amount_booked_micros) WHERE refunded_at IS NOT NULL;
 CREATE INDEX deposit_review ON deposit (row_id) WHERE needs_review IS NOT NULL;
 
--- Apart from the deposits, and narrow: most looks change nothing but this.
+-- Apart from the deposits, narrow, and in the order in which it is worked off: most looks change nothing but this, and
+-- what is taken from its head goes back near its tail. A change that did not come by its turn leaves the old place
+-- behind; its version says that it is stale, and it is dropped when its turn comes.
 CREATE TABLE queue (
-    deposit INTEGER PRIMARY KEY REFERENCES deposit (row_id),  -- whose turn it is
+    urgency INTEGER NOT NULL,                 -- 0 most urgent .. 3 watch; 4: waits for a wallet; 5: left to reconciliation
+    due_ms  INTEGER NOT NULL,                 -- when to act on it next; 0 with urgency 5
+    deposit INTEGER NOT NULL REFERENCES deposit (row_id) DEFERRABLE INITIALLY DEFERRED,  -- whose turn it is
     version INTEGER NOT NULL,                 -- the deposit's version that this was decided on
-    urgency INTEGER NOT NULL,                 -- 0 most urgent .. 3 watch; 4: waits for a wallet
-    due_ms  INTEGER                           -- when to act on it next; NULL: left to reconciliation
-) STRICT;
-CREATE INDEX queue_due ON queue (urgency, due_ms) WHERE due_ms IS NOT NULL;
+    PRIMARY KEY (urgency, due_ms, deposit)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
     seq             INTEGER PRIMARY KEY,      -- 1, 2, 3 ..: the order of everything

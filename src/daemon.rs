@@ -246,7 +246,7 @@ fn flow_settings(config: &Config) -> flow::Settings {
     let per_second = u32::try_from(rate.ceil()).unwrap_or(u32::MAX);
     let in_flight = config.upstream.max_in_flight;
     let look_batch = match per_second {
-        0 => 512,
+        0 => flow::Settings::LOOK_BATCH,
         rate => rate.saturating_mul(2).clamp(1, 256).max(u32::try_from(in_flight).unwrap_or(256).min(16)),
     };
     flow::Settings {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Flow;
 use crate::domain::deposit::Deposit;
+use crate::domain::event::Step;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::reconcile::{self, Lost, Stray};
@@ -174,16 +175,10 @@ async fn settle(flow: &Flow, one: &LostAttempt, stray: &Stray, sweep: &mut Sweep
     let adopting = adoption(flow, deposit.clone(), stray);
     let (step, outcome) = match adopting {
         Some(step) => (step, AttemptOutcome::Adopted),
-        None => {
-            let due = flow.ledger.due_of(id).await?;
-            let step = crate::domain::event::Step {
-                expected_version: deposit.version,
-                deposit,
-                events: Vec::new(),
-                due,
-            };
-            (step, AttemptOutcome::Abandoned)
-        }
+        None => (
+            Step { expected_version: deposit.version, deposit, events: Vec::new(), due: None },
+            AttemptOutcome::Abandoned,
+        ),
     };
     let recorded = flow.record(vec![Write { attempt: end(outcome), ..Write::from(step) }]).await?;
     if recorded.first() != Some(&Recorded::Written) {
@@ -200,7 +195,7 @@ async fn settle(flow: &Flow, one: &LostAttempt, stray: &Stray, sweep: &mut Sweep
     Ok(())
 }
 
-fn adoption(flow: &Flow, deposit: Deposit, stray: &Stray) -> Option<crate::domain::event::Step> {
+fn adoption(flow: &Flow, deposit: Deposit, stray: &Stray) -> Option<Step> {
     if deposit.facts.wallet.is_some() {
         return None;
     }

@@ -14,17 +14,17 @@ use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
 use crate::domain::observe::Observation;
 use crate::domain::poll;
-use crate::ledger::{self, Recorded, Turn, Write};
+use crate::ledger::{self, Again, Recorded, Turn, Write};
 use crate::upstream::{self, Priority};
 
 /// So many looks are worth a transaction of their own while others are under way.
-const GROUP: usize = 256;
+const GROUP: usize = 1024;
 /// The most looks in one transaction.
-const MOST: usize = 1024;
+const MOST: usize = 2048;
 /// So many looks may wait to be written; then the lookers wait for the disk.
-const UNWRITTEN: usize = 2048;
-/// What was seen is on its way to the disk after this long, however little it is.
-const LINGER: Duration = Duration::from_millis(20);
+const UNWRITTEN: usize = 4096;
+/// What was seen is on its way to the disk after this long, however little it is. News do not wait.
+const LINGER: Duration = Duration::from_millis(50);
 /// How often a run that waits for the upstream shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -43,8 +43,17 @@ pub struct Advanced {
 
 /// A look that is done: what to write, and whether the upstream answered.
 struct Look {
-    write: Write,
+    turn: Turn,
+    seen: Seen,
     answered: bool,
+}
+
+/// What a look has brought.
+enum Seen {
+    /// Nothing new.
+    Quiet(Again),
+    /// A change.
+    News(Box<Write>),
 }
 
 /// What the lookers and the one who writes share.
@@ -63,7 +72,7 @@ struct Papers {
     /// With fewer ready than this, more should be fetched.
     low: usize,
     /// Looked at, not yet written.
-    done: Vec<(Turn, Look)>,
+    done: Vec<Look>,
     /// Given up before anything was asked, or not to be written.
     dropped: Vec<Turn>,
     /// Something among `done` changes a deposit.
@@ -91,10 +100,9 @@ impl Desk {
         let mut papers = self.papers();
         match look {
             None => papers.dropped.push(turn),
-            Some(mut look) => {
-                look.write.turn = Some(turn);
-                papers.news |= !look.write.step.events.is_empty();
-                papers.done.push((turn, look));
+            Some(look) => {
+                papers.news |= matches!(look.seen, Seen::News(_));
+                papers.done.push(look);
             }
         }
         let first = papers.done.len().saturating_add(papers.dropped.len()) == 1;
@@ -107,7 +115,7 @@ impl Desk {
 /// Looks at one deposit after the other, until there is none left to look at.
 async fn looker(desk: Arc<Desk>) {
     while let Some((turn, deposit)) = desk.take() {
-        let look = look(&desk, deposit).await;
+        let look = look(&desk, turn, deposit).await;
         desk.give(turn, look);
     }
 }
@@ -235,18 +243,21 @@ impl Run {
         }
         papers.news = false;
         let count = papers.done.len().min(MOST);
-        let looks: Vec<(Turn, Look)> = papers.done.drain(..count).collect();
-        papers.news = papers.done.iter().any(|(_, look)| !look.write.step.events.is_empty());
+        let looks: Vec<Look> = papers.done.drain(..count).collect();
+        papers.news = papers.done.iter().any(|look| matches!(look.seen, Seen::News(_)));
         drop(papers);
         let mut turns = Vec::with_capacity(looks.len());
-        let mut writes = Vec::with_capacity(looks.len());
-        for (turn, look) in looks {
+        let (mut writes, mut again) = (Vec::new(), Vec::with_capacity(looks.len()));
+        for look in looks {
             count_in(&mut self.done, &look);
-            turns.push(turn);
-            writes.push(look.write);
+            turns.push(look.turn);
+            match look.seen {
+                Seen::News(write) => writes.push(*write),
+                Seen::Quiet(back) => again.push(back),
+            }
         }
         let flow = self.desk.flow.clone();
-        Some(Box::pin(async move { (turns, flow.record(writes).await) }))
+        Some(Box::pin(async move { (turns, record(&flow, writes, again).await) }))
     }
 
     fn recorded(&mut self, (turns, recorded): Outcome) -> ledger::Result<()> {
@@ -258,6 +269,14 @@ impl Run {
         self.dry = false;
         Ok(())
     }
+}
+
+async fn record(flow: &Flow, writes: Vec<Write>, again: Vec<Again>) -> ledger::Result<Vec<Recorded>> {
+    let recorded = if writes.is_empty() { Vec::new() } else { flow.record(writes).await? };
+    if !again.is_empty() {
+        flow.ledger.put_back(again).await?;
+    }
+    Ok(recorded)
 }
 
 /// What a future that is under way gives; at once `None` where there is none.
@@ -274,22 +293,29 @@ fn count_in(done: &mut Advanced, look: &Look) {
     } else {
         done.failed = done.failed.saturating_add(1);
     }
-    if !look.write.step.events.is_empty() {
+    if matches!(look.seen, Seen::News(_)) {
         done.moved = done.moved.saturating_add(1);
     }
 }
 
 /// One look; `None` where it was given up before anything was asked.
-async fn look(desk: &Desk, deposit: Deposit) -> Option<Look> {
+async fn look(desk: &Desk, turn: Turn, deposit: Deposit) -> Option<Look> {
     let permit = tokio::select! {
         biased;
         permit = desk.flow.upstream.admit(Priority::Look) => permit,
         () = desk.stop.cancelled() => return None,
     };
-    observe(&desk.flow, deposit, permit).await
+    let (write, answered) = observe(&desk.flow, deposit, permit).await?;
+    let seen = if write.step.events.is_empty() {
+        Seen::Quiet(Again { turn, due: write.step.due })
+    } else {
+        Seen::News(Box::new(Write { turn: Some(turn), ..write }))
+    };
+    Some(Look { turn, seen, answered })
 }
 
-async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Option<Look> {
+/// What the upstream says of one deposit, and whether it answered.
+async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Option<(Write, bool)> {
     let order_id = deposit.facts.wallet.as_ref().map(|wallet| wallet.order_id.clone())?;
     let answer = flow.upstream.look(permit, &order_id).await;
     let now = flow.clock.now();
@@ -308,13 +334,13 @@ async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Opt
             tracing::debug!(deposit.id = %deposit.id, "no readable answer: {error}");
             let due = poll::next_look(&deposit, now, &flow.settings.policy);
             let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
-            return Some(Look { write: Write::from(step), answered: false });
+            return Some((Write::from(step), false));
         }
     };
     match deposit.observe(observation, now, &flow.settings.policy) {
         Ok(step) => {
             let evidence = (!step.events.is_empty()).then(|| flow.note(&evidence));
-            Some(Look { write: Write { evidence, ..Write::from(step) }, answered: true })
+            Some((Write { evidence, ..Write::from(step) }, true))
         }
         Err(error) => {
             tracing::error!("a look could not be observed: {error}");
@@ -334,8 +360,8 @@ fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
 /// Looks at one deposit now, outside its turn; gives what it is afterwards.
 pub(super) async fn look_now(flow: &Flow, deposit: Deposit) -> ledger::Result<()> {
     let permit = flow.upstream.admit(Priority::Reconcile).await;
-    if let Some(look) = observe(flow, deposit, permit).await {
-        flow.record(vec![look.write]).await?;
+    if let Some((write, _)) = observe(flow, deposit, permit).await {
+        flow.record(vec![write]).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::Flow;
 use super::review::checked;
-use crate::domain::event::{EventName, Step};
+use crate::domain::event::EventName;
 use crate::domain::money::Amount;
 use crate::domain::observe::Observation;
 use crate::domain::reconcile::Kind;
@@ -59,12 +59,11 @@ pub async fn correct_case(flow: &Flow, id: i64, note: &str) -> Result<Case, Case
         None => None,
     };
     let deposit = deposit.ok_or_else(|| refused("names no deposit"))?;
-    let due = flow.ledger.due_of(deposit.id).await?;
     let observation = Observation::Corrected { credited, reason: format!("a person says so: {note}") };
     let step = deposit
         .observe(observation, flow.clock.now(), &flow.settings.policy)
         .map_err(|error| refused(&error.to_string()))?;
-    let recorded = flow.record(vec![Write::from(Step { due, ..step })]).await?;
+    let recorded = flow.record(vec![Write::from(step)]).await?;
     if recorded.first() != Some(&Recorded::Written) {
         return Err(refused("could not be booked: the deposit has just changed; try again"));
     }

@@ -10,7 +10,7 @@ use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::poll::{Due, Urgency};
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, AttemptEnd, AttemptOutcome, Write};
+use crate::ledger::{self, AttemptEnd, AttemptOutcome, Turn, Write};
 use crate::upstream::{self, NewOrder, Priority};
 
 /// How one round for one deposit ended.
@@ -33,7 +33,7 @@ const UNSURE_FOR: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// Whatever the ledger says; the deposit stays in the queue.
-pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
+pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result<Created> {
     let _busy = Busy::new(flow, deposit.id);
     let attempts = flow.ledger.attempts_of(deposit.id).await?;
     let tries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
@@ -41,9 +41,9 @@ pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
         match adopt::search(flow, Some(deposit.id)).await? {
             Search::Found => return Ok(Created::Decided),
             Search::Nothing => {}
-            Search::Inconclusive => return later(flow, deposit, tries, None).await,
+            Search::Inconclusive => return later(flow, turn, deposit, tries, None).await,
             Search::Unsure if flow.clock.now().since(last_try(&attempts)) < UNSURE_FOR => {
-                return later(flow, deposit, tries, None).await;
+                return later(flow, turn, deposit, tries, None).await;
             }
             // A wallet that turns up later is named by reconciliation.
             Search::Unsure => {}
@@ -52,7 +52,7 @@ pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
     let counted = attempts.iter().filter(|attempt| attempt.counts()).count();
     if counted >= usize::try_from(flow.settings.create_attempts).unwrap_or(usize::MAX) {
         let step = observe(flow, deposit, Observation::OutOfAttempts)?;
-        return decided(flow, Write::from(step)).await;
+        return decided(flow, turn, Write::from(step)).await;
     }
     let permit = flow.upstream.admit(Priority::Create).await;
     // The intent is on disk before the upstream hears of it.
@@ -83,7 +83,7 @@ pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
             let made = step.deposit.facts.wallet.is_some();
             let outcome = if made { AttemptOutcome::Wallet } else { AttemptOutcome::Unknown };
             let write = Write { evidence, attempt: end(outcome, order_id, None), ..Write::from(step) };
-            decided(flow, write).await
+            decided(flow, turn, write).await
         }
         Err(
             upstream::Error::Refused { words, evidence, .. } | upstream::Error::Denied { words, evidence },
@@ -92,7 +92,7 @@ pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
             let evidence = Some(flow.note(&evidence));
             let step = observe(flow, deposit, Observation::Refused(words.clone()))?;
             let attempt = end(AttemptOutcome::Refused, None, Some(words));
-            decided(flow, Write { evidence, attempt, ..Write::from(step) }).await
+            decided(flow, turn, Write { evidence, attempt, ..Write::from(step) }).await
         }
         Err(error) => {
             let outcome = match error {
@@ -102,7 +102,7 @@ pub async fn create(flow: &Flow, deposit: Deposit) -> ledger::Result<Created> {
             tracing::warn!(deposit.id = %deposit.id, attempt = tries.saturating_add(1), "no wallet yet: {error}");
             let order_id = error.order_id().map(str::to_owned);
             let attempt = end(outcome, order_id, Some(error.to_string()));
-            later(flow, deposit, tries, attempt).await
+            later(flow, turn, deposit, tries, attempt).await
         }
     }
 }
@@ -117,8 +117,8 @@ fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::R
         .map_err(|error| ledger::Error::Unreadable(error.to_string()))
 }
 
-async fn decided(flow: &Flow, write: Write) -> ledger::Result<Created> {
-    flow.record(vec![write]).await?;
+async fn decided(flow: &Flow, turn: Turn, write: Write) -> ledger::Result<Created> {
+    flow.record(vec![Write { turn: Some(turn), ..write }]).await?;
     flow.wakers.advance.notify_one();
     Ok(Created::Decided)
 }
@@ -126,6 +126,7 @@ async fn decided(flow: &Flow, write: Write) -> ledger::Result<Created> {
 /// Back into the queue: nothing has changed, but time must pass.
 async fn later(
     flow: &Flow,
+    turn: Turn,
     deposit: Deposit,
     tries: u32,
     attempt: Option<AttemptEnd>,
@@ -133,7 +134,7 @@ async fn later(
     let at = flow.clock.now().plus(backoff(FIRST_WAIT, tries, LONGEST_WAIT));
     let due = Some(Due { at, urgency: Urgency::Create });
     let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
-    flow.record(vec![Write { attempt, ..Write::from(step) }]).await?;
+    flow.record(vec![Write { attempt, turn: Some(turn), ..Write::from(step) }]).await?;
     Ok(Created::Later)
 }
 

@@ -66,6 +66,11 @@ pub struct Settings {
     pub mail_give_up_after: Duration,
 }
 
+impl Settings {
+    /// How many deposits are taken from the queue at once where no budget says less.
+    pub const LOOK_BATCH: u32 = 2048;
+}
+
 /// Wakes the loops; a lost wake-up costs a moment, never a deposit.
 #[derive(Debug, Default)]
 pub struct Wakers {
@@ -203,7 +208,8 @@ impl Flow {
         let unborn = first.is_some_and(|event| event.from == Some(State::Requested));
         let urgency = if unborn { Urgency::Create } else { Urgency::Watch };
         let at = self.clock.now().plus(PUT_OFF);
-        Write::from(Step { due: Some(Due { at, urgency }), events: Vec::new(), ..write.step.clone() })
+        let step = Step { due: Some(Due { at, urgency }), events: Vec::new(), ..write.step.clone() };
+        Write { turn: write.turn, ..Write::from(step) }
     }
 
     /// Writes an event of the whole account and owes its mails.

@@ -30,11 +30,9 @@ pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, Revi
     let note = checked(note).map_err(ReviewError::Refused)?;
     loop {
         let deposit = flow.ledger.find(name).await?.ok_or_else(|| ReviewError::Unknown(name.to_owned()))?;
-        let due = flow.ledger.due_of(deposit.id).await?;
-        let mut step = deposit
+        let step = deposit
             .observe(Observation::Reviewed(note.clone()), flow.clock.now(), &flow.settings.policy)
             .map_err(|error: InvalidTransition| ReviewError::Refused(error.to_string()))?;
-        step.due = due;
         let after = step.deposit.clone();
         if flow.record(vec![Write::from(step)]).await?.first() == Some(&Recorded::Written) {
             return Ok(after);

@@ -204,7 +204,7 @@ impl Chain<'_> {
         }
         let at = Timestamp::parse(&record.at).map_err(|error| Error::Unreadable(error.to_string()))?;
         for recipient in mail_to {
-            let message_id = message_id(self.shared, record.seq, recipient);
+            let message_id = message_id(self.shared, record.seq, &record.hash, recipient);
             self.appended.mails.push(MailRecord(
                 record.seq,
                 recipient.clone(),
@@ -220,10 +220,11 @@ impl Chain<'_> {
     }
 }
 
-/// The same event and recipient have the same Message-ID for ever.
-pub(super) fn message_id(shared: &Shared, seq: i64, recipient: &str) -> String {
-    let whom: String = chain::digest(recipient.as_bytes()).chars().take(12).collect();
-    format!("{seq}.{whom}.{}@{}", shared.ledger_id, shared.mail_domain)
+/// The same event and recipient have the same Message-ID for ever; so has no other event, not even one that gets the
+/// same number after an older copy of the ledger was restored.
+pub(super) fn message_id(shared: &Shared, seq: i64, hash: &str, recipient: &str) -> String {
+    let which: String = chain::digest(format!("{hash} {recipient}").as_bytes()).chars().take(16).collect();
+    format!("{seq}.{which}.{}@{}", shared.ledger_id, shared.mail_domain)
 }
 
 async fn insert_appended(connection: &mut SqliteConnection, appended: &Appended) -> Result<()> {

@@ -33,7 +33,7 @@ pub use history::EventRow;
 pub use invoices::{Credited, InvoiceRow};
 pub use open::{Access, Settings};
 pub use outbox::{Delivery, MailRow, OwedMail};
-pub use queue::Turn;
+pub use queue::{Again, Turn};
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
 pub use runs::{RunFigures, Totals};
 pub use verify::{Finding, Verification};

@@ -84,6 +84,8 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", WRITER_CACHE_KIB)
         .pragma("wal_autocheckpoint", WAL_PAGES)
+        // What a statement would undo, should it fail halfway: pages that need not go through a file.
+        .pragma("temp_store", "MEMORY")
         .pragma("journal_size_limit", "67108864");
     let mut connection = options.connect().await.map_err(Error::database("opened"))?;
     if exists {

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
-use super::deposits::Row;
-use super::record::{Write, json};
+use super::record::{Placed, Write, json};
 use super::{Error, Ledger, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Facts, Request};
@@ -17,9 +16,26 @@ use crate::domain::money::Amount;
 use crate::domain::poll::{Due, Urgency};
 use crate::domain::time::Timestamp;
 
-/// A place in the queue: which deposit's turn it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Turn(i64);
+/// A place in the queue: which deposit's turn it is, and where that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Turn {
+    urgency: i64,
+    due_ms: i64,
+    deposit: i64,
+    version: i64,
+}
+
+/// A deposit that goes back into the queue as it is: nothing new was heard of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Again {
+    /// The turn that it had.
+    pub turn: Turn,
+    /// Its next one; `None` when it is left to reconciliation.
+    pub due: Option<Due>,
+}
+
+/// So many deposits are read at once: more make texts that the allocator hands back to the system each time.
+const TAKEN_AT_ONCE: usize = 128;
 
 impl Ledger {
     /// The turns that have come for a look, up to `limit` of each urgency and in all, in the order in which to look:
@@ -34,15 +50,15 @@ impl Ledger {
         let awaiting = patience(Urgency::Awaiting);
         let watch = patience(Urgency::Watch);
         let turns = sqlx::query_scalar!(
-            r#"SELECT json_group_array(deposit) AS "turns!: String" FROM (
-                   SELECT deposit FROM (
-                       SELECT * FROM (SELECT deposit, due_ms AS turn FROM queue WHERE urgency = 0 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+            r#"SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "turns!: String" FROM (
+                   SELECT urgency, due_ms, deposit, version FROM (
+                       SELECT * FROM (SELECT *, due_ms AS turn FROM queue WHERE urgency = 0 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
                        UNION ALL
-                       SELECT * FROM (SELECT deposit, due_ms + ?3 FROM queue WHERE urgency = 1 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       SELECT * FROM (SELECT *, due_ms + ?3 FROM queue WHERE urgency = 1 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
                        UNION ALL
-                       SELECT * FROM (SELECT deposit, due_ms + ?4 FROM queue WHERE urgency = 2 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       SELECT * FROM (SELECT *, due_ms + ?4 FROM queue WHERE urgency = 2 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
                        UNION ALL
-                       SELECT * FROM (SELECT deposit, due_ms + ?5 FROM queue WHERE urgency = 3 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       SELECT * FROM (SELECT *, due_ms + ?5 FROM queue WHERE urgency = 3 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
                    )
                    ORDER BY turn LIMIT ?2)"#,
             now,
@@ -54,12 +70,28 @@ impl Ledger {
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        let turns: Vec<i64> =
-            serde_json::from_str(&turns).map_err(|error| Error::Unreadable(error.to_string()))?;
-        Ok(turns.into_iter().map(Turn).collect())
+        read_turns(&turns)
     }
 
-    /// The deposits whose turns these are, as they stand, in the same order.
+    /// The turns that have come to get a wallet, up to `limit`, oldest first.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn turns_to_create(&self, now: Timestamp, limit: usize) -> Result<Vec<Turn>> {
+        let (now, limit) = (now.as_millis(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let turns = sqlx::query_scalar!(
+            r#"SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "turns!: String"
+               FROM (SELECT * FROM queue WHERE urgency = 4 AND due_ms <= ? ORDER BY due_ms LIMIT ?)"#,
+            now,
+            limit
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        read_turns(&turns)
+    }
+
+    /// The deposits whose turns these are, as they stand, in the same order. Stale turns are dropped from the queue.
     ///
     /// # Errors
     /// Whatever the disk says.
@@ -67,9 +99,28 @@ impl Ledger {
         if turns.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted = json(&turns.iter().map(|turn| turn.0).collect::<Vec<_>>())?;
+        let mut found = HashMap::with_capacity(turns.len());
+        for some in turns.chunks(TAKEN_AT_ONCE) {
+            self.find_all(some, &mut found).await?;
+        }
+        let (mut taken, mut stale) = (Vec::with_capacity(turns.len()), Vec::new());
+        for turn in turns {
+            match found.remove(&(turn.deposit, turn.version)) {
+                Some(deposit) => taken.push((*turn, deposit)),
+                None => stale.push(*turn),
+            }
+        }
+        if !stale.is_empty() {
+            self.writer()?.run(move |connection| Box::pin(drop_turns(connection, stale))).await?;
+        }
+        Ok(taken)
+    }
+
+    /// Reads the deposits of `turns` into `found`, by row and version.
+    async fn find_all(&self, turns: &[Turn], found: &mut HashMap<(i64, i64), Deposit>) -> Result<()> {
+        let wanted = json(&turns.iter().map(|turn| turn.deposit).collect::<Vec<_>>())?;
         // All of them as one text: a row of a dozen values each would cost more than everything else here.
-        let found = sqlx::query_scalar!(
+        let text = sqlx::query_scalar!(
             r#"SELECT group_concat(format('[%lld,"%s",%lld,"%s","%s","%s",%s,%s,%s,"%s",%s,"%s"]', d.row_id, d.id, d.version,
                                           d.currency, d.network, d.amount_requested, json_quote(d.coupon),
                                           json_quote(d.reference), d.notify, d.requested_at, d.facts, d.updated_at))
@@ -80,35 +131,22 @@ impl Ledger {
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        let text = format!("[{}]", found.unwrap_or_default());
+        let text = format!("[{}]", text.unwrap_or_default());
         let rows: Vec<WholeRow<'_>> =
             serde_json::from_str(&text).map_err(|error| Error::Unreadable(format!("deposits: {error}")))?;
-        let mut found = rows.into_iter().map(WholeRow::read).collect::<Result<Vec<_>>>()?;
-        let places: HashMap<Turn, usize> = turns.iter().enumerate().map(|(at, turn)| (*turn, at)).collect();
-        found.sort_by_key(|(turn, _)| places.get(turn).copied());
-        Ok(found)
+        for row in rows {
+            let (row_id, deposit) = row.read()?;
+            found.insert((row_id, deposit.version), deposit);
+        }
+        Ok(())
     }
 
-    /// Deposits that wait for a wallet and whose turn has come, oldest turn first.
+    /// Puts deposits back as they are: the cheap end of a look that heard nothing new. On disk when this returns.
     ///
     /// # Errors
-    /// Whatever the disk says.
-    pub async fn to_create(&self, now: Timestamp, limit: u32) -> Result<Vec<Deposit>> {
-        let (now, limit) = (now.as_millis(), i64::from(limit));
-        let rows = sqlx::query_as!(
-            Row,
-            r#"SELECT d.id AS "id!", d.version AS "version!", d.currency AS "currency!", d.network AS "network!",
-                      d.amount_requested AS "amount_requested!", d.coupon, d.reference, d.notify AS "notify!",
-                      d.requested_at AS "requested_at!", d.facts AS "facts!", d.updated_at AS "updated_at!"
-               FROM queue q JOIN deposit d ON d.row_id = q.deposit
-               WHERE q.urgency = 4 AND q.due_ms <= ? ORDER BY q.due_ms LIMIT ?"#,
-            now,
-            limit
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        rows.into_iter().map(Deposit::try_from).collect()
+    /// Whatever the disk says; their turns have not moved then.
+    pub async fn put_back(&self, again: Vec<Again>) -> Result<()> {
+        self.writer()?.put_back(again).await
     }
 
     /// When the next deposit is due: for a look, or for a wallet.
@@ -116,50 +154,21 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says.
     pub async fn next_due(&self, for_a_wallet: bool) -> Result<Option<Timestamp>> {
-        let next = if for_a_wallet {
-            sqlx::query_scalar!(
-                r#"SELECT min(due_ms) AS "due: i64" FROM queue WHERE urgency = 4 AND due_ms IS NOT NULL"#
-            )
-            .fetch_one(&self.readers)
-            .await
-        } else {
-            sqlx::query_scalar!(
-                r#"SELECT min(due) AS "due: i64" FROM (
-                       SELECT min(due_ms) AS due FROM queue WHERE urgency = 0 AND due_ms IS NOT NULL
-                       UNION ALL SELECT min(due_ms) FROM queue WHERE urgency = 1 AND due_ms IS NOT NULL
-                       UNION ALL SELECT min(due_ms) FROM queue WHERE urgency = 2 AND due_ms IS NOT NULL
-                       UNION ALL SELECT min(due_ms) FROM queue WHERE urgency = 3 AND due_ms IS NOT NULL)"#
-            )
-            .fetch_one(&self.readers)
-            .await
-        };
+        let (first, last) = if for_a_wallet { (4, 4) } else { (0, 3) };
+        let next = sqlx::query_scalar!(
+            r#"SELECT min((SELECT min(due_ms) FROM queue WHERE urgency = j.value)) AS "due: i64"
+               FROM json_each('[0,1,2,3,4]') AS j WHERE j.value BETWEEN ? AND ?"#,
+            first,
+            last
+        )
+        .fetch_one(&self.readers)
+        .await;
         Ok(next.map_err(Error::database("read"))?.map(Timestamp::from_millis))
     }
+}
 
-    /// One deposit's place in the queue.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn due_of(&self, id: DepositId) -> Result<Option<Due>> {
-        let id = id.to_string();
-        let row = sqlx::query!(
-            "SELECT q.due_ms, q.urgency FROM deposit d JOIN queue q ON q.deposit = d.row_id WHERE d.id = ?",
-            id
-        )
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        Ok(row.and_then(|row| {
-            let urgency = match row.urgency {
-                0 => Urgency::Confirming,
-                1 => Urgency::NearDeadline,
-                2 => Urgency::Awaiting,
-                3 => Urgency::Watch,
-                _ => Urgency::Create,
-            };
-            row.due_ms.map(|at| Due { at: Timestamp::from_millis(at), urgency })
-        }))
-    }
+fn read_turns(text: &str) -> Result<Vec<Turn>> {
+    serde_json::from_str(text).map_err(|error| Error::Unreadable(format!("the queue: {error}")))
 }
 
 /// A deposit and its place, as one query above writes it.
@@ -180,68 +189,99 @@ struct WholeRow<'a>(
 );
 
 impl WholeRow<'_> {
-    fn read(self) -> Result<(Turn, Deposit)> {
+    fn read(self) -> Result<(i64, Deposit)> {
         let Self(row, id, version, currency, network, amount, coupon, reference, notify, at, facts, updated) =
             self;
         let asset = Asset::parse(&currency, &network)
             .map_err(|error| Error::Unreadable(format!("deposit {id}: {error}")))?;
         let request = Request { asset, amount, coupon, reference, notify, requested_at: at };
-        Ok((Turn(row), Deposit { id, version, request, facts, updated_at: updated }))
+        Ok((row, Deposit { id, version, request, facts, updated_at: updated }))
     }
 }
 
-/// Puts the deposits of `writes` into the queue, or takes them out of it. A look that was made at a version that the
-/// deposit no longer has changes nothing.
-pub(super) async fn put(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
-    let (known, named): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(|write| write.turn.is_some());
+/// Gives changed deposits their next places.
+pub(super) async fn put(connection: &mut SqliteConnection, news: &[Placed<'_>]) -> Result<()> {
+    if news.is_empty() {
+        return Ok(());
+    }
+    let rows = news.iter().map(|Placed { row_id, write }| {
+        let (urgency, due_ms) = place(write.step.due);
+        (urgency, due_ms, row_id, write.step.deposit.version)
+    });
+    let rows = json(&rows.collect::<Vec<_>>())?;
     // A failure undoes the whole transaction: no statement need be undone alone, hence OR FAIL.
-    if !known.is_empty() {
-        let rows = json(
-            &known.iter().map(|write| Place::of(write.turn.map(|turn| turn.0), write)).collect::<Vec<_>>(),
-        )?;
-        sqlx::query!(
-            r#"INSERT OR FAIL INTO queue (deposit, version, urgency, due_ms)
-               SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3
-               FROM json_each(?) AS j WHERE true
-               ON CONFLICT (deposit) DO UPDATE
-               SET version = excluded.version, urgency = excluded.urgency, due_ms = excluded.due_ms
-               WHERE queue.version <= excluded.version"#,
-            rows
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::database("written"))?;
+    sqlx::query!(
+        r#"INSERT OR FAIL INTO queue (urgency, due_ms, deposit, version)
+           SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3
+           FROM json_each(?) AS j WHERE true
+           ON CONFLICT (urgency, due_ms, deposit) DO UPDATE SET version = excluded.version"#,
+        rows
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::database("written"))?;
+    drop_turns(connection, news.iter().filter_map(|placed| placed.write.turn).collect()).await
+}
+
+/// Moves on what was looked at and has not changed: a step without events leaves its deposit where it stands, unless
+/// it had its turn.
+pub(super) async fn put_back(connection: &mut SqliteConnection, quiet: &[&Write]) -> Result<()> {
+    let again = quiet.iter().filter_map(|write| Some(Again { turn: write.turn?, due: write.step.due }));
+    move_turns(connection, again).await
+}
+
+/// Moves turns to their next places.
+pub(super) async fn move_turns(
+    connection: &mut SqliteConnection,
+    again: impl Iterator<Item = Again>,
+) -> Result<()> {
+    let rows: Vec<(Turn, (i64, i64))> = again.map(|again| (again.turn, place(again.due))).collect();
+    if rows.is_empty() {
+        return Ok(());
     }
-    if !named.is_empty() {
-        let rows =
-            json(&named.iter().map(|write| Place::of(write.step.deposit.id, write)).collect::<Vec<_>>())?;
-        sqlx::query!(
-            r#"INSERT OR FAIL INTO queue (deposit, version, urgency, due_ms)
-               SELECT d.row_id, j.value ->> 1, j.value ->> 2, j.value ->> 3
-               FROM json_each(?) AS j CROSS JOIN deposit d ON d.id = j.value ->> 0 WHERE true
-               ON CONFLICT (deposit) DO UPDATE
-               SET version = excluded.version, urgency = excluded.urgency, due_ms = excluded.due_ms
-               WHERE queue.version <= excluded.version"#,
-            rows
-        )
-        .execute(connection)
-        .await
-        .map_err(Error::database("written"))?;
-    }
+    let rows = json(
+        &rows
+            .iter()
+            .map(|(turn, to)| (turn.urgency, turn.due_ms, turn.deposit, to.0, to.1))
+            .collect::<Vec<_>>(),
+    )?;
+    sqlx::query!(
+        r#"UPDATE OR REPLACE queue SET urgency = j.value ->> 3, due_ms = j.value ->> 4
+           FROM json_each(?) AS j
+           WHERE queue.urgency = j.value ->> 0 AND queue.due_ms = j.value ->> 1 AND queue.deposit = j.value ->> 2"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map_err(Error::database("written"))?;
     Ok(())
 }
 
-/// What stands in the queue: whose it is, the version, the urgency, and when.
-#[derive(Serialize)]
-struct Place<T>(T, i64, i64, Option<i64>);
-
-impl<T> Place<T> {
-    fn of(whose: T, write: &Write) -> Self {
-        let due = write.step.due;
-        let urgency = due.map_or(0, |due| urgency_number(due.urgency));
-        Self(whose, write.step.deposit.version, urgency, due.map(|due| due.at.as_millis()))
+/// Takes turns out of the queue: those that were had, and those that a later change has made stale.
+async fn drop_turns(connection: &mut SqliteConnection, turns: Vec<Turn>) -> Result<()> {
+    if turns.is_empty() {
+        return Ok(());
     }
+    let rows = json(&turns)?;
+    sqlx::query!(
+        r#"DELETE FROM queue WHERE (urgency, due_ms, deposit, version) IN
+               (SELECT j.value ->> 'urgency', j.value ->> 'due_ms', j.value ->> 'deposit', j.value ->> 'version'
+                FROM json_each(?) AS j)"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map_err(Error::database("written"))?;
+    Ok(())
 }
+
+/// Urgency and time of a place.
+fn place(due: Option<Due>) -> (i64, i64) {
+    due.map_or((LEFT_TO_RECONCILIATION, 0), |due| (urgency_number(due.urgency), due.at.as_millis()))
+}
+
+/// The urgency of a place whose turn never comes.
+const LEFT_TO_RECONCILIATION: i64 = 5;
 
 const fn urgency_number(urgency: Urgency) -> i64 {
     match urgency {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::{Error, Ledger, Result, Shared, Turn, append, queue, rows};
+use super::{Again, Error, Ledger, Result, Shared, Turn, append, queue, rows};
 use crate::domain::event::{EventName, Step};
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
@@ -88,7 +88,7 @@ pub struct Write {
     pub opening: Option<Opening>,
     /// The attempt that it ends.
     pub attempt: Option<AttemptEnd>,
-    /// The deposit's place in the queue, where it was taken from there.
+    /// The turn that it had, where it was taken from the queue.
     pub turn: Option<Turn>,
 }
 
@@ -96,6 +96,13 @@ impl From<Step> for Write {
     fn from(step: Step) -> Self {
         Self { step, evidence: None, opening: None, attempt: None, turn: None }
     }
+}
+
+/// A write and the row of its deposit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub(super) row_id: i64,
+    pub(super) write: &'a Write,
 }
 
 /// An event of the whole account, or one about a deposit that does not change it.
@@ -160,6 +167,7 @@ pub(super) async fn write(
     shared: &Shared,
     writes: &[&Write],
     notices: &[&Notice],
+    again: &[Again],
 ) -> Result<Vec<Recorded>> {
     let mut transaction =
         connection.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database("locked for writing"))?;
@@ -167,6 +175,7 @@ pub(super) async fn write(
         append::check_head(&mut transaction, shared).await?;
     }
     let (outcome, head) = write_in(&mut transaction, shared, writes, notices).await?;
+    queue::move_turns(&mut transaction, again.iter().copied()).await?;
     transaction.commit().await.map_err(Error::database("committed"))?;
     if let Some(head) = head {
         shared.head.send_replace(head);
@@ -183,15 +192,13 @@ pub(super) async fn write_in(
 ) -> Result<(Vec<Recorded>, Option<i64>)> {
     let (opened, rest): (Vec<_>, Vec<_>) = once_each(writes).into_iter().partition(|w| w.opening.is_some());
     let (quiet, moved): (Vec<_>, Vec<_>) = rest.into_iter().partition(|w| w.step.events.is_empty());
-    let mut missed: HashSet<DepositId> = HashSet::new();
-    missed.extend(rows::insert_deposits(connection, &opened).await?);
-    missed.extend(rows::update_deposits(connection, &moved).await?);
-    let mut written = opened;
-    written.extend(moved);
-    written.retain(|write| !missed.contains(&write.step.deposit.id));
+    let mut news = rows::insert_deposits(connection, &opened).await?;
+    news.extend(rows::update_deposits(connection, &moved).await?);
+    let mut written: Vec<&Write> = news.iter().map(|placed| placed.write).collect();
     let head = append::append_events(connection, shared, &written, notices).await?;
+    queue::put(connection, &news).await?;
+    queue::put_back(connection, &quiet).await?;
     written.extend(quiet);
-    queue::put(connection, &written).await?;
     end_attempts(connection, &written).await?;
     let applied: HashSet<(DepositId, i64)> = written.iter().map(|write| key_of(write)).collect();
     let outcome = writes

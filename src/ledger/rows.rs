@@ -1,11 +1,11 @@
 //! How deposits' rows are written: sets, one statement for the whole batch.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::record::{Write, json};
+use super::record::{Placed, Write, json};
 use super::{Error, Result};
 use crate::domain::deposit::{Booked, Deposit, Outcome};
 use crate::domain::event::EventName;
@@ -13,17 +13,17 @@ use crate::domain::ids::DepositId;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
 
-/// Inserts new deposits; gives those whose idempotency key was taken.
-pub(super) async fn insert_deposits(
+/// Inserts new deposits, but for those whose idempotency key is taken.
+pub(super) async fn insert_deposits<'a>(
     connection: &mut SqliteConnection,
-    writes: &[&Write],
-) -> Result<Vec<DepositId>> {
+    writes: &[&'a Write],
+) -> Result<Vec<Placed<'a>>> {
     if writes.is_empty() {
         return Ok(Vec::new());
     }
     let rows = writes.iter().map(|write| request_row(write)).collect::<Result<Vec<_>>>()?;
     let rows = json(&rows)?;
-    let inserted = sqlx::query_scalar!(
+    let inserted = sqlx::query!(
         r#"INSERT INTO deposit (id, version, currency, network, amount_requested, coupon, reference, notify,
                                 idempotency_key, request_digest, requested_at, state, late, facts, updated_at)
            SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
@@ -31,27 +31,33 @@ pub(super) async fn insert_deposits(
                   j.value ->> 13
            FROM json_each(?) AS j WHERE true
            ON CONFLICT (idempotency_key) DO NOTHING
-           RETURNING id"#,
+           RETURNING id, row_id"#,
         rows
     )
     .fetch_all(connection)
     .await
     .map_err(Error::database("written"))?;
-    Ok(without(writes, inserted))
+    let places: HashMap<&str, i64> = inserted.iter().map(|row| (row.id.as_str(), row.row_id)).collect();
+    let placed = |write: &&'a Write| {
+        let row_id = *places.get(write.step.deposit.id.to_string().as_str())?;
+        Some(Placed { row_id, write })
+    };
+    Ok(writes.iter().filter_map(placed).collect())
 }
 
-/// Compare-and-set: only rows that still have the version that the step was made against. Gives the others.
-pub(super) async fn update_deposits(
+/// Compare-and-set: only rows that still have the version that the step was made against.
+pub(super) async fn update_deposits<'a>(
     connection: &mut SqliteConnection,
-    writes: &[&Write],
-) -> Result<Vec<DepositId>> {
+    writes: &[&'a Write],
+) -> Result<Vec<Placed<'a>>> {
     if writes.is_empty() {
         return Ok(Vec::new());
     }
-    give_wallets(connection, writes).await?;
-    let rows = writes.iter().map(|write| facts_row(write)).collect::<Result<Vec<_>>>()?;
+    let current = current(connection, writes).await?;
+    give_wallets(connection, &current).await?;
+    let rows = current.iter().map(facts_row).collect::<Result<Vec<_>>>()?;
     let rows = json(&rows)?;
-    let updated = sqlx::query_scalar!(
+    let updated = sqlx::query!(
         r#"UPDATE deposit SET
                version = j.value ->> 2, state = j.value ->> 3, facts = j.value ->> 4, updated_at = j.value ->> 5,
                amount_usd = j.value ->> 6, amount_usd_micros = j.value ->> 7, amount_crypto = j.value ->> 8,
@@ -59,41 +65,60 @@ pub(super) async fn update_deposits(
                outcome = j.value ->> 12, late = j.value ->> 13, settled_at = j.value ->> 14,
                refunded_at = j.value ->> 15, amount_booked_micros = j.value ->> 16, needs_review = j.value ->> 17
            FROM json_each(?) AS j
-           WHERE deposit.id = j.value ->> 0 AND deposit.version = j.value ->> 1
-           RETURNING id"#,
+           WHERE deposit.row_id = j.value ->> 0 AND deposit.version = j.value ->> 1"#,
         rows
     )
-    .fetch_all(connection)
+    .execute(connection)
     .await
     .map_err(Error::database("written"))?;
-    Ok(without(writes, updated))
+    if usize::try_from(updated.rows_affected()).ok() == Some(current.len()) {
+        return Ok(current);
+    }
+    Err(Error::Untrusted("deposits changed within the transaction that was to change them".to_owned()))
+}
+
+/// Those of `writes` whose deposit still has the version that the step was made against. One answer for all of them,
+/// before the update: a row returned for each would cost more than the update.
+async fn current<'a>(connection: &mut SqliteConnection, writes: &[&'a Write]) -> Result<Vec<Placed<'a>>> {
+    let expected = writes.iter().map(|write| (write.step.deposit.id, write.step.expected_version));
+    let expected = json(&expected.collect::<Vec<_>>())?;
+    let found = sqlx::query_scalar!(
+        r#"SELECT json_group_array(json_array(j.key, d.row_id)) AS "found!: String"
+           FROM json_each(?) AS j CROSS JOIN deposit d ON d.id = j.value ->> 0 AND d.version = j.value ->> 1"#,
+        expected
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(Error::database("read"))?;
+    let found: Vec<(usize, i64)> =
+        serde_json::from_str(&found).map_err(|error| Error::Unreadable(error.to_string()))?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(at, row_id)| Some(Placed { row_id, write: writes.get(at).copied()? }))
+        .collect())
 }
 
 /// The columns of a wallet never change once they are written, and each has an index: they are written once only.
-async fn give_wallets(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
-    let new = |write: &&&Write| write.step.events.iter().any(|event| event.name == EventName::WalletCreated);
-    let rows: Vec<_> = writes.iter().filter(new).filter_map(|write| wallet_row(write)).collect();
+async fn give_wallets(connection: &mut SqliteConnection, writes: &[Placed<'_>]) -> Result<()> {
+    let new = |placed: &&Placed<'_>| {
+        placed.write.step.events.iter().any(|event| event.name == EventName::WalletCreated)
+    };
+    let rows: Vec<_> = writes.iter().filter(new).filter_map(wallet_row).collect();
     if rows.is_empty() {
         return Ok(());
     }
     let rows = json(&rows)?;
     sqlx::query!(
-        r#"UPDATE deposit SET order_id = j.value ->> 2, address = j.value ->> 3, link_id = j.value ->> 4,
-               wallet_created_at = j.value ->> 5
+        r#"UPDATE deposit SET order_id = j.value ->> 1, address = j.value ->> 2, link_id = j.value ->> 3,
+               wallet_created_at = j.value ->> 4
            FROM json_each(?) AS j
-           WHERE deposit.id = j.value ->> 0 AND deposit.version = j.value ->> 1"#,
+           WHERE deposit.row_id = j.value ->> 0"#,
         rows
     )
     .execute(connection)
     .await
     .map_err(Error::database("written"))?;
     Ok(())
-}
-
-/// The deposits of `writes` that are not among `ids`.
-fn without(writes: &[&Write], ids: Vec<String>) -> Vec<DepositId> {
-    let done: HashSet<DepositId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-    writes.iter().map(|write| write.step.deposit.id).filter(|id| !done.contains(id)).collect()
 }
 
 // One row of a statement's JSON: a list, read by place, because names would be searched for in every row.
@@ -139,7 +164,7 @@ fn request_row(write: &Write) -> Result<RequestRow<'_>> {
 
 #[derive(Serialize)]
 struct FactsRow<'a>(
-    DepositId,
+    i64,
     i64,
     i64,
     &'static str,
@@ -159,12 +184,12 @@ struct FactsRow<'a>(
     Option<&'a str>,
 );
 
-fn facts_row(write: &Write) -> Result<FactsRow<'_>> {
-    let Deposit { id, version, facts, updated_at, .. } = &write.step.deposit;
+fn facts_row<'a>(placed: &Placed<'a>) -> Result<FactsRow<'a>> {
+    let Deposit { version, facts, updated_at, .. } = &placed.write.step.deposit;
     let wallet = facts.wallet.as_ref();
     Ok(FactsRow(
-        *id,
-        write.step.expected_version,
+        placed.row_id,
+        placed.write.step.expected_version,
         *version,
         facts.state.as_str(),
         json(facts)?,
@@ -185,17 +210,9 @@ fn facts_row(write: &Write) -> Result<FactsRow<'_>> {
 }
 
 #[derive(Serialize)]
-struct WalletRow<'a>(DepositId, i64, &'a str, &'a str, Option<&'a str>, Timestamp);
+struct WalletRow<'a>(i64, &'a str, &'a str, Option<&'a str>, Timestamp);
 
-fn wallet_row(write: &Write) -> Option<WalletRow<'_>> {
-    let deposit = &write.step.deposit;
-    let wallet = deposit.facts.wallet.as_ref()?;
-    Some(WalletRow(
-        deposit.id,
-        write.step.expected_version,
-        &wallet.order_id,
-        &wallet.address,
-        wallet.link_id(),
-        wallet.created_at,
-    ))
+fn wallet_row<'a>(placed: &Placed<'a>) -> Option<WalletRow<'a>> {
+    let wallet = placed.write.step.deposit.facts.wallet.as_ref()?;
+    Some(WalletRow(placed.row_id, &wallet.order_id, &wallet.address, wallet.link_id(), wallet.created_at))
 }

@@ -115,7 +115,7 @@ impl Ledger {
             found.find("outbox", format!("event {}", row.seq), "a mail that is owed is not there");
         }
         let mut rows = sqlx::query!(
-            r#"SELECT o.id AS "id!", o.event_seq, o.recipient, o.message_id, o.state, o.sent_at, o.created_at, e.at,
+            r#"SELECT o.id AS "id!", o.event_seq, o.recipient, o.message_id, o.state, o.sent_at, o.created_at, e.at, e.hash,
                       EXISTS (SELECT 1 FROM json_each(e.mail_to) r WHERE r.value = o.recipient) AS "owed!: bool"
                FROM outbox o JOIN event e ON e.seq = o.event_seq"#
         )
@@ -126,7 +126,7 @@ impl Ledger {
                 found.find("outbox", row.id, "a mail that no event owes");
             }
             // The part behind the @ follows the configured sender of its day.
-            let ours = message_id(&self.shared, row.event_seq, &row.recipient);
+            let ours = message_id(&self.shared, row.event_seq, &row.hash, &row.recipient);
             let local = |id: &str| id.split('@').next().map(str::to_owned);
             if local(&row.message_id) != local(&ours) {
                 found.find("outbox", row.id, "its Message-ID is not the one of its event and recipient");
@@ -358,7 +358,8 @@ async fn verify_deposits(view: &mut SqliteConnection, found: &mut Verification) 
         found.find("deposit", id, "its version is not the number of its events");
     }
     let lost = sqlx::query_scalar!(
-        r#"SELECT id AS "id!" FROM deposit d LEFT JOIN queue q ON q.deposit = d.row_id WHERE q.version IS NOT d.version"#
+        r#"SELECT id AS "id!" FROM deposit d LEFT JOIN queue q ON q.deposit = d.row_id AND q.version = d.version
+           WHERE q.deposit IS NULL"#
     )
     .fetch_all(&mut *view)
     .await

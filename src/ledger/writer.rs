@@ -9,6 +9,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::open::beside;
+use super::queue::Again;
 use super::record::{self, Notice, Recorded, Write};
 use super::{Error, Result, Shared};
 
@@ -20,7 +21,7 @@ const QUEUE: usize = 1024;
 type Run = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
 
 enum Job {
-    Record { writes: Vec<Write>, notices: Vec<Notice>, reply: oneshot::Sender<Result<Vec<Recorded>>> },
+    Record(Batch),
     Run(Run),
     Close(oneshot::Sender<Result<()>>),
 }
@@ -42,8 +43,23 @@ impl Writer {
 
     /// Writes in one transaction, perhaps together with other callers' writes.
     pub(super) async fn record(&self, writes: Vec<Write>, notices: Vec<Notice>) -> Result<Vec<Recorded>> {
+        self.write(writes, notices, Vec::new()).await
+    }
+
+    /// Puts deposits back into the queue, perhaps together with other callers' writes.
+    pub(super) async fn put_back(&self, again: Vec<Again>) -> Result<()> {
+        self.write(Vec::new(), Vec::new(), again).await.map(|_| ())
+    }
+
+    async fn write(
+        &self,
+        writes: Vec<Write>,
+        notices: Vec<Notice>,
+        again: Vec<Again>,
+    ) -> Result<Vec<Recorded>> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Record { writes, notices, reply }).await.map_err(|_| Error::Closed)?;
+        let batch = Batch { writes, notices, again, reply };
+        self.jobs.send(Job::Record(batch)).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -132,14 +148,14 @@ async fn work(
                 let _ = reply.send(closed);
                 return;
             }
-            Job::Record { writes, notices, reply } => {
-                let mut group = vec![Batch { writes, notices, reply }];
+            Job::Record(batch) => {
+                let mut group = vec![batch];
                 let mut steps = group.iter().map(|batch| batch.writes.len()).sum::<usize>();
                 while steps < GROUP {
                     match queue.try_recv() {
-                        Ok(Job::Record { writes, notices, reply }) => {
-                            steps = steps.saturating_add(writes.len()).saturating_add(1);
-                            group.push(Batch { writes, notices, reply });
+                        Ok(Job::Record(batch)) => {
+                            steps = steps.saturating_add(batch.writes.len()).saturating_add(1);
+                            group.push(batch);
                         }
                         Ok(other) => {
                             next = Some(other);
@@ -161,6 +177,7 @@ async fn work(
 struct Batch {
     writes: Vec<Write>,
     notices: Vec<Notice>,
+    again: Vec<Again>,
     reply: oneshot::Sender<Result<Vec<Recorded>>>,
 }
 
@@ -207,7 +224,7 @@ async fn write_singly(
     }
     let mut recorded = Vec::with_capacity(writes.len());
     for write in writes {
-        match record::write(connection, shared, &[write], &[]).await {
+        match record::write(connection, shared, &[write], &[], &[]).await {
             Ok(outcome) => recorded.extend(outcome),
             Err(error) if is_forbidden(&error) => recorded.push(Recorded::Forbidden(error.chain())),
             Err(error) => return Err(error),
@@ -230,7 +247,8 @@ async fn write_batches(
     identity.check(shared)?;
     let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
     let notices: Vec<&Notice> = batches.iter().flat_map(|batch| &batch.notices).collect();
-    record::write(connection, shared, &writes, &notices).await
+    let again: Vec<Again> = batches.iter().flat_map(|batch| &batch.again).copied().collect();
+    record::write(connection, shared, &writes, &notices, &again).await
 }
 
 /// Gives each caller its part; an error goes to the only caller there is then. Callers may be gone.

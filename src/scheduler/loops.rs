@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::cron::{Cron, GRACE, Schedule};
 use super::status::{Status, pause_after};
+use crate::domain::deposit::Deposit;
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, Flow};
@@ -212,15 +213,14 @@ async fn create_loop(context: Context) {
     loop {
         let room = most.saturating_sub(rounds.len());
         if room > 0 && !context.stop.is_cancelled() {
-            let limit = u32::try_from(room.saturating_add(busy.len())).unwrap_or(u32::MAX);
-            match flow.ledger.to_create(flow.clock.now(), limit).await {
+            match waiting(&flow, room.saturating_add(busy.len())).await {
                 Ok(waiting) => {
-                    for deposit in waiting {
+                    for (turn, deposit) in waiting {
                         if rounds.len() >= most || !busy.insert(deposit.id) {
                             continue;
                         }
                         let flow = flow.clone();
-                        rounds.spawn(async move { (deposit.id, flow::create(&flow, deposit).await) });
+                        rounds.spawn(async move { (deposit.id, flow::create(&flow, turn, deposit).await) });
                     }
                     context.done("create", &serde_json::json!({ "under_way": rounds.len() }));
                 }
@@ -255,6 +255,12 @@ async fn create_loop(context: Context) {
         }
         context.beat("create");
     }
+}
+
+/// The deposits that wait for a wallet, and whose turn has come.
+async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<(ledger::Turn, Deposit)>> {
+    let turns = flow.ledger.turns_to_create(flow.clock.now(), limit).await?;
+    flow.ledger.taking(&turns).await
 }
 
 async fn advance_loop(context: Context) {

@@ -50,8 +50,11 @@ impl ApiKey {
     pub(super) fn redact(&self, text: &[u8]) -> Vec<u8> {
         let mut redacted = Vec::with_capacity(text.len());
         let mut rest = text;
+        let key_begins = self.expose().bytes().next();
         while let Some((first, after)) = rest.split_first() {
-            if let Some(after_key) = self.skip_key(rest) {
+            // Nearly every byte: it begins neither the key nor a spelling of it.
+            let telling = Some(*first) == key_begins || matches!(first, b'%' | b'\\' | b'&');
+            if let Some(after_key) = telling.then(|| self.skip_key(rest)).flatten() {
                 redacted.extend_from_slice(MASK);
                 rest = after_key;
             } else {

@@ -109,9 +109,9 @@ impl House {
     /// Everything that is due now, as the loops would do it.
     pub async fn rounds(&self) {
         let stop = CancellationToken::new();
-        let waiting = self.flow.ledger.to_create(self.flow.clock.now(), 1000).await.unwrap();
-        for deposit in waiting {
-            flow::create(&self.flow, deposit).await.unwrap();
+        let turns = self.flow.ledger.turns_to_create(self.flow.clock.now(), 1000).await.unwrap();
+        for (turn, deposit) in self.flow.ledger.taking(&turns).await.unwrap() {
+            flow::create(&self.flow, turn, deposit).await.unwrap();
         }
         flow::advance(&self.flow, &stop).await.unwrap();
         flow::deliver(&self.flow, 0, &stop).await.unwrap();

@@ -100,13 +100,9 @@ pub(super) async fn correct(flow: &Flow, figures: &RunFigures, found: &[Differen
     let mut writes = Vec::with_capacity(wanted.len());
     for (deposit, credited) in wanted {
         let reason = "the invoice says so, and totalCharges bears it out".to_owned();
-        let due = flow.ledger.due_of(deposit.id).await?;
         let observation = Observation::Corrected { credited, reason };
         match deposit.observe(observation, flow.clock.now(), &flow.settings.policy) {
-            Ok(step) => {
-                let step = crate::domain::event::Step { due, ..step };
-                writes.push(Write::from(step));
-            }
+            Ok(step) => writes.push(Write::from(step)),
             Err(error) => tracing::error!("a correction does not fit: {error}"),
         }
     }
