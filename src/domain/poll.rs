@@ -34,6 +34,8 @@ impl Default for Policy {
 
 /// The longest time between two looks at a final state.
 const WATCH_CEILING: Duration = Duration::from_hours(12);
+/// The longest time between two attempts to get a wallet.
+pub const CREATE_CEILING: Duration = Duration::from_mins(5);
 /// A deadline nearer than this makes a look urgent.
 const NEAR_DEADLINE: Duration = Duration::from_mins(5);
 
@@ -66,6 +68,22 @@ impl Urgency {
             Self::Awaiting => Duration::from_mins(2),
             Self::Watch => Duration::from_mins(30),
         }
+    }
+}
+
+impl Policy {
+    /// The longest that a deposit can have to wait in this class. One that stands further ahead than that was put
+    /// there by a clock that was wrong: its turn has come.
+    #[must_use]
+    pub fn longest_wait(&self, urgency: Urgency) -> Duration {
+        let wait = match urgency {
+            Urgency::Confirming => self.confirming_interval,
+            Urgency::NearDeadline | Urgency::Awaiting => self.interval.saturating_mul(4),
+            Urgency::Watch => WATCH_CEILING.max(self.interval.saturating_mul(4)),
+            Urgency::Create => CREATE_CEILING,
+        };
+        // A tenth of jitter, and a little for what is between two readings of a clock.
+        wait.saturating_add(wait.checked_div(10).unwrap_or_default()).saturating_add(Duration::from_mins(1))
     }
 }
 

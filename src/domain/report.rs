@@ -33,6 +33,17 @@ pub struct OrderReport {
     pub payment_amount_usd: Option<Amount>,
     /// `payer_amount`: what the payer sent, in the currency.
     pub payer_amount: Option<Amount>,
+    /// The upstream's own clock when it answered: the `Date` of the answer (RFC 9110, section 6.6.1).
+    pub answered_at: Option<Timestamp>,
+}
+
+impl OrderReport {
+    /// True where `instant` has come by both clocks: ours, which shows `now`, and the upstream's, where it tells.
+    /// Either may be wrong by hours; nothing is over because of one of them alone.
+    #[must_use]
+    pub fn agrees_that_past(&self, instant: Timestamp, now: Timestamp) -> bool {
+        now >= instant && self.answered_at.is_none_or(|theirs| theirs >= instant)
+    }
 }
 
 /// One top-up in the upstream's history, ours or not (CONTRACT.md, section 3).

@@ -207,7 +207,7 @@ impl Run {
         }
         let batch = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX);
         let limit = batch.saturating_add(self.busy.len());
-        let mut turns = flow.ledger.turns(flow.clock.now(), limit).await?;
+        let mut turns = flow.ledger.turns(flow.clock.now(), &flow.settings.policy, limit).await?;
         turns.retain(|turn| !self.busy.contains(turn));
         turns.truncate(batch);
         self.dry = turns.is_empty();

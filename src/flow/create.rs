@@ -8,7 +8,7 @@ use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
-use crate::domain::poll::{Due, Urgency};
+use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, AttemptEnd, AttemptOutcome, Turn, Write};
 use crate::upstream::{self, NewOrder, Priority};
@@ -22,9 +22,8 @@ pub enum Created {
     Later,
 }
 
-/// The waits before a deposit's next round.
+/// The first wait before a deposit's next round; then doubling.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// How long an order that cannot be read holds up the next attempt.
 const UNSURE_FOR: Duration = Duration::from_mins(1);
@@ -131,7 +130,7 @@ async fn later(
     tries: u32,
     attempt: Option<AttemptEnd>,
 ) -> ledger::Result<Created> {
-    let at = flow.clock.now().plus(backoff(FIRST_WAIT, tries, LONGEST_WAIT));
+    let at = flow.clock.now().plus(backoff(FIRST_WAIT, tries, CREATE_CEILING));
     let due = Some(Due { at, urgency: Urgency::Create });
     let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
     flow.record(vec![Write { attempt, turn: Some(turn), ..Write::from(step) }]).await?;

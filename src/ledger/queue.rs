@@ -13,7 +13,7 @@ use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Facts, Request};
 use crate::domain::ids::DepositId;
 use crate::domain::money::Amount;
-use crate::domain::poll::{Due, Urgency};
+use crate::domain::poll::{Due, Policy, Urgency};
 use crate::domain::time::Timestamp;
 
 /// A place in the queue: which deposit's turn it is, and where that stands.
@@ -39,11 +39,15 @@ const TAKEN_AT_ONCE: usize = 128;
 
 impl Ledger {
     /// The turns that have come for a look, up to `limit` of each urgency and in all, in the order in which to look:
-    /// by urgency, but whoever has waited past its patience first.
+    /// by urgency, but whoever has waited past its patience first. A turn further ahead than its class ever waits was
+    /// set by a clock that was wrong, and has come too.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn turns(&self, now: Timestamp, limit: usize) -> Result<Vec<Turn>> {
+    pub async fn turns(&self, now: Timestamp, policy: &Policy, limit: usize) -> Result<Vec<Turn>> {
+        let ahead = |urgency| now.plus(policy.longest_wait(urgency)).as_millis();
+        let [far_confirming, far_near, far_awaiting, far_watch] =
+            [Urgency::Confirming, Urgency::NearDeadline, Urgency::Awaiting, Urgency::Watch].map(ahead);
         let (now, limit) = (now.as_millis(), i64::try_from(limit).unwrap_or(i64::MAX));
         let patience = |urgency: Urgency| i64::try_from(urgency.patience().as_millis()).unwrap_or(i64::MAX);
         let near = patience(Urgency::NearDeadline);
@@ -59,13 +63,25 @@ impl Ledger {
                        SELECT * FROM (SELECT *, due_ms + ?4 FROM queue WHERE urgency = 2 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
                        UNION ALL
                        SELECT * FROM (SELECT *, due_ms + ?5 FROM queue WHERE urgency = 3 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       UNION ALL
+                       SELECT * FROM (SELECT *, ?1 FROM queue WHERE urgency = 0 AND due_ms > ?6 LIMIT ?2)
+                       UNION ALL
+                       SELECT * FROM (SELECT *, ?1 + ?3 FROM queue WHERE urgency = 1 AND due_ms > ?7 LIMIT ?2)
+                       UNION ALL
+                       SELECT * FROM (SELECT *, ?1 + ?4 FROM queue WHERE urgency = 2 AND due_ms > ?8 LIMIT ?2)
+                       UNION ALL
+                       SELECT * FROM (SELECT *, ?1 + ?5 FROM queue WHERE urgency = 3 AND due_ms > ?9 LIMIT ?2)
                    )
                    ORDER BY turn LIMIT ?2)"#,
             now,
             limit,
             near,
             awaiting,
-            watch
+            watch,
+            far_confirming,
+            far_near,
+            far_awaiting,
+            far_watch
         )
         .fetch_one(&self.readers)
         .await
@@ -77,13 +93,18 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn turns_to_create(&self, now: Timestamp, limit: usize) -> Result<Vec<Turn>> {
+    pub async fn turns_to_create(&self, now: Timestamp, policy: &Policy, limit: usize) -> Result<Vec<Turn>> {
+        let far = now.plus(policy.longest_wait(Urgency::Create)).as_millis();
         let (now, limit) = (now.as_millis(), i64::try_from(limit).unwrap_or(i64::MAX));
         let turns = sqlx::query_scalar!(
             r#"SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "turns!: String"
-               FROM (SELECT * FROM queue WHERE urgency = 4 AND due_ms <= ? ORDER BY due_ms LIMIT ?)"#,
+               FROM (SELECT * FROM (SELECT * FROM queue WHERE urgency = 4 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                     UNION ALL
+                     SELECT * FROM (SELECT * FROM queue WHERE urgency = 4 AND due_ms > ?3 LIMIT ?2)
+                     LIMIT ?2)"#,
             now,
-            limit
+            limit,
+            far
         )
         .fetch_one(&self.readers)
         .await

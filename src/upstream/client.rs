@@ -148,7 +148,9 @@ impl Upstream {
         push_percent_encoded(&mut url, order_id);
         url.push_str(query);
         let request = self.inner.transport.get(&url, SMALL, self.inner.clock.now());
-        self.finish(permit, Call::Look, request, wire::order).await
+        let mut answer = self.finish(permit, Call::Look, request, wire::order).await?;
+        answer.value.answered_at = answer.date;
+        Ok(answer)
     }
 
     /// The whole history of top-ups, ours and others'.
@@ -245,7 +247,7 @@ impl Upstream {
         took: Duration,
         decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable> + Send + 'static,
     ) -> Result<Answer<T>, Error> {
-        let (status, retry_after) = (reply.status, reply.retry_after);
+        let (status, retry_after, date) = (reply.status, reply.retry_after, reply.date);
         let key = &self.inner.key;
         let mut meaning = call.meaning(&reply, || wire::words(&reply.body, |text| key.redact_text(text)));
         let mut value = None;
@@ -270,7 +272,7 @@ impl Upstream {
         };
         let evidence = self.evidence(call, Some(status), took, reply.body);
         if let Some(value) = value {
-            return Ok(Answer { value, evidence });
+            return Ok(Answer { value, date, evidence });
         }
         Err(match (meaning, call) {
             (Meaning::NotTaken, _) => Error::NotTaken { words, retry_after, evidence },

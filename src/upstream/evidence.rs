@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::secret::ApiKey;
+use crate::domain::time::Timestamp;
 
 /// As much of an answer is kept; what is shown is cut after masking, so it is less.
 const KEPT: usize = 8 * 1024;
@@ -16,6 +17,8 @@ const SHOWN: usize = 4 * 1024;
 pub struct Answer<T> {
     /// What was read.
     pub value: T,
+    /// The upstream's own clock when it answered, where it tells.
+    pub date: Option<Timestamp>,
     /// The answer itself.
     pub evidence: Evidence,
 }

@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 
@@ -31,6 +31,8 @@ pub(super) struct Transport {
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
+    /// The other side's clock.
+    pub(super) date: Option<Timestamp>,
     pub(super) body: Vec<u8>,
     /// Why the body is not whole.
     pub(super) broken: Option<String>,
@@ -112,6 +114,7 @@ impl Transport {
         let mut response = request.send().await?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), now);
+        let date = text(response.headers(), DATE).and_then(http_date);
         let announced = response.content_length().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
         let mut body = Vec::with_capacity(announced.min(limit).min(16 * 1024));
         let broken = loop {
@@ -124,18 +127,26 @@ impl Transport {
                 Err(error) => break Some(Failure::from(error).words),
             }
         };
-        Ok(Reply { status, retry_after, body, broken })
+        Ok(Reply { status, retry_after, date, body, broken })
     }
 }
 
 /// `Retry-After` as seconds or as a date, at most an hour.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let text = text(headers, RETRY_AFTER)?;
     let span = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         text.parse().map_or(LONGEST_PAUSE, Duration::from_secs)
     } else {
-        let date = jiff::fmt::rfc2822::parse(text).ok()?;
-        Timestamp::from_millis(date.timestamp().as_millisecond()).since(now)
+        http_date(text)?.since(now)
     };
     Some(span.min(LONGEST_PAUSE))
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    Some(headers.get(name)?.to_str().ok()?.trim())
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Timestamp::from_millis(date.timestamp().as_millisecond()))
 }

@@ -149,6 +149,7 @@ fn order_report(wire: &OrderWire<'_>) -> Result<OrderReport, Wrong> {
         payment_amount: field::amount(wire.payment_amount, "payment_amount")?,
         payment_amount_usd: field::amount(wire.payment_amount_usd, "payment_amount_usd")?,
         payer_amount: field::amount(wire.payer_amount, "payer_amount").unwrap_or_default(),
+        answered_at: None,
     })
 }
 

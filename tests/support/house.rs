@@ -22,7 +22,10 @@ pub const KEY: &str = "k3y&marked=secret/+%";
 pub const FINANCE: &str = "finance@example.com";
 
 pub struct House {
+    /// Our clock.
     pub clock: Arc<ManualClock>,
+    /// The upstream's: the same one, unless the house was built with clocks apart.
+    pub world: Arc<ManualClock>,
     pub simulator: SimulatedUpstream,
     pub smtp: SmtpReceiver,
     pub flow: Flow,
@@ -52,12 +55,27 @@ impl House {
 
     pub async fn with(settings: flow::Settings, rules: Vec<Rule>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
+        Self::built(settings, rules, clock.clone(), clock).await
+    }
+
+    /// Our clock and the upstream's agree at first, and can be set apart.
+    pub async fn with_clocks_apart() -> Self {
+        let clock = || Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
+        Self::built(settings(), Vec::new(), clock(), clock()).await
+    }
+
+    async fn built(
+        settings: flow::Settings,
+        rules: Vec<Rule>,
+        clock: Arc<ManualClock>,
+        world: Arc<ManualClock>,
+    ) -> Self {
         let shared: SharedClock = clock.clone();
         let simulator = SimulatedUpstream::start(SimulatorSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             user_id: "12345".to_owned(),
             api_key: KEY.to_owned(),
-            clock: shared.clone(),
+            clock: world.clone(),
             seed: 7,
             store: None,
         })
@@ -67,7 +85,7 @@ impl House {
         let smtp = SmtpReceiver::start().await;
         let folder = tempfile::tempdir().unwrap();
         let flow = build(&folder, &simulator, &smtp, shared, settings, rules).await;
-        Self { clock, simulator, smtp, flow, folder }
+        Self { clock, world, simulator, smtp, flow, folder }
     }
 
     pub fn ledger_path(&self) -> PathBuf {
@@ -76,11 +94,11 @@ impl House {
 
     /// As after a crash: memory is gone, the disk is not.
     pub async fn restart(self) -> Self {
-        let Self { clock, simulator, smtp, flow, folder } = self;
+        let Self { clock, world, simulator, smtp, flow, folder } = self;
         let settings = flow.settings;
         flow.ledger.close().await.unwrap();
         let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, Vec::new()).await;
-        Self { clock, simulator, smtp, flow, folder }
+        Self { clock, world, simulator, smtp, flow, folder }
     }
 
     pub async fn request(&self, currency: &str, network: &str, amount: &str) -> Deposit {
@@ -109,7 +127,9 @@ impl House {
     /// Everything that is due now, as the loops would do it.
     pub async fn rounds(&self) {
         let stop = CancellationToken::new();
-        let turns = self.flow.ledger.turns_to_create(self.flow.clock.now(), 1000).await.unwrap();
+        let ledger = &self.flow.ledger;
+        let turns =
+            ledger.turns_to_create(self.flow.clock.now(), &self.flow.settings.policy, 1000).await.unwrap();
         for (turn, deposit) in self.flow.ledger.taking(&turns).await.unwrap() {
             flow::create(&self.flow, turn, deposit).await.unwrap();
         }
@@ -121,7 +141,11 @@ impl House {
     pub async fn pass(&self, span: Duration, step: Duration) {
         let end = self.clock.now().plus(span);
         while self.clock.now() < end {
-            self.clock.advance(step.min(end.since(self.clock.now())));
+            let step = step.min(end.since(self.clock.now()));
+            self.clock.advance(step);
+            if !Arc::ptr_eq(&self.clock, &self.world) {
+                self.world.advance(step);
+            }
             self.rounds().await;
         }
     }

@@ -193,7 +193,8 @@ impl Draft {
     fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy) {
         let found_nothing = matches!(status, Status::Check | Status::Process);
         let deadline = self.facts.wallet.as_ref().map(|wallet| report.expire_at.unwrap_or(wallet.expire_at));
-        let over = deadline.is_some_and(|deadline| self.now >= deadline.plus(policy.expiry_grace));
+        let over = deadline
+            .is_some_and(|deadline| report.agrees_that_past(deadline.plus(policy.expiry_grace), self.now));
         if self.facts.state == State::AwaitingPayment && found_nothing && over {
             self.advance(State::Expired, report, status);
             self.clear_passing_flag();

@@ -27,7 +27,7 @@ pub(super) fn is_quiet(deposit: &Deposit, report: &OrderReport, now: Timestamp, 
     match facts.state {
         State::AwaitingPayment => {
             let deadline = facts.wallet.as_ref().map(|wallet| wallet.expire_at.plus(policy.expiry_grace));
-            deadline.is_some_and(|deadline| now < deadline)
+            deadline.is_some_and(|deadline| !report.agrees_that_past(deadline, now))
         }
         State::Confirming => now.since(facts.since) <= policy.confirming_limit,
         // Their figures may be booked: never in passing.

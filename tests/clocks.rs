@@ -1,0 +1,104 @@
+//! Clocks that lie: the wall clock jumps by hours, the machine sleeps, the upstream's clock is another one.
+mod support;
+
+use std::time::Duration;
+
+use depositd::clock::Clock as _;
+use depositd::domain::deposit::State;
+use depositd::sandbox::upstream::Act;
+use support::house::House;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn nothing_expires_because_our_clock_alone_has_jumped_ahead() {
+    let house = House::with_clocks_apart().await;
+    let (paid, never) = (house.wallet("25.00").await, house.wallet("30.00").await);
+    house.clock.jump_to(house.clock.now().plus(5 * HOUR));
+    house.pass(10 * MINUTE, MINUTE).await;
+    for deposit in [&paid, &never] {
+        assert_eq!(house.read(deposit).await.facts.state, State::AwaitingPayment);
+    }
+    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.look().await;
+    let settled = house.read(&paid).await.facts;
+    assert_eq!((settled.state, settled.late), (State::Settled, false), "called late though it was not");
+    // By the upstream's clock the hour and the grace pass as well: now it is over.
+    house.pass(70 * MINUTE, MINUTE).await;
+    assert_eq!(house.read(&never).await.facts.state, State::Expired);
+    assert_eq!(house.letters(&never), ["expired"]);
+    house.prove().await;
+}
+
+#[tokio::test]
+async fn nothing_expires_because_the_upstreams_clock_alone_is_ahead() {
+    let house = House::with_clocks_apart().await;
+    let deposit = house.wallet("25.00").await;
+    house.world.jump_to(house.world.now().plus(5 * HOUR));
+    house.pass(10 * MINUTE, MINUTE).await;
+    assert_eq!(house.read(&deposit).await.facts.state, State::AwaitingPayment);
+    house.pass(70 * MINUTE, MINUTE).await;
+    assert_eq!(house.read(&deposit).await.facts.state, State::Expired);
+}
+
+#[tokio::test]
+async fn looks_go_on_when_the_clock_is_set_back_by_hours() {
+    let house = House::with_clocks_apart().await;
+    let deposit = house.wallet("25.00").await;
+    house.look().await;
+    house.clock.jump_to(house.clock.now().minus(5 * HOUR));
+    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    // Its turn stands five hours ahead by the clock that was wrong. It does not wait for that.
+    house.pass(MINUTE, 20 * Duration::from_secs(1)).await;
+    assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
+    let late = house.request("USDT", "TRON", "7.00").await;
+    house.pass(MINUTE, 20 * Duration::from_secs(1)).await;
+    assert_eq!(house.read(&late).await.facts.state, State::AwaitingPayment, "requests get their wallets too");
+    // History runs forward all the same.
+    let times =
+        house.sql(&format!("SELECT group_concat(at, ' ') FROM event WHERE deposit_id = '{}'", deposit.id));
+    let times: Vec<&str> = times.split(' ').collect();
+    assert!(times.is_sorted(), "{times:?}");
+    house.prove().await;
+}
+
+#[tokio::test]
+async fn after_a_long_sleep_what_came_meanwhile_is_taken_for_what_it_is() {
+    let house = House::with_clocks_apart().await;
+    let (paid, never) = (house.wallet("25.00").await, house.wallet("30.00").await);
+    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    // The machine sleeps: both wall clocks go on, and no time passes for the program.
+    for clock in [&house.clock, &house.world] {
+        clock.jump_to(clock.now().plus(8 * HOUR));
+    }
+    house.rounds().await;
+    let settled = house.read(&paid).await.facts;
+    assert_eq!((settled.state, settled.late), (State::Settled, false));
+    assert_eq!(house.read(&never).await.facts.state, State::Expired);
+    house.simulator.act(&house.order(&never), Act::Pay { amount_usd: None }).unwrap();
+    house.pass(2 * HOUR, 10 * MINUTE).await;
+    let late = house.read(&never).await.facts;
+    assert_eq!((late.state, late.late), (State::Settled, true));
+    house.prove().await;
+}
+
+#[tokio::test]
+async fn a_deadline_in_the_past_expires_on_a_look_that_found_nothing_and_not_before() {
+    let house = House::new().await;
+    let (paid, never) = (house.wallet("25.00").await, house.wallet("30.00").await);
+    for deposit in [&paid, &never] {
+        let to = house.clock.now().minus(24 * HOUR);
+        house.simulator.act(&house.order(deposit), Act::MoveDeadline { to }).unwrap();
+    }
+    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.set_outage(true);
+    house.pass(20 * Duration::from_secs(1), 20 * Duration::from_secs(1)).await;
+    assert_eq!(house.read(&never).await.facts.state, State::AwaitingPayment, "silence is no look");
+    house.simulator.set_outage(false);
+    house.pass(5 * MINUTE, MINUTE).await;
+    let settled = house.read(&paid).await.facts;
+    assert_eq!((settled.state, settled.late), (State::Settled, false));
+    assert_eq!(house.read(&never).await.facts.state, State::Expired);
+    house.prove().await;
+}
