@@ -1,0 +1,105 @@
+//! The real daemon, killed without warning again and again under traffic: at random moments, and at chosen ones.
+//!
+//! In CI 40 kills. The long form: `TORTURE_KILLS=500 cargo test --release --test torture -- --nocapture`; the same
+//! again: `TORTURE_SEED=..`. Chosen moments need `strace`.
+#[path = "../support/mod.rs"]
+mod support;
+
+mod daemon;
+mod reckoning;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon::{Daemon, Moment};
+use depositd::clock::{SharedClock, SystemClock};
+use depositd::sandbox::upstream::{Call, Fate, Fault, Settings, SimulatedUpstream};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use support::smtp::{SmtpFault, SmtpReceiver};
+
+const KEY: &str = "the-marked-key-of-the-torture";
+const FATES: &[Fate] = &[
+    Fate::Exact,
+    Fate::Exact,
+    Fate::Over,
+    Fate::Short,
+    Fate::UnderpaidThenCompleted,
+    Fate::Expired,
+    Fate::Late,
+    Fate::LostAnswer,
+    Fate::Failed,
+    Fate::UnknownWord,
+];
+/// A wallet's hour, so that a whole life fits into half a minute.
+const LIFETIME: Duration = Duration::from_secs(10);
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
+    let kills = number("TORTURE_KILLS").unwrap_or(40);
+    let seed = number("TORTURE_SEED").unwrap_or_else(rand::random);
+    eprintln!("torture: {kills} kills, seed {seed}");
+    let mut dice = StdRng::seed_from_u64(seed);
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let upstream = SimulatedUpstream::start(Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        user_id: "12345".to_owned(),
+        api_key: KEY.to_owned(),
+        clock: clock.clone(),
+        seed,
+        store: None,
+    })
+    .await
+    .unwrap();
+    upstream.set_lifetime(LIFETIME);
+    let smtp = SmtpReceiver::start().await;
+    let mut daemon = Daemon::new(&upstream.base_url(), smtp.port(), KEY);
+    let mut asked: BTreeMap<String, String> = BTreeMap::new();
+    let mut deaths: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for kill in 0..kills {
+        for _ in 0..dice.random_range(1..=3) {
+            let key = format!("key-{seed}-{}", asked.len());
+            let amount = format!("{}.{:02}", dice.random_range(5..500), dice.random_range(0..100));
+            upstream.plan_next(&amount, *FATES.choose(&mut dice).unwrap());
+            asked.insert(key, amount);
+        }
+        trouble(&upstream, &smtp, &mut dice);
+        let moment = Moment::choose(&mut dice);
+        daemon.live_until(moment, &asked).await;
+        *deaths.entry(moment.name()).or_default() += 1;
+        let proof = daemon.verify();
+        assert!(proof.0, "after kill {kill} ({moment:?}), seed {seed}: {}", proof.1);
+    }
+    upstream.clear_faults();
+    smtp.fail(daemon::FINANCE, SmtpFault::Rcpt(451), 0);
+    let reckoning = reckoning::reckon(&mut daemon, &upstream, &smtp, &asked, &clock, kills).await;
+    eprintln!("torture: killed {deaths:?}; {reckoning}; seed {seed}");
+}
+
+/// Some of what goes wrong in an ordinary bad week.
+fn trouble(upstream: &SimulatedUpstream, smtp: &SmtpReceiver, dice: &mut StdRng) {
+    let call = *[Call::Create, Call::Look, Call::Invoices, Call::Balance].choose(dice).unwrap();
+    let fault = match dice.random_range(0..9) {
+        0 => Fault::DropBeforeActing,
+        1 | 2 => Fault::DropAfterActing,
+        3 => Fault::Html200,
+        4 => Fault::TruncatedJson,
+        5 => Fault::CutBody,
+        6 => Fault::Status(503, "busy".to_owned(), Vec::new()),
+        _ => return,
+    };
+    upstream.inject(call, fault, 1);
+    let fault = match dice.random_range(0..4) {
+        0 => SmtpFault::AcceptThenCut,
+        1 => SmtpFault::Data(451),
+        2 => SmtpFault::CutMidData,
+        _ => return,
+    };
+    smtp.fail(daemon::FINANCE, fault, 1);
+}

@@ -1,0 +1,177 @@
+//! The day of reckoning: when all is quiet, the daemon's ledger, the upstream's books and the mail receiver's box agree.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use depositd::clock::SharedClock;
+use depositd::domain::deposit::{Deposit, State};
+use depositd::ledger::{Access, Ledger, Listing, Settings};
+use depositd::sandbox::upstream::SimulatedUpstream;
+
+use super::daemon::Daemon;
+use super::support::smtp::SmtpReceiver;
+
+/// Until the last story is over: a wallet's life and the late ones, the waits after failures, and room for a slow machine.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Lets a last daemon finish, and compares everything; says what was seen.
+pub(crate) async fn reckon(
+    daemon: &mut Daemon,
+    upstream: &SimulatedUpstream,
+    smtp: &SmtpReceiver,
+    asked: &BTreeMap<String, String>,
+    clock: &SharedClock,
+    kills: u64,
+) -> String {
+    let running = daemon.start(None);
+    let began = clock.monotonic();
+    let patience = |what: &str| {
+        let waited = clock.monotonic().saturating_sub(began);
+        assert!(waited < PATIENCE, "{what} after {waited:?}\n{}", tail(&daemon.log()));
+    };
+    let mut ids = BTreeMap::new();
+    for (key, amount) in asked {
+        let answer = loop {
+            if let Some(answer) = daemon.ask(key, amount) {
+                break answer;
+            }
+            patience("no answer");
+            clock.sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(answer["reference"], key.as_str(), "another deposit under the same key");
+        ids.insert(key.clone(), answer["id"].as_str().unwrap().to_owned());
+    }
+    let ledger = open(daemon).await;
+    let deposits = loop {
+        clock.sleep(Duration::from_millis(250)).await;
+        let deposits = all(&ledger).await;
+        let (_, reconciled) = daemon.get("/v1/reconciliations/latest").unwrap_or_default();
+        let unsettled = unsettled(&deposits, upstream);
+        let owed = ledger
+            .mail_counts()
+            .await
+            .unwrap()
+            .into_iter()
+            .any(|(state, count)| state == "owed" && count > 0);
+        if unsettled.is_empty() && !owed && reconciled["difference_cents"] == 0 {
+            break deposits;
+        }
+        patience(&format!("unsettled {unsettled:?}, owed {owed}, {}", reconciled["difference_cents"]));
+    };
+    drop(running);
+    let unique: BTreeSet<&String> = ids.values().collect();
+    assert_eq!((deposits.len(), unique.len()), (asked.len(), asked.len()), "a request was lost or doubled");
+    compare_orders(&ledger, &deposits, upstream).await;
+    let credited = compare_credits(&deposits, upstream);
+    let doubled = compare_letters(daemon, smtp, kills);
+    let (whole, said) = daemon.verify();
+    assert!(whole, "{said}");
+    let log = daemon.log();
+    assert!(!log.contains(super::KEY), "the key is in the log");
+    assert!(!log.contains("panicked"), "{}", tail(&log));
+    let (deposits, letters) = (deposits.len(), smtp.messages().len());
+    format!(
+        "{deposits} deposits, {credited} credited, {letters} letters, {doubled} of them sent twice; all accounted for"
+    )
+}
+
+async fn open(daemon: &Daemon) -> Ledger {
+    let settings =
+        Settings { path: daemon.ledger(), create_if_missing: false, mail_domain: "example.com".to_owned() };
+    Ledger::open(settings, Access::Read).await.unwrap()
+}
+
+async fn all(ledger: &Ledger) -> Vec<Deposit> {
+    let mut listing = Listing { limit: 500, ..Listing::default() };
+    let mut deposits = Vec::new();
+    loop {
+        let (page, next) = ledger.list(&listing).await.unwrap();
+        deposits.extend(page);
+        if next.is_none() {
+            return deposits;
+        }
+        listing.cursor = next;
+    }
+}
+
+/// The deposits that do not stand where the upstream's last word leaves them.
+fn unsettled(deposits: &[Deposit], upstream: &SimulatedUpstream) -> Vec<String> {
+    let stands = |deposit: &Deposit| {
+        let Some(wallet) = &deposit.facts.wallet else {
+            // Never made, as far as anybody can know.
+            return deposit.facts.state == State::Unresolved;
+        };
+        let word = upstream.order(&wallet.order_id).unwrap().status;
+        let state = match word.as_str() {
+            "paid" | "paid_over" => State::Settled,
+            "wrong_amount" => State::Short,
+            "cancel" => State::Expired,
+            "fail" | "system_fail" => State::Failed,
+            _ => return false,
+        };
+        deposit.facts.state == state
+    };
+    let odd = deposits.iter().filter(|deposit| !stands(deposit));
+    odd.map(|deposit| format!("{} {}", deposit.id, deposit.facts.state)).collect()
+}
+
+/// Every order that our attempts made belongs to one deposit, or is named abandoned.
+async fn compare_orders(ledger: &Ledger, deposits: &[Deposit], upstream: &SimulatedUpstream) {
+    let mut owners: HashMap<&str, u32> = HashMap::new();
+    for wallet in deposits.iter().filter_map(|deposit| deposit.facts.wallet.as_ref()) {
+        *owners.entry(&wallet.order_id).or_default() += 1;
+        assert_eq!(upstream.order(&wallet.order_id).unwrap().address, wallet.address);
+    }
+    let abandoned: BTreeSet<String> =
+        ledger.abandoned().await.unwrap().into_iter().map(|(_, order)| order).collect();
+    for order in upstream.orders() {
+        let owned = owners.get(order.order_id.as_str()).copied().unwrap_or(0);
+        let named = abandoned.contains(&order.order_id);
+        assert_eq!(owned + u32::from(named), 1, "order {} of {}", order.order_id, order.asked);
+    }
+}
+
+/// What was credited is booked once, to the micro; gives how many were.
+fn compare_credits(deposits: &[Deposit], upstream: &SimulatedUpstream) -> usize {
+    let books = upstream.books();
+    let mut credited = 0;
+    for deposit in deposits {
+        let order = deposit.facts.wallet.as_ref().map(|wallet| wallet.order_id.as_str());
+        let theirs = order.and_then(|order| books.credited.get(order)).map(|credit| credit.micros);
+        let ours = deposit.facts.booked.as_ref().map(|booked| booked.total());
+        assert_eq!(ours, theirs, "deposit {}", deposit.id);
+        credited += usize::from(ours.is_some());
+    }
+    credited
+}
+
+/// Every owed letter arrived; twice only where the link, or the daemon, was cut before the answer.
+fn compare_letters(daemon: &Daemon, smtp: &SmtpReceiver, kills: u64) -> u64 {
+    let mut arrived: HashMap<String, u64> = HashMap::new();
+    for letter in smtp.messages() {
+        let id = letter.header("Message-ID").unwrap();
+        *arrived.entry(id.trim_matches(['<', '>']).to_owned()).or_default() += 1;
+    }
+    let rows = std::process::Command::new("sqlite3")
+        .args(["-readonly", &daemon.ledger().display().to_string(), "SELECT message_id, state FROM outbox"])
+        .output()
+        .unwrap();
+    let rows = String::from_utf8(rows.stdout).unwrap();
+    let mut owed = 0;
+    for row in rows.lines() {
+        let (id, state) = row.split_once('|').unwrap();
+        assert_eq!(state, "sent", "{id}");
+        assert!(arrived.contains_key(id), "{id} is called sent and never arrived");
+        owed += 1;
+    }
+    assert_eq!(arrived.len(), owed, "a letter that nobody owed");
+    let doubled: u64 = arrived.values().map(|times| times - 1).sum();
+    // A cut link costs one letter at most, a kill those under way: one for each recipient.
+    assert!(doubled <= 2 * kills, "{doubled} doubled letters in {kills} kills");
+    doubled
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
