@@ -1,8 +1,9 @@
 //! The differences with the upstream as cases: each with both figures, an age, and a life.
 
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::record::{Notice, Write};
+use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
@@ -165,15 +166,12 @@ impl Ledger {
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {
-                    let mut transaction = connection
-                        .begin_with("BEGIN IMMEDIATE")
-                        .await
-                        .map_err(Error::database("locked for writing"))?;
+                    begin(connection).await?;
                     let mut notices = Vec::new();
                     let mut ids = Vec::with_capacity(acts.len());
                     for act in &acts {
-                        let id = apply(&mut transaction, act, now).await?;
-                        let case = read_case(&mut transaction, id).await?;
+                        let id = apply(connection, act, now).await?;
+                        let case = read_case(connection, id).await?;
                         ids.push(id);
                         if let Some((name, mail_to)) = tell(&case, act) {
                             let facts = serde_json::to_value(&case)
@@ -184,9 +182,8 @@ impl Ledger {
                     }
                     let notices: Vec<&Notice> = notices.iter().collect();
                     let writes: [&Write; 0] = [];
-                    let (_, head) =
-                        super::record::write_in(&mut transaction, &shared, &writes, &notices).await?;
-                    transaction.commit().await.map_err(Error::database("committed"))?;
+                    let (_, head) = super::record::write_in(connection, &shared, &writes, &notices).await?;
+                    commit(connection).await?;
                     if let Some(head) = head {
                         shared.head.send_replace(head);
                     }

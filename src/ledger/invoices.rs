@@ -1,8 +1,9 @@
 //! The upstream's invoices as the ledger keeps them, with the deposits that they are matched with.
 
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::record::json;
+use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::deposit::State;
 use crate::domain::ids::DepositId;
@@ -142,14 +143,11 @@ impl Ledger {
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {
-                    let mut transaction = connection
-                        .begin_with("BEGIN IMMEDIATE")
-                        .await
-                        .map_err(Error::database("locked for writing"))?;
+                    begin(connection).await?;
                     for rows in chunks {
-                        upsert_invoices(&mut transaction, &rows, &now).await?;
+                        upsert_invoices(connection, &rows, &now).await?;
                     }
-                    transaction.commit().await.map_err(Error::database("committed"))
+                    commit(connection).await
                 })
             })
             .await

@@ -99,8 +99,9 @@ pub enum Error {
 impl Error {
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| match Self::code(&source) {
-            // Corrupt, not a database, or shorter than it says: somebody else has written it.
-            Some(code) if matches!(code & 0xff, 11 | 26) || code == 522 => {
+            // Corrupt, not a database, or shorter than it says: somebody else has written it. A failed fsync (of the
+            // file, of its folder): what is on disk now, nobody can say, and asking again would be answered from memory.
+            Some(code) if matches!(code & 0xff, 11 | 26) || matches!(code, 522 | 1034 | 1290) => {
                 Self::Untrusted(format!("it could not be {doing}: {source}"))
             }
             _ => Self::Database { doing, source },

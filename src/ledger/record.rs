@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
+use super::writer::{begin, commit};
 use super::{Again, Error, Ledger, Result, Shared, Turn, append, queue, rows};
 use crate::domain::event::{EventName, Step};
 use crate::domain::ids::DepositId;
@@ -169,14 +170,13 @@ pub(super) async fn write(
     notices: &[&Notice],
     again: &[Again],
 ) -> Result<Vec<Recorded>> {
-    let mut transaction =
-        connection.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database("locked for writing"))?;
+    begin(connection).await?;
     if writes.is_empty() && notices.is_empty() {
-        append::check_head(&mut transaction, shared).await?;
+        append::check_head(connection, shared).await?;
     }
-    let (outcome, head) = write_in(&mut transaction, shared, writes, notices).await?;
-    queue::move_turns(&mut transaction, again.iter().copied()).await?;
-    transaction.commit().await.map_err(Error::database("committed"))?;
+    let (outcome, head) = write_in(connection, shared, writes, notices).await?;
+    queue::move_turns(connection, again.iter().copied()).await?;
+    commit(connection).await?;
     if let Some(head) = head {
         shared.head.send_replace(head);
     }
@@ -218,18 +218,23 @@ fn once_each<'a>(writes: &[&'a Write]) -> Vec<&'a Write> {
     writes.iter().filter(|write| seen.insert(write.step.deposit.id)).copied().collect()
 }
 
+/// An order that a deposit shows is no abandoned one, whoever thought so before it was adopted: such an end is not
+/// written, and the attempt goes on being looked for.
 async fn end_attempts(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
     for end in writes.iter().filter_map(|write| write.attempt.as_ref()) {
         let (at, outcome) = (end.at.to_string(), end.outcome.as_str());
         sqlx::query!(
             r#"UPDATE attempt SET ended_at = coalesce(ended_at, ?), outcome = ?, order_id = coalesce(?, order_id),
                    detail = coalesce(?, detail)
-               WHERE id = ?"#,
+               WHERE id = ?
+                   AND NOT (? = 'abandoned' AND EXISTS (SELECT 1 FROM deposit WHERE order_id = ?))"#,
             at,
             outcome,
             end.order_id,
             end.detail,
-            end.id
+            end.id,
+            outcome,
+            end.order_id
         )
         .execute(&mut *connection)
         .await

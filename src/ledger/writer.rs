@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
@@ -30,6 +30,25 @@ enum Job {
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
+    mistrust: Arc<Mistrust>,
+}
+
+/// Why the file cannot be trusted any more, once that is known. Nothing is written from then on, whatever the file
+/// looks like later: only a new start reads it afresh.
+#[derive(Debug, Default)]
+struct Mistrust(OnceLock<String>);
+
+impl Mistrust {
+    fn check(&self) -> Result<()> {
+        self.0.get().map_or(Ok(()), |why| Err(Error::Untrusted(why.clone())))
+    }
+
+    fn heed<T>(&self, outcome: &Result<T>) {
+        if let Err(Error::Untrusted(why)) = outcome {
+            // The first reason stays.
+            let _ = self.0.set(why.clone());
+        }
+    }
 }
 
 impl Writer {
@@ -37,8 +56,9 @@ impl Writer {
     pub(super) fn start(connection: SqliteConnection, shared: Arc<Shared>) -> Result<Self> {
         let identity = Identity::of(&shared)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(work(connection, queue, shared, identity));
-        Ok(Self { jobs })
+        let mistrust = Arc::<Mistrust>::default();
+        tokio::spawn(work(connection, queue, shared, identity, Arc::clone(&mistrust)));
+        Ok(Self { jobs, mistrust })
     }
 
     /// Writes in one transaction, perhaps together with other callers' writes.
@@ -70,10 +90,19 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let mistrust = Arc::clone(&self.mistrust);
         let run: Run = Box::new(move |connection| {
             Box::pin(async move {
+                let outcome = match mistrust.check() {
+                    Ok(()) => work(connection).await,
+                    Err(error) => Err(error),
+                };
+                mistrust.heed(&outcome);
+                if outcome.is_err() {
+                    rollback(connection).await;
+                }
                 // The caller may be gone; the work is done all the same.
-                let _ = reply.send(work(connection).await);
+                let _ = reply.send(outcome);
             })
         });
         self.jobs.send(Job::Run(run)).await.map_err(|_| Error::Closed)?;
@@ -135,6 +164,7 @@ async fn work(
     mut queue: mpsc::Receiver<Job>,
     shared: Arc<Shared>,
     identity: Identity,
+    mistrust: Arc<Mistrust>,
 ) {
     let mut next = queue.recv().await;
     while let Some(job) = next.take() {
@@ -164,7 +194,8 @@ async fn work(
                         Err(_) => break,
                     }
                 }
-                write_group(&mut connection, &shared, identity, group).await;
+                let writing = Writing { shared: &shared, identity, mistrust: &mistrust };
+                write_group(&mut connection, writing, group).await;
             }
         }
         if next.is_none() {
@@ -181,29 +212,52 @@ struct Batch {
     reply: oneshot::Sender<Result<Vec<Recorded>>>,
 }
 
+/// Begins a transaction on the writing connection. Plain statements: the library counts transactions by itself, and
+/// loses count where SQLite has already rolled one back, as it does when the disk is full.
+pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<()> {
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(connection)
+        .await
+        .map_err(Error::database("locked for writing"))
+        .map(|_| ())
+}
+
+/// Makes what was written since [`begin`] durable.
+pub(super) async fn commit(connection: &mut SqliteConnection) -> Result<()> {
+    sqlx::query("COMMIT").execute(connection).await.map_err(Error::database("committed")).map(|_| ())
+}
+
+/// After whatever failed: nothing of it stays, and the next one begins afresh.
+async fn rollback(connection: &mut SqliteConnection) {
+    // An error says that there is nothing left to undo.
+    let _ = sqlx::query("ROLLBACK").execute(connection).await;
+}
+
+/// What every write is held against.
+#[derive(Clone, Copy)]
+struct Writing<'a> {
+    shared: &'a Shared,
+    identity: Identity,
+    mistrust: &'a Mistrust,
+}
+
 /// Several callers' records in one transaction. If that fails each is written by itself, so that one bad record
 /// spoils nobody else's.
-async fn write_group(
-    connection: &mut SqliteConnection,
-    shared: &Shared,
-    identity: Identity,
-    group: Vec<Batch>,
-) {
+async fn write_group(connection: &mut SqliteConnection, writing: Writing<'_>, group: Vec<Batch>) {
     let alone = group.len() == 1;
-    let outcome = write_batches(connection, shared, identity, &group).await;
-    match outcome {
+    match write_batches(connection, writing, &group).await {
         Err(_) if !alone => {
             for batch in group {
                 let one = [batch];
-                let outcome = match write_batches(connection, shared, identity, &one).await {
-                    Err(error) => write_singly(connection, shared, &one, error).await,
+                let outcome = match write_batches(connection, writing, &one).await {
+                    Err(error) => write_singly(connection, writing, &one, error).await,
                     written => written,
                 };
                 answer(one, outcome);
             }
         }
         Err(error) => {
-            let outcome = write_singly(connection, shared, &group, error).await;
+            let outcome = write_singly(connection, writing, &group, error).await;
             answer(group, outcome);
         }
         written => answer(group, written),
@@ -214,7 +268,7 @@ async fn write_group(
 /// disk's, and everybody's.
 async fn write_singly(
     connection: &mut SqliteConnection,
-    shared: &Shared,
+    writing: Writing<'_>,
     batches: &[Batch],
     error: Error,
 ) -> Result<Vec<Recorded>> {
@@ -224,7 +278,12 @@ async fn write_singly(
     }
     let mut recorded = Vec::with_capacity(writes.len());
     for write in writes {
-        match record::write(connection, shared, &[write], &[], &[]).await {
+        let outcome = record::write(connection, writing.shared, &[write], &[], &[]).await;
+        writing.mistrust.heed(&outcome);
+        if outcome.is_err() {
+            rollback(connection).await;
+        }
+        match outcome {
             Ok(outcome) => recorded.extend(outcome),
             Err(error) if is_forbidden(&error) => recorded.push(Recorded::Forbidden(error.chain())),
             Err(error) => return Err(error),
@@ -240,15 +299,28 @@ fn is_forbidden(error: &Error) -> bool {
 
 async fn write_batches(
     connection: &mut SqliteConnection,
-    shared: &Shared,
-    identity: Identity,
+    writing: Writing<'_>,
     batches: &[Batch],
 ) -> Result<Vec<Recorded>> {
-    identity.check(shared)?;
+    writing.mistrust.check()?;
+    let outcome = write_trusting(connection, writing, batches).await;
+    writing.mistrust.heed(&outcome);
+    if outcome.is_err() {
+        rollback(connection).await;
+    }
+    outcome
+}
+
+async fn write_trusting(
+    connection: &mut SqliteConnection,
+    writing: Writing<'_>,
+    batches: &[Batch],
+) -> Result<Vec<Recorded>> {
+    writing.identity.check(writing.shared)?;
     let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
     let notices: Vec<&Notice> = batches.iter().flat_map(|batch| &batch.notices).collect();
     let again: Vec<Again> = batches.iter().flat_map(|batch| &batch.again).copied().collect();
-    record::write(connection, shared, &writes, &notices, &again).await
+    record::write(connection, writing.shared, &writes, &notices, &again).await
 }
 
 /// Gives each caller its part; an error goes to the only caller there is then. Callers may be gone.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use depositd::clock::{Clock as _, ManualClock, SharedClock};
+use depositd::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use depositd::domain::deposit::Deposit;
 use depositd::domain::poll::Policy;
 use depositd::domain::time::Timestamp;
@@ -14,6 +14,7 @@ use depositd::notifier::{Mailer, Rule, Rules, Security, Settings as MailSettings
 use depositd::sandbox::upstream::{Fate, Settings as SimulatorSettings, SimulatedUpstream};
 use depositd::upstream::{Settings as UpstreamSettings, Upstream};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::smtp::{Received, SmtpReceiver};
@@ -126,15 +127,50 @@ impl House {
 
     /// Everything that is due now, as the loops would do it.
     pub async fn rounds(&self) {
-        let stop = CancellationToken::new();
-        let ledger = &self.flow.ledger;
-        let turns =
-            ledger.turns_to_create(self.flow.clock.now(), &self.flow.settings.policy, 1000).await.unwrap();
-        for (turn, deposit) in self.flow.ledger.taking(&turns).await.unwrap() {
-            flow::create(&self.flow, turn, deposit).await.unwrap();
+        Self::rounds_of(&self.flow, &CancellationToken::new()).await;
+    }
+
+    /// The same for a task of its own, until it is stopped.
+    pub async fn rounds_of(flow: &Flow, stop: &CancellationToken) {
+        let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.settings.policy, 1000).await.unwrap();
+        for (turn, deposit) in flow.ledger.taking(&turns).await.unwrap() {
+            flow::create(flow, turn, deposit).await.unwrap();
         }
-        flow::advance(&self.flow, &stop).await.unwrap();
-        flow::deliver(&self.flow, 0, &stop).await.unwrap();
+        flow::advance(flow, stop).await.unwrap();
+        flow::deliver(flow, 0, stop).await.unwrap();
+    }
+
+    /// Awaits a task that may wait for the clock: where nothing happens for a moment, a second passes. A task that
+    /// has work for ever, as looks have while the upstream is down, is stopped after a minute of that.
+    pub async fn until<T>(&self, mut task: JoinHandle<T>, stop: &CancellationToken) -> T {
+        let real = SystemClock::new();
+        let mut seconds = 0;
+        loop {
+            tokio::select! {
+                done = &mut task => return done.unwrap(),
+                () = real.sleep(Duration::from_millis(25)) => {
+                    self.clock.advance(Duration::from_secs(1));
+                    seconds += 1;
+                    if seconds == 60 {
+                        stop.cancel();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Dies without closing anything, and comes back.
+    pub async fn die_and_rise(self) -> Self {
+        let Self { clock, world, simulator, smtp, flow, folder } = self;
+        let (settings, lock) = (flow.settings, flow.ledger.path().with_extension("db.lock"));
+        drop(flow);
+        // The last of the tasks that were cut off lets go of the ledger.
+        let real = SystemClock::new();
+        while std::fs::File::open(&lock).unwrap().try_lock().is_err() {
+            real.sleep(Duration::from_millis(5)).await;
+        }
+        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, Vec::new()).await;
+        Self { clock, world, simulator, smtp, flow, folder }
     }
 
     /// Lets time pass in steps of at most `step`, with all rounds after each.

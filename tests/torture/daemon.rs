@@ -1,6 +1,7 @@
 //! The binary under torture: started, asked for deposits, killed, and asked for proof.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -99,16 +100,23 @@ listen = ["unix:d.sock"]
     }
 
     fn command(&self, moment: Option<Moment>) -> Command {
-        let binary = env!("CARGO_BIN_EXE_depositd");
-        let mut command = match moment {
-            Some(Moment::At(call, nth)) => {
-                let mut command = Command::new("strace");
-                let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
-                command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "-e", &inject, binary]);
-                command
-            }
-            _ => Command::new(binary),
-        };
+        match moment {
+            Some(Moment::At(call, nth)) => self.injected(&format!("{call}:signal=SIGKILL:when={nth}")),
+            _ => self.prepared(Command::new(env!("CARGO_BIN_EXE_depositd"))),
+        }
+    }
+
+    /// The program with a fault in its system calls, in the words of `strace -e inject=`.
+    fn injected(&self, fault: &str) -> Command {
+        let mut command = Command::new("strace");
+        let (calls, _) = fault.split_once(':').unwrap();
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={fault}"));
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+        command.arg(env!("CARGO_BIN_EXE_depositd"));
+        self.prepared(command)
+    }
+
+    fn prepared(&self, mut command: Command) -> Command {
         // A group of its own: strace lets no signal through.
         command.current_dir(self.folder.path()).process_group(0);
         command.args(["--config", "daemon.toml"]).stdin(Stdio::null());
@@ -116,14 +124,23 @@ listen = ["unix:d.sock"]
     }
 
     pub(crate) fn start(&self, moment: Option<Moment>) -> Running {
+        self.run(self.command(moment))
+    }
+
+    /// Starts it with a fault in its system calls.
+    pub(crate) fn start_with(&self, fault: &str) -> Running {
+        self.run(self.injected(fault))
+    }
+
+    fn run(&self, mut command: Command) -> Running {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log"));
-        let mut command = self.command(moment);
         let child = command.arg("run").stdout(Stdio::null()).stderr(log.unwrap()).spawn().unwrap();
-        Running { child }
+        Running { child, lock: self.folder.path().join("ledger.db.lock") }
     }
 
     /// Lives, takes every request of `asked` that it can, and dies at `moment`; at the latest after some seconds.
-    pub(crate) async fn live_until(&mut self, moment: Moment, asked: &BTreeMap<String, String>) {
+    /// Whether it died at the moment that was chosen.
+    pub(crate) async fn live_until(&mut self, moment: Moment, asked: &BTreeMap<String, String>) -> bool {
         let mut running = self.start(Some(moment));
         let started = self.clock.monotonic();
         let limit = match moment {
@@ -140,10 +157,12 @@ listen = ["unix:d.sock"]
             }
             self.clock.sleep(Duration::from_millis(5)).await;
         }
+        let at_the_moment = running.has_ended() == matches!(moment, Moment::At(..));
         running.kill();
+        at_the_moment
     }
 
-    fn listens(&self) -> bool {
+    pub(crate) fn listens(&self) -> bool {
         UnixStream::connect(self.folder.path().join("d.sock")).is_ok()
     }
 
@@ -185,16 +204,8 @@ listen = ["unix:d.sock"]
         let said =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         // Killed before the schema was there: the next start makes it.
-        let unborn = said.contains("_sqlx_migrations");
+        let unborn = said.contains("no such table");
         (output.status.success() || unborn, said)
-    }
-
-    /// The command's JSON.
-    pub(crate) fn json(&self, args: &[&str]) -> Value {
-        let output = self.command(None).arg("--json").args(args).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{args:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_str(&said).unwrap()
     }
 
     pub(crate) fn log(&self) -> String {
@@ -205,6 +216,7 @@ listen = ["unix:d.sock"]
 /// A daemon that runs; killed with everything it started when it is dropped.
 pub(crate) struct Running {
     child: Child,
+    lock: PathBuf,
 }
 
 impl Running {
@@ -212,10 +224,19 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Its exit status, where it has ended by itself.
+    pub(crate) fn status(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().and_then(|status| status.code())
+    }
+
     pub(crate) fn kill(&mut self) {
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         self.child.wait().unwrap();
+        // A process that was traced outlives its tracer for a moment: it is gone when its lock is.
+        while File::open(&self.lock).is_ok_and(|lock| lock.try_lock().is_err()) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
