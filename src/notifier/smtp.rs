@@ -20,8 +20,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::transport::{Security, SendError, SettingsError, harmless};
 
-/// Connections kept between letters.
-const MAX_IDLE: usize = 4;
+/// Connections kept between letters, and those kept while there is nothing to send.
+const MAX_IDLE: usize = 16;
+pub(super) const RESTING: usize = 2;
 
 /// Where a server is and how it is reached.
 #[derive(Debug)]
@@ -123,8 +124,16 @@ impl Server {
         Ok(format!("{}:{} answers {protection}{login}", self.place.host, self.place.port))
     }
 
-    pub(super) async fn close_idle(&self) {
-        let idle = std::mem::take(&mut *self.idle());
+    /// Takes leave on all kept connections but `kept` of them.
+    pub(super) async fn close_idle_but(&self, kept: usize) {
+        let idle = {
+            let mut idle = self.idle();
+            let kept = kept.min(idle.len());
+            idle.split_off(kept)
+        };
+        if idle.is_empty() {
+            return;
+        }
         let leave = async {
             for mut kept in idle {
                 let _ = kept.connection.quit().await;
@@ -193,13 +202,23 @@ impl Server {
         progress: &Progress,
     ) -> Result<String, Failure> {
         let connection = &mut kept.connection;
-        let parameters = mail_parameters(connection, envelope, bytes)?;
+        let parameters = match mail_parameters(connection, envelope, bytes) {
+            Ok(parameters) => parameters,
+            Err(error) => {
+                self.keep(kept);
+                return Err(Failure::Final(error));
+            }
+        };
         if kept.soiled && connection.command(Rset).await.is_err() {
             return Err(Failure::Stale);
         }
         if let Err(error) = connection.command(Mail::new(envelope.from().cloned(), parameters)).await {
             // Every letter has the same sender, so a refusal here says nothing of this one.
             let gone = error.status().is_none_or(|code| number(code) == 421);
+            if error.status().is_some_and(|code| number(code) == 555) {
+                // What this letter asked for beside the address, which others may not ask for.
+                return Err(self.refused(kept, "MAIL FROM", &error));
+            }
             return Err(if reused && gone {
                 Failure::Stale
             } else {
@@ -285,23 +304,31 @@ fn mail_parameters(
     connection: &AsyncSmtpConnection,
     envelope: &Envelope,
     bytes: &[u8],
-) -> Result<Vec<MailParameter>, Failure> {
+) -> Result<Vec<MailParameter>, SendError> {
     let mut parameters = Vec::new();
     let server = connection.server_info();
     let ascii = |address: &lettre::Address| AsRef::<str>::as_ref(address).is_ascii();
-    if !envelope.to().iter().chain(envelope.from()).all(ascii) {
+    let (from, to) = (envelope.from().is_none_or(ascii), envelope.to().iter().all(ascii));
+    if !(from && to) {
         if !server.supports_feature(Extension::SmtpUtfEight) {
-            return Err(Failure::Final(SendError::permanent(
-                "the address is international and the server does not offer SMTPUTF8",
-            )));
+            // The sender is everybody's: without it no letter goes, and none is at fault.
+            return Err(if from {
+                SendError::permanent(
+                    "the recipient's address is international (RFC 6531) and the server does not offer SMTPUTF8",
+                )
+            } else {
+                SendError::unreachable(
+                    "the sender's address (mail.from) is international (RFC 6531) and the server does not offer SMTPUTF8",
+                )
+            });
         }
         parameters.push(MailParameter::SmtpUtfEight);
     }
     if !bytes.is_ascii() {
         if !server.supports_feature(Extension::EightBitMime) {
-            return Err(Failure::Final(SendError::permanent(
+            return Err(SendError::permanent(
                 "the message is not ASCII and the server does not offer 8BITMIME",
-            )));
+            ));
         }
         parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }

@@ -54,6 +54,11 @@ impl House {
     }
 
     pub async fn with(settings: flow::Settings, rules: Vec<Rule>) -> Self {
+        Self::with_rules(settings, Rules::new(vec![FINANCE.to_owned()], rules)).await
+    }
+
+    /// With rules that also say when letters go.
+    pub async fn with_rules(settings: flow::Settings, rules: Rules) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
         Self::built(settings, rules, clock.clone(), clock).await
     }
@@ -61,12 +66,12 @@ impl House {
     /// Our clock and the upstream's agree at first, and can be set apart.
     pub async fn with_clocks_apart() -> Self {
         let clock = || Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
-        Self::built(settings(), Vec::new(), clock(), clock()).await
+        Self::built(settings(), Rules::new(vec![FINANCE.to_owned()], Vec::new()), clock(), clock()).await
     }
 
     async fn built(
         settings: flow::Settings,
-        rules: Vec<Rule>,
+        rules: Rules,
         clock: Arc<ManualClock>,
         world: Arc<ManualClock>,
     ) -> Self {
@@ -95,9 +100,9 @@ impl House {
     /// As after a crash: memory is gone, the disk is not.
     pub async fn restart(self) -> Self {
         let Self { clock, world, simulator, smtp, flow, folder } = self;
-        let settings = flow.settings;
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
         flow.ledger.close().await.unwrap();
-        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, Vec::new()).await;
+        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, rules).await;
         Self { clock, world, simulator, smtp, flow, folder }
     }
 
@@ -211,7 +216,7 @@ async fn build(
     smtp: &SmtpReceiver,
     clock: SharedClock,
     settings: flow::Settings,
-    rules: Vec<Rule>,
+    rules: Rules,
 ) -> Flow {
     let ledger = LedgerSettings {
         path: folder.path().join("ledger.db"),
@@ -241,6 +246,5 @@ async fn build(
         send_timeout: Duration::from_secs(5),
     };
     let mailer = Mailer::new(mail, None).unwrap();
-    let rules = Rules::new(vec![FINANCE.to_owned()], rules);
     Flow::new(ledger, upstream, mailer, rules, settings, clock)
 }
