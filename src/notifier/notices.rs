@@ -63,7 +63,7 @@ impl Notice<'_> {
         let mut found = Vec::new();
         for (key, name) in known {
             if let Some(value) = self.members.get(*key).and_then(scalar) {
-                found.push(if key.ends_with("id") {
+                found.push(if key.ends_with("id") || key.ends_with("hash") {
                     Field::mono(name, value)
                 } else {
                     Field::new(name, value)
@@ -221,7 +221,9 @@ impl Notice<'_> {
                 count("this_week"),
                 count("older")
             );
-            content.fields.push(Field::new("Open cases by age", ages));
+            let place = content.fields.iter().position(|field| field.label == "Open cases");
+            let place = place.map_or(content.fields.len(), |place| place.saturating_add(1));
+            content.fields.insert(place, Field::new("of them, by age", ages));
         }
         content
     }
@@ -254,7 +256,7 @@ impl Notice<'_> {
         let known = &[("count", "Events"), ("since", "First"), ("until", "Last")];
         let mut content = self.content(Tone::Warn, &subject, lead, &next, known);
         content.commands =
-            vec!["depositd mail list --state told".to_owned(), "depositd list --needs-review".to_owned()];
+            ["depositd mail list --state told", "depositd mail retry NUMBER"].map(str::to_owned).into();
         let kinds: Vec<Value> = kinds.iter().map(|(n, name)| Value::String(format!("{name}: {n}"))).collect();
         let named = self.count(&["items"]).unwrap_or(0);
         let title = if named < count { format!("The first {named}") } else { "All of them".to_owned() };
@@ -403,6 +405,7 @@ fn figure(key: &str, value: &str) -> String {
         "event" | "state" | "kind" => value.replace('_', " "),
         "count" => format!("{value} ×"),
         "days" => format!("{value} d old"),
+        "id" => format!("no. {value}"),
         "expected" | "found" | "oldest" => format!("{key} {value}"),
         _ => value.to_owned(),
     }

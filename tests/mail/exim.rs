@@ -9,6 +9,7 @@ use depositd::sandbox::upstream::Act;
 use mail_parser::MessageParser;
 use tokio_util::sync::CancellationToken;
 
+use crate::faults::{ask, rule};
 use crate::server::{Exim, PASSWORD, USER};
 use crate::support::house::{House, settings};
 
@@ -130,4 +131,42 @@ async fn a_server_that_is_not_who_it_says_or_is_busy_gets_nothing_and_nothing_is
         right.check().await.unwrap(),
         format!("localhost:{} answers with STARTTLS, login accepted", exim.port)
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_changes_at_a_real_server_are_each_told_once() {
+    let exim = Exim::start().await;
+    let rules = vec![
+        rule(&["settled"], &[], &[], &["treasury@example.com"]),
+        rule(&["settled"], &["btc"], &[], &["bitcoin@example.com"]),
+        rule(&["wallet_created"], &[], &["shop-*"], &["shop@example.com"]),
+    ];
+    let mut house = House::with(settings(), rules).await;
+    house.flow.mailer =
+        Mailer::new(mail_settings(&exim, "localhost"), Some(PASSWORD.to_owned().into())).unwrap();
+    ask(&house, 500).await;
+    house.rounds().await;
+    for order in house.simulator.orders() {
+        house.simulator.act(&order.order_id, Act::Pay { amount_usd: None }).unwrap();
+    }
+    house.look().await;
+    assert_eq!(house.sql("SELECT count(*) FROM event WHERE name IN ('wallet_created', 'settled')"), "1000");
+    // 500 settled, 250 of them in bitcoin; 250 wallets of the shop; 50 payers with two letters, but for the 25 wallets
+    // of the desk, which no rule asks for.
+    let owed = 500 + 250 + 250 + 50 + 25;
+    assert_eq!(house.sql("SELECT state, count(*) FROM outbox GROUP BY state"), format!("sent|{owed}"));
+    exim.until("all letters are delivered", || exim.delivered().len() >= owed).await;
+    let mut got: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (to, message) in exim.delivered() {
+        let message = MessageParser::default().parse(&message).unwrap();
+        let id = message.message_id().unwrap().to_owned();
+        assert!(got.entry(to).or_default().insert(id), "a letter came twice");
+    }
+    for (recipient, ids) in &got {
+        let owed =
+            house.sql(&format!("SELECT count(*) FROM accounting_mails WHERE recipient = '{recipient}'"));
+        assert_eq!(ids.len().to_string(), owed, "{recipient}");
+    }
+    assert_eq!((got.len(), got.values().map(BTreeSet::len).sum::<usize>()), (53, owed));
+    house.prove().await;
 }

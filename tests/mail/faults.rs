@@ -13,7 +13,7 @@ use crate::support::smtp::{Received, SmtpFault};
 
 const FOR_EVER: u32 = u32::MAX;
 
-fn rule(events: &[&str], currency: &[&str], reference: &[&str], to: &[&str]) -> Rule {
+pub(crate) fn rule(events: &[&str], currency: &[&str], reference: &[&str], to: &[&str]) -> Rule {
     let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Rule {
         events: list(events),
@@ -29,7 +29,7 @@ fn of(letters: &[Received], name: &str) -> Vec<String> {
 }
 
 /// Asks for deposits, `BTC` and `USDT` in turn, with references and a payer's own address on every tenth.
-async fn ask(house: &House, count: usize) {
+pub(crate) async fn ask(house: &House, count: usize) {
     for n in 0..count {
         let (currency, network) = if n % 2 == 0 { ("BTC", "BTC") } else { ("USDT", "TRON") };
         house
@@ -161,10 +161,7 @@ async fn a_tarpit_holds_up_only_itself() {
         house.smtp.fail(slow, SmtpFault::Tarpit(Duration::from_secs(2)), 1);
     }
     ask(&house, 60).await;
-    let waiting = house.flow.ledger.to_create(house.flow.clock.now(), 100).await.unwrap();
-    for deposit in waiting {
-        flow::create(&house.flow, deposit).await.unwrap();
-    }
+    house.make_wallets().await;
     let own = house.flow.clone();
     let delivery = tokio::spawn(async move { flow::deliver(&own, 0, &CancellationToken::new()).await });
     let are_to = |letters: &[Received], whom: &str| letters.iter().filter(|l| l.to[0] == whom).count();
@@ -189,10 +186,7 @@ async fn refused_for_an_hour_everything_goes_once_when_the_server_is_back() {
     let house = House::with(settings(), vec![rule(&["wallet_created"], &[], &[], &[FINANCE])]).await;
     house.smtp.refuse_everything(true);
     ask(&house, 30).await;
-    let waiting = house.flow.ledger.to_create(house.flow.clock.now(), 100).await.unwrap();
-    for deposit in waiting {
-        flow::create(&house.flow, deposit).await.unwrap();
-    }
+    house.make_wallets().await;
     let (stop, mut failures) = (CancellationToken::new(), 0);
     for minute in 0..60 {
         // The loop looks whenever it is woken; news come in all the time.
@@ -203,9 +197,7 @@ async fn refused_for_an_hour_everything_goes_once_when_the_server_is_back() {
         }
         if minute == 20 {
             ask(&house, 1).await;
-            for deposit in house.flow.ledger.to_create(house.flow.clock.now(), 9).await.unwrap() {
-                flow::create(&house.flow, deposit).await.unwrap();
-            }
+            house.make_wallets().await;
         }
     }
     assert!(house.smtp.messages().is_empty());

@@ -218,7 +218,7 @@ async fn the_digest_tells_how_everything_stands() {
         .unwrap();
     let message = mail_parser::MessageParser::default().parse(&letter.data).unwrap();
     let text = message.body_text(0).unwrap();
-    for part in ["Ledger's head hash", "Open cases by age", "Open deposits", "Credited in all, USD:"] {
+    for part in ["Ledger's head hash", "of them, by age", "Open deposits", "Credited in all, USD:"] {
         assert!(text.contains(part), "{part}\n{text}");
     }
 }

@@ -129,15 +129,20 @@ impl House {
         self.read(&deposit).await
     }
 
-    /// Everything that is due now, as the loops would do it.
-    pub async fn rounds(&self) {
-        let stop = CancellationToken::new();
+    /// Makes the wallets that wait to be made.
+    pub async fn make_wallets(&self) {
         let ledger = &self.flow.ledger;
         let turns =
             ledger.turns_to_create(self.flow.clock.now(), &self.flow.settings.policy, 1000).await.unwrap();
-        for (turn, deposit) in self.flow.ledger.taking(&turns).await.unwrap() {
+        for (turn, deposit) in ledger.taking(&turns).await.unwrap() {
             flow::create(&self.flow, turn, deposit).await.unwrap();
         }
+    }
+
+    /// Everything that is due now, as the loops would do it.
+    pub async fn rounds(&self) {
+        let stop = CancellationToken::new();
+        self.make_wallets().await;
         flow::advance(&self.flow, &stop).await.unwrap();
         flow::deliver(&self.flow, 0, &stop).await.unwrap();
     }
