@@ -134,6 +134,23 @@ async fn a_server_that_is_not_who_it_says_or_is_busy_gets_nothing_and_nothing_is
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_from_the_first_byte_serves_as_well() {
+    let exim = Exim::start().await;
+    let mut house = house(&exim, &["treasury"]).await;
+    let mut settings = mail_settings(&exim, "localhost");
+    if let Transport::Smtp { port, security, .. } = &mut settings.transport {
+        (*port, *security) = (exim.tls_port, Security::Tls);
+    }
+    house.flow.mailer = Mailer::new(settings, Some(PASSWORD.to_owned().into())).unwrap();
+    let found = house.flow.mailer.check().await.unwrap();
+    assert_eq!(found, format!("localhost:{} answers with TLS, login accepted", exim.tls_port));
+    for _ in 0..3 {
+        house.wallet("25").await;
+    }
+    exim.until("the letters are delivered", || exim.delivered().len() == 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_changes_at_a_real_server_are_each_told_once() {
     let exim = Exim::start().await;
     let rules = vec![

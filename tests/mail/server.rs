@@ -15,6 +15,8 @@ pub(crate) const PASSWORD: &str = "s3cret";
 pub(crate) struct Exim {
     folder: tempfile::TempDir,
     pub(crate) port: u16,
+    /// Where TLS begins with the first byte.
+    pub(crate) tls_port: u16,
     child: Child,
 }
 
@@ -51,8 +53,12 @@ impl Exim {
         } else {
             (words("id -un"), words("id -gn"))
         };
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        std::fs::write(path.join("exim.conf"), configuration(path, port, &user, &group)).unwrap();
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (one, other) = (free(), free());
+        let (port, tls_port) = (one.local_addr().unwrap().port(), other.local_addr().unwrap().port());
+        drop((one, other));
+        let configuration = configuration(path, (port, tls_port), &user, &group);
+        std::fs::write(path.join("exim.conf"), configuration).unwrap();
         if is_root {
             sh(path, &format!("chown -R {user}:{group} ."));
         }
@@ -77,7 +83,7 @@ impl Exim {
             .stderr(output())
             .spawn()
             .unwrap();
-        let server = Self { port, child, folder };
+        let server = Self { port, tls_port, child, folder };
         server.until("answers", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
         server
     }
@@ -122,7 +128,7 @@ impl Drop for Exim {
     }
 }
 
-fn configuration(folder: &Path, port: u16, user: &str, group: &str) -> String {
+fn configuration(folder: &Path, (port, tls_port): (u16, u16), user: &str, group: &str) -> String {
     let d = folder.display();
     format!(
         r#"keep_environment =
@@ -136,7 +142,8 @@ log_file_path = {d}/log/%slog
 pid_file_path = {d}/exim.pid
 primary_hostname = localhost
 local_interfaces = <; 127.0.0.1
-daemon_smtp_ports = {port}
+daemon_smtp_ports = {port} : {tls_port}
+tls_on_connect_ports = {tls_port}
 tls_advertise_hosts = *
 tls_certificate = {d}/server.crt
 tls_privatekey = {d}/server.key
