@@ -155,7 +155,7 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 fn mail_domain(config: &Config) -> String {
     let from = config.mail.from.as_deref().unwrap_or_default();
     let domain = from.rsplit('@').next().unwrap_or_default().trim_end_matches('>').trim();
-    if domain.is_empty() { "localhost".to_owned() } else { domain.to_ascii_lowercase() }
+    if domain.is_empty() { "localhost".to_owned() } else { notifier::ascii_domain(domain) }
 }
 
 /// How the ledger is opened by `config`, for whoever opens it.
@@ -214,13 +214,59 @@ pub fn mailer(config: &Config) -> Result<Mailer, Error> {
             return Err(Error::Configuration("mail.smtp.host: missing".to_owned()));
         }
     };
-    let settings = notifier::Settings {
+    Mailer::with_templates(mail_settings(config, transport), password, templates(config)?)
+        .map_err(|error| Error::Configuration(format!("mail: {error}")))
+}
+
+/// Letters by `config` that are not sent: for previews, without any secret.
+///
+/// # Errors
+/// Where a template or the sender does not fit.
+pub fn previewer(config: &Config) -> Result<Mailer, Error> {
+    let transport = notifier::Transport::File { directory: config.mail.directory.clone() };
+    let mut settings = mail_settings(config, transport);
+    if settings.from.is_empty() {
+        "depositd@localhost".clone_into(&mut settings.from);
+    }
+    Mailer::with_templates(settings, None, templates(config)?)
+        .map_err(|error| Error::Configuration(format!("mail: {error}")))
+}
+
+/// The letters' templates by `config`: each is tried.
+///
+/// # Errors
+/// The file, the line and what is wrong.
+pub fn templates(config: &Config) -> Result<notifier::Templates, Error> {
+    let templates = match &config.mail.templates {
+        Some(folder) => notifier::Templates::load(folder),
+        None => notifier::Templates::builtin(),
+    };
+    templates.map_err(|error| Error::Configuration(format!("mail.templates: {error}")))
+}
+
+fn mail_settings(config: &Config, transport: notifier::Transport) -> notifier::Settings {
+    notifier::Settings {
         transport,
-        from: mail.from.clone().unwrap_or_default(),
+        from: config.mail.from.clone().unwrap_or_default(),
         account: config.upstream.user_id.clone().unwrap_or_default(),
         send_timeout: notifier::Settings::SEND_TIMEOUT,
-    };
-    Mailer::new(settings, password).map_err(|error| Error::Configuration(format!("mail: {error}")))
+    }
+}
+
+/// When letters go and how many at once, by `config`.
+fn pace(config: &Config) -> notifier::Pace {
+    let mail = &config.mail;
+    notifier::Pace {
+        quiet_hours: mail.quiet_hours.map(|hours| notifier::QuietHours {
+            from: hours.from,
+            to: hours.to,
+            utc_offset_seconds: mail.quiet_utc_offset_seconds,
+        }),
+        urgent: mail.urgent.clone(),
+        flood: (mail.flood_above > 0)
+            .then_some(notifier::Flood { above: mail.flood_above, wait: mail.flood_wait }),
+        per_second: (mail.messages_per_second > 0).then_some(mail.messages_per_second),
+    }
 }
 
 async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
@@ -232,10 +278,13 @@ async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
         .iter()
         .map(|rule| notifier::Rule {
             events: rule.events.iter().map(|event| event.as_str().to_owned()).collect(),
+            currency: rule.currency.clone(),
+            network: rule.network.clone(),
+            reference: rule.reference.clone(),
             to: rule.to.clone(),
         })
         .collect();
-    let rules = Rules::new(config.mail.to.clone(), rules);
+    let rules = Rules::new(config.mail.to.clone(), rules).with_pace(pace(config));
     let ledger = Ledger::open(ledger_settings(config), Access::Write).await?;
     Ok(Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock))
 }

@@ -16,7 +16,7 @@ use crate::domain::event::EventName;
 use crate::ledger::{self, BackupReport};
 use crate::notifier;
 
-const STATES: &[&str] = &["owed", "sent", "dead"];
+const STATES: &[&str] = &["owed", "sent", "dead", "told"];
 
 /// `GET /v1/mails`
 pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
@@ -34,12 +34,7 @@ pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Js
 pub(super) async fn retry(State(desk): State<SharedDesk>, body: Raw) -> Result<Json<Value>, Problem> {
     let id = body.fields(&["id"])?.integer("id")?;
     let own = Arc::clone(&desk);
-    let retried = whole(async move {
-        let retried = own.flow.ledger.retry_mails(id, own.flow.clock.now()).await;
-        own.flow.wakers.deliver.notify_one();
-        retried
-    })
-    .await??;
+    let retried = whole(async move { own.flow.retry_mails(id).await }).await??;
     match id {
         Some(id) if retried == 0 => Err(Problem::not_found(format!("there is no unsent mail {id}"))),
         _ => Ok(Json(json!({ "retried": retried }))),
@@ -55,7 +50,7 @@ pub(super) async fn test(
     let to = to
         .map(|to| notifier::parse_address(&to).map_err(|error| Problem::invalid("to", error)))
         .transpose()?;
-    if to.is_none() && desk.flow.rules.recipients(EventName::UpstreamDown, &[]).is_empty() {
+    if to.is_none() && desk.flow.rules.recipients(EventName::UpstreamDown).is_empty() {
         return Err(Problem::invalid("to", "nobody is configured to get alerts; name an address"));
     }
     let own = Arc::clone(&desk);

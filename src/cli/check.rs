@@ -48,6 +48,8 @@ pub(super) async fn check(context: &mut Context) -> Outcome {
     report(out, &checks);
     checks.push(Check::of("upstream", ask_upstream(&config, &clock).await));
     report(out, &checks);
+    checks.push(Check::of("templates", templates(&config)));
+    report(out, &checks);
     checks.push(Check::of("mail", mail(&config).await));
     report(out, &checks);
     let (ok, detail) = knock(&config, &clock).await;
@@ -119,6 +121,15 @@ async fn ask_upstream(config: &Config, clock: &SharedClock) -> Result<String, St
 
 fn dollars(cents: i64) -> String {
     UsdMicros::from_cents(cents).unwrap_or_default().to_string()
+}
+
+/// Each letter is written from samples.
+fn templates(config: &Config) -> Result<String, String> {
+    let found = daemon::templates(config).map_err(|error| chain(&error))?;
+    Ok(match &config.mail.templates {
+        None => "the built-in letters".to_owned(),
+        Some(folder) => format!("{}: {} files, every letter tried", folder.display(), found.own()),
+    })
 }
 
 async fn mail(config: &Config) -> Result<String, String> {

@@ -2,17 +2,23 @@
 
 use serde_json::json;
 
-use super::args::MailCommand;
+use super::args::{LetterFormat, MailCommand};
 use super::client::Call;
 use super::context::Context;
-use super::exit::{Exit, Outcome};
+use super::exit::{Exit, Failure, Outcome};
 use super::out::{Paint, say};
-use super::table::{Cell, Table, cut, short_time};
+use super::table::{Cell, Table, cut, plain, short_time};
+use crate::domain::event::EventName;
+use crate::ledger::{Access, Ledger, MailRow};
+use crate::notifier::{LetterInput, Mailer, sample};
+use crate::{daemon, flow};
 
 /// Lists, sends again, or tries.
 pub(super) async fn mail(context: &mut Context, command: MailCommand) -> Outcome {
     match command {
         MailCommand::List { state, limit } => list(context, &state, limit).await,
+        MailCommand::Show { id, format } => show(context, id, format).await,
+        MailCommand::Preview { event, format } => preview(context, event, format),
         MailCommand::Retry { id, .. } => retry(context, id).await,
         MailCommand::Test { to } => test(context, to).await,
     }
@@ -48,10 +54,101 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> Outcome {
             Cell::from(&mail.recipient),
             Cell::from(mail.deposit_id.as_deref().unwrap_or("-")),
             Cell::from(mail.sent_at.as_deref().map(short_time).unwrap_or_default()),
-            Cell::from(cut(mail.last_error.as_deref().unwrap_or(""), 80)),
+            Cell::from(cut(&why_not(&mail), 80)),
         ]);
     }
     table.print(&mut context.out, "");
+    Ok(Exit::Done)
+}
+
+/// Why a mail did not go by itself, or not yet.
+fn why_not(mail: &MailRow) -> String {
+    match (mail.told_in, mail.last_error.as_deref()) {
+        (Some(summary), None) => format!("told in mail {summary}"),
+        (_, why) => why.unwrap_or_default().to_owned(),
+    }
+}
+
+async fn show(context: &mut Context, id: i64, format: LetterFormat) -> Outcome {
+    let config = context.config()?;
+    let ledger = Ledger::open(daemon::ledger_settings(&config), Access::Read).await?;
+    let Some((row, tells)) = ledger.mail(id).await? else {
+        return Err(Failure::new(
+            Exit::Unknown,
+            format_args!("there is no mail {id}; see `depositd mail list`"),
+        ));
+    };
+    let mailer = daemon::previewer(&config).map_err(Failure::usage)?;
+    let input = flow::letter_of(&ledger, &tells);
+    if context.out.json {
+        let mut mail = serde_json::to_value(&row)?;
+        if let Some(members) = mail.as_object_mut() {
+            members.insert("due_at".to_owned(), json!(row.due_at()));
+        }
+        let letter = in_all_shapes(&mailer, &input)?;
+        context.out.document(&json!({ "mail": mail, "letter": letter }))?;
+        return Ok(Exit::Done);
+    }
+    if format == LetterFormat::Text {
+        let due = row.due_at().map(crate::domain::time::Timestamp::to_seconds_text);
+        for (name, value) in [
+            ("mail", Some(row.id.to_string())),
+            ("event", Some(row.event.clone())),
+            ("deposit", row.deposit_id.clone()),
+            ("to", Some(row.recipient.clone())),
+            ("state", Some(row.state.clone())),
+            ("tries", Some(row.attempts.to_string())),
+            ("owed since", Some(row.created_at.clone())),
+            ("next try", due.filter(|_| row.state == "owed")),
+            ("sent", row.sent_at.clone()),
+            ("told in mail", row.told_in.map(|summary| summary.to_string())),
+            ("why not", row.last_error.clone()),
+            ("Message-ID", Some(format!("<{}>", row.message_id))),
+        ] {
+            if let Some(value) = value {
+                context.out.line(format_args!("{name:<13} {}", plain(&value)));
+            }
+        }
+        context.out.line("");
+    }
+    print(context, &mailer, &input, format)
+}
+
+fn preview(context: &mut Context, event: EventName, format: LetterFormat) -> Outcome {
+    let mailer = daemon::previewer(&context.config()?).map_err(Failure::usage)?;
+    let input = sample(event);
+    if context.out.json {
+        let letter = in_all_shapes(&mailer, &input)?;
+        context.out.document(&letter)?;
+        return Ok(Exit::Done);
+    }
+    print(context, &mailer, &input, format)
+}
+
+fn in_all_shapes(mailer: &Mailer, input: &LetterInput) -> Result<serde_json::Value, Failure> {
+    let (letter, message) = (mailer.letter(input)?, mailer.preview(input)?);
+    Ok(json!({
+        "event": input.event.as_str(),
+        "subject": letter.subject,
+        "text": letter.text,
+        "html": letter.html_alone(),
+        "eml": String::from_utf8_lossy(&message),
+    }))
+}
+
+fn print(context: &mut Context, mailer: &Mailer, input: &LetterInput, format: LetterFormat) -> Outcome {
+    match format {
+        LetterFormat::Text => {
+            let letter = mailer.letter(input)?;
+            context.out.line(format_args!("Subject: {}\n", letter.subject));
+            context.out.line(letter.text.trim_end());
+        }
+        LetterFormat::Html => context.out.line(mailer.letter(input)?.html_alone().trim_end()),
+        LetterFormat::Eml => {
+            let message = mailer.preview(input)?;
+            context.out.text(&String::from_utf8_lossy(&message));
+        }
+    }
     Ok(Exit::Done)
 }
 

@@ -29,7 +29,7 @@ pub use settings::{
     ApiConfig, Config, LedgerConfig, MailConfig, MailRule, ReconcileConfig, Security, SmtpConfig, Transport,
     UpstreamConfig,
 };
-pub use values::Listen;
+pub use values::{DayHours, Listen};
 
 /// The configuration file: `explicit` (`--config`), else `$DEPOSITD_CONFIG`, else `./daemon.toml`, else
 /// `/etc/depositd/daemon.toml`; `None` where there is none.

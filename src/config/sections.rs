@@ -13,6 +13,8 @@ use super::settings::{
     UpstreamConfig,
 };
 use super::values::{self, Listen};
+use crate::domain::asset::{Currency, Network};
+use crate::domain::event::EventName;
 use crate::domain::poll;
 
 const DEFAULT_BASE_URL: &str = "https://api-x.smsonline.cloud";
@@ -122,9 +124,28 @@ fn mail(layers: &Layers) -> Result<MailConfig, Error> {
         retry_max: layers.duration("mail.retry_max")?.unwrap_or(Duration::from_hours(1)),
         give_up_after: layers.duration("mail.give_up_after")?.unwrap_or(Duration::from_hours(5 * 24)),
         digest_schedule: layers.cron("mail.digest_schedule")?,
+        templates: layers.path("mail.templates")?,
+        quiet_hours: layers.parsed(
+            "mail.quiet_hours",
+            "hours of the day in quotes such as \"22:00-07:00\"",
+            values::day_hours,
+        )?,
+        quiet_utc_offset_seconds: layers
+            .parsed("mail.quiet_utc_offset", "an offset in quotes such as \"+01:00\"", values::utc_offset)?
+            .unwrap_or(0),
+        urgent: urgent(layers)?,
+        flood_above: layers.number("mail.flood_above", 0..=1_000_000)?.unwrap_or(2000),
+        flood_wait: layers.duration("mail.flood_wait")?.unwrap_or(Duration::from_mins(15)),
+        messages_per_second: layers.number("mail.messages_per_second", 0..=10_000)?.unwrap_or(500),
         smtp: smtp(layers)?,
         rules: rules(layers)?,
     };
+    // A letter that waits for the morning must not be given up at its first try.
+    let a_day = Duration::from_hours(24);
+    if mail.quiet_hours.is_some() && mail.give_up_after < a_day {
+        let problem = "expected mail.give_up_after to be at least \"1d\" where there are quiet hours";
+        return Err(layers.fault("mail.give_up_after", problem));
+    }
     for (key, limit, span) in [
         ("mail.retry_max", mail.retry_max, "retry_max"),
         ("mail.give_up_after", mail.give_up_after, "give_up_after"),
@@ -136,6 +157,26 @@ fn mail(layers: &Layers) -> Result<MailConfig, Error> {
         }
     }
     Ok(mail)
+}
+
+/// What goes in quiet hours: what is of no use in the morning, and what a person should know at once.
+fn urgent(layers: &Layers) -> Result<Vec<EventName>, Error> {
+    let Some(patterns) = layers.list("mail.urgent")? else {
+        return Ok(vec![
+            EventName::WalletCreated,
+            EventName::Underpaid,
+            EventName::Held,
+            EventName::NeedsReview,
+            EventName::UpstreamDown,
+        ]);
+    };
+    let mut events = Vec::new();
+    for pattern in patterns {
+        events.extend(values::events(&pattern).map_err(|problem| layers.fault("mail.urgent", problem))?);
+    }
+    events.sort_unstable();
+    events.dedup();
+    Ok(events)
 }
 
 /// Checks addresses and drops repeated ones.
@@ -150,19 +191,45 @@ fn recipients(addresses: Vec<String>) -> Result<Vec<String>, String> {
     Ok(kept)
 }
 
+/// What a rule may ask of a deposit.
+const GLOBS: [&str; 3] = ["currency", "network", "reference"];
+
 fn rules(layers: &Layers) -> Result<Vec<MailRule>, Error> {
     let mut rules = Vec::new();
     for (number, table) in (1_usize..).zip(layers.tables("mail.rules")?) {
         let fault = |problem: String| layers.fault("mail.rules", format!("in rule {number}: {problem}"));
-        if let Some(stranger) = table.keys().find(|key| !["events", "to"].contains(&key.as_str())) {
-            return Err(fault(format!("unknown key {stranger:?}; expected events and to")));
+        const KEYS: [&str; 5] = ["events", "currency", "network", "reference", "to"];
+        if let Some(stranger) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            let problem =
+                format!("unknown key {stranger:?}; expected events and to, and perhaps {}", GLOBS.join(", "));
+            return Err(fault(problem));
         }
         let list = |key: &str| {
             let values = table.get(key).and_then(|value| value.as_array()).and_then(texts);
             values
                 .ok_or_else(|| fault(format!("expected {key} = a list of texts such as [\"one\", \"two\"]")))
         };
+        // Globs of what a deposit is: one text, or a list of them.
+        let globs = |key: &str| match table.get(key) {
+            None => Ok(Vec::new()),
+            Some(value) => match value.as_str() {
+                Some(one) => Ok(vec![one.to_owned()]),
+                None => list(key),
+            },
+        };
         let (patterns, to) = (list("events")?, list("to")?);
+        let (currency, network, reference) = (globs("currency")?, globs("network")?, globs("reference")?);
+        for (key, globs, known) in [
+            ("currency", &currency, Currency::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>()),
+            ("network", &network, Network::ALL.iter().map(|one| one.as_str()).collect()),
+        ] {
+            let lower = |text: &str| text.to_lowercase();
+            let idle =
+                |glob: &&String| !known.iter().any(|word| values::glob_matches(&lower(glob), &lower(word)));
+            if let Some(idle) = globs.iter().find(idle) {
+                return Err(fault(format!("{key} = {idle:?} fits none of {}", known.join(", "))));
+            }
+        }
         if patterns.is_empty() {
             return Err(fault("expected at least one event".to_owned()));
         }
@@ -172,7 +239,7 @@ fn rules(layers: &Layers) -> Result<Vec<MailRule>, Error> {
         }
         events.sort_unstable();
         events.dedup();
-        rules.push(MailRule { events, to: recipients(to).map_err(fault)? });
+        rules.push(MailRule { events, currency, network, reference, to: recipients(to).map_err(fault)? });
     }
     Ok(rules)
 }

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::cron::Cron;
 use super::secret::SecretSource;
-use super::values::Listen;
+use super::values::{DayHours, Listen};
 use crate::domain::event::EventName;
 use crate::domain::poll;
 
@@ -107,6 +107,20 @@ pub struct MailConfig {
     pub give_up_after: Duration,
     /// When the digest is sent; `None` never.
     pub digest_schedule: Option<Cron>,
+    /// A folder of templates that replace the built-in ones.
+    pub templates: Option<PathBuf>,
+    /// When nothing is sent that can wait.
+    pub quiet_hours: Option<DayHours>,
+    /// How far east of UTC the quiet hours are told.
+    pub quiet_utc_offset_seconds: i32,
+    /// What is sent in quiet hours all the same.
+    pub urgent: Vec<EventName>,
+    /// More letters than this to one recipient within an hour become one summary; 0 never.
+    pub flood_above: u64,
+    /// For so long a flood is gathered at most.
+    pub flood_wait: Duration,
+    /// How many letters may leave in a second; 0 is no limit.
+    pub messages_per_second: u32,
     /// `[mail.smtp]`, when anything of it is written.
     pub smtp: Option<SmtpConfig>,
     /// `[[mail.rules]]`
@@ -146,6 +160,12 @@ pub struct SmtpConfig {
 pub struct MailRule {
     /// The events it is for, globs already resolved.
     pub events: Vec<EventName>,
+    /// Globs of tickers; empty means any.
+    pub currency: Vec<String>,
+    /// Globs of networks; empty means any.
+    pub network: Vec<String>,
+    /// Globs of references; empty means any.
+    pub reference: Vec<String>,
     /// Who gets them; an empty list means nobody.
     pub to: Vec<String>,
 }

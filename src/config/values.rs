@@ -76,6 +76,35 @@ pub(crate) fn shown(span: Duration) -> String {
     text
 }
 
+/// A span of the day, which may go over midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayHours {
+    /// Its first minute.
+    pub from: u16,
+    /// The minute at which it ends.
+    pub to: u16,
+}
+
+/// Reads `22:00-07:00`.
+pub(crate) fn day_hours(text: &str) -> Result<DayHours, String> {
+    let expected = || format!("expected hours of the day such as \"22:00-07:00\", found {}", quoted(text));
+    let minute = |text: &str| {
+        let (hours, minutes) = text.trim().split_once(':')?;
+        let two = |part: &str| {
+            let digits = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| part.parse::<u16>().ok()).flatten()
+        };
+        let (hours, minutes) = (two(hours)?, two(minutes)?);
+        (hours < 24 && minutes < 60).then(|| hours.saturating_mul(60).saturating_add(minutes))
+    };
+    let (from, to) = text.split_once('-').ok_or_else(expected)?;
+    let (from, to) = minute(from).zip(minute(to)).ok_or_else(expected)?;
+    if from == to {
+        return Err(format!("expected hours that begin and end at different times, found {}", quoted(text)));
+    }
+    Ok(DayHours { from, to })
+}
+
 /// Reads `+02:00`, `-05:30`, `Z` into seconds east of Greenwich.
 pub(crate) fn utc_offset(text: &str) -> Result<i32, String> {
     let expected =
@@ -195,7 +224,7 @@ pub(crate) fn events(pattern: &str) -> Result<Vec<EventName>, String> {
 }
 
 /// `*` stands for any letters, none included; everything else for itself.
-fn glob_matches(pattern: &str, word: &str) -> bool {
+pub(crate) fn glob_matches(pattern: &str, word: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == word };
     let Some(mut rest) = word.strip_prefix(head) else { return false };
     loop {

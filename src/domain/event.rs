@@ -82,6 +82,8 @@ event_names! {
     UpstreamBack = "upstream_back",
     /// A message that a person asked for, to try the mail.
     MailTest = "mail_test",
+    /// Many letters to one recipient in one.
+    Summary = "summary",
 }
 
 impl EventName {
@@ -105,6 +107,16 @@ impl EventName {
                 | Self::Reviewed
                 | Self::DiscrepancyExplained
                 | Self::MailTest
+                | Self::Summary
+        )
+    }
+
+    /// True for the letters of the whole account that go by themselves, whatever the hour and however many there are.
+    #[must_use]
+    pub const fn is_never_held_back(self) -> bool {
+        matches!(
+            self,
+            Self::Digest | Self::UpstreamDown | Self::UpstreamBack | Self::MailTest | Self::Summary
         )
     }
 

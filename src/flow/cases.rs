@@ -96,7 +96,7 @@ pub(super) async fn keep(flow: &Flow, acts: Vec<CaseAct>) -> ledger::Result<Vec<
     let ids = flow
         .ledger
         .keep_cases(acts, flow.clock.now(), move |case, act| {
-            let mailed = |name: EventName| Some((name, rules.recipients(name, &[])));
+            let mailed = |name: EventName| Some((name, rules.recipients(name)));
             match act {
                 CaseAct::Open(case) if case.told => mailed(EventName::DiscrepancyOpened),
                 CaseAct::Told(_) => mailed(EventName::DiscrepancyOpened),

@@ -1,187 +1,350 @@
 //! Sending what is owed: at least once, each letter by itself, none held up by another.
 
+mod flood;
+mod lanes;
+mod letter;
+mod post;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::lanes::Lanes;
+use self::letter::{Sent, send};
 use super::{Flow, backoff};
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, Delivery, OwedMail};
-use crate::notifier::{DepositView, LetterInput, SendError};
+use crate::ledger::{self, Delivery};
 
-/// How many letters are taken from the queue at once, and how many are under way.
-const BATCH: u32 = 64;
-const AT_ONCE: usize = 8;
+pub use self::letter::letter_of;
+pub(super) use self::post::Post;
+
+/// How many letters are read from the queue at once, and how many may be held in memory.
+const BATCH: u32 = 128;
+const IN_MEMORY: usize = 1024;
 /// How often a run that waits for a receiver shows that it is alive, and looks for more to send.
-const BEAT: Duration = Duration::from_secs(5);
+const BEAT: Duration = Duration::from_secs(2);
+/// How often it is looked whether letters have become a flood, while many go.
+const FLOOD_EVERY: Duration = Duration::from_secs(2);
+/// How long letters under way may take once the daemon stops; what is cut off then is sent again.
+const LAST_MOMENT: Duration = Duration::from_secs(10);
 
 /// What a run over the outbox did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Delivered {
     /// Taken by the receiver.
     pub sent: u64,
-    /// To be tried again.
+    /// To be tried again, or held back.
     pub waiting: u64,
     /// Given up.
     pub dead: u64,
+    /// Told in a summary instead.
+    pub folded: u64,
     /// Why the way out is closed, if it is.
     pub unreachable: Option<String>,
 }
 
-/// Sends everything that is due, until nothing is, the way out is closed, or `stop` is asked for. Letters under way
-/// are finished first; each is written down as it ends, and one recipient gets one at a time, so that a slow one holds
-/// up only itself. `failures` is how often the way out was closed in a row.
+/// Sends everything that is due, until nothing is, the way out is closed, or `stop` is asked for. Each letter is
+/// written down as it ends, in groups; a recipient that is slow holds up only itself, and the letters of one deposit
+/// keep their order. `failures` is how often the way out was closed in a row.
 ///
 /// # Errors
 /// Whatever the ledger says; a letter may then be sent again, under the same Message-ID.
 pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> ledger::Result<Delivered> {
-    let mut done = Delivered::default();
-    let mut under_way: JoinSet<Sent> = JoinSet::new();
-    let mut busy: HashMap<i64, String> = HashMap::new();
-    loop {
-        // Where the way out was closed, one letter tries it for all.
-        let most = if failures > 0 && done.sent == 0 { 1 } else { AT_ONCE };
-        if under_way.len() < most && !stop.is_cancelled() && done.unreachable.is_none() {
-            let recipients: Vec<&str> = busy.values().map(String::as_str).collect();
-            let due = flow.ledger.due_mails(flow.clock.now(), &recipients, BATCH).await?;
-            for mail in due {
-                if under_way.len() < most && !busy.values().any(|whom| *whom == mail.recipient) {
-                    busy.insert(mail.id, mail.recipient.clone());
-                    let flow = flow.clone();
-                    under_way.spawn(async move { send(&flow, mail, failures).await });
-                }
-            }
-        }
-        let ended = tokio::select! {
-            ended = under_way.join_next() => ended,
-            // Others may be owed something by now.
-            () = flow.wakers.deliver.notified() => continue,
-            // A slow receiver is no standstill of ours.
-            () = flow.clock.sleep(BEAT) => {
-                flow.pulse.beat("deliver", &flow.clock);
-                continue;
-            }
-        };
-        let Some(ended) = ended else { break };
-        let mut outcomes = Vec::new();
-        for sent in std::iter::once(ended).chain(std::iter::from_fn(|| under_way.try_join_next())) {
-            match sent {
-                Ok(sent) => {
-                    busy.remove(&sent.id);
-                    done.unreachable = sent.closed.or(done.unreachable);
-                    outcomes.push((sent.id, sent.delivery));
-                }
-                // It is owed still, and sent again under the same Message-ID in the next run.
-                Err(error) => tracing::error!("a delivery broke off: {error}"),
-            }
-        }
-        count(&mut done, &outcomes);
-        flow.ledger.delivered(outcomes).await?;
-        flow.pulse.beat("deliver", &flow.clock);
+    let mut run = Run::new(flow, failures);
+    if failures > 0
+        && let Some((until, why)) = flow.post.closed(flow.clock.now())
+    {
+        // What is newly owed waits for the next try with the others.
+        run.postpone(until, why).await?;
+        return Ok(run.done);
     }
-    if let Some(why) = done.unreachable.clone() {
-        postpone(flow, failures, &why).await?;
+    run.fold().await?;
+    let ended = run.go(stop).await;
+    // What has left must be written down, whatever went wrong meanwhile.
+    run.settle().await?;
+    ended?;
+    flow.mailer.rest().await;
+    if let Some(why) = run.done.unreachable.clone() {
+        let (now, settings) = (flow.clock.now(), flow.settings);
+        let wait = backoff(settings.mail_retry_initial, failures, settings.mail_retry_max);
+        let until = now.plus(letter::with_jitter(wait, 0, now));
+        flow.post.close(until, &why);
+        run.postpone(until, why).await?;
+    } else {
+        flow.post.reopen();
     }
-    Ok(done)
+    Ok(run.done)
 }
 
-fn count(done: &mut Delivered, outcomes: &[(i64, Delivery)]) {
-    for (_, delivery) in outcomes {
-        let slot = match delivery {
-            Delivery::Sent(_) => &mut done.sent,
-            Delivery::Again { .. } => &mut done.waiting,
-            Delivery::Dead(_) => &mut done.dead,
+/// How letters ended, by number.
+type Outcomes = Vec<(i64, Delivery)>;
+
+/// A run: what is under way, and what has ended and is not written down yet.
+struct Run<'a> {
+    flow: &'a Flow,
+    failures: u32,
+    lanes: Lanes,
+    under_way: JoinSet<Sent>,
+    /// Which letter a task carries, for those that break off.
+    tasks: HashMap<tokio::task::Id, (i64, String)>,
+    ended: Outcomes,
+    marking: Option<BoxFuture<'a, (Outcomes, ledger::Result<()>)>>,
+    /// The queue should be read now; and the last reading did not reach its end.
+    look: bool,
+    more: bool,
+    folded_at: Duration,
+    done: Delivered,
+}
+
+impl<'a> Run<'a> {
+    fn new(flow: &'a Flow, failures: u32) -> Self {
+        Self {
+            flow,
+            failures,
+            lanes: Lanes::default(),
+            under_way: JoinSet::new(),
+            tasks: HashMap::new(),
+            ended: Vec::new(),
+            marking: None,
+            look: true,
+            more: false,
+            folded_at: flow.clock.monotonic(),
+            done: Delivered::default(),
+        }
+    }
+
+    async fn go(&mut self, stop: &CancellationToken) -> ledger::Result<()> {
+        let flow = self.flow;
+        let mut last_moment: Option<Duration> = None;
+        loop {
+            if stop.is_cancelled() && last_moment.is_none() {
+                last_moment = Some(flow.clock.monotonic().saturating_add(LAST_MOMENT));
+            }
+            let open = self.done.unreachable.is_none() && last_moment.is_none();
+            let mut pause = None;
+            if open {
+                self.read_queue().await?;
+                pause = self.start();
+            }
+            self.mark();
+            self.lanes.mark_slow(flow.clock.monotonic());
+            let idle = self.under_way.is_empty() && self.marking.is_none();
+            if idle && (!open || (self.lanes.is_empty() && !self.look)) {
+                return Ok(());
+            }
+            let span = match last_moment {
+                Some(end) => end.saturating_sub(flow.clock.monotonic()),
+                None => pause.unwrap_or(BEAT).min(BEAT),
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if last_moment.is_none() => {}
+                (outcomes, written) = marked(&mut self.marking) => {
+                    self.marking = None;
+                    if let Err(error) = written {
+                        // They are written down with the last ones, if the disk can by then.
+                        self.ended.extend(outcomes);
+                        return Err(error);
+                    }
+                    self.lanes.forget(&outcomes);
+                    flow.pulse.beat("deliver", &flow.clock);
+                }
+                Some(ended) = self.under_way.join_next_with_id(), if !self.under_way.is_empty() => {
+                    self.landed(ended);
+                    while let Some(ended) = self.under_way.try_join_next_with_id() {
+                        self.landed(ended);
+                    }
+                }
+                // Others may be owed something by now.
+                () = flow.wakers.deliver.notified() => self.look = true,
+                () = flow.clock.sleep(span) => match last_moment {
+                    Some(_) => self.under_way.abort_all(),
+                    None => {
+                        // A slow receiver is no standstill of ours.
+                        flow.pulse.beat("deliver", &flow.clock);
+                        self.look |= pause.is_none();
+                    }
+                },
+            }
+        }
+    }
+
+    /// Reads what is due until nothing more fits, and puts aside what is held back.
+    async fn read_queue(&mut self) -> ledger::Result<()> {
+        while self.look && self.lanes.waiting() < IN_MEMORY && self.ended.len() < IN_MEMORY {
+            self.look = false;
+            let now = self.flow.clock.now();
+            if self.more && self.flow.clock.monotonic().saturating_sub(self.folded_at) >= FLOOD_EVERY {
+                self.fold().await?;
+            }
+            let (but, not) = (self.lanes.full(&self.flow.post), self.lanes.numbers());
+            let due = self.flow.ledger.due_mails(now, &but, &not, BATCH).await?;
+            let read = due.mails.len().saturating_add(due.unreadable.len());
+            self.more = read >= usize::try_from(BATCH).unwrap_or(0);
+            for (id, why) in due.unreadable {
+                tracing::error!(mail = id, "an owed mail makes no letter: {why}");
+                self.lanes.settle(id);
+                self.end(id, Delivery::Dead(why));
+            }
+            for mail in due.mails {
+                if let Some((until, why)) = self.held_back(&mail, now) {
+                    self.lanes.settle(mail.id);
+                    self.end(mail.id, Delivery::Again { due: until, why, counted: false });
+                } else {
+                    self.lanes.queue(mail, &self.flow.post);
+                }
+            }
+            if self.more {
+                self.lanes.cut_short();
+                self.look = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Until when this letter waits, and why, if it does.
+    fn held_back(&self, mail: &ledger::OwedMail, now: Timestamp) -> Option<(Timestamp, String)> {
+        if self.flow.post.is_asked_for(mail.id) {
+            return None;
+        }
+        if let Some(until) = self.flow.rules.pace().held_until(mail.event, now) {
+            return Some((until, format!("held back by the quiet hours until {}", until.to_seconds_text())));
+        }
+        if mail.event.is_never_held_back() {
+            return None;
+        }
+        let until = self.flow.post.gathered_until(&mail.recipient)?.max(now.plus(Duration::from_secs(1)));
+        Some((until, "one of many: gathered for a summary".to_owned()))
+    }
+
+    /// Starts what may start now; gives how long the rate asks to wait where it does.
+    fn start(&mut self) -> Option<Duration> {
+        let flow = self.flow;
+        loop {
+            // Where the way out was closed, one letter tries it for all.
+            let most = if self.failures > 0 && self.done.sent == 0 { 1 } else { flow.post.most() };
+            if self.under_way.len() >= most || !self.lanes.may_start(&flow.post) {
+                return None;
+            }
+            let now = flow.clock.monotonic();
+            if let Some(wait) = flow.post.wait(flow.rules.pace().per_second, now) {
+                return Some(wait);
+            }
+            let mail = self.lanes.next(&flow.post, now)?;
+            flow.post.left(flow.rules.pace().per_second, now);
+            self.look |= self.lanes.is_dry(&mail.recipient);
+            let (own, failures) = (flow.clone(), self.failures);
+            let (id, recipient) = (mail.id, mail.recipient.clone());
+            let task = self.under_way.spawn(async move { send(&own, mail, failures).await });
+            self.tasks.insert(task.id(), (id, recipient));
+        }
+    }
+
+    fn landed(&mut self, ended: Result<(tokio::task::Id, Sent), tokio::task::JoinError>) {
+        let flow = self.flow;
+        let sent = match ended {
+            Ok((task, sent)) => {
+                self.tasks.remove(&task);
+                sent
+            }
+            Err(error) => {
+                let Some((id, recipient)) = self.tasks.remove(&error.id()) else { return };
+                // Cut off by the end of the daemon, or by a fault of ours: it is owed still, and goes again.
+                if error.is_panic() {
+                    tracing::error!(mail = id, "a delivery broke off: {error}");
+                }
+                let due = flow.clock.now().plus(flow.settings.mail_retry_initial);
+                let why = "the delivery broke off".to_owned();
+                Sent { id, recipient, delivery: Delivery::Again { due, why, counted: true }, closed: None }
+            }
+        };
+        let good = matches!(sent.delivery, Delivery::Sent(_));
+        self.look |= self.lanes.landed(sent.id, &sent.recipient, good, &flow.post);
+        if good {
+            flow.post.note(&sent.recipient, 1, flow.clock.now());
+            flow.post.widen();
+        }
+        if let Some(why) = sent.closed {
+            // A server that has just taken others may only want fewer connections at a time.
+            if self.done.sent > 0 && !self.under_way.is_empty() && flow.post.narrow() {
+                tracing::warn!("fewer letters at a time from now on: {why}");
+            } else {
+                self.done.unreachable = Some(why);
+            }
+        }
+        self.end(sent.id, sent.delivery);
+    }
+
+    fn end(&mut self, id: i64, delivery: Delivery) {
+        let slot = match &delivery {
+            Delivery::Sent(_) => &mut self.done.sent,
+            Delivery::Again { .. } => &mut self.done.waiting,
+            Delivery::Dead(_) => &mut self.done.dead,
         };
         *slot = slot.saturating_add(1);
+        if !matches!(delivery, Delivery::Again { .. }) {
+            self.flow.post.answered(id);
+        }
+        self.ended.push((id, delivery));
     }
-}
 
-/// The way out is closed for all: what is due now waits with the letter that found it.
-async fn postpone(flow: &Flow, failures: u32, why: &str) -> ledger::Result<()> {
-    let due = flow.ledger.due_mails(flow.clock.now(), &[], BATCH).await?;
-    let outcomes: Vec<(i64, Delivery)> =
-        due.iter().map(|mail| (mail.id, again(flow, mail, failures, why.to_owned(), false))).collect();
-    if outcomes.is_empty() { Ok(()) } else { flow.ledger.delivered(outcomes).await }
-}
-
-/// A letter that was tried.
-struct Sent {
-    id: i64,
-    delivery: Delivery,
-    /// Why the way out is closed, if that is what was found.
-    closed: Option<String>,
-}
-
-async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
-    let input = letter_of(flow, &mail);
-    let (delivery, closed) = match flow.mailer.send(&input).await {
-        Ok(_) => {
-            tracing::info!(event = %mail.event, message_id = mail.message_id, "mail sent");
-            (Delivery::Sent(flow.clock.now()), None)
+    /// Writes down what has ended, all at once, while others are under way.
+    fn mark(&mut self) {
+        if self.marking.is_none() && !self.ended.is_empty() {
+            let (outcomes, ledger) = (std::mem::take(&mut self.ended), &self.flow.ledger);
+            self.marking = Some(Box::pin(async move {
+                let written = ledger.delivered(outcomes.clone()).await;
+                (outcomes, written)
+            }));
         }
-        Err(SendError::Permanent { why }) => {
-            tracing::error!(event = %mail.event, message_id = mail.message_id, "mail refused for good: {why}");
-            (Delivery::Dead(why), None)
-        }
-        Err(SendError::Temporary { why }) => {
-            tracing::warn!(event = %mail.event, message_id = mail.message_id, "mail not taken yet: {why}");
-            let tries = u32::try_from(mail.attempts).unwrap_or(u32::MAX);
-            (again(flow, &mail, tries, why, true), None)
-        }
-        Err(SendError::Unreachable { why }) => (again(flow, &mail, failures, why.clone(), false), Some(why)),
-    };
-    Sent { id: mail.id, delivery, closed }
-}
-
-fn again(flow: &Flow, mail: &OwedMail, tries: u32, why: String, counted: bool) -> Delivery {
-    let now = flow.clock.now();
-    if now.since(mail.created_at) >= flow.settings.mail_give_up_after {
-        tracing::error!(event = %mail.event, message_id = mail.message_id, "mail given up: {why}");
-        return Delivery::Dead(format!("given up: {why}"));
     }
-    let wait = backoff(flow.settings.mail_retry_initial, tries, flow.settings.mail_retry_max);
-    Delivery::Again { due: now.plus(with_jitter(wait, mail.id, now)), why, counted }
-}
 
-/// Up to a tenth more, so that many letters do not come back in one moment.
-fn with_jitter(wait: Duration, id: i64, now: Timestamp) -> Duration {
-    let tenth = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).checked_div(10).unwrap_or(0);
-    let mixed = (id.unsigned_abs() ^ now.as_millis().unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let share = mixed.rotate_left(29).checked_rem(tenth.saturating_add(1)).unwrap_or(0);
-    wait.saturating_add(Duration::from_millis(share))
-}
-
-fn letter_of(flow: &Flow, mail: &OwedMail) -> LetterInput {
-    let subject = match &mail.deposit {
-        Some(deposit) => deposit.id.to_string(),
-        None => match mail.event.as_str() {
-            name if name.starts_with("upstream_") => "upstream".to_owned(),
-            name if name.starts_with("discrepancy_") => {
-                let about = mail
-                    .notice
-                    .as_ref()
-                    .and_then(|notice| notice.get("deposit_id"))
-                    .and_then(|id| id.as_str());
-                let case = mail.notice.as_ref().and_then(|notice| notice.get("id")).map(ToString::to_string);
-                about.map_or_else(|| format!("case-{}", case.unwrap_or_default()), str::to_owned)
+    /// Writes down everything that is not yet.
+    async fn settle(&mut self) -> ledger::Result<()> {
+        self.under_way.abort_all();
+        while let Some(ended) = self.under_way.join_next_with_id().await {
+            self.landed(ended);
+        }
+        if let Some(marking) = self.marking.take() {
+            let (outcomes, written) = marking.await;
+            if written.is_err() {
+                self.ended.extend(outcomes);
             }
-            name => name.to_owned(),
-        },
-    };
-    LetterInput {
-        event: mail.event,
-        at: mail.at,
-        reason: mail.reason.clone(),
-        deposit: mail.deposit.clone().map(|deposit| DepositView {
-            id: deposit.id,
-            request: deposit.request,
-            facts: deposit.facts,
-        }),
-        notice: mail.notice.clone(),
-        message_id: mail.message_id.clone(),
-        thread_id: Some(flow.ledger.thread_id(&subject)),
-        to: mail.recipient.clone(),
+        }
+        let outcomes = std::mem::take(&mut self.ended);
+        if outcomes.is_empty() { Ok(()) } else { self.flow.ledger.delivered(outcomes).await }
+    }
+
+    /// Tells floods in summaries.
+    async fn fold(&mut self) -> ledger::Result<()> {
+        let mut by_themselves = self.lanes.numbers();
+        by_themselves.extend(self.flow.post.asked_for());
+        let folded = flood::fold(self.flow, &by_themselves).await?;
+        self.folded_at = self.flow.clock.monotonic();
+        self.done.folded = self.done.folded.saturating_add(folded);
+        Ok(())
+    }
+
+    /// The way out is closed for all: what is due now waits with the letter that found it.
+    async fn postpone(&mut self, until: Timestamp, why: String) -> ledger::Result<()> {
+        let (flow, now) = (self.flow, self.flow.clock.now());
+        let give_up = now.minus(flow.settings.mail_give_up_after);
+        let dead = flow.ledger.postpone_mails(now, until, give_up, why).await?;
+        if dead > 0 {
+            tracing::error!("{dead} mails were given up: the mail server was out of reach for too long");
+        }
+        self.done.dead = self.done.dead.saturating_add(dead);
+        Ok(())
+    }
+}
+
+/// The end of the writing that is under way; never, where none is.
+async fn marked<T>(marking: &mut Option<BoxFuture<'_, T>>) -> T {
+    match marking {
+        Some(marking) => marking.await,
+        None => std::future::pending().await,
     }
 }

@@ -1,41 +1,102 @@
-//! The daily summary: what settled, what is open, what differs, and the head hash for an outsider to hold.
+//! The daily summary: what settled, what is open, what differs, what was not sent, and the head hash to hold against.
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::Flow;
 use crate::domain::event::EventName;
+use crate::domain::money::UsdMicros;
+use crate::domain::time::Timestamp;
 use crate::ledger;
 
-/// Owes the digest of the last 24 hours.
+/// How many open cases are named.
+const CASES: usize = 40;
+const DAY: Duration = Duration::from_hours(24);
+
+/// Owes the digest of the time since the last one, or of 24 hours where there was none.
 ///
 /// # Errors
 /// Whatever the ledger says.
 pub async fn digest(flow: &Flow) -> ledger::Result<()> {
+    let ledger = &flow.ledger;
     let now = flow.clock.now();
-    let since = now.minus(Duration::from_hours(24));
-    let (settled_count, settled) = flow.ledger.settled_between(since, now).await?;
-    let counts = flow.ledger.counts().await?;
-    let open: Vec<_> = counts
+    let last = ledger.last_of(&[EventName::Digest]).await?;
+    let after = last.as_ref().map_or(0, |event| event.seq);
+    let since = last.and_then(|event| Timestamp::parse(&event.at).ok()).unwrap_or_else(|| now.minus(DAY));
+    let totals = ledger.period_totals(since, now, after).await?;
+    let sum = |micros: i64, more: UsdMicros| micros.saturating_add(more.get());
+    let settled_usd = UsdMicros::new(totals.settled.iter().fold(0, |total, row| sum(total, row.usd)));
+    let settled_count = totals.settled.iter().fold(0_i64, |total, row| total.saturating_add(row.count));
+    let settled: Vec<_> = totals
+        .settled
         .iter()
-        .filter(|(state, _)| {
-            crate::domain::deposit::State::parse(state).is_some_and(|state| !state.is_final())
+        .map(|row| {
+            let usd = row.usd.to_string();
+            json!({ "currency": row.currency, "network": row.network, "count": row.count, "usd": usd })
         })
-        .map(|(state, count)| serde_json::json!({ "state": state, "count": count }))
         .collect();
-    let cases = flow.ledger.cases(false).await?;
-    let mails = flow.ledger.mail_counts().await?;
-    let unsent: i64 =
-        mails.iter().filter(|(state, _)| state != "sent").fold(0, |sum, (_, n)| sum.saturating_add(*n));
-    let head = flow.ledger.head_hash().await?;
-    let facts = serde_json::json!({
+    let (open, needs_review) = ledger.open_states().await?;
+    let open_count = open.iter().fold(0_i64, |total, row| total.saturating_add(row.count));
+    let open: Vec<_> = open
+        .iter()
+        .map(|row| {
+            let usd = row.usd.to_string();
+            json!({ "state": row.state, "count": row.count, "usd": usd, "oldest": row.oldest })
+        })
+        .collect();
+    let (cases, cases_count, cases_by_age) = cases(flow, now).await?;
+    let unsent = ledger.unsent_mails().await?;
+    let head = ledger.head_hash().await?;
+    let facts = json!({
         "date": now.to_date_text(),
+        "since": since,
+        "until": now,
+        "requested": totals.requested,
         "settled_count": settled_count,
-        "settled_usd": settled.to_string(),
+        "settled_usd": settled_usd.to_string(),
+        "settled": settled,
+        "ended": totals.ended,
+        "refunded_count": totals.refunded,
+        "refunded_usd": totals.refunded_usd.to_string(),
+        "credited_in_all_usd": ledger.credited_in_all().await?.to_string(),
         "open": open,
+        "open_count": open_count,
+        "needs_review": needs_review,
         "cases": cases,
-        "unsent_mail": unsent,
+        "cases_count": cases_count,
+        "cases_by_age": cases_by_age,
+        "unsent_mail": unsent.owed.saturating_add(unsent.dead),
+        "unsent_dead": unsent.dead,
+        "unsent_since": unsent.oldest,
         "head_seq": head.as_ref().map(|(seq, _)| *seq),
         "head_hash": head.map(|(_, hash)| hash),
     });
     flow.announce(EventName::Digest, None, facts).await
+}
+
+/// The open cases, the oldest first; how many there are; and how old they are.
+async fn cases(
+    flow: &Flow,
+    now: Timestamp,
+) -> ledger::Result<(Vec<serde_json::Value>, usize, serde_json::Value)> {
+    let cases = flow.ledger.case_ages().await?;
+    let (mut today, mut this_week, mut older) = (0_u64, 0_u64, 0_u64);
+    let mut named = Vec::new();
+    for case in &cases {
+        let age = Timestamp::parse(&case.opened_at).map(|at| now.since(at)).unwrap_or_default();
+        let slot = match age {
+            age if age < DAY => &mut today,
+            age if age < DAY.saturating_mul(7) => &mut this_week,
+            _ => &mut older,
+        };
+        *slot = slot.saturating_add(1);
+        if named.len() < CASES {
+            let days = age.as_secs().checked_div(DAY.as_secs());
+            named.push(json!({
+                "id": case.id, "kind": case.kind, "expected": case.expected, "found": case.found, "days": days,
+            }));
+        }
+    }
+    Ok((named, cases.len(), json!({ "today": today, "this_week": this_week, "older": older })))
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use advance::{Advanced, advance};
 pub use cases::{CaseError, close_case, correct_case, explain_case};
 pub use create::{Created, create};
-pub use deliver::{Delivered, deliver};
+pub use deliver::{Delivered, deliver, letter_of};
 pub use digest::digest;
 pub use open::{NewDeposit, OpenError, Opened, open};
 pub use outage::watch_upstream;
@@ -135,6 +135,7 @@ pub struct Flow {
     pub reconciling: Arc<tokio::sync::Mutex<()>>,
     /// Who has shown signs of life.
     pub pulse: Arc<Pulse>,
+    post: Arc<deliver::Post>,
     creating: Arc<Mutex<HashSet<DepositId>>>,
 }
 
@@ -159,6 +160,7 @@ impl Flow {
             wakers: Arc::default(),
             reconciling: Arc::default(),
             pulse: Arc::default(),
+            post: Arc::default(),
             creating: Arc::default(),
         }
     }
@@ -167,9 +169,9 @@ impl Flow {
     async fn record(&self, mut writes: Vec<Write>) -> ledger::Result<Vec<Recorded>> {
         let mut owed = false;
         for write in &mut writes {
-            let notify = &write.step.deposit.request.notify;
+            let request = &write.step.deposit.request;
             for event in &mut write.step.events {
-                event.mail_to = self.rules.recipients(event.name, notify);
+                event.mail_to = self.rules.recipients_of(event.name, request);
                 owed |= !event.mail_to.is_empty();
                 let deposit = &write.step.deposit;
                 tracing::info!(
@@ -219,11 +221,25 @@ impl Flow {
         reason: Option<String>,
         facts: serde_json::Value,
     ) -> ledger::Result<()> {
-        let mail_to = self.rules.recipients(name, &[]);
+        let mail_to = self.rules.recipients(name);
         let notice = Notice { name, at: self.clock.now(), reason, facts, mail_to };
         self.ledger.announce(vec![notice]).await?;
         self.wakers.deliver.notify_one();
         Ok(())
+    }
+
+    /// Sends again at once what waits or was given up: one mail, or all; gives how many.
+    ///
+    /// # Errors
+    /// Whatever the ledger says.
+    pub async fn retry_mails(&self, id: Option<i64>) -> ledger::Result<u64> {
+        if let Some(id) = id {
+            self.post.ask_for(id);
+        }
+        let retried = self.ledger.retry_mails(id, self.clock.now()).await?;
+        self.post.reopen();
+        self.wakers.deliver.notify_one();
+        Ok(retried)
     }
 
     /// Owes a test message to `to`, or to everybody that an ordinary alert would go to.
@@ -233,7 +249,7 @@ impl Flow {
     pub async fn mail_test(&self, to: Option<String>) -> ledger::Result<Vec<String>> {
         let mail_to = match to {
             Some(to) => vec![to],
-            None => self.rules.recipients(EventName::UpstreamDown, &[]),
+            None => self.rules.recipients(EventName::UpstreamDown),
         };
         let notice = Notice {
             name: EventName::MailTest,
@@ -243,6 +259,7 @@ impl Flow {
             mail_to: mail_to.clone(),
         };
         self.ledger.announce(vec![notice]).await?;
+        self.post.reopen();
         self.wakers.deliver.notify_one();
         Ok(mail_to)
     }

@@ -3,7 +3,7 @@
 use super::{Error, EventRow, Ledger, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request, State};
-use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
 /// Which deposits to list.
@@ -208,24 +208,6 @@ impl Ledger {
             })?);
         }
         Ok((deposits, cursor.filter(|_| more)))
-    }
-
-    /// How many deposits were first credited in `[from, to)`, and with how much.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn settled_between(&self, from: Timestamp, to: Timestamp) -> Result<(i64, UsdMicros)> {
-        let (from, to) = (from.to_string(), to.to_string());
-        let row = sqlx::query!(
-            r#"SELECT count(*) AS "n!: i64", coalesce(sum(amount_booked_micros), 0) AS "micros!: i64"
-               FROM deposit WHERE settled_at >= ? AND settled_at < ?"#,
-            from,
-            to
-        )
-        .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        Ok((row.n, UsdMicros::new(row.micros)))
     }
 
     /// How many deposits there are in each state.

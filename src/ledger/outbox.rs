@@ -1,4 +1,4 @@
-//! The mails that are owed: what is due, what was sent, what was given up.
+//! The mails that are owed: what is due, what each tells, and how an operator sees them.
 
 use super::deposits::Row as DepositRow;
 use super::{Error, Ledger, Result};
@@ -6,7 +6,7 @@ use crate::domain::deposit::Deposit;
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 
-/// A mail that is due, with all that its letter tells.
+/// A mail that is owed, with all that its letter tells.
 #[derive(Debug, Clone)]
 pub struct OwedMail {
     /// The ledger's number for it.
@@ -31,22 +31,26 @@ pub struct OwedMail {
     pub notice: Option<serde_json::Value>,
 }
 
-/// How a delivery ended.
-#[derive(Debug, Clone)]
-pub enum Delivery {
-    /// The receiver took it.
-    Sent(Timestamp),
-    /// Not now; again at this instant.
-    Again {
-        /// When.
-        due: Timestamp,
-        /// Why not now.
-        why: String,
-        /// Whether this try counts (a dead server says nothing about the letter).
-        counted: bool,
-    },
-    /// Never: kept, listed, retried by hand.
-    Dead(String),
+/// What is due.
+#[derive(Debug, Clone, Default)]
+pub struct DueMails {
+    /// In the order in which they were owed.
+    pub mails: Vec<OwedMail>,
+    /// Rows that make no letter, and why: they must not hold up the others.
+    pub unreadable: Vec<(i64, String)>,
+}
+
+/// What waits for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Who.
+    pub recipient: String,
+    /// How many letters that may be told in a summary.
+    pub letters: u64,
+    /// When the first of them was owed.
+    pub oldest: Timestamp,
+    /// When the last of them was owed.
+    pub newest: Timestamp,
 }
 
 /// A mail as an operator sees it.
@@ -68,110 +72,168 @@ pub struct MailRow {
     pub attempts: i64,
     /// When it was owed.
     pub created_at: String,
+    /// When it is tried next, in milliseconds since 1970.
+    #[serde(skip)]
+    pub due_ms: Option<i64>,
     /// When it was sent.
     pub sent_at: Option<String>,
     /// Why it is not sent yet.
     pub last_error: Option<String>,
+    /// The summary that tells it instead of a letter of its own: that mail's number.
+    pub told_in: Option<i64>,
+}
+
+impl MailRow {
+    /// When it is tried next, where it is.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.due_ms.map(Timestamp::from_millis)
+    }
+}
+
+/// An owed mail as the queries below select it.
+struct OwedRow {
+    mail_id: i64,
+    recipient: String,
+    message_id: String,
+    attempts: i64,
+    created_at: String,
+    name: String,
+    at: String,
+    reason: Option<String>,
+    event_facts: String,
+    id: Option<String>,
+    version: Option<i64>,
+    currency: Option<String>,
+    network: Option<String>,
+    amount_requested: Option<String>,
+    coupon: Option<String>,
+    reference: Option<String>,
+    notify: Option<String>,
+    requested_at: Option<String>,
+    updated_at: Option<String>,
+}
+
+impl TryFrom<OwedRow> for OwedMail {
+    type Error = Error;
+    fn try_from(row: OwedRow) -> Result<Self> {
+        let unreadable = |what: &str| Error::Unreadable(format!("owed mail: {what}"));
+        let of_deposit = row.id.is_some();
+        let deposit = match (row.id, row.version, row.currency, row.network, row.amount_requested) {
+            (Some(id), Some(version), Some(currency), Some(network), Some(amount_requested)) => {
+                // The letter tells the facts of its event, not those of today.
+                Some(Deposit::try_from(DepositRow {
+                    id,
+                    version,
+                    currency,
+                    network,
+                    amount_requested,
+                    coupon: row.coupon,
+                    reference: row.reference,
+                    notify: row.notify.unwrap_or_default(),
+                    requested_at: row.requested_at.unwrap_or_default(),
+                    facts: row.event_facts.clone(),
+                    updated_at: row.updated_at.unwrap_or_default(),
+                })?)
+            }
+            _ => None,
+        };
+        let parse = |text: &str| Timestamp::parse(text).map_err(|_| unreadable(text));
+        Ok(Self {
+            id: row.mail_id,
+            recipient: row.recipient,
+            message_id: row.message_id,
+            attempts: row.attempts,
+            created_at: parse(&row.created_at)?,
+            event: EventName::parse(&row.name).ok_or_else(|| unreadable(&row.name))?,
+            at: parse(&row.at)?,
+            reason: row.reason,
+            deposit,
+            notice: (!of_deposit)
+                .then(|| serde_json::from_str(&row.event_facts))
+                .transpose()
+                .map_err(|error| unreadable(&error.to_string()))?,
+        })
+    }
+}
+
+/// Events whose letters are told in no summary and held back by no quiet hours, for SQL.
+pub(super) fn never_held_back() -> Result<String> {
+    let names: Vec<&str> =
+        EventName::ALL.iter().filter(|name| name.is_never_held_back()).map(|name| name.as_str()).collect();
+    super::record::json(&names)
 }
 
 impl Ledger {
-    /// Up to `limit` mails that are due and not to any of `but`, longest waiting first.
+    /// Up to `limit` mails that are due, not to any of `but` and none of `not`, in the order in which they were owed.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn due_mails(&self, now: Timestamp, but: &[&str], limit: u32) -> Result<Vec<OwedMail>> {
+    pub async fn due_mails(&self, now: Timestamp, but: &[&str], not: &[i64], limit: u32) -> Result<DueMails> {
         let (now, limit) = (now.as_millis(), i64::from(limit));
-        let but = super::record::json(but)?;
-        let rows = sqlx::query!(
+        let (but, not) = (super::record::json(but)?, super::record::json(not)?);
+        let rows = sqlx::query_as!(
+            OwedRow,
             r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
                       e.facts AS event_facts, d.id AS "id?", d.version AS "version?", d.currency AS "currency?",
                       d.network AS "network?", d.amount_requested AS "amount_requested?", d.coupon, d.reference,
                       d.notify AS "notify?", d.requested_at AS "requested_at?", d.updated_at AS "updated_at?"
-               FROM outbox o JOIN event e ON e.seq = o.event_seq LEFT JOIN deposit d ON d.id = e.deposit_id
-               WHERE o.state = 'owed' AND o.due_ms <= ? AND o.recipient NOT IN (SELECT value FROM json_each(?))
-               ORDER BY o.due_ms, o.id LIMIT ?"#,
+               FROM (SELECT id, recipient, message_id, attempts, created_at, event_seq FROM outbox
+                     -- the first condition says no more than the second, and lets the index serve the order
+                     WHERE state <> 'sent' AND state = 'owed' AND due_ms <= ?
+                       AND recipient NOT IN (SELECT value FROM json_each(?))
+                       AND id NOT IN (SELECT value FROM json_each(?))
+                     ORDER BY id LIMIT ?) o
+                   JOIN event e ON e.seq = o.event_seq LEFT JOIN deposit d ON d.id = e.deposit_id
+               ORDER BY o.id"#,
             now,
             but,
+            not,
             limit
         )
         .fetch_all(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        let unreadable = |what: &str| Error::Unreadable(format!("owed mail: {what}"));
-        rows.into_iter()
-            .map(|row| {
-                let of_deposit = row.id.is_some();
-                let deposit = match (row.id, row.version, row.currency, row.network, row.amount_requested) {
-                    (Some(id), Some(version), Some(currency), Some(network), Some(amount_requested)) => {
-                        // The letter tells the facts of its event, not those of today.
-                        Some(Deposit::try_from(DepositRow {
-                            id,
-                            version,
-                            currency,
-                            network,
-                            amount_requested,
-                            coupon: row.coupon,
-                            reference: row.reference,
-                            notify: row.notify.unwrap_or_default(),
-                            requested_at: row.requested_at.unwrap_or_default(),
-                            facts: row.event_facts.clone(),
-                            updated_at: row.updated_at.unwrap_or_default(),
-                        })?)
-                    }
-                    _ => None,
-                };
-                let parse = |text: &str| Timestamp::parse(text).map_err(|_| unreadable(text));
-                Ok(OwedMail {
-                    id: row.mail_id,
-                    recipient: row.recipient,
-                    message_id: row.message_id,
-                    attempts: row.attempts,
-                    created_at: parse(&row.created_at)?,
-                    event: EventName::parse(&row.name).ok_or_else(|| unreadable(&row.name))?,
-                    at: parse(&row.at)?,
-                    reason: row.reason,
-                    deposit,
-                    notice: (!of_deposit)
-                        .then(|| serde_json::from_str(&row.event_facts))
-                        .transpose()
-                        .map_err(|error| unreadable(&error.to_string()))?,
-                })
-            })
-            .collect()
+        let mut due = DueMails::default();
+        for row in rows {
+            let id = row.mail_id;
+            match OwedMail::try_from(row) {
+                Ok(mail) => due.mails.push(mail),
+                Err(error) => due.unreadable.push((id, error.chain())),
+            }
+        }
+        Ok(due)
     }
 
-    /// Writes how deliveries ended, all in one transaction.
+    /// One mail, as it stands and with what it tells; `None` where there is none of this number.
     ///
     /// # Errors
-    /// Whatever the disk says; then a mail may be sent again, under the same Message-ID.
-    pub async fn delivered(&self, outcomes: Vec<(i64, Delivery)>) -> Result<()> {
-        #[derive(serde::Serialize)]
-        struct End(i64, &'static str, Option<i64>, Option<String>, Option<String>, i64);
-        let rows: Vec<End> = outcomes
-            .into_iter()
-            .map(|(id, delivery)| match delivery {
-                Delivery::Sent(at) => End(id, "sent", None, Some(at.to_string()), None, 1),
-                Delivery::Again { due, why, counted } => {
-                    End(id, "owed", Some(due.as_millis()), None, Some(why), i64::from(counted))
-                }
-                Delivery::Dead(why) => End(id, "dead", None, None, Some(why), 1),
-            })
-            .collect();
-        let rows = super::record::json(&rows)?;
-        self.writer()?.run(move |connection| {
-            Box::pin(async move {
-                sqlx::query!(
-                    r#"UPDATE outbox SET state = j.value ->> 1, due_ms = j.value ->> 2, sent_at = j.value ->> 3,
-                           last_error = j.value ->> 4, attempts = attempts + (j.value ->> 5)
-                       FROM json_each(?) AS j WHERE outbox.id = j.value ->> 0 AND outbox.state = 'owed'"#,
-                    rows
-                )
-                .execute(connection)
-                .await
-                .map(|_| ())
-                .map_err(Error::database("written"))
-            })
-        }).await
+    /// Whatever the disk says.
+    pub async fn mail(&self, id: i64) -> Result<Option<(MailRow, OwedMail)>> {
+        let state = sqlx::query_as!(
+            MailRow,
+            r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts,
+                      o.created_at, o.due_ms, o.sent_at, o.last_error, o.told_in
+               FROM outbox o JOIN event e ON e.seq = o.event_seq WHERE o.id = ?"#,
+            id
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        let tells = sqlx::query_as!(
+            OwedRow,
+            r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
+                      e.facts AS event_facts, d.id AS "id?", d.version AS "version?", d.currency AS "currency?",
+                      d.network AS "network?", d.amount_requested AS "amount_requested?", d.coupon, d.reference,
+                      d.notify AS "notify?", d.requested_at AS "requested_at?", d.updated_at AS "updated_at?"
+               FROM outbox o JOIN event e ON e.seq = o.event_seq LEFT JOIN deposit d ON d.id = e.deposit_id
+               WHERE o.id = ?"#,
+            id
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        state.zip(tells).map(|(row, tells)| Ok((row, OwedMail::try_from(tells)?))).transpose()
     }
 
     /// When the next mail is due.
@@ -187,7 +249,8 @@ impl Ledger {
         Ok(next.map(Timestamp::from_millis))
     }
 
-    /// Mails in one of these states, newest first; all that are not sent when `states` is empty.
+    /// Mails in one of these states, newest first; all that are not sent when `states` is empty. `told` are those that
+    /// a summary tells, whatever became of it.
     ///
     /// # Errors
     /// Whatever the disk says.
@@ -197,9 +260,11 @@ impl Ledger {
         sqlx::query_as!(
             MailRow,
             r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts,
-                      o.created_at, o.sent_at, o.last_error
+                      o.created_at, o.due_ms, o.sent_at, o.last_error, o.told_in
                FROM outbox o JOIN event e ON e.seq = o.event_seq
-               WHERE o.state IN (SELECT value FROM json_each(?)) ORDER BY o.id DESC LIMIT ?"#,
+               WHERE o.state IN (SELECT value FROM json_each(?1))
+                  OR (o.told_in IS NOT NULL AND 'told' IN (SELECT value FROM json_each(?1)))
+               ORDER BY o.id DESC LIMIT ?2"#,
             wanted,
             limit
         )
@@ -208,28 +273,38 @@ impl Ledger {
         .map_err(Error::database("read"))
     }
 
-    /// Puts dead and waiting mails (one, or all) back to the front of the queue; gives how many.
+    /// For whom more letters wait than `at_least`, of those that may be told in a summary and are in none yet.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn retry_mails(&self, id: Option<i64>, now: Timestamp) -> Result<u64> {
-        let now = now.as_millis();
-        self.writer()?
-            .run(move |connection| {
-                Box::pin(async move {
-                    sqlx::query!(
-                        r#"UPDATE outbox SET state = 'owed', due_ms = ?1, attempts = 0
-                       WHERE state <> 'sent' AND (?2 IS NULL OR id = ?2)"#,
-                        now,
-                        id
-                    )
-                    .execute(connection)
-                    .await
-                    .map(|done| done.rows_affected())
-                    .map_err(Error::database("written"))
+    pub async fn waiting_mails(&self, at_least: u64) -> Result<Vec<Waiting>> {
+        let least = i64::try_from(at_least).unwrap_or(i64::MAX);
+        let but = never_held_back()?;
+        let rows = sqlx::query!(
+            r#"SELECT o.recipient AS "recipient!", count(*) AS "n!: i64", min(o.created_at) AS "oldest!: String",
+                      max(o.created_at) AS "newest!: String"
+               FROM outbox o JOIN event e ON e.seq = o.event_seq
+               WHERE o.state = 'owed' AND o.told_in IS NULL AND e.name NOT IN (SELECT value FROM json_each(?))
+               GROUP BY o.recipient HAVING count(*) >= ?"#,
+            but,
+            least
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        rows.into_iter()
+            .map(|row| {
+                let parse = |text: &str| {
+                    Timestamp::parse(text).map_err(|error| Error::Unreadable(format!("owed mail: {error}")))
+                };
+                Ok(Waiting {
+                    letters: u64::try_from(row.n).unwrap_or(0),
+                    oldest: parse(&row.oldest)?,
+                    newest: parse(&row.newest)?,
+                    recipient: row.recipient,
                 })
             })
-            .await
+            .collect()
     }
 
     /// How many mails there are in each state.

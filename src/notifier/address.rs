@@ -64,6 +64,23 @@ pub(super) fn mailbox(text: &str) -> Result<Mailbox, AddressError> {
     Ok(mailbox)
 }
 
+/// A domain as machines write it: international names in their ASCII form (RFC 5891), lower case. What is no name of
+/// that kind is given back as it is.
+#[must_use]
+pub fn ascii_domain(domain: &str) -> String {
+    let known = idna::domain_to_ascii(domain).ok().filter(|ascii| !ascii.is_empty());
+    known.unwrap_or_else(|| domain.to_ascii_lowercase())
+}
+
+/// The address as it travels. An international domain has an ASCII form that every server takes; a mailbox that is
+/// international has none, and the address stays whole, for servers that offer SMTPUTF8.
+pub(super) fn in_transport(address: &Address) -> Result<Address, AddressError> {
+    if AsRef::<str>::as_ref(address).is_ascii() || !address.user().is_ascii() {
+        return Ok(address.clone());
+    }
+    Address::new(address.user(), ascii_domain(address.domain())).map_err(|_| AddressError::Invalid)
+}
+
 fn check(text: &str) -> Result<(), AddressError> {
     if text.is_empty() {
         return Err(AddressError::Empty);
@@ -117,6 +134,23 @@ mod tests {
             assert!(parse_address(bad).is_err(), "{bad:?}");
         }
         assert_eq!(parse_address(&format!("{}@example.com", "a".repeat(300))), Err(AddressError::TooLong));
+    }
+
+    #[test]
+    fn an_international_domain_travels_in_ascii_and_a_mailbox_as_it_is() {
+        for (written, travels) in [
+            ("a@example.com", "a@example.com"),
+            ("konto@bücher.example", "konto@xn--bcher-kva.example"),
+            ("konto@BÜCHER.example", "konto@xn--bcher-kva.example"),
+            ("jürgen@bücher.example", "jürgen@bücher.example"),
+            ("jürgen@example.com", "jürgen@example.com"),
+            ("почта@пример.example", "почта@пример.example"),
+        ] {
+            let address: Address = written.parse().unwrap();
+            assert_eq!(AsRef::<str>::as_ref(&in_transport(&address).unwrap()), travels);
+        }
+        assert_eq!(ascii_domain("Bücher.example"), "xn--bcher-kva.example");
+        assert_eq!(ascii_domain("Host"), "host");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) enum MessageError {
 pub(super) fn build(input: &LetterInput, letter: Letter, from: &Mailbox) -> Result<Message, MessageError> {
     let to = address::parse_address(&input.to)
         .and_then(|text| text.parse().map_err(|_| AddressError::Invalid))
+        .and_then(|to| address::in_transport(&to))
         .map_err(MessageError::Recipient)?;
     let id = angled(&input.message_id)?;
     let millis = u64::try_from(input.at.as_millis()).unwrap_or(0);

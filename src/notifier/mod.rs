@@ -9,10 +9,13 @@ mod file;
 mod letters;
 mod message;
 mod notices;
+mod pace;
 pub mod qr;
 mod render;
 mod rules;
+mod samples;
 mod smtp;
+mod templates;
 mod text;
 mod transport;
 
@@ -21,9 +24,12 @@ mod tests;
 
 use serde_json::Value;
 
-pub use self::address::{AddressError, parse_address, parse_mailbox};
+pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox};
+pub use self::pace::{Flood, Pace, QuietHours};
 pub use self::render::{ComposeError, compose};
 pub use self::rules::{Rule, Rules};
+pub use self::samples::{sample, told_events};
+pub use self::templates::{TemplateError, Templates};
 pub use self::transport::{Delivered, Mailer, Security, SendError, Settings, SettingsError, Transport};
 use crate::domain::deposit::{Facts, Request};
 use crate::domain::event::EventName;
@@ -73,6 +79,20 @@ pub struct Letter {
     pub html: String,
     /// A picture that the page shows.
     pub inline: Option<InlineImage>,
+}
+
+impl Letter {
+    /// The page by itself, with its picture inside: for a browser, which knows no other part of the message.
+    #[must_use]
+    pub fn html_alone(&self) -> String {
+        match &self.inline {
+            None => self.html.clone(),
+            Some(image) => {
+                let data = format!("data:image/png;base64,{}", text::base64(&image.png));
+                self.html.replace(&format!("cid:{}", image.content_id), &data)
+            }
+        }
+    }
 }
 
 /// A picture inside a letter.

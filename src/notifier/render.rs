@@ -1,17 +1,17 @@
 //! How the words of a letter become text and page: one layout for all, every value escaped by it.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, Value, context};
+use std::collections::BTreeMap;
+
+use minijinja::{Value, context};
 use sha2::{Digest, Sha256};
 
-use super::fields::Field;
-use super::{InlineImage, Letter, LetterInput, letters, notices, qr, text};
+use super::fields::{self, Field};
+use super::templates::{Part, Templates};
+use super::{DepositView, InlineImage, Letter, LetterInput, letters, notices, qr, text};
 use crate::domain::event::EventName;
 
 /// The longest subject, in characters.
 const MAX_SUBJECT: usize = 200;
-const TEXT: &str = include_str!("letters/letter.txt");
-const HTML: &str = include_str!("letters/letter.html");
 
 /// Why a letter could not be composed. It says nothing of the transport.
 #[derive(Debug, thiserror::Error)]
@@ -114,34 +114,86 @@ impl Content {
     }
 }
 
-/// Composes the letter; `account` is the upstream's name for the account, shown in the footer. The same input gives
-/// the same letter.
+/// Composes the letter by `templates`; `account` is the upstream's name for the account, shown in the footer. The same
+/// input gives the same letter.
 ///
 /// # Errors
 /// [`ComposeError`]
-pub fn compose(input: &LetterInput, account: &str) -> Result<Letter, ComposeError> {
-    let content = match &input.deposit {
+pub fn compose(templates: &Templates, input: &LetterInput, account: &str) -> Result<Letter, ComposeError> {
+    let content = content_of(input);
+    let inline = content.qr.as_deref().and_then(|data| picture(data, &input.message_id));
+    let values = values_of(input, &content, account, inline.as_ref().map(|image| image.content_id.as_str()));
+    let subject = templates.write(input, Part::Subject, &values)?;
+    let subject = text::one_line(subject.as_deref().unwrap_or(&content.subject), MAX_SUBJECT);
+    let written = |part| templates.write(input, part, &values).map(Option::unwrap_or_default);
+    Ok(Letter { subject, text: squeezed(&written(Part::Text)?), html: written(Part::Html)?, inline })
+}
+
+fn content_of(input: &LetterInput) -> Content {
+    match &input.deposit {
         Some(view) if !is_a_notice(input.event) => letters::of_deposit(input, view),
         _ => notices::of_notice(input),
-    };
-    let inline = content.qr.as_deref().and_then(|data| picture(data, &input.message_id));
-    let environment = environment()?;
+    }
+}
+
+/// What templates are given for the letter about `input`; every text in it is one harmless line.
+pub(super) fn values(input: &LetterInput, account: &str, cid: Option<&str>) -> Value {
+    values_of(input, &content_of(input), account, cid)
+}
+
+fn values_of(input: &LetterInput, content: &Content, account: &str, cid: Option<&str>) -> Value {
     let width = content.fields.iter().map(|field| field.label.chars().count()).max().unwrap_or(0);
-    let values = context! {
+    let notice = match &input.notice {
+        Some(serde_json::Value::Object(members)) => members
+            .iter()
+            .filter_map(|(key, value)| Some((text::untrusted(key), Value::from(text::scalar(value)?))))
+            .collect(),
+        _ => BTreeMap::new(),
+    };
+    context! {
         content => content.to_value(),
         color => content.tone.color(),
         label_width => width,
-        cid => inline.as_ref().map(|image| image.content_id.as_str()),
+        cid => cid,
         account => text::one_line(account, 80),
         event => input.event.as_str(),
         at => text::instant(input.at),
-    };
-    Ok(Letter {
-        subject: text::one_line(&content.subject, MAX_SUBJECT),
-        text: squeezed(&environment.get_template("letter.txt")?.render(&values)?),
-        html: environment.get_template("letter.html")?.render(&values)?,
-        inline,
-    })
+        reason => input.reason.as_deref().map(text::untrusted),
+        deposit => input.deposit.as_ref().map(deposit_of),
+        notice => Value::from(notice),
+    }
+}
+
+/// A deposit's facts by name, for templates that lay them out by themselves; what is not known is none.
+fn deposit_of(view: &DepositView) -> Value {
+    let (request, facts) = (&view.request, &view.facts);
+    let wallet = facts.wallet.as_ref();
+    context! {
+        id => view.id.to_string(),
+        state => facts.state.as_str(),
+        outcome => facts.outcome.map(crate::domain::deposit::Outcome::as_str),
+        late => facts.late,
+        currency => request.asset.currency.as_str(),
+        network => request.asset.network.as_str(),
+        network_name => fields::network_name(request.asset.network),
+        amount_requested => request.amount.to_string(),
+        amount_usd => wallet.map(|wallet| wallet.amount_usd.to_string()),
+        amount_crypto => wallet.map(|wallet| wallet.amount_crypto.to_string()),
+        address => wallet.map(|wallet| text::token(&wallet.address)),
+        url => wallet.and_then(|wallet| wallet.url.as_deref()).and_then(text::safe_link),
+        order_id => wallet.map(|wallet| text::token(&wallet.order_id)),
+        expire_at => wallet.map(|wallet| text::instant(wallet.expire_at)),
+        arrived => fields::arrived(facts).map(ToString::to_string),
+        missing => fields::missing(facts),
+        credited_usd => facts.booked.as_ref().map(|booked| booked.total().to_string()),
+        txid => facts.txid.as_deref().map(text::token),
+        reference => request.reference.as_deref().map(text::untrusted),
+        upstream_status => facts.upstream_status.as_deref().map(text::untrusted),
+        needs_review => facts.review.as_ref().map(|review| text::untrusted(&review.reason)),
+        requested_at => text::instant(request.requested_at),
+        settled_at => facts.settled_at.map(text::instant),
+        refunded_at => facts.refunded_at.map(text::instant),
+    }
 }
 
 /// True for the events that are told from their notice even where a deposit is named beside it.
@@ -154,6 +206,7 @@ fn is_a_notice(event: EventName) -> bool {
             | EventName::UpstreamDown
             | EventName::UpstreamBack
             | EventName::MailTest
+            | EventName::Summary
     )
 }
 
@@ -175,24 +228,6 @@ pub(super) fn digest(message_id: &str) -> String {
     name
 }
 
-fn environment() -> Result<Environment<'static>, minijinja::Error> {
-    let mut environment = Environment::new();
-    let syntax =
-        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
-    environment.set_syntax(syntax);
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
-    environment.add_filter("padded", |text: &str, width: usize| {
-        let missing = width.saturating_sub(text.chars().count());
-        format!("{text}{}", " ".repeat(missing))
-    });
-    environment.add_filter("folded", |text: &str| folded(text, 76));
-    environment.add_template("letter.txt", TEXT)?;
-    environment.add_template("letter.html", HTML)?;
-    Ok(environment)
-}
-
 /// At most one empty line in a row, and none at the start: parts that a letter lacks leave no holes.
 fn squeezed(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -210,7 +245,7 @@ fn squeezed(text: &str) -> String {
 }
 
 /// Breaks at spaces, so that plain text reads well; a word longer than a line stays whole, to be copied.
-fn folded(text: &str, width: usize) -> String {
+pub(super) fn folded(text: &str, width: usize) -> String {
     let mut out = String::with_capacity(text.len());
     let mut column = 0_usize;
     for word in text.split(' ') {

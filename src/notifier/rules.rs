@@ -1,19 +1,40 @@
 //! Who gets which event.
 
+use super::pace::Pace;
+use crate::domain::deposit::Request;
 use crate::domain::event::EventName;
 
-/// One `[[mail.rules]]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One `[[mail.rules]]` of the configuration. A list of globs that is empty fits everything; one that is not fits
+/// only the events of deposits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
     /// Names of events; `*` stands for any run of letters.
     pub events: Vec<String>,
+    /// Tickers.
+    pub currency: Vec<String>,
+    /// Networks.
+    pub network: Vec<String>,
+    /// The deposits' references; a deposit without one has the empty reference.
+    pub reference: Vec<String>,
     /// Who gets them.
     pub to: Vec<String>,
 }
 
 impl Rule {
-    fn names(&self, event: EventName) -> bool {
-        self.events.iter().any(|pattern| matches(pattern, event.as_str()))
+    fn fits(&self, event: EventName, request: Option<&Request>) -> bool {
+        let any =
+            |globs: &[String], word: &str| globs.is_empty() || globs.iter().any(|glob| matches(glob, word));
+        if !self.events.iter().any(|pattern| matches(pattern, event.as_str())) {
+            return false;
+        }
+        match request {
+            Some(request) => {
+                any(&self.currency, request.asset.currency.as_str())
+                    && any(&self.network, request.asset.network.as_str())
+                    && any(&self.reference, request.reference.as_deref().unwrap_or_default())
+            }
+            None => self.currency.is_empty() && self.network.is_empty() && self.reference.is_empty(),
+        }
     }
 
     /// The patterns that match no event that can be mailed: a misspelt rule that would never send anything.
@@ -26,53 +47,66 @@ impl Rule {
     }
 }
 
-/// All rules, and who gets what none of them sends elsewhere.
+/// All rules, who gets what none of them sends elsewhere, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     default_to: Vec<String>,
     rules: Vec<Rule>,
+    pace: Pace,
 }
 
 impl Rules {
     /// The rules of `[mail]`: `to` and `[[mail.rules]]`.
     #[must_use]
     pub fn new(default_to: Vec<String>, rules: Vec<Rule>) -> Self {
-        Self { default_to, rules }
+        Self { default_to, rules, pace: Pace::default() }
     }
 
-    /// Who is owed a letter about `event`, nobody twice, in the order of the configuration; `notify` are the
-    /// addresses that the deposit was asked for with (empty for an event that is no deposit's).
+    /// The same, at this pace.
     #[must_use]
-    pub fn recipients(&self, event: EventName, notify: &[String]) -> Vec<String> {
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// When letters go, and how many at once.
+    #[must_use]
+    pub const fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Who is owed a letter about an `event` of the deposit that `request` asked for, nobody twice, in the order of
+    /// the configuration; then the addresses that it was asked for with.
+    #[must_use]
+    pub fn recipients_of(&self, event: EventName, request: &Request) -> Vec<String> {
+        let (mut found, told) = self.chosen(event, Some(request));
+        if told {
+            add(&mut found, &request.notify);
+        }
+        found
+    }
+
+    /// Who is owed a letter about an `event` that is no deposit's, nobody twice, in the order of the configuration.
+    #[must_use]
+    pub fn recipients(&self, event: EventName) -> Vec<String> {
+        self.chosen(event, None).0
+    }
+
+    /// Who the rules send it to, and whether it is told at all.
+    fn chosen(&self, event: EventName, request: Option<&Request>) -> (Vec<String>, bool) {
         let mut found = Vec::new();
         if !event.is_mailable() {
-            return found;
+            return (found, false);
         }
         let mut named = false;
-        for rule in self.rules.iter().filter(|rule| rule.names(event)) {
+        for rule in self.rules.iter().filter(|rule| rule.fits(event, request)) {
             named = true;
             add(&mut found, &rule.to);
         }
         if !named && event.is_mailed_by_default() {
             add(&mut found, &self.default_to);
         }
-        if is_a_deposits(event) && (named || event.is_mailed_by_default()) {
-            add(&mut found, notify);
-        }
-        found
+        (found, named || event.is_mailed_by_default())
     }
-}
-
-/// True for an event of one deposit, which its own addresses may hear of.
-fn is_a_deposits(event: EventName) -> bool {
-    !matches!(
-        event,
-        EventName::DiscrepancyOpened
-            | EventName::DiscrepancyClosed
-            | EventName::Digest
-            | EventName::UpstreamDown
-            | EventName::UpstreamBack
-    )
 }
 
 fn add(found: &mut Vec<String>, more: &[String]) {
@@ -85,7 +119,8 @@ fn add(found: &mut Vec<String>, more: &[String]) {
 
 /// A glob with `*` only, without letter case; linear but for the places a star can end at.
 fn matches(pattern: &str, word: &str) -> bool {
-    let pattern = pattern.trim().to_ascii_lowercase();
+    let (pattern, word) = (pattern.trim().to_lowercase(), word.to_lowercase());
+    let word = word.as_str();
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| word.strip_prefix(first)) else {
         return false;
@@ -109,13 +144,27 @@ fn matches(pattern: &str, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::asset::Asset;
+    use crate::domain::money::Amount;
+    use crate::domain::time::Timestamp;
 
     fn list(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
     fn rule(events: &str, to: &str) -> Rule {
-        Rule { events: list(events), to: list(to) }
+        Rule { events: list(events), to: list(to), ..Rule::default() }
+    }
+
+    fn request(currency: &str, network: &str, reference: Option<&str>, notify: &str) -> Request {
+        Request {
+            asset: Asset::parse(currency, network).unwrap(),
+            amount: Amount::parse("5").unwrap(),
+            coupon: None,
+            reference: reference.map(str::to_owned),
+            notify: list(notify),
+            requested_at: Timestamp::from_seconds(0),
+        }
     }
 
     #[test]
@@ -130,7 +179,7 @@ mod tests {
                 rule("discrepancy_*", "books@example.com"),
             ],
         );
-        let notify = list("buyer@example.com ALL@example.com");
+        let request = request("USDT", "BSC", None, "buyer@example.com ALL@example.com");
         let cases = [
             (E::Settled, "treasury@example.com all@example.com buyer@example.com"),
             (E::Short, "Treasury@EXAMPLE.com all@example.com buyer@example.com"),
@@ -141,15 +190,54 @@ mod tests {
             (E::Requested, ""),
             (E::Corrected, ""),
             (E::StatusChanged, ""),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(rules.recipients_of(event, &request), list(expected), "{event}");
+        }
+        let of_the_account = [
             (E::MailTest, ""),
+            (E::Summary, ""),
             (E::DiscrepancyOpened, "books@example.com"),
             (E::DiscrepancyClosed, "books@example.com"),
             (E::Digest, "finance@example.com"),
             (E::UpstreamDown, "finance@example.com"),
         ];
-        for (event, expected) in cases {
-            assert_eq!(rules.recipients(event, &notify), list(expected), "{event}");
+        for (event, expected) in of_the_account {
+            assert_eq!(rules.recipients(event), list(expected), "{event}");
         }
+    }
+
+    #[test]
+    fn a_rule_may_ask_for_currencies_networks_and_references() {
+        use EventName as E;
+        let of = |currency: &str, network: &str, reference: &str, to: &str| Rule {
+            currency: list(currency),
+            network: list(network),
+            reference: list(reference),
+            ..rule("settled digest wallet_created", to)
+        };
+        let rules = Rules::new(
+            list("rest@example.com"),
+            vec![
+                of("usd*", "", "", "stable@example.com"),
+                of("", "TRON BSC", "", "cheap@example.com"),
+                of("btc", "", "shop-* Öl*", "shop@example.com"),
+            ],
+        );
+        for (currency, network, reference, notify, expected) in [
+            ("USDT", "TRON", None, "", "stable@example.com cheap@example.com"),
+            ("USDC", "ETH", Some("shop-1"), "", "stable@example.com"),
+            ("BTC", "BTC", Some("SHOP-1"), "b@example.com", "shop@example.com b@example.com"),
+            ("BTC", "BTC", Some("öltank"), "", "shop@example.com"),
+            ("BTC", "BTC", Some("other"), "b@example.com", "rest@example.com b@example.com"),
+            ("BTC", "BTC", None, "", "rest@example.com"),
+        ] {
+            let request = request(currency, network, reference, notify);
+            assert_eq!(rules.recipients_of(E::Settled, &request), list(expected), "{currency} {reference:?}");
+        }
+        let nobody_asks = request("LTC", "LTC", None, "b@example.com");
+        assert_eq!(rules.recipients_of(E::WalletCreated, &nobody_asks), list(""));
+        assert_eq!(rules.recipients(E::Digest), list("rest@example.com"), "a digest has no currency");
     }
 
     #[test]
@@ -157,15 +245,16 @@ mod tests {
         let rules = Rules::new(list("a@example.com"), Vec::new());
         for event in EventName::ALL {
             let expected = if event.is_mailed_by_default() { list("a@example.com") } else { Vec::new() };
-            assert_eq!(rules.recipients(*event, &[]), expected, "{event}");
+            assert_eq!(rules.recipients(*event), expected, "{event}");
         }
     }
 
     #[test]
     fn a_rule_without_recipients_silences_the_event() {
         let rules = Rules::new(list("a@example.com"), vec![rule("expired", "")]);
-        assert_eq!(rules.recipients(EventName::Expired, &[]), Vec::<String>::new());
-        assert_eq!(rules.recipients(EventName::Expired, &list("b@example.com")), list("b@example.com"));
+        let (without, with) = (request("BTC", "BTC", None, ""), request("BTC", "BTC", None, "b@example.com"));
+        assert_eq!(rules.recipients_of(EventName::Expired, &without), Vec::<String>::new());
+        assert_eq!(rules.recipients_of(EventName::Expired, &with), list("b@example.com"));
     }
 
     #[test]

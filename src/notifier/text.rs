@@ -90,6 +90,24 @@ pub(super) fn safe_link(url: &str) -> Option<String> {
     (host_ok && url.len() <= MAX_LINK && url.bytes().all(plain)).then(|| url.to_owned())
 }
 
+/// RFC 4648 with padding.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
+        let missing = 3_usize.saturating_sub(chunk.len());
+        let bits = bits << missing.saturating_mul(8);
+        for place in 0..4_usize {
+            let shift = 18_usize.saturating_sub(place.saturating_mul(6));
+            let digit = usize::try_from((bits >> shift) & 63).unwrap_or(0);
+            let known = DIGITS.get(digit).copied().map_or('=', char::from);
+            out.push(if place >= 4_usize.saturating_sub(missing) { '=' } else { known });
+        }
+    }
+    out
+}
+
 /// Dollars with at least two decimals.
 pub(super) fn usd(amount: &Amount) -> String {
     match amount.to_usd_micros() {
@@ -201,6 +219,16 @@ mod tests {
         ] {
             assert_eq!(safe_link(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
     }
 
     #[test]

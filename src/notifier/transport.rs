@@ -8,8 +8,9 @@ use lettre::message::Mailbox;
 use secrecy::SecretString;
 
 use super::address::{self, AddressError};
+use super::templates::{TemplateError, Templates};
 use super::text::one_line;
-use super::{LetterInput, file, message, render, smtp};
+use super::{Letter, LetterInput, file, message, render, smtp};
 
 /// The longest explanation that is kept of a failure.
 const MAX_WHY: usize = 300;
@@ -86,6 +87,9 @@ pub enum SettingsError {
     /// The authority's file holds no certificate, or the host's name cannot be checked against one.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
+    /// A template is unfit.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
 }
 
 /// A letter that was taken.
@@ -159,6 +163,7 @@ pub struct Mailer {
 struct Shared {
     from: Mailbox,
     account: String,
+    templates: Templates,
     exit: Exit,
 }
 
@@ -169,12 +174,25 @@ enum Exit {
 }
 
 impl Mailer {
-    /// A mailer for `settings`; opens nothing yet but the certificate file.
+    /// A mailer for `settings` with the built-in templates; opens nothing yet but the certificate file.
     ///
     /// # Errors
     /// [`SettingsError`]
     pub fn new(settings: Settings, password: Option<SecretString>) -> Result<Self, SettingsError> {
-        let from = address::mailbox(&settings.from).map_err(SettingsError::From)?;
+        Self::with_templates(settings, password, Templates::builtin()?)
+    }
+
+    /// The same, with these templates.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn with_templates(
+        settings: Settings,
+        password: Option<SecretString>,
+        templates: Templates,
+    ) -> Result<Self, SettingsError> {
+        let mut from = address::mailbox(&settings.from).map_err(SettingsError::From)?;
+        from.email = address::in_transport(&from.email).map_err(SettingsError::From)?;
         let exit = match settings.transport {
             Transport::File { directory } => Exit::File(directory),
             Transport::Smtp { host, port, security, username, ca_file } => Exit::Smtp(smtp::Server::new(
@@ -184,7 +202,8 @@ impl Mailer {
                 settings.send_timeout,
             )?),
         };
-        Ok(Self { shared: Arc::new(Shared { from, account: settings.account, exit }) })
+        let account = settings.account;
+        Ok(Self { shared: Arc::new(Shared { from, account, templates, exit }) })
     }
 
     /// Composes the letter and sends it to its one recipient. To call it again with the same input is to send the
@@ -193,7 +212,7 @@ impl Mailer {
     /// # Errors
     /// [`SendError`], which says whether to try again, to give up, or to pause everything.
     pub async fn send(&self, input: &LetterInput) -> Result<Delivered, SendError> {
-        let letter = render::compose(input, &self.shared.account).map_err(|error| permanent(&error))?;
+        let letter = self.letter(input)?;
         let message = message::build(input, letter, &self.shared.from).map_err(|error| permanent(&error))?;
         let bytes = message.formatted();
         let response = match &self.shared.exit {
@@ -222,11 +241,17 @@ impl Mailer {
         }
     }
 
-    /// Takes leave of the servers whose connections are kept; the next letter opens a new one. For idle times and
-    /// for the end.
+    /// Takes leave of most of the servers' connections that are kept: for idle times.
+    pub async fn rest(&self) {
+        if let Exit::Smtp(server) = &self.shared.exit {
+            server.close_idle_but(smtp::RESTING).await;
+        }
+    }
+
+    /// Takes leave of the servers whose connections are kept; the next letter opens a new one. For the end.
     pub async fn close_idle(&self) {
         if let Exit::Smtp(server) = &self.shared.exit {
-            server.close_idle().await;
+            server.close_idle_but(0).await;
         }
     }
 
@@ -235,9 +260,18 @@ impl Mailer {
     /// # Errors
     /// [`SendError::Permanent`]
     pub fn preview(&self, input: &LetterInput) -> Result<Vec<u8>, SendError> {
-        let letter = render::compose(input, &self.shared.account).map_err(|error| permanent(&error))?;
+        let letter = self.letter(input)?;
         let message = message::build(input, letter, &self.shared.from).map_err(|error| permanent(&error))?;
         Ok(message.formatted())
+    }
+
+    /// The letter in words, before it becomes a message.
+    ///
+    /// # Errors
+    /// [`SendError::Permanent`]
+    pub fn letter(&self, input: &LetterInput) -> Result<Letter, SendError> {
+        let Shared { templates, account, .. } = &*self.shared;
+        render::compose(templates, input, account).map_err(|error| permanent(&error))
     }
 }
 

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::cron::{Cron, GRACE, Schedule};
 use super::status::{Status, pause_after};
 use crate::domain::deposit::Deposit;
+use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, Flow};
@@ -392,7 +393,11 @@ async fn reconcile_loop(context: Context, timetable: Timetable) {
 
 async fn digest_loop(context: Context, timetable: Timetable) {
     let flow = &context.flow;
-    let mut since = flow.clock.now();
+    // A digest that was missed while the daemon was down is made up for: a missing one is an alarm.
+    let mut since = match flow.ledger.last_of(&[EventName::Digest]).await {
+        Ok(Some(last)) => Timestamp::parse(&last.at).unwrap_or_else(|_| flow.clock.now()),
+        _ => flow.clock.now(),
+    };
     while timetable.next(&context, "digest", since).await {
         since = flow.clock.now();
         match flow::digest(flow).await {

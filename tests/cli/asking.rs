@@ -268,7 +268,7 @@ fn check_names_everything_it_tries() {
     let run = bench.run(&["check"]);
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
     let found: Vec<&str> = run.stdout.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
-    assert_eq!(found, ["ok", "ok", "FAILED", "ok", "-"], "{}", run.stdout);
+    assert_eq!(found, ["ok", "ok", "FAILED", "ok", "ok", "-"], "{}", run.stdout);
     assert!(!run.stdout.contains("hunter2") && !run.stderr.contains("hunter2"));
     let json = bench.run(&["--json", "check"]);
     let json: Value = serde_json::from_str(&json.stdout).unwrap();

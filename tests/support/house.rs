@@ -55,6 +55,11 @@ impl House {
     }
 
     pub async fn with(settings: flow::Settings, rules: Vec<Rule>) -> Self {
+        Self::with_rules(settings, Rules::new(vec![FINANCE.to_owned()], rules)).await
+    }
+
+    /// With rules that also say when letters go.
+    pub async fn with_rules(settings: flow::Settings, rules: Rules) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
         Self::built(settings, rules, clock.clone(), clock).await
     }
@@ -62,12 +67,12 @@ impl House {
     /// Our clock and the upstream's agree at first, and can be set apart.
     pub async fn with_clocks_apart() -> Self {
         let clock = || Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
-        Self::built(settings(), Vec::new(), clock(), clock()).await
+        Self::built(settings(), Rules::new(vec![FINANCE.to_owned()], Vec::new()), clock(), clock()).await
     }
 
     async fn built(
         settings: flow::Settings,
-        rules: Vec<Rule>,
+        rules: Rules,
         clock: Arc<ManualClock>,
         world: Arc<ManualClock>,
     ) -> Self {
@@ -96,9 +101,9 @@ impl House {
     /// As after a crash: memory is gone, the disk is not.
     pub async fn restart(self) -> Self {
         let Self { clock, world, simulator, smtp, flow, folder } = self;
-        let settings = flow.settings;
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
         flow.ledger.close().await.unwrap();
-        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, Vec::new()).await;
+        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, rules).await;
         Self { clock, world, simulator, smtp, flow, folder }
     }
 
@@ -130,12 +135,21 @@ impl House {
         Self::rounds_of(&self.flow, &CancellationToken::new()).await;
     }
 
-    /// The same for a task of its own, until it is stopped.
-    pub async fn rounds_of(flow: &Flow, stop: &CancellationToken) {
+    /// Makes the wallets that wait to be made.
+    pub async fn make_wallets(&self) {
+        Self::make_wallets_of(&self.flow).await;
+    }
+
+    async fn make_wallets_of(flow: &Flow) {
         let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.settings.policy, 1000).await.unwrap();
         for (turn, deposit) in flow.ledger.taking(&turns).await.unwrap() {
             flow::create(flow, turn, deposit).await.unwrap();
         }
+    }
+
+    /// All rounds, for a task of their own, until it is stopped.
+    pub async fn rounds_of(flow: &Flow, stop: &CancellationToken) {
+        Self::make_wallets_of(flow).await;
         flow::advance(flow, stop).await.unwrap();
         flow::deliver(flow, 0, stop).await.unwrap();
     }
@@ -162,14 +176,15 @@ impl House {
     /// Dies without closing anything, and comes back.
     pub async fn die_and_rise(self) -> Self {
         let Self { clock, world, simulator, smtp, flow, folder } = self;
-        let (settings, lock) = (flow.settings, flow.ledger.path().with_extension("db.lock"));
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
+        let lock = flow.ledger.path().with_extension("db.lock");
         drop(flow);
         // The last of the tasks that were cut off lets go of the ledger.
         let real = SystemClock::new();
         while std::fs::File::open(&lock).unwrap().try_lock().is_err() {
             real.sleep(Duration::from_millis(5)).await;
         }
-        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, Vec::new()).await;
+        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, rules).await;
         Self { clock, world, simulator, smtp, flow, folder }
     }
 
@@ -247,7 +262,7 @@ async fn build(
     smtp: &SmtpReceiver,
     clock: SharedClock,
     settings: flow::Settings,
-    rules: Vec<Rule>,
+    rules: Rules,
 ) -> Flow {
     let ledger = LedgerSettings {
         path: folder.path().join("ledger.db"),
@@ -277,6 +292,5 @@ async fn build(
         send_timeout: Duration::from_secs(5),
     };
     let mailer = Mailer::new(mail, None).unwrap();
-    let rules = Rules::new(vec![FINANCE.to_owned()], rules);
     Flow::new(ledger, upstream, mailer, rules, settings, clock)
 }

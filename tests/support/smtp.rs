@@ -56,6 +56,7 @@ struct State {
     faults: HashMap<String, (SmtpFault, u32)>,
     greet_with: Option<(u16, u32)>,
     refusing: bool,
+    plain: bool,
     connections: usize,
     logins: usize,
 }
@@ -160,6 +161,11 @@ impl SmtpReceiver {
         self.shared.state().refusing = on;
     }
 
+    /// While on, the server does not offer SMTPUTF8 (RFC 6531).
+    pub fn without_smtputf8(&self, on: bool) {
+        self.shared.state().plain = on;
+    }
+
     /// How many connections there were, refused ones too.
     pub fn connections(&self) -> usize {
         self.shared.state().connections
@@ -244,10 +250,15 @@ impl Session {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb.to_ascii_uppercase().as_str() {
             "EHLO" => {
-                self.say("250-receiver.test\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 AUTH PLAIN LOGIN").await
+                let plain = self.shared.state().plain;
+                let utf8 = if plain { "" } else { "250-SMTPUTF8\r\n" };
+                self.say(&format!("250-receiver.test\r\n250-8BITMIME\r\n{utf8}250 AUTH PLAIN LOGIN")).await
             }
             "HELO" | "NOOP" => self.say("250 ok").await,
             "AUTH" => self.login(rest).await,
+            "MAIL" if rest.contains("SMTPUTF8") && self.shared.state().plain => {
+                self.say("555 5.5.4 SMTPUTF8 was not offered").await
+            }
             "MAIL" => {
                 self.from = Some(address(rest));
                 self.to.clear();

@@ -79,6 +79,9 @@ fn nothing_written_is_all_defaults() {
     assert_eq!(config.mail.retry_initial, Duration::from_secs(5));
     assert_eq!(config.mail.give_up_after, Duration::from_hours(120));
     assert!(config.mail.smtp.is_none() && config.mail.rules.is_empty());
+    assert!(config.mail.templates.is_none() && config.mail.quiet_hours.is_none());
+    assert_eq!((config.mail.flood_above, config.mail.flood_wait), (2000, Duration::from_mins(15)));
+    assert_eq!(config.mail.messages_per_second, 500);
     assert_eq!(config.api.listen, [Listen::Unix(desk.path("depositd.sock"))]);
 }
 
@@ -89,8 +92,12 @@ fn the_example_is_complete_and_loads() {
     assert_eq!(config.validate_with(None), Ok(()));
     let rule = MailRule {
         events: vec![EventName::Settled, EventName::Expired, EventName::Failed],
+        currency: Vec::new(),
+        network: Vec::new(),
+        reference: Vec::new(),
         to: vec!["treasury@example.com".to_owned()],
     };
+    assert_eq!(config.mail.urgent, Desk::new(None, &[]).load().unwrap().mail.urgent);
     assert_eq!(config.mail.rules, [rule]);
     // With every commented key switched on, each key of the table stands in it, and it still is one configuration.
     let is_key = |line: &str| {
@@ -130,7 +137,7 @@ fn every_key_is_read_and_refuses_a_wrong_type() {
         assert!(error.contains(&format!("daemon.toml: {key}: expected ")), "{key}: {error}");
         let name = variable(key);
         let error = from_variables(&[(&name, "")]).map(|_| ()).map_err(|e| e.to_string());
-        if !["mail.to", "api.listen"].contains(key) {
+        if !["mail.to", "mail.urgent", "api.listen"].contains(key) {
             assert!(error.is_err_and(|e| e.starts_with(&format!("{name}: {key}: expected "))), "{key}");
         }
     }
@@ -187,7 +194,8 @@ fn the_environment_overrides_every_kind_of_key() {
     assert_eq!(config.ledger.path, desk.path("books/l.db"));
     assert_eq!(config.reconcile.schedule.as_str(), "0 0 * * * *");
     assert_eq!(config.mail.to, ["a@b", "c@d"]);
-    assert_eq!(config.mail.rules, [MailRule { events: vec![EventName::Digest], to: vec!["x@y".to_owned()] }]);
+    let rule = &config.mail.rules[0];
+    assert_eq!((&rule.events[..], &rule.to[..]), (&[EventName::Digest][..], &["x@y".to_owned()][..]));
     let smtp = config.mail.smtp.unwrap();
     assert_eq!((smtp.host.as_deref(), smtp.port), (Some("mail.example.com"), 1));
     assert_eq!(config.api.listen.len(), 2);
@@ -304,4 +312,42 @@ fn a_reader_without_secrets_loads_it_all() {
     let text = "[upstream]\napi_key_file = \"/nowhere/key\"\n[mail.smtp]\npassword_file = \"/nowhere/pw\"\n[api]\ntoken_file = \"/nowhere/t\"";
     let config = from_text(text).unwrap();
     assert!(config.upstream.api_key.read_with(None).unwrap_err().to_string().contains("/nowhere/key"));
+}
+
+#[test]
+fn letters_have_hours_floods_and_rules_by_what_a_deposit_is() {
+    let text = r#"[mail]
+quiet_hours = "22:00-07:30"
+quiet_utc_offset = "+02:00"
+urgent = ["upstream_*", "held"]
+flood_above = 0
+[[mail.rules]]
+events = ["*"]
+currency = "usd*"
+network = ["TRON", "BSC"]
+reference = "shop-*"
+to = ["a@example.com"]
+"#;
+    let mail = from_text(text).unwrap().mail;
+    let hours = mail.quiet_hours.unwrap();
+    assert_eq!((hours.from, hours.to, mail.quiet_utc_offset_seconds), (1320, 450, 7200));
+    assert_eq!(mail.urgent, [EventName::Held, EventName::UpstreamDown, EventName::UpstreamBack]);
+    assert_eq!(mail.flood_above, 0);
+    let rule = &mail.rules[0];
+    assert_eq!(
+        (&rule.currency[..], rule.network.len(), rule.reference.len()),
+        (&["usd*".to_owned()][..], 2, 1)
+    );
+    for (line, part) in [
+        ("quiet_hours = \"22-7\"", "such as \"22:00-07:00\""),
+        ("quiet_hours = \"24:00-07:00\"", "such as"),
+        ("quiet_hours = \"07:00-07:00\"", "different times"),
+        ("urgent = [\"heldd\"]", "did you mean \"held\""),
+        ("quiet_hours = \"22:00-07:00\"\ngive_up_after = \"5h\"", "at least \"1d\""),
+        ("[[mail.rules]]\nevents = [\"*\"]\nto = []\ncurrency = \"USX\"", "fits none of USDT"),
+        ("[[mail.rules]]\nevents = [\"*\"]\nto = []\ncoin = \"USX\"", "unknown key \"coin\""),
+    ] {
+        let error = from_text(&format!("[mail]\n{line}\n")).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
 }

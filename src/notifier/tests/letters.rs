@@ -7,7 +7,7 @@ use super::super::{Letter, compose, qr};
 use super::*;
 
 fn composed(input: &LetterInput) -> Letter {
-    compose(input, "12345").unwrap()
+    compose(&super::super::Templates::builtin().unwrap(), input, "12345").unwrap()
 }
 
 fn bytes(input: &LetterInput) -> Vec<u8> {

@@ -1,0 +1,91 @@
+//! One letter: what it is made of, what a refusal means for it, and when it is tried again.
+
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+use crate::flow::{Flow, backoff};
+use crate::ledger::{Delivery, Ledger, OwedMail};
+use crate::notifier::{DepositView, LetterInput, SendError};
+
+/// A letter that was tried.
+pub(super) struct Sent {
+    pub(super) id: i64,
+    pub(super) recipient: String,
+    pub(super) delivery: Delivery,
+    /// Why the way out is closed, if that is what was found.
+    pub(super) closed: Option<String>,
+}
+
+pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
+    let input = letter_of(&flow.ledger, &mail);
+    let (delivery, closed) = match flow.mailer.send(&input).await {
+        Ok(_) => {
+            tracing::info!(event = %mail.event, message_id = mail.message_id, "mail sent");
+            (Delivery::Sent(flow.clock.now()), None)
+        }
+        Err(SendError::Permanent { why }) => {
+            tracing::error!(event = %mail.event, message_id = mail.message_id, "mail refused for good: {why}");
+            (Delivery::Dead(why), None)
+        }
+        Err(SendError::Temporary { why }) => {
+            tracing::warn!(event = %mail.event, message_id = mail.message_id, "mail not taken yet: {why}");
+            let tries = u32::try_from(mail.attempts).unwrap_or(u32::MAX);
+            (again(flow, &mail, tries, why, true), None)
+        }
+        Err(SendError::Unreachable { why }) => (again(flow, &mail, failures, why.clone(), false), Some(why)),
+    };
+    Sent { id: mail.id, recipient: mail.recipient, delivery, closed }
+}
+
+fn again(flow: &Flow, mail: &OwedMail, tries: u32, why: String, counted: bool) -> Delivery {
+    let now = flow.clock.now();
+    if now.since(mail.created_at) >= flow.settings.mail_give_up_after {
+        tracing::error!(event = %mail.event, message_id = mail.message_id, "mail given up: {why}");
+        return Delivery::Dead(format!("given up: {why}"));
+    }
+    let wait = backoff(flow.settings.mail_retry_initial, tries, flow.settings.mail_retry_max);
+    Delivery::Again { due: now.plus(with_jitter(wait, mail.id, now)), why, counted }
+}
+
+/// Up to a tenth more, so that many letters do not come back in one moment.
+pub(super) fn with_jitter(wait: Duration, id: i64, now: Timestamp) -> Duration {
+    let tenth = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).checked_div(10).unwrap_or(0);
+    let mixed = (id.unsigned_abs() ^ now.as_millis().unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let share = mixed.rotate_left(29).checked_rem(tenth.saturating_add(1)).unwrap_or(0);
+    wait.saturating_add(Duration::from_millis(share))
+}
+
+/// What the letter about `mail` is made of; `ledger` names the conversation that it belongs to.
+#[must_use]
+pub fn letter_of(ledger: &Ledger, mail: &OwedMail) -> LetterInput {
+    LetterInput {
+        event: mail.event,
+        at: mail.at,
+        reason: mail.reason.clone(),
+        deposit: mail.deposit.clone().map(|deposit| DepositView {
+            id: deposit.id,
+            request: deposit.request,
+            facts: deposit.facts,
+        }),
+        notice: mail.notice.clone(),
+        message_id: mail.message_id.clone(),
+        thread_id: Some(ledger.thread_id(&subject_of(mail))),
+        to: mail.recipient.clone(),
+    }
+}
+
+/// What the conversation is about: a deposit, a case, the upstream, or the event itself.
+fn subject_of(mail: &OwedMail) -> String {
+    if let Some(deposit) = &mail.deposit {
+        return deposit.id.to_string();
+    }
+    let said = |key: &str| mail.notice.as_ref().and_then(|notice| notice.get(key));
+    match mail.event.as_str() {
+        name if name.starts_with("upstream_") => "upstream".to_owned(),
+        name if name.starts_with("discrepancy_") => match said("deposit_id").and_then(|id| id.as_str()) {
+            Some(deposit) => deposit.to_owned(),
+            None => format!("case-{}", said("id").map(ToString::to_string).unwrap_or_default()),
+        },
+        name => name.to_owned(),
+    }
+}

@@ -1,0 +1,19 @@
+//! Mail that is owed, from the event to the mailbox: real letters, real servers, and everything that goes wrong.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "test code: a broken expectation is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod exim;
+mod faults;
+mod floods;
+mod server;
