@@ -142,11 +142,14 @@ CREATE INDEX outbox_due ON outbox (due_ms) WHERE state = 'owed';
 CREATE INDEX outbox_state ON outbox (state, id) WHERE state <> 'sent';
 
 CREATE TABLE invoice (
-    key              TEXT PRIMARY KEY NOT NULL,  -- payId, else sesid, else a digest of the row and its place among equals
+    row_id           INTEGER PRIMARY KEY,     -- the ledger's own short name
+    key              TEXT NOT NULL UNIQUE,    -- payId, else sesid, else what it says; and its place among equals
+    name_print       INTEGER NOT NULL,        -- digest of the key without the place
+    print            INTEGER NOT NULL,        -- digest of what it says: whether it has changed since the last run
     sesid            TEXT,                    -- as the upstream wrote it
     pay_id           TEXT,                    -- as the upstream wrote it
     method           TEXT,                    -- processor
-    amount_cents     INTEGER NOT NULL,        -- whole US cents
+    amount_cents     INTEGER,                 -- whole US cents; NULL: it never could be read
     created          TEXT,                    -- when, in UTC
     status           TEXT,                    -- raw word
     deposit_id       TEXT UNIQUE REFERENCES deposit (id),  -- the deposit it is matched with: one to one
@@ -154,25 +157,32 @@ CREATE TABLE invoice (
     credited         INTEGER NOT NULL CHECK (credited IN (0, 1)),   -- it was called paid once; a refund does not undo that
     abandoned        INTEGER NOT NULL CHECK (abandoned IN (0, 1)),  -- made by an attempt of ours, shown to nobody
     listed           INTEGER NOT NULL CHECK (listed IN (0, 1)),     -- 0: the upstream no longer lists it
-    first_seen       TEXT NOT NULL            -- the run that saw it first
-) STRICT, WITHOUT ROWID;
+    first_seen       TEXT NOT NULL,           -- the run that saw it first
+    changed_ms       INTEGER NOT NULL         -- the run that found it new, changed or gone
+) STRICT;
+CREATE INDEX invoice_changed ON invoice (changed_ms);
+CREATE INDEX invoice_abandoned ON invoice (row_id) WHERE abandoned = 1;
+CREATE INDEX invoice_elsewhere ON invoice (amount_cents) WHERE credited = 1 AND deposit_id IS NULL;
 
 CREATE TABLE discrepancy (
-    id          INTEGER PRIMARY KEY,          -- its number
-    key         TEXT NOT NULL,                -- kind and subject: at most one open case for each
-    kind        TEXT NOT NULL CHECK (kind IN ('amount_mismatch', 'invoice_missing', 'status_mismatch',
-                    'abandoned_wallet', 'total_charges_drift', 'balance_rise')),
-    deposit_id  TEXT REFERENCES deposit (id), -- about which deposit
-    order_id    TEXT,                         -- about which order
-    expected    TEXT NOT NULL,                -- our figure
-    found       TEXT NOT NULL,                -- the upstream's
-    opened_at   TEXT NOT NULL,                -- when it was first seen
-    seen_runs   INTEGER NOT NULL,             -- in how many runs in a row
-    told_at     TEXT,                         -- when it was mailed
-    explained   TEXT,                         -- what a person said of it
-    closed_at   TEXT,                         -- when it ended
-    closed_by   TEXT CHECK (closed_by IN ('run', 'person')),  -- who ended it
-    resolution  TEXT                          -- why it ended
+    id           INTEGER PRIMARY KEY,         -- its number
+    key          TEXT NOT NULL,               -- kind and subject: at most one open case for each
+    kind         TEXT NOT NULL CHECK (kind IN ('amount_mismatch', 'invoice_missing', 'status_mismatch',
+                     'abandoned_wallet', 'total_charges_drift', 'balance_rise')),
+    deposit_id   TEXT REFERENCES deposit (id),  -- about which deposit
+    order_id     TEXT,                        -- about which order
+    expected     TEXT NOT NULL,               -- our figure
+    found        TEXT NOT NULL,               -- the upstream's
+    opened_at    TEXT NOT NULL,               -- when it was first seen
+    seen_runs    INTEGER NOT NULL,            -- in how many runs in a row
+    told_at      TEXT,                        -- when it was mailed
+    explained    TEXT,                        -- what a person said of it
+    explained_at TEXT,                        -- when
+    explained_by TEXT,                        -- who: the way they came in
+    closed_at    TEXT,                        -- when it ended
+    closed_by    TEXT CHECK (closed_by IN ('run', 'person')),  -- what ended it
+    closed_who   TEXT,                        -- the person: the way they came in
+    resolution   TEXT                         -- why it ended
 ) STRICT;
 CREATE UNIQUE INDEX discrepancy_one_open ON discrepancy (key) WHERE closed_at IS NULL;
 CREATE INDEX discrepancy_key ON discrepancy (key, id);
@@ -183,12 +193,15 @@ CREATE TABLE reconciliation (
     at                       TEXT NOT NULL,    -- as of when
     ok                       INTEGER NOT NULL CHECK (ok IN (0, 1)),  -- 0: void, something could not be fetched
     error                    TEXT,             -- why it is void
+    head_seq                 INTEGER NOT NULL, -- the last event that it can have known of
     balance_cents            INTEGER,          -- the upstream's balance
     total_charges_cents      INTEGER,          -- the upstream's total of top-ups
     credited_here_cents      INTEGER,          -- our journal's
     credited_elsewhere_cents INTEGER,          -- top-ups by others, and the baseline
     baseline_cents           INTEGER,          -- what the total held before the first run
     difference_cents         INTEGER,          -- total - here - elsewhere
+    evidence                 TEXT CHECK (json_valid(evidence)),  -- what was fetched: the balance's answer; the list's length,
+                                               -- SHA-256 and head, secrets removed
     report                   TEXT NOT NULL CHECK (json_valid(report))  -- the whole report
 ) STRICT;
 CREATE INDEX reconciliation_good ON reconciliation (id) WHERE ok = 1;
@@ -230,7 +243,7 @@ SELECT d.id, d.order_id, d.reference, d.currency, d.network, d.address, d.amount
        CASE
            WHEN d.order_id IS NULL OR NOT EXISTS (SELECT 1 FROM reconciliation r WHERE r.ok = 1 AND r.at >= d.wallet_created_at)
                THEN NULL
-           WHEN i.key IS NULL THEN 'unmatched'
+           WHEN i.row_id IS NULL THEN 'unmatched'
            WHEN i.rule = 'amount_and_time' THEN 'probable'
            ELSE 'matched'
        END AS reconciled,
@@ -275,7 +288,9 @@ CREATE VIEW accounting_history AS
 SELECT seq, deposit_id, at, name, from_state, to_state, upstream_status, reason, hash FROM event;
 
 CREATE VIEW accounting_discrepancies AS
-SELECT id, kind, deposit_id, order_id, expected, found, opened_at, closed_at, resolution, explained FROM discrepancy;
+SELECT id, kind, deposit_id, order_id, expected, found, opened_at, closed_at, resolution, explained, explained_at,
+       explained_by, closed_by, closed_who
+FROM discrepancy;
 
 CREATE VIEW accounting_balance_history AS
 SELECT at, balance_cents, total_charges_cents, credited_here_cents, credited_elsewhere_cents, difference_cents,

@@ -353,11 +353,15 @@ async fn a_person_may_say_that_the_invoice_is_right() {
     let report = house.reconcile().await;
     assert_eq!(report.cases.len(), 1, "the total bears out the books, not the invoice: {report:?}");
     let case = report.cases[0].id;
-    assert!(flow::correct_case(&house.flow, case, " ").await.is_err(), "an empty note says nothing");
-    let closed = flow::correct_case(&house.flow, case, "support confirms 49.00").await.unwrap();
+    assert!(
+        flow::correct_case(&house.flow, case, "unix user root", " ").await.is_err(),
+        "an empty note says nothing"
+    );
+    let closed =
+        flow::correct_case(&house.flow, case, "unix user root", "support confirms 49.00").await.unwrap();
     assert_eq!(closed.closed_by.as_deref(), Some("person"));
     assert_eq!(house.sql("SELECT amount_booked FROM accounting_deposits"), "49.00");
-    assert!(flow::correct_case(&house.flow, case, "again").await.is_err(), "it is closed");
+    assert!(flow::correct_case(&house.flow, case, "unix user root", "again").await.is_err(), "it is closed");
     assert_eq!(house.prove().await.transactions, 2);
 }
 
@@ -415,7 +419,7 @@ async fn a_void_run_changes_nothing_and_a_drift_stands_until_it_is_gone() {
     assert_eq!((report.cases[0].expected.as_str(), report.cases[0].found.as_str()), ("0.00", "2.50"));
     let drift = report.cases[0].id;
     house.reconcile().await;
-    flow::close_case(&house.flow, drift, "a goodwill credit, by phone").await.unwrap();
+    flow::close_case(&house.flow, drift, "unix user root", "a goodwill credit, by phone").await.unwrap();
     assert!(house.reconcile().await.cases.is_empty(), "closed by a person, and the figures are the same");
     house.simulator.adjust(0, 100).unwrap();
     assert_eq!(house.reconcile().await.cases.len(), 1, "other figures: another case");

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::door::Caller;
 use super::input::{Name, Params, Raw, clip};
 use super::problem::{Kind, Problem};
 use super::{Desk, SharedDesk, whole};
@@ -55,40 +56,33 @@ fn number(name: &str) -> Result<i64, Problem> {
     name.parse().map_err(|_| Problem::not_found(format!("there is no case {:?}", clip(name))))
 }
 
-/// `POST /v1/cases/{id}/explain`
-pub(super) async fn explain(
-    State(desk): State<SharedDesk>,
-    Name(name): Name,
-    body: Raw,
-) -> Result<Json<Case>, Problem> {
-    let (id, note) = (number(&name)?, note(&body)?);
-    let own = Arc::clone(&desk);
-    let said = whole(async move { flow::explain_case(&own.flow, id, &note).await }).await?;
-    answer(&desk, id, said).await
+/// What a person does to a case.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Explain,
+    Close,
+    Correct,
 }
 
-/// `POST /v1/cases/{id}/close`
-pub(super) async fn close(
+/// `POST /v1/cases/{id}/explain`, `../close` and `../correct`
+pub(super) async fn act(
+    act: Act,
     State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
     Name(name): Name,
     body: Raw,
 ) -> Result<Json<Case>, Problem> {
     let (id, note) = (number(&name)?, note(&body)?);
     let own = Arc::clone(&desk);
-    let said = whole(async move { flow::close_case(&own.flow, id, &note).await }).await?;
-    answer(&desk, id, said).await
-}
-
-/// `POST /v1/cases/{id}/correct`
-pub(super) async fn correct(
-    State(desk): State<SharedDesk>,
-    Name(name): Name,
-    body: Raw,
-) -> Result<Json<Case>, Problem> {
-    let (id, note) = (number(&name)?, note(&body)?);
-    let own = Arc::clone(&desk);
-    let said = whole(async move { flow::correct_case(&own.flow, id, &note).await }).await?;
-    answer(&desk, id, said).await
+    let said = whole(async move {
+        let (flow, who) = (&own.flow, caller.words());
+        match act {
+            Act::Explain => flow::explain_case(flow, id, who, &note).await,
+            Act::Close => flow::close_case(flow, id, who, &note).await,
+            Act::Correct => flow::correct_case(flow, id, who, &note).await,
+        }
+    });
+    answer(&desk, id, said.await?).await
 }
 
 fn note(body: &Raw) -> Result<String, Problem> {

@@ -1,4 +1,7 @@
-//! Who may come in: the token of TCP callers, and what gives a web page away.
+//! Who may come in, and by what they are known: the token of TCP callers, the user of a unix socket; and what gives a
+//! web page away.
+
+use std::sync::Arc;
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Uri};
@@ -10,6 +13,39 @@ use super::problem::{Kind, Problem};
 
 /// Said by browsers of every request that a page makes.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// By what the one who asks is known, for what a person does.
+#[derive(Debug, Clone)]
+pub(super) struct Caller(Arc<str>);
+
+impl Caller {
+    /// Somebody who knows the token.
+    pub(super) fn with_token() -> Self {
+        Self(Arc::from("API token"))
+    }
+
+    /// A user of this machine, by the name that it has for the number.
+    pub(super) fn at_socket(uid: Option<u32>) -> Self {
+        let Some(uid) = uid else { return Self(Arc::from("unix socket")) };
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let name = users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+        });
+        Self(
+            name.map_or_else(
+                || Arc::from(format!("unix user {uid}")),
+                |name| format!("unix user {name}").into(),
+            ),
+        )
+    }
+
+    /// In words.
+    pub(super) fn words(&self) -> &str {
+        &self.0
+    }
+}
 
 /// The check at one listener.
 #[derive(Debug)]
@@ -111,6 +147,14 @@ mod tests {
                 assert_eq!(verdict(path, headers), Some(Kind::Unauthorized), "{path} {headers:?}");
             }
         }
+    }
+
+    #[test]
+    fn callers_are_known_by_the_way_they_came_in() {
+        assert_eq!(Caller::with_token().words(), "API token");
+        assert_eq!(Caller::at_socket(None).words(), "unix socket");
+        assert_eq!(Caller::at_socket(Some(0)).words(), "unix user root");
+        assert_eq!(Caller::at_socket(Some(4_000_000_000)).words(), "unix user 4000000000");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(super) async fn ready(State(desk): State<SharedDesk>) -> (StatusCode, Json<V
         "reasons": readiness.reasons,
         "warnings": readiness.warnings,
         "last_reconciliation_age_seconds": readiness.last_reconciliation_age_seconds,
+        "void_reconciliations": readiness.void_reconciliations,
         "upstream": {
             "failing_since": health.failing_since,
             "failures": health.failures,
@@ -39,7 +40,7 @@ pub(super) async fn ready(State(desk): State<SharedDesk>) -> (StatusCode, Json<V
 pub(super) async fn readiness(desk: &Desk) -> Readiness {
     let flow = &desk.flow;
     let run = flow.ledger.last_good_run().await;
-    let last_good = run.as_ref().ok().and_then(|run| run.as_ref()).map(|(at, _)| *at);
+    let last_good = run.as_ref().ok().and_then(|run| run.as_ref()).map(|run| run.at);
     let mut readiness = desk.status.readiness(&flow.upstream.health(), last_good, flow.clock.now());
     let trouble = match run {
         Err(error) => Some(error),
@@ -48,6 +49,11 @@ pub(super) async fn readiness(desk: &Desk) -> Readiness {
     if let Some(error) = trouble {
         readiness.ready = false;
         readiness.reasons.push(format!("ledger: {}", error.chain()));
+    }
+    if let Ok(Some((why, runs))) = flow.ledger.void_runs().await {
+        readiness.warnings.retain(|warning| !warning.starts_with("reconcile: "));
+        readiness.warnings.push(format!("reconcile: the last {runs} run(s) were void: {why}"));
+        readiness.void_reconciliations = runs;
     }
     if desk.stop.is_cancelled() {
         readiness.ready = false;

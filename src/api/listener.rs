@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Error;
-use super::door::Door;
+use super::door::{Caller, Door};
 use crate::clock::{Clock as _, SystemClock};
 
 /// How long a request's head may take, and how long a connection may say nothing.
@@ -195,8 +195,11 @@ pub(super) async fn open(listener: Listener, house: House) {
         house.tasks.spawn(async move {
             let _held = (&place, &turn);
             match (stream, place.is_some()) {
-                (Stream::Unix(stream), true) => converse(stream, own).await,
-                (Stream::Tcp(stream), true) => converse(stream, own).await,
+                (Stream::Unix(stream), true) => {
+                    let caller = Caller::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
+                    converse(stream, caller, own).await;
+                }
+                (Stream::Tcp(stream), true) => converse(stream, Caller::with_token(), own).await,
                 (Stream::Unix(stream), false) => turn_away(stream, own).await,
                 (Stream::Tcp(stream), false) => turn_away(stream, own).await,
             }
@@ -213,10 +216,11 @@ fn places() -> usize {
 }
 
 /// One connection, request after request.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, house: House) {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, caller: Caller, house: House) {
     let House { door, router, stop, kill, tasks: _ } = house;
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(caller.clone());
         let (door, router) = (Arc::clone(&door), router.clone());
         async move { Ok::<_, Infallible>(answer(&door, &router, request).await) }
     });

@@ -56,6 +56,9 @@ impl Page {
             let name = "depositd_reconciliation_age_seconds";
             self.gauge(name, "The age of the last good reconciliation.", seconds);
         }
+        let name = "depositd_reconciliation_void_runs";
+        let void = readiness.void_reconciliations;
+        self.gauge(name, "Reconciliations in a row that were void, up to now.", void);
         let upstream = desk.flow.upstream.health();
         let failing = u8::from(upstream.failing_since.is_some());
         self.gauge("depositd_upstream_failing", "1 while the upstream does not answer sensibly.", failing);

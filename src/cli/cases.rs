@@ -1,5 +1,7 @@
 //! `cases`: the differences with the upstream, and what a person says of them.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::args::{CasesCommand, NoteArgs};
@@ -10,6 +12,7 @@ use super::objects::CaseObject;
 use super::out::{Out, Paint, say};
 use super::review::said;
 use super::table::{Cell, Table, cut, facts, short_time};
+use crate::domain::time::Timestamp;
 
 /// Lists, shows, explains, closes or corrects.
 pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> Outcome {
@@ -44,7 +47,8 @@ async fn show(context: &mut Context, id: i64) -> Outcome {
     if context.out.json {
         context.out.document(&case)?;
     } else {
-        page(&mut context.out, &case);
+        let now = context.clock.now();
+        page(&mut context.out, &case, now);
     }
     Ok(Exit::Done)
 }
@@ -87,12 +91,23 @@ pub(super) fn table(out: &mut Out, cases: &[CaseObject], indent: &str) {
     table.print(out, indent);
 }
 
-fn page(out: &mut Out, case: &CaseObject) {
+fn page(out: &mut Out, case: &CaseObject, now: Timestamp) {
     let head = out.paint(Paint::Head, &format!("Case {}: {}", case.id, super::table::plain(&case.kind)));
     out.line(head);
     let time = |at: &Option<String>| at.as_deref().map(|at| format!("{} UTC", short_time(at)));
-    let by =
-        case.closed_by.as_deref().map_or("", |by| if by == "person" { " by a person" } else { " by a run" });
+    let by = match (case.closed_by.as_deref(), case.closed_who.as_deref()) {
+        (Some("person"), Some(who)) => format!(" by a person ({})", super::table::plain(who)),
+        (Some("person"), None) => " by a person".to_owned(),
+        (Some(_), _) => " by a run".to_owned(),
+        (None, _) => String::new(),
+    };
+    let explained = case.explained.as_ref().map(|note| {
+        let at = time(&case.explained_at).unwrap_or_default();
+        format!("{note} ({at}, {})", case.explained_by.as_deref().unwrap_or("a person"))
+    });
+    // Until it closed, or until now.
+    let until = case.closed_at.as_deref().and_then(|at| Timestamp::parse(at).ok()).unwrap_or(now);
+    let age = Timestamp::parse(&case.opened_at).ok().map(|opened| age(until.since(opened)));
     facts(
         out,
         [
@@ -101,11 +116,23 @@ fn page(out: &mut Out, case: &CaseObject) {
             ("expected (ours)", Some(case.expected.clone())),
             ("found (upstream)", Some(case.found.clone())),
             ("opened", time(&Some(case.opened_at.clone()))),
+            ("age", age),
             ("seen in", Some(format!("{} runs in a row", case.seen_runs))),
             ("mailed", time(&case.told_at)),
-            ("explained", case.explained.clone()),
+            ("explained", explained),
             ("closed", time(&case.closed_at).map(|at| format!("{at}{by}"))),
             ("resolution", case.resolution.clone()),
         ],
     );
+}
+
+/// How long a case stood, in its largest whole units.
+fn age(span: Duration) -> String {
+    let minutes = span.as_secs().div_euclid(60);
+    let (hours, days) = (minutes.div_euclid(60), minutes.div_euclid(24 * 60));
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, _) => format!("{hours} h {} min", minutes.rem_euclid(60)),
+        _ => format!("{days} d {} h", hours.rem_euclid(24)),
+    }
 }

@@ -31,10 +31,16 @@ pub(super) struct CaseObject {
     pub(super) told_at: Option<String>,
     /// What a person said of it.
     pub(super) explained: Option<String>,
+    /// When.
+    pub(super) explained_at: Option<String>,
+    /// Who: the way they came in.
+    pub(super) explained_by: Option<String>,
     /// When it ended.
     pub(super) closed_at: Option<String>,
-    /// Who ended it: `run` or `person`.
+    /// What ended it: `run` or `person`.
     pub(super) closed_by: Option<String>,
+    /// The person: the way they came in.
+    pub(super) closed_who: Option<String>,
     /// Why it ended.
     pub(super) resolution: Option<String>,
 }
@@ -52,8 +58,11 @@ impl From<Case> for CaseObject {
             seen_runs: case.seen_runs,
             told_at: case.told_at,
             explained: case.explained,
+            explained_at: case.explained_at,
+            explained_by: case.explained_by,
             closed_at: case.closed_at,
             closed_by: case.closed_by,
+            closed_who: case.closed_who,
             resolution: case.resolution,
         }
     }

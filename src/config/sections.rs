@@ -105,7 +105,7 @@ fn reconcile(layers: &Layers) -> Result<ReconcileConfig, Error> {
         schedule,
         upstream_utc_offset_seconds: offset.unwrap_or(0),
         tolerance_cents: layers.number("reconcile.tolerance_cents", 0..=1_000_000_000)?.unwrap_or(0),
-        tell_after_runs: layers.number("reconcile.tell_after_runs", 1..=1000)?.unwrap_or(1),
+        tell_after_runs: layers.number("reconcile.tell_after_runs", 1..=1000)?.unwrap_or(2),
     })
 }
 

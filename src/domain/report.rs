@@ -55,12 +55,14 @@ pub struct Invoice {
     pub pay_id: Option<String>,
     /// `method`, in whatever case.
     pub method: Option<String>,
-    /// `amount`, whole US cents.
-    pub amount_cents: i64,
+    /// `amount`, whole US cents; `None` where it cannot be read, which [`Invoice::flaw`] then says.
+    pub amount_cents: Option<i64>,
     /// `created`, read with the configured zone; `None` where it is unreadable.
     pub created: Option<Timestamp>,
     /// `status` as it was written.
     pub status: Option<String>,
+    /// What of it money or identity hangs on and cannot be read.
+    pub flaw: Option<String>,
 }
 
 /// The account's figures (CONTRACT.md, section 4).

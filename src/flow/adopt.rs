@@ -3,17 +3,19 @@
 use std::collections::HashSet;
 
 use super::Flow;
-use crate::domain::deposit::Deposit;
+use crate::domain::deposit::{Deposit, State};
 use crate::domain::event::Step;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
-use crate::domain::reconcile::{self, Lost, Stray};
+use crate::domain::reconcile::{self, Lost, Stray, Unnamed};
 use crate::domain::report::Invoice;
-use crate::ledger::{self, AttemptEnd, AttemptOutcome, InvoiceRow, LostAttempt, Recorded, Write};
-use crate::upstream::{self, Priority};
+use crate::ledger::{self, AttemptEnd, AttemptOutcome, LostAttempt, Recorded, Write};
+use crate::upstream::{self, InvoiceSink, Priority};
 
 /// The most strange orders that one search asks about.
 const MOST_STRAYS: usize = 64;
+/// The most invoices of a list that are kept for a search.
+const MOST_KEPT: usize = 4096;
 
 /// What a search for one deposit's wallet found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +34,64 @@ pub(super) enum Search {
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
     pub(super) adopted: Vec<DepositId>,
+    /// The orders that were adopted.
+    pub(super) orders: Vec<String>,
+    /// The orders that were named abandoned.
+    abandoned: Vec<String>,
+    /// Invoices whose ids name no order at all, or that have none.
+    unnamed: Vec<Invoice>,
     /// An order that may belong to an attempt that is under way right now was left alone.
     pub(super) unsure: bool,
 }
 
+/// Keeps, of the list that passes by, what may be the work of lost attempts.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    claims: Vec<Lost>,
+    kept: Vec<Invoice>,
+}
+
+impl Window {
+    /// Hears one invoice.
+    pub(super) fn hear(&mut self, invoice: &Invoice) {
+        if self.kept.len() < MOST_KEPT && self.claims.iter().any(|claim| claim.may_be(invoice)) {
+            self.kept.push(invoice.clone());
+        }
+    }
+
+    /// Forgets what it has heard, to hear it again.
+    pub(super) fn again(self) -> Self {
+        Self { claims: self.claims, kept: Vec::new() }
+    }
+
+    /// What was kept, in an order that is not the list's.
+    pub(super) fn into_invoices(self) -> Vec<Invoice> {
+        let mut kept = self.kept;
+        kept.sort_by_cached_key(|invoice| {
+            (invoice.created, reconcile::name_of(invoice), invoice.status.clone())
+        });
+        kept
+    }
+}
+
+impl InvoiceSink for Window {
+    fn take(&mut self, invoice: Invoice) {
+        self.hear(&invoice);
+    }
+}
+
+/// What to listen for in the list: the attempts that are lost now.
+pub(super) async fn window(flow: &Flow) -> ledger::Result<Window> {
+    let lost = flow.ledger.lost_attempts().await?;
+    Ok(Window { claims: lost.iter().map(|one| claim_of(flow, one)).collect(), kept: Vec::new() })
+}
+
 /// Looks for one deposit's wallet before another attempt is made.
 pub(super) async fn search(flow: &Flow, deposit: Option<DepositId>) -> ledger::Result<Search> {
+    let window = window(flow).await?;
     let permit = flow.upstream.admit(Priority::Create).await;
-    let invoices = match flow.upstream.invoices(permit).await {
-        Ok(answer) => reconcile::keyed(answer.value),
+    let invoices = match flow.upstream.invoices(permit, window).await {
+        Ok(answer) => answer.value.sink.into_invoices(),
         Err(error) => {
             tracing::warn!("the invoices cannot be searched for a lost attempt's wallet: {error}");
             return Ok(Search::Inconclusive);
@@ -56,7 +107,7 @@ pub(super) async fn search(flow: &Flow, deposit: Option<DepositId>) -> ledger::R
 /// Claims strange orders for lost attempts. `current` is the deposit whose own round this is.
 pub(super) async fn sweep(
     flow: &Flow,
-    invoices: &[(String, Invoice)],
+    invoices: &[Invoice],
     current: Option<DepositId>,
 ) -> ledger::Result<Sweep> {
     let lost = flow.ledger.lost_attempts().await?;
@@ -69,12 +120,13 @@ pub(super) async fn sweep(
         lost.into_iter().partition(|one| one.attempt.outcome.is_none() && busy.contains(&one.deposit.id));
     let claims: Vec<Lost> = lost.iter().map(|one| claim_of(flow, one)).collect();
     let rivals: Vec<Lost> = under_way.iter().map(|one| claim_of(flow, one)).collect();
-    let suspects = strange(flow, invoices, &claims).await?;
+    let suspects = strange(flow, invoices).await?;
     let mut strays = Vec::new();
     let mut sweep = Sweep::default();
-    for (key, invoice) in suspects {
-        match report_of(flow, key, invoice).await {
-            Ok(stray) => strays.extend(stray),
+    for (number, invoice) in suspects.into_iter().enumerate() {
+        match report_of(flow, &number.to_string(), invoice).await {
+            Ok(Some(stray)) => strays.push(stray),
+            Ok(None) => sweep.unnamed.push(invoice.clone()),
             Err(error) => {
                 // Somebody else's order that cannot be read must not hold up ours.
                 tracing::warn!("a strange order cannot be looked at: {error}");
@@ -111,35 +163,18 @@ fn claim_of(flow: &Flow, one: &LostAttempt) -> Lost {
     }
 }
 
-/// The invoices that may be the work of a lost attempt and belong to nobody yet.
-async fn strange<'a>(
-    flow: &Flow,
-    invoices: &'a [(String, Invoice)],
-    claims: &[Lost],
-) -> ledger::Result<Vec<(&'a String, &'a Invoice)>> {
-    let suspects: Vec<(&String, &Invoice)> = invoices
-        .iter()
-        .filter(|(_, invoice)| reconcile::is_processor(invoice))
-        .filter(|(_, invoice)| invoice.pay_id.is_some() || invoice.sesid.is_some())
-        .filter(|(_, invoice)| {
-            claims.iter().any(|claim| {
-                invoice.created.is_some_and(|created| claim.covers(created))
-                    || claim.order_id.is_some()
-                        && (claim.order_id == invoice.pay_id || claim.order_id == invoice.sesid)
-            })
-        })
-        .map(|(key, invoice)| (key, invoice))
-        .collect();
+/// Of the invoices that may be the work of a lost attempt, those that belong to nobody yet.
+async fn strange<'a>(flow: &Flow, suspects: &'a [Invoice]) -> ledger::Result<Vec<&'a Invoice>> {
     let ids: Vec<&str> = suspects
         .iter()
-        .flat_map(|(_, invoice)| [invoice.pay_id.as_deref(), invoice.sesid.as_deref()])
+        .flat_map(|invoice| [invoice.pay_id.as_deref(), invoice.sesid.as_deref()])
         .flatten()
         .collect();
     let owned = flow.ledger.known_orders(&ids).await?;
     let is_owned = |id: &Option<String>| id.as_ref().is_some_and(|id| owned.contains(id));
     Ok(suspects
-        .into_iter()
-        .filter(|(_, invoice)| !is_owned(&invoice.pay_id) && !is_owned(&invoice.sesid))
+        .iter()
+        .filter(|invoice| !is_owned(&invoice.pay_id) && !is_owned(&invoice.sesid))
         .take(MOST_STRAYS)
         .collect())
 }
@@ -174,13 +209,14 @@ async fn settle(flow: &Flow, one: &LostAttempt, stray: &Stray, sweep: &mut Sweep
     };
     let adopting = adoption(flow, deposit.clone(), stray);
     let (step, outcome) = match adopting {
-        Some(step) => (step, AttemptOutcome::Adopted),
-        None => (
-            Step { expected_version: deposit.version, deposit, events: Vec::new(), due: None },
-            AttemptOutcome::Abandoned,
-        ),
+        Some(step) => (Some(step), AttemptOutcome::Adopted),
+        None => (None, AttemptOutcome::Abandoned),
     };
-    let recorded = flow.record(vec![Write { attempt: end(outcome), ..Write::from(step) }]).await?;
+    let write = match step {
+        Some(step) => Write { attempt: end(outcome), ..Write::from(step) },
+        None => abandon(flow, one.attempt.id, deposit, order_id.clone()),
+    };
+    let recorded = flow.record(vec![write]).await?;
     if recorded.first() != Some(&Recorded::Written) {
         sweep.unsure = true;
         return Ok(());
@@ -188,11 +224,21 @@ async fn settle(flow: &Flow, one: &LostAttempt, stray: &Stray, sweep: &mut Sweep
     if outcome == AttemptOutcome::Adopted {
         tracing::info!(deposit.id = %id, "a lost attempt's wallet was found and adopted");
         sweep.adopted.push(id);
+        sweep.orders.push(order_id);
         flow.wakers.advance.notify_one();
     } else {
+        sweep.abandoned.push(order_id);
         tracing::warn!(deposit.id = %id, "a wallet that nobody was shown was found");
     }
     Ok(())
+}
+
+/// What writes that an attempt's wallet is not the deposit's, which stays as it is.
+fn abandon(flow: &Flow, attempt: i64, deposit: Deposit, order: String) -> Write {
+    let (at, order_id) = (flow.clock.now(), Some(order));
+    let end = AttemptEnd { id: attempt, at, outcome: AttemptOutcome::Abandoned, order_id, detail: None };
+    let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due: None };
+    Write { attempt: Some(end), ..Write::from(step) }
 }
 
 fn adoption(flow: &Flow, deposit: Deposit, stray: &Stray) -> Option<Step> {
@@ -204,10 +250,54 @@ fn adoption(flow: &Flow, deposit: Deposit, stray: &Stray) -> Option<Step> {
     step.deposit.facts.wallet.is_some().then_some(step)
 }
 
-/// An invoice row of an order that was found abandoned.
-pub(super) fn mark_abandoned(rows: &mut [InvoiceRow], orders: &HashSet<String>) {
-    for row in rows {
-        let named = |id: &Option<String>| id.as_ref().is_some_and(|id| orders.contains(id));
-        row.abandoned |= named(&row.pay_id) || named(&row.sesid);
+/// After a reconciliation's sweep: marks the invoices of abandoned wallets, and names those that no look can name. An
+/// unpaid invoice at the time and of the amount of an attempt whose deposit was decided otherwise is that attempt's.
+pub(super) async fn name_unnamed(flow: &Flow, sweep: &Sweep) -> ledger::Result<()> {
+    let mut rows = Vec::new();
+    let unnamed = unnamed(flow, &sweep.unnamed).await?;
+    if !unnamed.is_empty() {
+        let mut lost = flow.ledger.lost_attempts().await?;
+        lost.retain(|one| one.deposit.facts.state != State::Requested && one.attempt.order_id.is_none());
+        let claims: Vec<Lost> = lost.iter().map(|one| claim_of(flow, one)).collect();
+        for (attempt, row) in reconcile::claim_unnamed(&claims, &unnamed) {
+            let found = lost.iter().find(|one| one.attempt.id == attempt);
+            let invoice = unnamed.iter().find(|invoice| invoice.row == row);
+            if let (Some(one), Some(invoice)) = (found, invoice) {
+                let write = abandon(flow, one.attempt.id, one.deposit.clone(), invoice.name.clone());
+                if flow.record(vec![write]).await?.first() == Some(&Recorded::Written) {
+                    rows.push(row);
+                    tracing::warn!(
+                        deposit.id = %one.deposit.id,
+                        "an invoice that no order can be found for is probably a wallet that nobody was shown"
+                    );
+                }
+            }
+        }
     }
+    if rows.is_empty() && sweep.abandoned.is_empty() {
+        return Ok(());
+    }
+    flow.ledger.mark_abandoned(&rows, &sweep.abandoned).await
+}
+
+/// Those of the invoices that belong to nobody by now either, with the ledger's numbers for them.
+async fn unnamed(flow: &Flow, invoices: &[Invoice]) -> ledger::Result<Vec<Unnamed>> {
+    let named: Vec<(i64, String, &Invoice)> = invoices
+        .iter()
+        .map(|invoice| {
+            let name = reconcile::name_of(invoice);
+            (reconcile::print_of([Some(name.as_str())]), name, invoice)
+        })
+        .collect();
+    let names: Vec<i64> = named.iter().map(|(print, ..)| *print).collect();
+    let free = flow.ledger.free_invoices(&names).await?;
+    let row_of = |name: i64| free.iter().find(|(print, _)| *print == name).map(|(_, row)| *row);
+    Ok(named
+        .into_iter()
+        .filter_map(|(print, name, invoice)| {
+            let name = invoice.pay_id.clone().or_else(|| invoice.sesid.clone()).unwrap_or(name);
+            let (created, amount_cents) = (invoice.created, invoice.amount_cents);
+            Some(Unnamed { row: row_of(print)?, created, amount_cents, name })
+        })
+        .collect())
 }

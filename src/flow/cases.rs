@@ -22,27 +22,28 @@ pub enum CaseError {
     Ledger(#[from] ledger::Error),
 }
 
-/// Keeps a person's explanation; the case stays open and is no longer mailed about.
+/// Keeps a person's explanation; the case stays open and is no longer mailed about. `who` names the person by the way
+/// they came in.
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
-pub async fn explain_case(flow: &Flow, id: i64, note: &str) -> Result<Case, CaseError> {
-    act(flow, id, note, |note| CaseAct::Explain(id, note)).await
+pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
+    act(flow, id, note, |note| CaseAct::Explain { id, who: who.to_owned(), note }).await
 }
 
 /// Closes a case; it is opened again only when its figures change.
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
-pub async fn close_case(flow: &Flow, id: i64, note: &str) -> Result<Case, CaseError> {
-    act(flow, id, note, |resolution| CaseAct::Close { id, by_person: true, resolution }).await
+pub async fn close_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
+    act(flow, id, note, |resolution| CaseAct::Close { id, who: Some(who.to_owned()), resolution }).await
 }
 
 /// Books what the invoice of an `amount_mismatch` says, by a new entry, because a person says so; closes the case.
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
-pub async fn correct_case(flow: &Flow, id: i64, note: &str) -> Result<Case, CaseError> {
+pub async fn correct_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
     let note = checked(note).map_err(CaseError::Refused)?;
     let case = flow.ledger.case(id).await?.ok_or(CaseError::Unknown(id))?;
     let refused = |why: &str| CaseError::Refused(format!("case {id} {why}"));
@@ -59,7 +60,8 @@ pub async fn correct_case(flow: &Flow, id: i64, note: &str) -> Result<Case, Case
         None => None,
     };
     let deposit = deposit.ok_or_else(|| refused("names no deposit"))?;
-    let observation = Observation::Corrected { credited, reason: format!("a person says so: {note}") };
+    let observation =
+        Observation::Corrected { credited, reason: format!("a person ({who}) says so: {note}") };
     let step = deposit
         .observe(observation, flow.clock.now(), &flow.settings.policy)
         .map_err(|error| refused(&error.to_string()))?;
@@ -68,7 +70,7 @@ pub async fn correct_case(flow: &Flow, id: i64, note: &str) -> Result<Case, Case
         return Err(refused("could not be booked: the deposit has just changed; try again"));
     }
     let resolution = format!("booked as invoiced: {note}");
-    keep(flow, vec![CaseAct::Close { id, by_person: true, resolution }]).await?;
+    keep(flow, vec![CaseAct::Close { id, who: Some(who.to_owned()), resolution }]).await?;
     flow.ledger.case(id).await?.ok_or(CaseError::Unknown(id))
 }
 
@@ -101,9 +103,9 @@ pub(super) async fn keep(flow: &Flow, acts: Vec<CaseAct>) -> ledger::Result<Vec<
                 CaseAct::Open(case) if case.told => mailed(EventName::DiscrepancyOpened),
                 CaseAct::Told(_) => mailed(EventName::DiscrepancyOpened),
                 CaseAct::Open(_) | CaseAct::Seen { .. } => None,
-                CaseAct::Explain(..) => Some((EventName::DiscrepancyExplained, Vec::new())),
+                CaseAct::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
                 // Who never heard of it need not hear that it is gone.
-                CaseAct::Close { by_person: false, .. } if case.told_at.is_none() => None,
+                CaseAct::Close { who: None, .. } if case.told_at.is_none() => None,
                 CaseAct::Close { .. } if case.told_at.is_none() => {
                     Some((EventName::DiscrepancyClosed, Vec::new()))
                 }

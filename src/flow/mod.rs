@@ -22,7 +22,7 @@ pub use deliver::{Delivered, deliver, letter_of};
 pub use digest::digest;
 pub use open::{NewDeposit, OpenError, Opened, open};
 pub use outage::watch_upstream;
-pub use reconcile::{Failed as ReconcileFailed, Report, reconcile};
+pub use reconcile::{Failed as ReconcileFailed, Flaw, Report, reconcile};
 pub use review::{ReviewError, review};
 use tokio::sync::Notify;
 

@@ -1,25 +1,30 @@
 //! Three sides at one instant: our journal, the upstream's invoices, its balance; and what does not agree.
 
+mod acts;
 mod differences;
-mod merge;
+mod fetch;
+mod intake;
+mod matching;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use differences::{correct, differences, dollars};
-use merge::{keep_changed, merge};
+use acts::{acts, keep_acts};
+use differences::{correct, differences};
+use fetch::{Fetched, fetch};
+pub use intake::Flaw;
+use matching::{Since, learnt, match_invoices};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Flow, adopt, advance, cases};
-use crate::domain::reconcile::{self as rules, Difference, Kind};
-use crate::domain::report::{Balance, Invoice};
+use crate::domain::ids::DepositId;
+use crate::domain::reconcile::{self as rules, Kind};
+use crate::domain::report::Balance;
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, Case, CaseAct, NewCase, RunFigures};
-use crate::upstream::{self, Priority};
+use crate::ledger::{self, Case, CaseAct, GoodRun, Run, RunFigures, Scope, Tally};
 
 /// The most deposits that one run looks at again.
 const MOST_LOOKS: usize = 256;
-/// How often the figures are fetched again when money arrived in between.
-const FETCHES: usize = 3;
 
 /// What a run found; for a finance person to sign.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +43,14 @@ pub struct Report {
     pub invoices: usize,
     /// How many invoices each rule has matched so far.
     pub matches: BTreeMap<String, i64>,
+    /// The same with what of them was credited.
+    pub matched: Vec<Tally>,
+    /// The rule that the upstream's lists have borne out most often, and that is heard first.
+    pub identifier: Option<&'static str>,
+    /// How many invoices have something that cannot be read.
+    pub unreadable: usize,
+    /// The first of those.
+    pub flaws: Vec<Flaw>,
     /// Deposits that lost attempts were found to have made.
     pub adopted: Vec<String>,
     /// Cases that this run opened.
@@ -46,6 +59,8 @@ pub struct Report {
     pub closed: Vec<i64>,
     /// All open cases.
     pub cases: Vec<Case>,
+    /// What was fetched: the list's length and SHA-256 and head, the balance's answer.
+    pub evidence: Option<Value>,
 }
 
 /// Why a run did not come about.
@@ -59,12 +74,6 @@ pub enum Failed {
     Ledger(#[from] ledger::Error),
 }
 
-/// What one run fetched.
-struct Fetched {
-    balance: Balance,
-    invoices: Vec<(String, Invoice)>,
-}
-
 /// Compares, heals what can be healed, and keeps what is left as cases. Waits for a run that is under way.
 ///
 /// # Errors
@@ -72,63 +81,70 @@ struct Fetched {
 pub async fn reconcile(flow: &Flow) -> Result<Report, Failed> {
     let _alone = flow.reconciling.lock().await;
     let at = flow.clock.now();
-    match run(flow, at).await {
+    let mut evidence = None;
+    match run(flow, at, &mut evidence).await {
         Ok(report) => Ok(report),
         Err(Failed::Void(why)) => {
             tracing::error!("reconciliation is void: {why}");
-            let report = serde_json::json!({ "at": at, "ok": false, "error": why });
-            flow.ledger.keep_run(at, None, Some(why.clone()), &report).await?;
+            let report = serde_json::json!({ "at": at, "ok": false, "error": why, "evidence": evidence });
+            let head_seq = *flow.ledger.head().borrow();
+            flow.ledger.keep_run(Run { at, head_seq, outcome: Err(why.clone()), evidence, report }).await?;
             Err(Failed::Void(why))
         }
         Err(error) => Err(error),
     }
 }
 
-async fn run(flow: &Flow, at: Timestamp) -> Result<Report, Failed> {
-    let fetched = fetch(flow).await.map_err(|error| Failed::Void(error.to_string()))?;
-    let mut rows = merge(flow, &fetched.invoices, at).await?;
-    let swept = adopt::sweep(flow, &fetched.invoices, None).await?;
-    if !swept.adopted.is_empty() {
-        rows = merge(flow, &fetched.invoices, at).await?;
+async fn run(flow: &Flow, at: Timestamp, evidence: &mut Option<Value>) -> Result<Report, Failed> {
+    let last = flow.ledger.last_good_run().await?;
+    // Once a day everything is gone through, whether it has changed or not.
+    let whole = last.as_ref().is_none_or(|last| last.at.to_date_text() != at.to_date_text());
+    let fetched = fetch(flow, adopt::window(flow).await?, evidence).await?;
+    let Fetched { balance, mut changes, head_seq } = fetched;
+    flow.ledger.keep_invoices(changes.pages(), &changes.gone, at).await?;
+    let tally = flow.ledger.tally().await?;
+    let since = Since::last(last.as_ref().map(|last| last.at.min(at)), whole);
+    match_invoices(flow, since, learnt(&tally)).await?;
+    let suspects = std::mem::take(&mut changes.window).into_invoices();
+    let swept = adopt::sweep(flow, &suspects, None).await?;
+    if !swept.orders.is_empty() {
+        flow.ledger.rematch(&swept.orders, at).await?;
+        match_invoices(flow, since, learnt(&tally)).await?;
     }
-    let abandoned = flow.ledger.abandoned().await?;
-    let orders: HashSet<String> = abandoned.iter().map(|(_, order)| order.clone()).collect();
-    adopt::mark_abandoned(&mut rows, &orders);
-    keep_changed(flow, rows, at).await?;
-    look_again(flow).await?;
+    adopt::name_unnamed(flow, &swept).await?;
 
-    let first = flow.ledger.last_good_run().await?.is_none();
-    let mut figures = identity(flow, fetched.balance, first).await?;
-    let mut found = differences(flow, &figures, &abandoned).await?;
-    let corrected = correct(flow, &figures, &found).await?;
-    let mut acts_before = Vec::new();
-    if corrected {
-        // What was wrong is kept as a case before it is mended; what it had led to elsewhere is gone with it.
-        acts_before = acts(flow, &found, &figures, at).await?;
-        let mended =
-            |act: &CaseAct| matches!(act, CaseAct::Open(new) if new.difference.kind == Kind::AmountMismatch);
-        acts_before.retain(mended);
-        figures = identity(flow, fetched.balance, first).await?;
-        found = differences(flow, &figures, &abandoned).await?;
-    }
-    let mut opened = keep_acts(flow, acts_before).await?.0;
-    let (more, closed) = keep_acts(flow, acts(flow, &found, &figures, at).await?).await?;
-    opened.extend(more);
+    let scope = match &last {
+        Some(last) if !whole => scope(flow, last, at).await?,
+        _ => Scope::Whole,
+    };
+    look_again(flow, &scope).await?;
+    let sides = Sides { balance, head_seq, last: last.as_ref(), scope };
+    let (figures, opened, closed) = settle(flow, &sides, at).await?;
+    let tally = flow.ledger.tally().await?;
     let report = Report {
         at,
         ok: true,
         error: None,
         figures: Some(figures.clone()),
-        invoices: fetched.invoices.len(),
-        matches: flow.ledger.matches_by_rule().await?.into_iter().collect(),
+        invoices: changes.listed,
+        matches: tally.iter().map(|one| (one.rule.clone(), one.invoices)).collect(),
+        identifier: learnt(&tally).map(rules::Rule::as_str),
+        matched: tally,
+        unreadable: changes.flawed,
+        flaws: changes.flaws,
         adopted: swept.adopted.iter().map(ToString::to_string).collect(),
         opened,
         closed,
         cases: flow.ledger.cases(false).await?,
+        evidence: evidence.clone(),
     };
     let json = serde_json::to_value(&report)
         .map_err(|error| Failed::Ledger(ledger::Error::Unreadable(error.to_string())))?;
-    flow.ledger.keep_run(at, Some(figures), None, &json).await?;
+    let evidence = evidence.take();
+    flow.ledger.keep_run(Run { at, head_seq, outcome: Ok(figures), evidence, report: json }).await?;
+    if report.unreadable > 0 {
+        tracing::error!("{} invoices have something that cannot be read", report.unreadable);
+    }
     tracing::info!(
         invoices = report.invoices,
         open_cases = report.cases.len(),
@@ -138,29 +154,49 @@ async fn run(flow: &Flow, at: Timestamp) -> Result<Report, Failed> {
     Ok(report)
 }
 
-/// Everything, as of one instant: the total must not move while the invoices are read.
-async fn fetch(flow: &Flow) -> Result<Fetched, upstream::Error> {
-    let balance = || async {
-        let permit = flow.upstream.admit(Priority::Reconcile).await;
-        flow.upstream.balance(permit).await.map(|answer| answer.value)
-    };
-    let mut before = balance().await?;
-    let mut tries: usize = 0;
-    loop {
-        let permit = flow.upstream.admit(Priority::Reconcile).await;
-        let invoices = flow.upstream.invoices(permit).await?.value;
-        let after = balance().await?;
-        tries = tries.saturating_add(1);
-        if before.total_charges_cents == after.total_charges_cents || tries >= FETCHES {
-            return Ok(Fetched { balance: after, invoices: rules::keyed(invoices) });
-        }
-        before = after;
+/// What a run compares.
+struct Sides<'a> {
+    balance: Balance,
+    /// The last event that the upstream's side can have known of.
+    head_seq: i64,
+    last: Option<&'a GoodRun>,
+    scope: Scope,
+}
+
+/// Compares, corrects what can be, and lets the cases follow; gives the figures, the opened and the closed cases.
+async fn settle(
+    flow: &Flow,
+    sides: &Sides<'_>,
+    at: Timestamp,
+) -> ledger::Result<(RunFigures, Vec<i64>, Vec<i64>)> {
+    let (mut figures, moving) = identity(flow, sides).await?;
+    let mut found = differences(flow, sides, &figures, &moving).await?;
+    let mut acts_before = Vec::new();
+    if correct(flow, &figures, &found).await? {
+        // What was wrong is kept as a case before it is mended; what it had led to elsewhere is gone with it.
+        acts_before = acts(flow, &found, &figures, at).await?;
+        let mended =
+            |act: &CaseAct| matches!(act, CaseAct::Open(new) if new.difference.kind == Kind::AmountMismatch);
+        acts_before.retain(mended);
+        figures = identity(flow, sides).await?.0;
+        found = differences(flow, sides, &figures, &moving).await?;
     }
+    let mut opened = keep_acts(flow, acts_before).await?.0;
+    let (more, closed) = keep_acts(flow, acts(flow, &found, &figures, at).await?).await?;
+    opened.extend(more);
+    Ok((figures, opened, closed))
+}
+
+/// The deposits that a run has reason to look at: they or their invoices have changed, or a case is open about them.
+async fn scope(flow: &Flow, last: &GoodRun, at: Timestamp) -> ledger::Result<Scope> {
+    let cases = flow.ledger.cases(false).await?;
+    let open: Vec<String> = cases.into_iter().filter_map(|case| case.deposit_id).collect();
+    flow.ledger.touched(last.head_seq, at, &open).await
 }
 
 /// What is credited there and not here is looked at at once, through the ordinary door.
-async fn look_again(flow: &Flow) -> ledger::Result<()> {
-    let suspects = flow.ledger.suspects().await?;
+async fn look_again(flow: &Flow, scope: &Scope) -> ledger::Result<()> {
+    let suspects = flow.ledger.suspects(scope).await?;
     let differing = suspects.iter().filter(|pair| rules::compare(pair, 0).is_some());
     for pair in differing.take(MOST_LOOKS) {
         if let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? {
@@ -170,88 +206,30 @@ async fn look_again(flow: &Flow) -> ledger::Result<()> {
     Ok(())
 }
 
-async fn identity(flow: &Flow, balance: Balance, first: bool) -> ledger::Result<RunFigures> {
+/// The identity as of the upstream's instant. With it the deposits that were booked while the run was reading, and
+/// that the list shows unpaid: the next run will find them on both sides.
+async fn identity(flow: &Flow, sides: &Sides<'_>) -> ledger::Result<(RunFigures, HashSet<DepositId>)> {
+    let booked_since = flow.ledger.booked_since(sides.head_seq).await?;
+    let later = booked_since.iter().fold(0_i64, |sum, (_, cents)| sum.saturating_add(*cents));
     let totals = flow.ledger.totals().await?;
+    let here = totals.credited_here_cents.saturating_sub(later);
+    let balance = sides.balance;
     let baseline = match flow.ledger.recall("baseline_cents").await? {
-        Some(kept) if !first => kept.parse().map_err(|_| ledger::Error::Unreadable(kept))?,
+        Some(kept) if sides.last.is_some() => kept.parse().map_err(|_| ledger::Error::Unreadable(kept))?,
         _ => {
-            let baseline = balance.total_charges_cents.saturating_sub(totals.credited_invoices_cents);
+            let baseline = balance.total_charges_cents.saturating_sub(flow.ledger.credited_invoices().await?);
             flow.ledger.remember("baseline_cents", baseline.to_string()).await?;
             baseline
         }
     };
     let elsewhere = totals.credited_elsewhere_cents.saturating_add(baseline);
-    let explained = totals.credited_here_cents.saturating_add(elsewhere);
-    Ok(RunFigures {
+    let figures = RunFigures {
         balance_cents: balance.balance_cents,
         total_charges_cents: balance.total_charges_cents,
-        credited_here_cents: totals.credited_here_cents,
+        credited_here_cents: here,
         credited_elsewhere_cents: elsewhere,
         baseline_cents: baseline,
-        difference_cents: balance.total_charges_cents.saturating_sub(explained),
-    })
-}
-
-/// What this run does to the cases: opens, sees again, tells, closes.
-async fn acts(
-    flow: &Flow,
-    found: &[Difference],
-    figures: &RunFigures,
-    at: Timestamp,
-) -> ledger::Result<Vec<CaseAct>> {
-    let open: HashMap<String, Case> =
-        flow.ledger.cases(false).await?.into_iter().map(|case| (case.key.clone(), case)).collect();
-    let mut acts = Vec::new();
-    let mut present = HashSet::new();
-    for difference in found {
-        let key = difference.key();
-        present.insert(key.clone());
-        match open.get(&key) {
-            Some(case) => {
-                acts.push(CaseAct::Seen {
-                    id: case.id,
-                    expected: difference.expected.clone(),
-                    found: difference.found.clone(),
-                });
-                let runs = case.seen_runs.saturating_add(1);
-                let stood = runs >= i64::from(flow.settings.tell_after_runs);
-                if stood && case.told_at.is_none() && case.explained.is_none() {
-                    acts.push(CaseAct::Told(case.id));
-                }
-            }
-            None => {
-                let last = flow.ledger.last_case(&key).await?;
-                let settled_by_person = last.is_some_and(|last| {
-                    last.closed_by.as_deref() == Some("person")
-                        && last.expected == difference.expected
-                        && last.found == difference.found
-                });
-                if !settled_by_person {
-                    let told = flow.settings.tell_after_runs <= 1;
-                    acts.push(CaseAct::Open(NewCase { difference: difference.clone(), told }));
-                }
-            }
-        }
-    }
-    for (key, case) in open {
-        if !present.contains(&key) {
-            let resolution = match case.kind.as_str() {
-                "balance_rise" => {
-                    format!("totalCharges has caught up: {} USD", dollars(figures.total_charges_cents))
-                }
-                _ => format!("the figures agree again in the run of {at}"),
-            };
-            acts.push(CaseAct::Close { id: case.id, by_person: false, resolution });
-        }
-    }
-    Ok(acts)
-}
-
-/// Writes the acts; gives the cases that were opened, and those that were closed.
-async fn keep_acts(flow: &Flow, acts: Vec<CaseAct>) -> ledger::Result<(Vec<i64>, Vec<i64>)> {
-    let opens: Vec<bool> = acts.iter().map(|act| matches!(act, CaseAct::Open(_))).collect();
-    let closes: Vec<bool> = acts.iter().map(|act| matches!(act, CaseAct::Close { .. })).collect();
-    let ids = cases::keep(flow, acts).await?;
-    let chosen = |flags: &[bool]| ids.iter().zip(flags).filter(|(_, yes)| **yes).map(|(id, _)| *id).collect();
-    Ok((chosen(&opens), chosen(&closes)))
+        difference_cents: balance.total_charges_cents.saturating_sub(here.saturating_add(elsewhere)),
+    };
+    Ok((figures, booked_since.into_iter().map(|(id, _)| id).collect()))
 }

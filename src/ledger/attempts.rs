@@ -43,6 +43,15 @@ pub struct LostAttempt {
     pub deposit: Deposit,
 }
 
+/// A wallet that one of our attempts made and that nobody was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbandonedWallet {
+    /// For which deposit it was made.
+    pub deposit_id: DepositId,
+    /// Its order; where the invoice list names none, what the invoice is called by.
+    pub order_id: String,
+}
+
 struct Row {
     id: i64,
     started_at: String,
@@ -172,6 +181,34 @@ impl Ledger {
             .map(|row| {
                 let id = row.deposit_id.parse().map_err(|_| Error::Unreadable(row.deposit_id.clone()))?;
                 Ok((id, row.order_id))
+            })
+            .collect()
+    }
+
+    /// The wallets that nobody was shown and that may still be paid, or have not been told of yet: those whose case has
+    /// been told, and whose invoice has ended unpaid, are left out.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn abandoned_standing(&self) -> Result<Vec<AbandonedWallet>> {
+        let rows = sqlx::query!(
+            r#"SELECT a.deposit_id, a.order_id AS "order_id!" FROM attempt a
+               WHERE a.outcome = 'abandoned' AND a.order_id IS NOT NULL
+                 AND NOT (EXISTS (SELECT 1 FROM discrepancy c
+                                  WHERE c.key = 'abandoned_wallet:' || a.order_id AND c.told_at IS NOT NULL)
+                          AND EXISTS (SELECT 1 FROM invoice i
+                                      WHERE i.abandoned = 1 AND (i.pay_id = a.order_id OR i.sesid = a.order_id)
+                                        AND lower(i.status) IN ('cancel', 'fail', 'system_fail')))
+               ORDER BY a.id"#
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        rows.into_iter()
+            .map(|row| {
+                let deposit_id =
+                    row.deposit_id.parse().map_err(|_| Error::Unreadable(row.deposit_id.clone()))?;
+                Ok(AbandonedWallet { deposit_id, order_id: row.order_id })
             })
             .collect()
     }

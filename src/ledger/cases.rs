@@ -36,10 +36,16 @@ pub struct Case {
     pub told_at: Option<String>,
     /// What a person said of it.
     pub explained: Option<String>,
+    /// When.
+    pub explained_at: Option<String>,
+    /// Who: the way they came in.
+    pub explained_by: Option<String>,
     /// When it ended.
     pub closed_at: Option<String>,
-    /// Who ended it: `run` or `person`.
+    /// What ended it: `run` or `person`.
     pub closed_by: Option<String>,
+    /// The person: the way they came in.
+    pub closed_who: Option<String>,
     /// Why it ended.
     pub resolution: Option<String>,
 }
@@ -70,13 +76,20 @@ pub enum CaseAct {
     /// It has been mailed.
     Told(i64),
     /// A person has explained it; it stays open.
-    Explain(i64, String),
+    Explain {
+        /// Which.
+        id: i64,
+        /// Who: the way they came in.
+        who: String,
+        /// In these words.
+        note: String,
+    },
     /// It has ended.
     Close {
         /// Which.
         id: i64,
-        /// By a person, or by a run that found it gone.
-        by_person: bool,
+        /// By which person, named by the way they came in; `None` for a run that found it gone.
+        who: Option<String>,
         /// Why.
         resolution: String,
     },
@@ -91,7 +104,7 @@ impl Ledger {
         sqlx::query_as!(
             Case,
             r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      closed_at, closed_by, resolution
+                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
                FROM discrepancy WHERE closed_at IS NULL OR ? ORDER BY closed_at IS NOT NULL, id DESC"#,
             closed
         )
@@ -108,7 +121,7 @@ impl Ledger {
         sqlx::query_as!(
             Case,
             r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      closed_at, closed_by, resolution
+                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
                FROM discrepancy WHERE id = ?"#,
             id
         )
@@ -125,7 +138,7 @@ impl Ledger {
         sqlx::query_as!(
             Case,
             r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      closed_at, closed_by, resolution
+                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
                FROM discrepancy WHERE key = ? ORDER BY id DESC LIMIT 1"#,
             key
         )
@@ -143,7 +156,7 @@ impl Ledger {
         sqlx::query_as!(
             Case,
             r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      closed_at, closed_by, resolution
+                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
                FROM discrepancy WHERE deposit_id = ? ORDER BY id"#,
             id
         )
@@ -237,19 +250,27 @@ async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp)
                 .map_err(written)?;
             Ok(*id)
         }
-        CaseAct::Explain(id, note) => {
-            sqlx::query!("UPDATE discrepancy SET explained = ? WHERE id = ?", note, id)
-                .execute(connection)
-                .await
-                .map_err(written)?;
+        CaseAct::Explain { id, who, note } => {
+            sqlx::query!(
+                "UPDATE discrepancy SET explained = ?, explained_at = ?, explained_by = ? WHERE id = ?",
+                note,
+                now,
+                who,
+                id
+            )
+            .execute(connection)
+            .await
+            .map_err(written)?;
             Ok(*id)
         }
-        CaseAct::Close { id, by_person, resolution } => {
-            let by = if *by_person { "person" } else { "run" };
+        CaseAct::Close { id, who, resolution } => {
+            let by = if who.is_some() { "person" } else { "run" };
             sqlx::query!(
-                "UPDATE discrepancy SET closed_at = ?, closed_by = ?, resolution = ? WHERE id = ? AND closed_at IS NULL",
+                r#"UPDATE discrepancy SET closed_at = ?, closed_by = ?, closed_who = ?, resolution = ?
+                   WHERE id = ? AND closed_at IS NULL"#,
                 now,
                 by,
+                who,
                 resolution,
                 id
             )
@@ -265,7 +286,7 @@ async fn read_case(connection: &mut SqliteConnection, id: i64) -> Result<Case> {
     sqlx::query_as!(
         Case,
         r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                  closed_at, closed_by, resolution
+                  explained_at, explained_by, closed_at, closed_by, closed_who, resolution
            FROM discrepancy WHERE id = ?"#,
         id
     )

@@ -1,261 +1,233 @@
-//! The upstream's invoices as the ledger keeps them, with the deposits that they are matched with.
+//! The upstream's invoices as the ledger keeps them: what a list has changed, read and written in pages.
 
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::record::json;
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
-use crate::domain::deposit::State;
-use crate::domain::ids::DepositId;
-use crate::domain::money::{Amount, UsdMicros};
-use crate::domain::reconcile::{Candidate, Pair};
 use crate::domain::time::Timestamp;
 
-/// An invoice as the ledger keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct InvoiceRow {
-    /// Its own name: see `domain::reconcile::keyed`.
+/// So many rows are read from the ledger, or written in one transaction, at a time.
+const PAGE: usize = 5000;
+
+/// What is known of an invoice, to tell whether it has changed. Small: there is one for each invoice ever seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct KnownInvoice {
+    /// Digest of what it is called by.
+    pub name: i64,
+    /// Digest of what it says.
+    pub print: i64,
+    /// The ledger's number for it.
+    pub row: i64,
+    /// 1 while the upstream lists it.
+    pub listed: u8,
+}
+
+/// An invoice that is new or has changed. Written as a list, whose places the statements below know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvoiceChange {
+    /// The ledger's number for it; `None` for a new one.
+    pub row: Option<i64>,
+    /// What it is called by, and its place among equals.
     pub key: String,
+    /// Digest of the first.
+    pub name: i64,
+    /// Digest of what it says.
+    pub print: i64,
     /// As the upstream wrote it.
     pub sesid: Option<String>,
     /// As the upstream wrote it.
     pub pay_id: Option<String>,
     /// Processor.
     pub method: Option<String>,
-    /// Whole US cents.
-    pub amount_cents: i64,
+    /// Whole US cents; `None` where they cannot be read, and an earlier figure stands.
+    pub amount_cents: Option<i64>,
     /// When, in UTC.
     pub created: Option<String>,
     /// Raw word.
     pub status: Option<String>,
-    /// The deposit it is matched with.
-    pub deposit_id: Option<String>,
-    /// How it was matched.
-    pub rule: Option<String>,
-    /// It was called paid once.
+    /// It is called paid.
     pub credited: bool,
-    /// Made by an attempt of ours, shown to nobody.
-    pub abandoned: bool,
-    /// The upstream lists it still.
-    pub listed: bool,
 }
 
-/// A deposit that is booked here.
-#[derive(Debug, Clone)]
-pub struct Credited {
-    /// Which deposit.
-    pub id: DepositId,
-    /// Its order.
-    pub order_id: String,
-    /// What is booked.
-    pub booked: UsdMicros,
+impl Serialize for InvoiceChange {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let Self { row, key, name, print, sesid, pay_id, method, amount_cents, created, status, credited } =
+            self;
+        (row, key, name, print, sesid, pay_id, method, amount_cents, created, status, credited)
+            .serialize(serializer)
+    }
+}
+
+/// How many invoices one rule has matched, and what of them was credited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// The rule's word; `elsewhere` for what is none of ours, `abandoned` for wallets that nobody was shown.
+    pub rule: String,
+    /// How many.
+    pub invoices: i64,
+    /// How many of them were credited.
+    pub credited: i64,
+    /// What was credited, by the invoices, in cents.
+    pub credited_cents: i64,
 }
 
 impl Ledger {
-    /// Every invoice that was ever seen, in the order of their keys.
+    /// What is known of every invoice that was ever seen, ordered by name and print.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn invoices(&self) -> Result<Vec<InvoiceRow>> {
-        sqlx::query_as!(
-            InvoiceRow,
-            r#"SELECT key, sesid, pay_id, method, amount_cents, created, status, deposit_id, rule,
-                      credited AS "credited: bool", abandoned AS "abandoned: bool", listed AS "listed: bool"
-               FROM invoice ORDER BY key"#
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))
+    pub async fn known_invoices(&self) -> Result<Vec<KnownInvoice>> {
+        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        let (mut after, mut known) = (0, Vec::new());
+        loop {
+            // One text a page: a row by itself costs many times its own size.
+            let page = sqlx::query!(
+                r#"SELECT max(row_id) AS "last: i64",
+                          json_group_array(json_array(name_print, print, row_id, listed)) AS "rows!: String"
+                   FROM (SELECT row_id, name_print, print, listed FROM invoice WHERE row_id > ? ORDER BY row_id LIMIT ?)"#,
+                after,
+                limit
+            )
+            .fetch_one(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+            let Some(last) = page.last else { break };
+            after = last;
+            known.extend(from_json::<Vec<KnownInvoice>>(&page.rows)?);
+        }
+        known.sort_unstable();
+        Ok(known)
     }
 
-    /// The deposits that one of `ids` names: as order, or by the payment link. Those that have an invoice are left out.
+    /// Writes invoices that are new or have changed, and which the upstream no longer lists; a page a transaction, since
+    /// they are a copy of what the upstream says and no money moves by them.
     ///
     /// # Errors
-    /// Whatever the disk says.
-    pub async fn candidates(&self, ids: &[&str]) -> Result<Vec<Candidate>> {
-        let ids = json(ids)?;
-        let rows = sqlx::query!(
-            r#"SELECT d.id AS "id!", d.order_id AS "order_id!", d.link_id, d.wallet_created_at AS "wallet_created_at!",
-                      d.amount_requested AS "amount_requested!", d.amount_usd_micros, d.amount_booked_micros
-               FROM deposit d
-               WHERE d.row_id IN (SELECT o.row_id FROM json_each(?1) j JOIN deposit o ON o.order_id = j.value
-                                  UNION SELECT l.row_id FROM json_each(?1) j JOIN deposit l ON l.link_id = j.value)
-                 AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_id = d.id)"#,
-            ids
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        rows.into_iter()
-            .map(|row| {
-                candidate(CandidateRow {
-                    id: row.id,
-                    order_id: row.order_id,
-                    link_id: row.link_id,
-                    created_at: row.wallet_created_at,
-                    requested: row.amount_requested,
-                    micros: row.amount_usd_micros,
-                    booked: row.amount_booked_micros,
+    /// Whatever the disk says; the next run does it again.
+    pub async fn keep_invoices(
+        &self,
+        changes: impl Iterator<Item = Result<Vec<InvoiceChange>>> + Send,
+        gone: &[i64],
+        now: Timestamp,
+    ) -> Result<()> {
+        for page in changes {
+            let page = json(&page?)?;
+            self.write_page(move |connection| {
+                Box::pin(async move {
+                    insert_new(connection, &page, now).await?;
+                    update_changed(connection, &page, now).await
                 })
             })
-            .collect()
+            .await?;
+        }
+        for page in gone.chunks(PAGE) {
+            let page = json(page)?;
+            self.write_page(move |connection| Box::pin(async move { unlist(connection, &page, now).await }))
+                .await?;
+        }
+        Ok(())
     }
 
-    /// The deposits without an invoice whose wallets were made at or after `since`.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn uninvoiced(&self, since: Timestamp) -> Result<Vec<Candidate>> {
-        let since = since.to_string();
-        let rows = sqlx::query!(
-            r#"SELECT d.id AS "id!", d.order_id AS "order_id!", d.link_id, d.wallet_created_at AS "wallet_created_at!",
-                      d.amount_requested AS "amount_requested!", d.amount_usd_micros, d.amount_booked_micros
-               FROM deposit d
-               WHERE d.requested_at >= ? AND d.order_id IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_id = d.id)"#,
-            since
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        rows.into_iter()
-            .map(|row| {
-                candidate(CandidateRow {
-                    id: row.id,
-                    order_id: row.order_id,
-                    link_id: row.link_id,
-                    created_at: row.wallet_created_at,
-                    requested: row.amount_requested,
-                    micros: row.amount_usd_micros,
-                    booked: row.amount_booked_micros,
-                })
-            })
-            .collect()
-    }
-
-    /// Writes invoices that are new or have changed, all in one transaction.
-    ///
-    /// # Errors
-    /// Whatever the disk says; nothing is written then.
-    pub async fn keep_invoices(&self, rows: Vec<InvoiceRow>, now: Timestamp) -> Result<()> {
-        let now = now.to_string();
-        let chunks: Vec<String> = rows.chunks(2000).map(json).collect::<Result<_>>()?;
+    /// Runs `work` in one transaction on the writing connection.
+    pub(super) async fn write_page<F>(&self, work: F) -> Result<()>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> futures_util::future::BoxFuture<'c, Result<()>>
+            + Send
+            + 'static,
+    {
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {
                     begin(connection).await?;
-                    for rows in chunks {
-                        upsert_invoices(connection, &rows, &now).await?;
-                    }
+                    work(connection).await?;
                     commit(connection).await
                 })
             })
             .await
     }
 
-    /// The pairs of a deposit and its invoice that may not agree: credited on one side only, or other figures.
+    /// Of the invoices with these names, those that belong to nobody yet and were not credited: name and number.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn suspects(&self) -> Result<Vec<Pair>> {
+    pub async fn free_invoices(&self, names: &[i64]) -> Result<Vec<(i64, i64)>> {
+        let names = json(names)?;
         let rows = sqlx::query!(
-            r#"SELECT d.id AS "id!", d.order_id AS "order_id!", d.state AS "state!", d.amount_booked_micros,
-                      i.amount_cents, i.status
-               FROM invoice i JOIN deposit d ON d.id = i.deposit_id
-               WHERE i.listed = 1
-                 AND ((d.amount_booked_micros IS NOT NULL) <> (coalesce(lower(i.status), '') IN ('paid', 'paid_over'))
-                      OR abs(d.amount_booked_micros - i.amount_cents * 10000) >= 10000)"#
+            r#"SELECT name_print, row_id AS "row_id!" FROM invoice
+               WHERE name_print IN (SELECT value FROM json_each(?))
+                 AND deposit_id IS NULL AND abandoned = 0 AND credited = 0"#,
+            names
         )
         .fetch_all(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        rows.into_iter()
-            .map(|row| {
-                let unreadable = || Error::Unreadable(format!("deposit {}", row.id));
-                Ok(Pair {
-                    deposit_id: row.id.parse().map_err(|_| unreadable())?,
-                    order_id: row.order_id.clone(),
-                    state: State::parse(&row.state).ok_or_else(unreadable)?,
-                    booked: row.amount_booked_micros.map(UsdMicros::new),
-                    invoice_cents: row.amount_cents,
-                    invoice_status: row.status.clone(),
-                })
-            })
-            .collect()
+        Ok(rows.into_iter().map(|row| (row.name_print, row.row_id)).collect())
     }
 
-    /// Deposits that are booked here and have no invoice that the upstream still lists.
+    /// How many invoices each rule has matched so far, and what they bring to the identity.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn booked_without_invoice(&self) -> Result<Vec<Credited>> {
-        let rows = sqlx::query!(
-            r#"SELECT d.id AS "id!", d.order_id AS "order_id!", d.amount_booked_micros AS "booked!"
-               FROM deposit d
-               WHERE d.settled_at IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_id = d.id AND i.listed = 1)"#
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        rows.into_iter()
-            .map(|row| {
-                let id = row.id.parse().map_err(|_| Error::Unreadable(row.id.clone()))?;
-                Ok(Credited { id, order_id: row.order_id, booked: UsdMicros::new(row.booked) })
-            })
-            .collect()
-    }
-
-    /// How many invoices each rule has matched.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn matches_by_rule(&self) -> Result<Vec<(String, i64)>> {
-        let rows = sqlx::query!(
+    pub async fn tally(&self) -> Result<Vec<Tally>> {
+        sqlx::query_as!(
+            Tally,
             r#"SELECT coalesce(rule, CASE WHEN abandoned = 1 THEN 'abandoned' ELSE 'elsewhere' END) AS "rule!: String",
-                      count(*) AS "n!: i64" FROM invoice GROUP BY 1 ORDER BY 1"#
+                      count(*) AS "invoices!: i64", sum(credited) AS "credited!: i64",
+                      sum(CASE WHEN credited = 1 THEN coalesce(amount_cents, 0) ELSE 0 END) AS "credited_cents!: i64"
+               FROM invoice GROUP BY 1 ORDER BY 1"#
         )
         .fetch_all(&self.readers)
         .await
-        .map_err(Error::database("read"))?;
-        Ok(rows.into_iter().map(|row| (row.rule, row.n)).collect())
+        .map_err(Error::database("read"))
     }
 }
 
-struct CandidateRow {
-    id: String,
-    order_id: String,
-    link_id: Option<String>,
-    created_at: String,
-    requested: String,
-    micros: Option<i64>,
-    booked: Option<i64>,
+/// Reads what SQL has put together as JSON.
+pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))
 }
 
-fn candidate(row: CandidateRow) -> Result<Candidate> {
-    let unreadable = || Error::Unreadable(format!("deposit {}", row.id));
-    let asked = Amount::parse(&row.requested).ok().and_then(|asked| asked.to_usd_micros());
-    let figures = [asked, row.micros.map(UsdMicros::new), row.booked.map(UsdMicros::new)];
-    Ok(Candidate {
-        id: row.id.parse().map_err(|_| unreadable())?,
-        order_id: row.order_id.clone(),
-        link_id: row.link_id.clone(),
-        created_at: Timestamp::parse(&row.created_at).map_err(|_| unreadable())?,
-        cents: figures.into_iter().flatten().filter_map(UsdMicros::to_cents_exact).collect(),
-    })
-}
-
-async fn upsert_invoices(connection: &mut SqliteConnection, rows: &str, now: &str) -> Result<()> {
+async fn insert_new(connection: &mut SqliteConnection, rows: &str, now: Timestamp) -> Result<()> {
+    let (at, now) = (now.to_string(), now.as_millis());
     sqlx::query!(
-        r#"INSERT INTO invoice (key, sesid, pay_id, method, amount_cents, created, status, deposit_id, rule, credited,
-                                abandoned, listed, first_seen)
-           SELECT j.value ->> 'key', j.value ->> 'sesid', j.value ->> 'pay_id', j.value ->> 'method',
-                  j.value ->> 'amount_cents', j.value ->> 'created', j.value ->> 'status', j.value ->> 'deposit_id',
-                  j.value ->> 'rule', j.value ->> 'credited', j.value ->> 'abandoned', j.value ->> 'listed', ?
-           FROM json_each(?) AS j WHERE true
-           ON CONFLICT (key) DO UPDATE SET amount_cents = excluded.amount_cents, status = excluded.status,
-               deposit_id = excluded.deposit_id, rule = excluded.rule, credited = max(credited, excluded.credited),
-               abandoned = max(abandoned, excluded.abandoned), listed = excluded.listed"#,
+        r#"INSERT INTO invoice (key, name_print, print, sesid, pay_id, method, amount_cents, created, status, credited,
+                                abandoned, listed, first_seen, changed_ms)
+           SELECT j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+                  j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10, 0, 1, ?, ?
+           FROM json_each(?) AS j WHERE j.value ->> 0 IS NULL"#,
+        at,
+        now,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
+}
+
+/// A figure that could be read once stands until another can be.
+async fn update_changed(connection: &mut SqliteConnection, rows: &str, now: Timestamp) -> Result<()> {
+    let now = now.as_millis();
+    sqlx::query!(
+        r#"UPDATE invoice SET print = j.value ->> 3, sesid = j.value ->> 4, pay_id = j.value ->> 5,
+               method = j.value ->> 6, amount_cents = coalesce(j.value ->> 7, amount_cents), created = j.value ->> 8,
+               status = j.value ->> 9, credited = max(credited, j.value ->> 10), listed = 1, changed_ms = ?
+           FROM json_each(?) AS j WHERE row_id = j.value ->> 0"#,
+        now,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
+}
+
+async fn unlist(connection: &mut SqliteConnection, rows: &str, now: Timestamp) -> Result<()> {
+    let now = now.as_millis();
+    sqlx::query!(
+        "UPDATE invoice SET listed = 0, changed_ms = ? WHERE row_id IN (SELECT value FROM json_each(?))",
         now,
         rows
     )

@@ -11,12 +11,14 @@ mod digest;
 mod export;
 mod history;
 mod invoices;
+mod matches;
 mod open;
 mod outbox;
 mod queue;
 mod record;
 mod rows;
 mod runs;
+mod sides;
 mod verify;
 mod writer;
 
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-pub use attempts::{Attempt, LostAttempt};
+pub use attempts::{AbandonedWallet, Attempt, LostAttempt};
 pub use backup::BackupReport;
 pub use cases::{Case, CaseAct, NewCase};
 pub use deliveries::Delivery;
@@ -34,12 +36,13 @@ pub use deposits::{Listing, Story, StoryCall, StoryMail, StoryPosting};
 pub use digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use export::{DepositLine, Entries, EntryLine, Period};
 pub use history::EventRow;
-pub use invoices::{Credited, InvoiceRow};
+pub use invoices::{InvoiceChange, KnownInvoice, Tally};
 pub use open::{Access, Settings};
 pub use outbox::{DueMails, MailRow, OwedMail, Waiting};
 pub use queue::{Again, Turn};
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
-pub use runs::{RunFigures, Totals};
+pub use runs::{GoodRun, Run, RunFigures, Totals};
+pub use sides::{Credited, Scope};
 pub use verify::{Finding, Verification};
 
 /// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.

@@ -11,8 +11,32 @@ pub struct Totals {
     pub credited_here_cents: i64,
     /// Credited invoices that are no deposit of ours.
     pub credited_elsewhere_cents: i64,
-    /// All invoices that were credited, ours with other words now (a refund, a short payment) as they are booked.
-    pub credited_invoices_cents: i64,
+}
+
+/// The last run that could fetch everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoodRun {
+    /// As of when.
+    pub at: Timestamp,
+    /// The last event that it can have known of.
+    pub head_seq: i64,
+    /// Its figures.
+    pub figures: RunFigures,
+}
+
+/// A run as it is written down.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// As of when.
+    pub at: Timestamp,
+    /// The last event that it can have known of.
+    pub head_seq: i64,
+    /// Its figures, or why it is void.
+    pub outcome: std::result::Result<RunFigures, String>,
+    /// What was fetched.
+    pub evidence: Option<serde_json::Value>,
+    /// Its report.
+    pub report: serde_json::Value,
 }
 
 /// The figures of one good run.
@@ -42,30 +66,40 @@ impl Ledger {
             r#"SELECT (SELECT coalesce(sum((amount_booked_micros + 5000) / 10000), 0) FROM deposit
                        WHERE settled_at IS NOT NULL) AS "here!: i64",
                       (SELECT coalesce(sum(amount_cents), 0) FROM invoice
-                       WHERE credited = 1 AND deposit_id IS NULL) AS "elsewhere!: i64",
-                      (SELECT coalesce(sum(CASE WHEN i.credited = 1 THEN i.amount_cents
-                                                ELSE (d.amount_booked_micros + 5000) / 10000 END), 0)
-                       FROM invoice i LEFT JOIN deposit d ON d.id = i.deposit_id
-                       WHERE i.credited = 1 OR d.settled_at IS NOT NULL) AS "invoices!: i64""#
+                       WHERE credited = 1 AND deposit_id IS NULL) AS "elsewhere!: i64""#
         )
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        Ok(Totals {
-            credited_here_cents: row.here,
-            credited_elsewhere_cents: row.elsewhere,
-            credited_invoices_cents: row.invoices,
-        })
+        Ok(Totals { credited_here_cents: row.here, credited_elsewhere_cents: row.elsewhere })
     }
 
-    /// The last good run, if there was one: when, and its figures.
+    /// All invoices that were credited, in cents; ours with other words now (a refund, a short payment) as they are
+    /// booked.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn last_good_run(&self) -> Result<Option<(Timestamp, RunFigures)>> {
+    pub async fn credited_invoices(&self) -> Result<i64> {
+        sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(CASE WHEN i.credited = 1 THEN i.amount_cents
+                                        ELSE (d.amount_booked_micros + 5000) / 10000 END), 0) AS "cents!: i64"
+               FROM invoice i LEFT JOIN deposit d ON d.id = i.deposit_id
+               WHERE i.credited = 1 OR d.settled_at IS NOT NULL"#
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// The last good run, if there was one.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn last_good_run(&self) -> Result<Option<GoodRun>> {
         let row = sqlx::query!(
-            r#"SELECT at, balance_cents AS "balance!", total_charges_cents AS "total!", credited_here_cents AS "here!",
-                      credited_elsewhere_cents AS "elsewhere!", baseline_cents AS "baseline!", difference_cents AS "difference!"
+            r#"SELECT at, head_seq, balance_cents AS "balance!", total_charges_cents AS "total!",
+                      credited_here_cents AS "here!", credited_elsewhere_cents AS "elsewhere!",
+                      baseline_cents AS "baseline!", difference_cents AS "difference!"
                FROM reconciliation WHERE ok = 1 ORDER BY id DESC LIMIT 1"#
         )
         .fetch_optional(&self.readers)
@@ -81,9 +115,26 @@ impl Ledger {
                 baseline_cents: row.baseline,
                 difference_cents: row.difference,
             };
-            Ok((at, figures))
+            Ok(GoodRun { at, head_seq: row.head_seq, figures })
         })
         .transpose()
+    }
+
+    /// Why the last run was void, if it was, and how many before it in a row were.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn void_runs(&self) -> Result<Option<(String, i64)>> {
+        let row = sqlx::query!(
+            r#"SELECT error AS "error!", (SELECT count(*) FROM reconciliation
+                                          WHERE id > coalesce((SELECT max(id) FROM reconciliation WHERE ok = 1), 0)) AS "runs!: i64"
+               FROM reconciliation
+               WHERE id = (SELECT max(id) FROM reconciliation) AND ok = 0"#
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        Ok(row.map(|row| (row.error, row.runs)))
     }
 
     /// The last run's report, good or void.
@@ -99,48 +150,49 @@ impl Ledger {
             .transpose()
     }
 
-    /// Writes a run: its figures (`None`: void, for the reason given), its report.
+    /// Writes a run.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn keep_run(
-        &self,
-        at: Timestamp,
-        figures: Option<RunFigures>,
-        error: Option<String>,
-        report: &serde_json::Value,
-    ) -> Result<()> {
-        let (at, report, ok) = (at.to_string(), json(report)?, figures.is_some());
-        self.writer()?.run(move |connection| {
-            Box::pin(async move {
-                let figures = figures.as_ref();
-                let balance = figures.map(|f| f.balance_cents);
-                let total = figures.map(|f| f.total_charges_cents);
-                let here = figures.map(|f| f.credited_here_cents);
-                let elsewhere = figures.map(|f| f.credited_elsewhere_cents);
-                let baseline = figures.map(|f| f.baseline_cents);
-                let difference = figures.map(|f| f.difference_cents);
-                sqlx::query!(
-                    r#"INSERT INTO reconciliation (at, ok, error, balance_cents, total_charges_cents, credited_here_cents,
-                           credited_elsewhere_cents, baseline_cents, difference_cents, report)
-                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"#,
-                    at,
-                    ok,
-                    error,
-                    balance,
-                    total,
-                    here,
-                    elsewhere,
-                    baseline,
-                    difference,
-                    report
-                )
-                .execute(connection)
-                .await
-                .map(|_| ())
-                .map_err(Error::database("written"))
+    pub async fn keep_run(&self, run: Run) -> Result<()> {
+        let Run { at, head_seq, outcome, evidence, report } = run;
+        let (at, report, ok) = (at.to_string(), json(&report)?, outcome.is_ok());
+        let evidence = evidence.as_ref().map(json).transpose()?;
+        self.writer()?
+            .run(move |connection| {
+                Box::pin(async move {
+                    let (figures, error) = (outcome.as_ref().ok(), outcome.as_ref().err());
+                    let balance = figures.map(|f| f.balance_cents);
+                    let total = figures.map(|f| f.total_charges_cents);
+                    let here = figures.map(|f| f.credited_here_cents);
+                    let elsewhere = figures.map(|f| f.credited_elsewhere_cents);
+                    let baseline = figures.map(|f| f.baseline_cents);
+                    let difference = figures.map(|f| f.difference_cents);
+                    sqlx::query!(
+                        r#"INSERT INTO reconciliation (at, ok, error, head_seq, balance_cents, total_charges_cents,
+                               credited_here_cents, credited_elsewhere_cents, baseline_cents, difference_cents, evidence,
+                               report)
+                           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"#,
+                        at,
+                        ok,
+                        error,
+                        head_seq,
+                        balance,
+                        total,
+                        here,
+                        elsewhere,
+                        baseline,
+                        difference,
+                        evidence,
+                        report
+                    )
+                    .execute(connection)
+                    .await
+                    .map(|_| ())
+                    .map_err(Error::database("written"))
+                })
             })
-        }).await
+            .await
     }
 
     /// Something small to remember across restarts.

@@ -334,7 +334,7 @@ fn explain(kind: &str) -> (&'static str, &'static str) {
         ),
         "abandoned_wallet" => (
             "The upstream made a wallet that nobody was shown: its answer was lost, and a retry made another one.",
-            "Nothing was paid to it, as nobody knows its address. Close the case when the invoice has expired there.",
+            "Nothing was paid to it, as nobody knows its address. The case closes by itself when its invoice has ended unpaid.",
         ),
         "total_charges_drift" => (
             "The account's total of top-ups is not the sum of the invoices that were credited.",

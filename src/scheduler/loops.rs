@@ -373,7 +373,7 @@ async fn reconcile_loop(context: Context, timetable: Timetable) {
     let flow = &context.flow;
     // A run that was missed while the daemon was down is made up for; before the first one nothing was missed.
     let mut since = match flow.ledger.last_good_run().await {
-        Ok(Some((at, _))) => at,
+        Ok(Some(run)) => run.at,
         _ => flow.clock.now(),
     };
     while timetable.next(&context, "reconcile", since).await {

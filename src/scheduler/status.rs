@@ -36,6 +36,8 @@ pub struct Readiness {
     pub warnings: Vec<String>,
     /// The age in seconds of the last good reconciliation.
     pub last_reconciliation_age_seconds: Option<u64>,
+    /// How many reconciliations in a row were void, up to now.
+    pub void_reconciliations: i64,
 }
 
 /// The status of all tasks; shared.

@@ -6,28 +6,30 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use super::answer::{Call, Meaning, status_words};
 use super::breaker::{Health, Outcome};
 use super::budget::Budget;
 use super::error::Error;
-use super::evidence::{Answer, Evidence};
+use super::evidence::{Answer, Evidence, KEPT};
+use super::list::{InvoiceSink, Listed, Pieces};
 use super::pace::{Pacer, Permit, Priority};
 use super::secret::{ApiKey, push_percent_encoded};
 use super::settings::{Settings, is_dots};
-use super::transport::{Failure, Reply, Transport};
+use super::transport::{Digested, Failure, Limits, Reply, Transport};
 use super::wire::{self, Decoded, Undecodable};
 use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
-use crate::domain::report::{Balance, Coupon, Invoice, OrderReport};
+use crate::domain::report::{Balance, Coupon, OrderReport};
 
 /// No answer about one order, the balance or the coupons is larger.
 const SMALL: usize = 64 * 1024;
 /// The whole history of top-ups in one answer: there is no paging.
 const LARGE: usize = 256 * 1024 * 1024;
-/// A larger answer is read on a thread of its own, so that nobody else waits for it.
-const READ_ASIDE: usize = 512 * 1024;
+/// So many pieces of a long answer may have arrived and not be read yet.
+const PIECES: usize = 16;
 
 /// The upstream account. Cheap to clone; all clones share one budget, one breaker and the connections.
 #[derive(Clone)]
@@ -153,15 +155,46 @@ impl Upstream {
         Ok(answer)
     }
 
-    /// The whole history of top-ups, ours and others'.
+    /// The whole history of top-ups, ours and others': each goes to `sink` as it arrives, and the sink comes back once
+    /// the answer was read to its end. Memory does not grow with the list.
     ///
     /// # Errors
-    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
-    pub async fn invoices(&self, permit: Permit) -> Result<Answer<Vec<Invoice>>, Error> {
+    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`]; what the sink was given is worth nothing then.
+    pub async fn invoices<S: InvoiceSink>(
+        &self,
+        permit: Permit,
+        mut sink: S,
+    ) -> Result<Answer<Listed<S>>, Error> {
+        let started = self.inner.clock.monotonic();
         let (user, offset) = (Arc::clone(&self.inner.user_id), self.inner.utc_offset_seconds);
+        let (pieces, arriving) = mpsc::channel(PIECES);
+        // On a thread of its own, so that nobody else waits for it.
+        let reading = tokio::task::spawn_blocking(move || {
+            let read =
+                wire::invoices(Pieces::new(arriving), &user, offset, &mut |invoice| sink.take(invoice));
+            (read, sink)
+        });
         let url = self.url("/payments");
-        let request = self.inner.transport.get(&url, LARGE, self.inner.clock.now());
-        self.finish(permit, Call::Invoices, request, move |body| wire::invoices(body, &user, offset)).await
+        let limits = Limits { whole: LARGE, keep: KEPT };
+        let reply = self.inner.transport.stream(&url, limits, self.inner.clock.now(), pieces).await;
+        let read = reading.await;
+        let took = self.inner.clock.monotonic().saturating_sub(started);
+        let http_status = reply.as_ref().ok().map(|(reply, _)| reply.status);
+        let result = match reply {
+            Ok((reply, Digested { bytes, sha256 })) => {
+                let interrupted = || Err(Undecodable::new("reading the answer was interrupted"));
+                let (read, sink) =
+                    read.map_or_else(|_| (interrupted(), None), |(read, sink)| (read, Some(sink)));
+                let answer = self.read(Call::Invoices, reply, took, |_| read);
+                answer.and_then(|Answer { value: rows, evidence, date }| match sink {
+                    Some(sink) => Ok(Answer { value: Listed { sink, rows, bytes, sha256 }, evidence, date }),
+                    None => Err(Error::Unknown { words: "no list".to_owned(), order_id: None, evidence }),
+                })
+            }
+            Err(failure) => Err(self.no_answer(Call::Invoices, failure, took)),
+        };
+        self.settle(permit, Call::Invoices, http_status, took, &result);
+        result
     }
 
     /// The account's figures.
@@ -195,22 +228,35 @@ impl Upstream {
     }
 
     /// Awaits the exchange, reads the answer, and settles the permit by what it was.
-    async fn finish<T: Send + 'static>(
+    async fn finish<T>(
         &self,
         permit: Permit,
         call: Call,
         request: impl Future<Output = Result<Reply, Failure>>,
-        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable> + Send + 'static,
+        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         let started = self.inner.clock.monotonic();
         let reply = request.await;
         let took = self.inner.clock.monotonic().saturating_sub(started);
         let http_status = reply.as_ref().ok().map(|reply| reply.status);
         let result = match reply {
-            Ok(reply) => self.read(call, reply, took, decode).await,
+            Ok(reply) => self.read(call, reply, took, decode),
             Err(failure) => Err(self.no_answer(call, failure, took)),
         };
-        let outcome = match &result {
+        self.settle(permit, call, http_status, took, &result);
+        result
+    }
+
+    /// Settles the permit by what the answer was, and says in the log that the call has ended.
+    fn settle<T>(
+        &self,
+        permit: Permit,
+        call: Call,
+        http_status: Option<u16>,
+        took: Duration,
+        result: &Result<Answer<T>, Error>,
+    ) {
+        let outcome = match result {
             Ok(_) | Err(Error::Refused { .. } | Error::UnknownOrder { .. } | Error::Settings(_)) => {
                 Outcome::Answered
             }
@@ -227,7 +273,6 @@ impl Upstream {
             ok = result.is_ok(),
             "a call to the upstream ended"
         );
-        result
     }
 
     fn no_answer(&self, call: Call, failure: Failure, took: Duration) -> Error {
@@ -240,21 +285,19 @@ impl Upstream {
         }
     }
 
-    async fn read<T: Send + 'static>(
+    fn read<T>(
         &self,
         call: Call,
-        mut reply: Reply,
+        reply: Reply,
         took: Duration,
-        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable> + Send + 'static,
+        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         let (status, retry_after, date) = (reply.status, reply.retry_after, reply.date);
         let key = &self.inner.key;
         let mut meaning = call.meaning(&reply, || wire::words(&reply.body, |text| key.redact_text(text)));
         let mut value = None;
         if meaning == Meaning::Decode {
-            let (body, decoded) = decode_body(std::mem::take(&mut reply.body), decode).await;
-            reply.body = body;
-            match decoded {
+            match decode(&reply.body) {
                 Ok(Decoded::Yes(read)) => value = Some(read),
                 Ok(Decoded::No) => meaning = Meaning::No,
                 Err(wrong) => meaning = Meaning::Unknown(wrong.to_string()),
@@ -294,20 +337,4 @@ impl Upstream {
 /// The contract's own words for a wrong user or key (section 1), whatever status they come with.
 fn denies_access(words: &str) -> bool {
     words.to_ascii_lowercase().contains("verification")
-}
-
-/// Decodes here, or on a thread of its own when it would keep others waiting; gives the body back.
-async fn decode_body<T: Send + 'static>(
-    body: Vec<u8>,
-    decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable> + Send + 'static,
-) -> (Vec<u8>, Result<Decoded<T>, Undecodable>) {
-    if body.len() < READ_ASIDE {
-        let decoded = decode(&body);
-        return (body, decoded);
-    }
-    let aside = tokio::task::spawn_blocking(move || {
-        let decoded = decode(&body);
-        (body, decoded)
-    });
-    aside.await.unwrap_or_else(|_| (Vec::new(), Err(Undecodable::new("reading the answer was interrupted"))))
 }

@@ -8,7 +8,7 @@ use super::secret::ApiKey;
 use crate::domain::time::Timestamp;
 
 /// As much of an answer is kept; what is shown is cut after masking, so it is less.
-const KEPT: usize = 8 * 1024;
+pub(super) const KEPT: usize = 8 * 1024;
 /// As much of an answer is shown.
 const SHOWN: usize = 4 * 1024;
 

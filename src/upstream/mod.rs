@@ -13,6 +13,7 @@ mod budget;
 mod client;
 mod error;
 mod evidence;
+mod list;
 mod pace;
 mod secret;
 mod settings;
@@ -23,6 +24,7 @@ pub use breaker::Health;
 pub use client::{NewOrder, Upstream};
 pub use error::Error;
 pub use evidence::{Answer, Evidence};
+pub use list::{InvoiceSink, Listed};
 pub use pace::{Permit, Priority};
 pub use settings::Settings;
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+use tokio_util::bytes::Bytes;
 
 use super::error::Error;
 use crate::domain::time::Timestamp;
@@ -36,6 +39,20 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// Why the body is not whole.
     pub(super) broken: Option<String>,
+}
+
+/// How much of a long answer is taken, and how much of it is kept, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) whole: usize,
+    pub(super) keep: usize,
+}
+
+/// What a long answer was.
+#[derive(Debug)]
+pub(super) struct Digested {
+    pub(super) bytes: usize,
+    pub(super) sha256: String,
 }
 
 /// No answer at all.
@@ -108,6 +125,51 @@ impl Transport {
     ) -> Result<Reply, Failure> {
         let request = self.creating.put(url).header(CONTENT_TYPE, "application/json").body(body);
         Self::exchange(request, limit, now).await
+    }
+
+    /// Asks for what may be long; `url` holds the key. Its pieces go to `pieces` as they arrive, as long as they are
+    /// wanted there; of the body only the first `keep` bytes come back.
+    pub(super) async fn stream(
+        &self,
+        url: &str,
+        limits: Limits,
+        now: Timestamp,
+        pieces: mpsc::Sender<Bytes>,
+    ) -> Result<(Reply, Digested), Failure> {
+        let mut response = self.looking.get(url).send().await?;
+        let mut reply = Reply {
+            status: response.status().as_u16(),
+            retry_after: retry_after(response.headers(), now),
+            date: text(response.headers(), DATE).and_then(http_date),
+            body: Vec::new(),
+            broken: None,
+        };
+        let Limits { whole, keep } = limits;
+        let (mut digest, mut bytes) = (Sha256::new(), 0_usize);
+        loop {
+            match response.chunk().await {
+                Ok(None) => break,
+                Ok(Some(chunk)) if chunk.len() > whole.saturating_sub(bytes) => {
+                    reply.broken = Some(format!("the answer is too large: over {whole} bytes"));
+                    break;
+                }
+                Ok(Some(chunk)) => {
+                    bytes = bytes.saturating_add(chunk.len());
+                    digest.update(&chunk);
+                    let room = keep.saturating_sub(reply.body.len()).min(chunk.len());
+                    reply.body.extend_from_slice(chunk.get(..room).unwrap_or_default());
+                    if pieces.send(chunk).await.is_err() {
+                        // What has come so far is enough to know that it cannot be read.
+                        break;
+                    }
+                }
+                Err(error) => {
+                    reply.broken = Some(Failure::from(error).words);
+                    break;
+                }
+            }
+        }
+        Ok((reply, Digested { bytes, sha256: hex::encode(digest.finalize()) }))
     }
 
     async fn exchange(request: RequestBuilder, limit: usize, now: Timestamp) -> Result<Reply, Failure> {

@@ -1,7 +1,9 @@
 //! The shapes of the upstream's JSON, and the one way from them to our own words. Nothing is guessed: what cannot be
 //! read digit for digit and letter for letter makes the whole answer unreadable, and says which field it was.
+//! Only a row of the invoice list may have a flaw by itself.
 
 mod field;
+mod list;
 mod words;
 
 use serde::Deserialize;
@@ -9,8 +11,9 @@ use serde_json::value::RawValue;
 
 pub(super) use self::field::Undecodable;
 use self::field::{Raw, Undecodable as Wrong};
+pub(super) use self::list::invoices;
 pub(super) use self::words::{salvaged_order_id, words};
-use crate::domain::report::{Balance, Coupon, Invoice, OrderReport};
+use crate::domain::report::{Balance, Coupon, OrderReport};
 
 /// What the envelope says.
 #[derive(Debug, PartialEq, Eq)]
@@ -167,52 +170,6 @@ fn status(wire: &OrderWire<'_>) -> Result<Option<String>, Wrong> {
         }
     }
     Ok(None)
-}
-
-#[derive(Deserialize)]
-struct InvoiceWire<'a> {
-    #[serde(borrow, default)]
-    sesid: Raw<'a>,
-    #[serde(borrow, default, rename = "payId")]
-    pay_id: Raw<'a>,
-    #[serde(borrow, default)]
-    method: Raw<'a>,
-    #[serde(borrow, default)]
-    amount: Raw<'a>,
-    #[serde(borrow, default)]
-    created: Raw<'a>,
-    #[serde(borrow, default)]
-    status: Raw<'a>,
-    #[serde(borrow, default, rename = "userId")]
-    user_id: Raw<'a>,
-}
-
-/// Reads the history of top-ups. One entry that cannot be read spoils the whole: a gap in it would be a lie.
-pub(super) fn invoices(
-    answer: &[u8],
-    user_id: &str,
-    utc_offset_seconds: i32,
-) -> Result<Decoded<Vec<Invoice>>, Wrong> {
-    envelope(answer, |body| {
-        let entries = list(body, "body")?;
-        let read = |(at, raw): (usize, &RawValue)| {
-            invoice(raw, user_id, utc_offset_seconds).map_err(|wrong| wrong.in_entry(at))
-        };
-        entries.into_iter().enumerate().map(read).collect()
-    })
-}
-
-fn invoice(raw: &RawValue, user_id: &str, utc_offset_seconds: i32) -> Result<Invoice, Wrong> {
-    let wire: InvoiceWire<'_> = object(raw, "the entry")?;
-    field::same_customer(wire.user_id, user_id)?;
-    Ok(Invoice {
-        sesid: field::id(wire.sesid, "sesid")?,
-        pay_id: field::id(wire.pay_id, "payId")?,
-        method: field::text(wire.method, "method", 64).unwrap_or(None),
-        amount_cents: field::cents(wire.amount, "amount")?,
-        created: field::civil_time(wire.created, utc_offset_seconds),
-        status: field::text(wire.status, "status", 64).unwrap_or(None),
-    })
 }
 
 #[derive(Deserialize)]

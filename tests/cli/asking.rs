@@ -216,16 +216,41 @@ fn a_reconciliation_is_a_page_to_sign_and_an_exit_status() {
             "at": "2026-05-30T15:45:00.000Z", "ok": true, "balance_cents": 5000, "total_charges_cents": 133_456,
             "credited_here_cents": 123_456 - difference, "credited_elsewhere_cents": 10_000, "baseline_cents": 5_000,
             "difference_cents": difference, "invoices": 12, "matches": { "pay_id_is_order": 11 }, "adopted": [],
-            "opened": [], "closed": [2], "cases": cases,
+            "opened": [], "closed": [2], "cases": cases, "identifier": "pay_id_is_order",
+            "matched": [{ "rule": "pay_id_is_order", "invoices": 11, "credited": 7, "credited_cents": 7_700 }],
+            "unreadable": 0, "flaws": [], "evidence": { "invoices": { "bytes": 2345, "sha256": "f00d" } },
         });
         answering(&bench, vec![answer(200, &report)]);
         let run = bench.run(&["reconcile"]);
         assert_eq!(run.code, code, "{}{}", run.stdout, run.stderr);
-        for part in ["2026-05-30 15:45:00", "1334.56", "50.00", "pay_id_is_order", "11", "checked by"] {
+        for part in [
+            "2026-05-30 15:45:00",
+            "1334.56",
+            "50.00",
+            "pay_id_is_order",
+            "11",
+            "77.00",
+            "f00d",
+            "checked by",
+        ] {
             assert!(run.stdout.contains(part), "{part}\n{}", run.stdout);
         }
         assert_eq!(run.stdout.contains("amount_mismatch"), !cases.as_array().unwrap().is_empty());
     }
+}
+
+#[test]
+fn an_invoice_that_cannot_be_read_is_on_the_page_and_in_the_exit_status() {
+    let bench = Bench::new();
+    let report = json!({
+        "at": "2026-05-30T15:45:00.000Z", "ok": true, "difference_cents": 0, "invoices": 1, "cases": [],
+        "unreadable": 1, "flaws": [{ "entry": 0, "invoice": "pay:p3", "what": "amount is not a whole number" }],
+    });
+    answering(&bench, vec![answer(200, &report)]);
+    let run = bench.run(&["reconcile"]);
+    assert_eq!(run.code, 6, "{}", run.stdout);
+    assert!(run.stdout.contains("pay:p3") && run.stdout.contains("not a whole number"), "{}", run.stdout);
+    assert!(run.stderr.contains("cannot be read: 1"), "{}", run.stderr);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn nothing_written_is_all_defaults() {
     assert_eq!(config.polling, Policy::default());
     assert_eq!(config.reconcile.schedule.as_str(), "0 */15 * * * *");
     assert_eq!((config.reconcile.upstream_utc_offset_seconds, config.reconcile.tolerance_cents), (0, 0));
-    assert_eq!(config.reconcile.tell_after_runs, 1);
+    assert_eq!(config.reconcile.tell_after_runs, 2);
     assert_eq!(config.mail.transport, Transport::Smtp);
     assert_eq!(config.mail.directory, desk.path("mail"));
     assert_eq!(config.mail.retry_initial, Duration::from_secs(5));

@@ -1,23 +1,34 @@
 //! What does not agree now, and what of it can be corrected because the upstream's total bears it out.
 
+use std::collections::HashSet;
+
+use super::Sides;
 use crate::domain::deposit::Deposit;
+use crate::domain::ids::DepositId;
 use crate::domain::money::UsdMicros;
 use crate::domain::observe::Observation;
 use crate::domain::reconcile::{self as rules, Difference, Kind};
 use crate::flow::Flow;
 use crate::ledger::{self, RunFigures, Write};
 
-/// Everything that does not agree now.
+/// Everything that does not agree now; but for the deposits that were `moving` while the run was reading.
 pub(super) async fn differences(
     flow: &Flow,
+    sides: &Sides<'_>,
     figures: &RunFigures,
-    abandoned: &[(crate::domain::ids::DepositId, String)],
+    moving: &HashSet<DepositId>,
 ) -> ledger::Result<Vec<Difference>> {
     let tolerance = flow.settings.tolerance_cents;
-    let suspects = flow.ledger.suspects().await?;
-    let mut found: Vec<Difference> =
-        suspects.iter().filter_map(|pair| rules::compare(pair, tolerance)).collect();
-    for credited in flow.ledger.booked_without_invoice().await? {
+    let suspects = flow.ledger.suspects(&sides.scope).await?;
+    let mut found: Vec<Difference> = suspects
+        .iter()
+        .filter(|pair| !moving.contains(&pair.deposit_id))
+        .filter_map(|pair| rules::compare(pair, tolerance))
+        .collect();
+    for credited in flow.ledger.booked_without_invoice(&sides.scope).await? {
+        if moving.contains(&credited.id) {
+            continue;
+        }
         found.push(Difference {
             kind: Kind::InvoiceMissing,
             deposit_id: Some(credited.id),
@@ -26,13 +37,13 @@ pub(super) async fn differences(
             found: "no invoice".to_owned(),
         });
     }
-    for (deposit, order) in abandoned {
+    for abandoned in flow.ledger.abandoned_standing().await? {
         found.push(Difference {
             kind: Kind::AbandonedWallet,
-            deposit_id: Some(*deposit),
-            order_id: Some(order.clone()),
+            deposit_id: Some(abandoned.deposit_id),
+            order_id: Some(abandoned.order_id.clone()),
             expected: "no wallet that nobody was shown".to_owned(),
-            found: order.clone(),
+            found: abandoned.order_id,
         });
     }
     if figures.difference_cents.unsigned_abs() > tolerance.unsigned_abs() {
@@ -43,7 +54,7 @@ pub(super) async fn differences(
             dollars(figures.total_charges_cents),
         ));
     }
-    found.extend(balance_rise(flow, figures).await?);
+    found.extend(balance_rise(flow, sides, figures).await?);
     Ok(found)
 }
 
@@ -56,13 +67,17 @@ pub(super) fn dollars(cents: i64) -> String {
 }
 
 /// A balance that rose by more than was topped up. It stands until the total has caught up with it.
-async fn balance_rise(flow: &Flow, figures: &RunFigures) -> ledger::Result<Option<Difference>> {
+async fn balance_rise(
+    flow: &Flow,
+    sides: &Sides<'_>,
+    figures: &RunFigures,
+) -> ledger::Result<Option<Difference>> {
     let standing =
         flow.ledger.last_case("balance_rise:account").await?.filter(|case| case.closed_at.is_none());
     let needed = standing.as_ref().and_then(|case| cents(&case.expected)).unwrap_or(i64::MIN);
-    let new = match flow.ledger.last_good_run().await? {
+    let new = match sides.last.map(|last| &last.figures) {
         None => i64::MIN,
-        Some((_, last)) => {
+        Some(last) => {
             let rise = figures.balance_cents.saturating_sub(last.balance_cents);
             let charged = figures.total_charges_cents.saturating_sub(last.total_charges_cents);
             if rise > charged.max(0) && rise > flow.settings.tolerance_cents {

@@ -215,8 +215,11 @@ async fn the_lists_and_figures_come_from_their_own_paths() {
     let settings = super::Settings { utc_offset_seconds: 3 * 3600, ..settings(&server.url) };
     let (upstream, _) = upstream_with(settings);
 
-    let list = upstream.invoices(upstream.admit(Priority::Reconcile).await).await.unwrap().value;
-    assert_eq!((list[0].amount_cents, list[0].pay_id.as_deref()), (500, Some("7")));
+    let permit = upstream.admit(Priority::Reconcile).await;
+    let list = upstream.invoices(permit, Vec::new()).await.unwrap().value;
+    assert_eq!((list.rows, list.bytes, list.sha256.len()), (1, invoices.len(), 64));
+    let list = list.sink;
+    assert_eq!((list[0].amount_cents, list[0].pay_id.as_deref()), (Some(500), Some("7")));
     assert_eq!(list[0].created.unwrap().to_seconds_text(), "2025-05-15T15:37:30Z", "three hours east of UTC");
     let figures = upstream.balance(upstream.admit(Priority::Reconcile).await).await.unwrap().value;
     assert_eq!((figures.balance_cents, figures.total_charges_cents), (500, 1500));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::wire::{self, Decoded};
-use crate::domain::report::OrderReport;
+use crate::domain::report::{Invoice, OrderReport};
 
 fn order(body: &str) -> Result<OrderReport, String> {
     match wire::order(format!(r#"{{"ok":true,"body":{body}}}"#).as_bytes()) {
@@ -108,28 +108,61 @@ fn what_makes_an_order_unreadable_is_named_and_never_quoted() {
     assert!(wire::order(b"\xef\xbb\xbf {\"ok\":true,\"body\":{}}\n").is_ok(), "a byte order mark is no harm");
 }
 
+/// Reads a list from memory.
+fn listed(answer: &[u8], offset: i32) -> Result<Vec<Invoice>, String> {
+    let mut taken = Vec::new();
+    let read = wire::invoices(answer, "12345", offset, &mut |invoice| taken.push(invoice));
+    let count = yes(read.map_err(|wrong| wrong.to_string())?);
+    assert_eq!(count, taken.len());
+    Ok(taken)
+}
+
+fn entry(entry: &str) -> Result<Invoice, String> {
+    let list = format!(r#"{{"body":[{{"amount":1}},{entry}],"note":{{"a":[1]}},"ok":true}}"#);
+    listed(list.as_bytes(), 0).map(|mut list| list.remove(1))
+}
+
 #[test]
-fn one_unreadable_invoice_spoils_the_list_but_not_one_without_a_time() {
-    let read = |entry: &str| {
-        let list = format!(r#"{{"ok":true,"body":[{{"amount":1}},{entry}]}}"#);
-        wire::invoices(list.as_bytes(), "12345", 0).map(|decoded| yes(decoded).remove(1))
-    };
-    for (entry, why) in [
-        (r#"{"amount":500.0}"#, "in entry 1 of the list: amount is not a whole number"),
-        (r#"{"amount":null}"#, "in entry 1 of the list: amount is not a whole number"),
-        (r#"{"amount":"5.00"}"#, "in entry 1 of the list: amount is not a whole number"),
-        (r#"{"amount":99999999999999999999}"#, "in entry 1 of the list: amount is not a whole number"),
-        (r#"{"amount":1,"sesid":true}"#, "in entry 1 of the list: sesid is neither a text nor a number"),
+fn another_customers_invoice_or_what_is_none_spoils_the_list() {
+    for (row, why) in [
         (r#"{"amount":1,"userId":"67890"}"#, "in entry 1 of the list: it is another customer's answer"),
         ("null", "in entry 1 of the list: the entry is not an object"),
         (r#"[1,2,3,4,5,6,7]"#, "in entry 1 of the list: the entry is not an object"),
     ] {
-        assert_eq!(read(entry).unwrap_err().to_string(), why, "{entry}");
+        assert_eq!(entry(row).unwrap_err(), why, "{row}");
     }
+    for ours in [r#""12345""#, r#""userId""#, r#""""#, "null", "67890"] {
+        assert!(entry(&format!(r#"{{"amount":1,"userId":{ours}}}"#)).is_ok(), "{ours}");
+    }
+}
+
+#[test]
+fn an_invoice_of_which_money_or_name_cannot_be_read_is_named_and_the_others_stand() {
+    for (row, flaw) in [
+        (r#"{"amount":500.0,"payId":"p"}"#, "amount is not a whole number"),
+        (r#"{"amount":null,"payId":"p"}"#, "amount is not a whole number"),
+        (r#"{"payId":"p"}"#, "amount is not a whole number"),
+        (r#"{"amount":"5.00","payId":"p"}"#, "amount is not a whole number"),
+        (r#"{"amount":99999999999999999999,"payId":"p"}"#, "amount is not a whole number"),
+    ] {
+        let invoice = entry(row).unwrap();
+        assert_eq!(invoice.flaw.as_deref(), Some(flaw), "{row}");
+        assert_eq!((invoice.amount_cents, invoice.pay_id.as_deref()), (None, Some("p")), "{row}");
+    }
+    let nameless = entry(r#"{"amount":1,"sesid":true}"#).unwrap();
+    assert_eq!(nameless.flaw.as_deref(), Some("sesid is neither a text nor a number"));
+    assert_eq!((nameless.amount_cents, nameless.sesid), (Some(1), None));
+}
+
+#[test]
+fn what_an_invoice_says_beside_money_and_name_may_be_missing() {
     let created = |text: &str| {
         let invoice =
-            read(&format!(r#"{{"amount":"500","created":{text},"status":7,"method":[]}}"#)).unwrap();
-        assert_eq!((invoice.amount_cents, invoice.status, invoice.method), (500, None, None));
+            entry(&format!(r#"{{"amount":"500","created":{text},"status":7,"method":[]}}"#)).unwrap();
+        assert_eq!(
+            (invoice.amount_cents, invoice.status, invoice.method, invoice.flaw),
+            (Some(500), None, None, None)
+        );
         invoice.created.map(|at| at.to_seconds_text())
     };
     assert_eq!(created(r#""2025-05-15 18:37:30""#).as_deref(), Some("2025-05-15T18:37:30Z"));
@@ -138,11 +171,29 @@ fn one_unreadable_invoice_spoils_the_list_but_not_one_without_a_time() {
     {
         assert_eq!(created(unreadable), None, "{unreadable}");
     }
-    for ours in [r#""12345""#, r#""userId""#, r#""""#, "null", "67890"] {
-        assert!(read(&format!(r#"{{"amount":1,"userId":{ours}}}"#)).is_ok(), "{ours}");
-    }
-    assert!(wire::invoices(br#"{"ok":true,"body":{}}"#, "12345", 0).is_err(), "no list is not an empty list");
-    assert_eq!(yes(wire::invoices(br#"{"ok":true,"body":[]}"#, "12345", 0).unwrap()), vec![]);
+}
+
+#[test]
+fn what_is_no_whole_list_is_none_at_all() {
+    let wrong = |answer: &str| listed(answer.as_bytes(), 0).unwrap_err();
+    assert_eq!(wrong(""), "the answer is empty");
+    assert_eq!(wrong(" \n"), "the answer is empty");
+    assert_eq!(wrong("  <html>"), "the answer is an HTML page");
+    assert_eq!(wrong("[]"), "the answer is not a JSON object");
+    assert_eq!(wrong(r#"{"ok":true,"body":{}}"#), "body is not a list");
+    assert_eq!(wrong(r#"{"ok":true,"body":"none"}"#), "body is not a list");
+    assert_eq!(wrong(r#"{"ok":true,"body":7.5}"#), "body is not a list");
+    assert_eq!(wrong(r#"{"ok":true,"body":null}"#), "the answer has no body");
+    assert_eq!(wrong(r#"{"ok":true}"#), "the answer has no body");
+    assert_eq!(wrong(r#"{"body":[]}"#), "the answer does not have the expected fields");
+    assert_eq!(wrong(r#"{"ok":true,"body":[{"amount":1},{"amo"#), "the answer is cut off");
+    assert_eq!(wrong(r#"{"ok":true,"body":[{"amount":1}]"#), "the answer is cut off");
+    assert_eq!(wrong(r#"{"ok":true,"body":[{"amount":1},]}"#), "the answer is not JSON");
+    assert_eq!(wrong(r#"{"ok":true,"body":[]} trailing"#), "the answer is not JSON");
+    assert_eq!(wrong(r#"{"ok":true,"body":[],"body":[]}"#), "the answer does not have the expected fields");
+    let no = wire::invoices(r#"{"ok":false,"body":[{"amount":1}]}"#.as_bytes(), "12345", 0, &mut |_| ());
+    assert_eq!(no.unwrap(), Decoded::No);
+    assert_eq!(listed(b"\xef\xbb\xbf {\"ok\":true,\"body\":[]}\n", 0).unwrap(), vec![]);
 }
 
 #[test]
@@ -172,7 +223,7 @@ proptest! {
     fn no_bytes_panic(bytes in prop_oneof![proptest::collection::vec(any::<u8>(), 0..300), nearly_right()]) {
         let _ = wire::order(&bytes);
         let _ = wire::created(&bytes);
-        let _ = wire::invoices(&bytes, "12345", -3600);
+        let _ = wire::invoices(bytes.as_slice(), "12345", -3600, &mut |_| ());
         let _ = wire::balance(&bytes, "12345");
         let _ = wire::coupons(&bytes, 0);
         let _ = wire::salvaged_order_id(&bytes);
@@ -184,7 +235,7 @@ proptest! {
     fn no_json_panics(body in r#"[\[\]{}",:0-9a-z.\\-]{0,80}"#) {
         for wrapped in [body.clone(), format!(r#"{{"ok":true,"body":{body}}}"#)] {
             let _ = wire::created(wrapped.as_bytes());
-            let _ = wire::invoices(wrapped.as_bytes(), "", i32::MAX);
+            let _ = wire::invoices(wrapped.as_bytes(), "", i32::MAX, &mut |_| ());
             let _ = wire::coupons(wrapped.as_bytes(), i32::MIN);
         }
     }

@@ -1,0 +1,208 @@
+//! Answers that are none: they change nothing, and are told. And single rows that cannot be read.
+
+use std::time::Duration;
+
+use depositd::flow::{self, ReconcileFailed};
+use depositd::sandbox::upstream::{Act, Call, Fault};
+
+use super::support::house::House;
+use super::{house, letters};
+
+const CONTENT: &str = "SELECT (SELECT count(*) || ':' || total(changed_ms) || ':' || total(amount_cents) FROM invoice), \
+    (SELECT count(*) FROM discrepancy), (SELECT max(seq) FROM event), (SELECT value FROM meta WHERE key = 'baseline_cents')";
+
+fn said(status: u16, body: &str) -> Fault {
+    Fault::Status(status, body.to_owned(), Vec::new())
+}
+
+fn row(number: usize, more: &str) -> String {
+    format!(
+        r#"{{"method":"card","sesid":"s{number}","payId":"p{number}","amount":100,"status":"paid",
+                "created":"2026-03-01 08:00:00"{more}}}"#
+    )
+}
+
+fn list(rows: &[String]) -> String {
+    format!(r#"{{"ok":true,"body":[{}]}}"#, rows.join(","))
+}
+
+/// The run is void for this reason, has changed nothing, and says so wherever it is asked.
+async fn is_void(house: &House, call: Call, fault: Fault, why: &str) {
+    let before = (house.sql(CONTENT), house.sql("SELECT count(*), sum(ok) FROM reconciliation"));
+    house.simulator.inject(call, fault.clone(), 1);
+    let failed = flow::reconcile(&house.flow).await.unwrap_err();
+    house.simulator.clear_faults();
+    assert!(matches!(&failed, ReconcileFailed::Void(words) if words.contains(why)), "{fault:?}: {failed}");
+    assert_eq!(house.sql(CONTENT), before.0, "{fault:?} changed something");
+    let (runs, good) = before.1.split_once('|').unwrap();
+    let runs: u32 = runs.parse().unwrap();
+    assert_eq!(house.sql("SELECT count(*), sum(ok) FROM reconciliation"), format!("{}|{good}", runs + 1));
+    let (reason, _) = house.flow.ledger.void_runs().await.unwrap().unwrap();
+    assert!(reason.contains(why), "{reason}");
+    let report = house.flow.ledger.last_report().await.unwrap().unwrap();
+    assert_eq!((report["ok"].as_bool(), report["error"].as_str()), (Some(false), Some(reason.as_str())));
+    // Past whatever wait the upstream has asked for.
+    house.clock.advance(Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn refused_and_broken_answers_change_nothing_and_are_told() {
+    let house = house().await;
+    for _ in 0..12 {
+        house.simulator.top_up_elsewhere(100, "card").unwrap();
+    }
+    let deposit = house.wallet("50").await;
+    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.look().await;
+    house.reconcile().await;
+    let others = list(&[row(1, r#","userId":"67890""#)]);
+    let half = list(&(0..3).map(|number| row(number, "")).collect::<Vec<_>>());
+    let renamed: Vec<String> =
+        (0..13).map(|number| row(number, "").replace("amount", "amount_usd")).collect();
+    for (fault, why) in [
+        (Fault::Html200, "an HTML page"),
+        (Fault::TruncatedJson, "cut off"),
+        (Fault::CutBody, "connection broke"),
+        (Fault::EmptyBody, "empty"),
+        (Fault::DropBeforeActing, "connection broke"),
+        (Fault::Garbage(b"garbage\r\n\r\n".to_vec()), "connection broke"),
+        (Fault::Redirect("https://elsewhere.example/".to_owned()), "302"),
+        (said(500, "boom"), "boom"),
+        (said(503, "busy"), "busy"),
+        (said(429, ""), "too many requests"),
+        (said(401, r#"{"ok":false,"body":"User-verification Failed"}"#), "User-verification Failed"),
+        (said(200, r#"{"ok":false,"message":"try later"}"#), "try later"),
+        (said(200, r#"{"ok":true,"body":{}}"#), "not a list"),
+        (said(200, r#"{"ok":true}"#), "no body"),
+        (said(200, &list(&[])), "a part of the list is missing"),
+        (said(200, &half), "a part of the list is missing"),
+        (said(200, &others), "another customer's"),
+        (said(200, &list(&["7".to_owned()])), "not an object"),
+        (said(200, &list(&renamed)), "13 of 13 invoices cannot be read"),
+    ] {
+        is_void(&house, Call::Invoices, fault, why).await;
+    }
+    for (fault, why) in [
+        (Fault::Html200, "an HTML page"),
+        (
+            said(200, r#"{"ok":true,"body":{"userId":"67890","balance":1,"totalCharges":"1"}}"#),
+            "another customer's",
+        ),
+        (said(200, r#"{"ok":true,"body":{"balance":1,"totalCharges":null}}"#), "totalCharges"),
+    ] {
+        is_void(&house, Call::Balance, fault, why).await;
+    }
+    let (_, runs) = house.flow.ledger.void_runs().await.unwrap().unwrap();
+    assert_eq!(runs, 22, "all of them in a row");
+    let report = house.reconcile().await;
+    assert_eq!((report.cases.len(), report.figures.unwrap().difference_cents), (0, 0));
+    assert_eq!(house.flow.ledger.void_runs().await.unwrap(), None, "a good run ends the row");
+    assert!(letters(&house, "discrepancy_opened").await.is_empty());
+    let evidence = "SELECT evidence ->> '$.invoices.rows', length(evidence ->> '$.invoices.sha256'), \
+         evidence ->> '$.balance' LIKE '%totalCharges%', evidence LIKE '%k3y%' FROM reconciliation ORDER BY id DESC LIMIT 1";
+    assert_eq!(house.sql(evidence), "13|64|1|0", "a good run keeps what it was made of, and no key");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_named_and_the_totals_do_not_hide_it() {
+    let house = house().await;
+    house.reconcile().await;
+    let good = [row(1, ""), row(2, "")];
+    let spoilt = row(3, "").replace("100", "null");
+    let serve = async |rows: &[String], total: u32| {
+        house.simulator.clear_faults();
+        house.simulator.inject(Call::Invoices, said(200, &list(rows)), u32::MAX);
+        let balance = format!(r#"{{"ok":true,"body":{{"balance":{total},"totalCharges":"{total}"}}}}"#);
+        house.simulator.inject(Call::Balance, said(200, &balance), u32::MAX);
+        house.reconcile().await
+    };
+    let report = serve(&[good[0].clone(), good[1].clone(), spoilt.clone()], 300).await;
+    assert_eq!(report.unreadable, 1);
+    assert_eq!((report.flaws[0].entry, report.flaws[0].invoice.as_str()), (2, "pay:p3"));
+    assert_eq!(report.flaws[0].what, "amount is not a whole number");
+    assert_eq!(
+        report.figures.unwrap().difference_cents,
+        100,
+        "what cannot be read is missing, and is seen to be"
+    );
+    assert_eq!(report.cases[0].kind, "total_charges_drift");
+    let whole = [good[0].clone(), good[1].clone(), row(3, "")];
+    let report = serve(&whole, 300).await;
+    assert_eq!((report.unreadable, report.cases.len()), (0, 0), "it can be read now");
+    let report = serve(&[good[0].clone(), good[1].clone(), spoilt], 300).await;
+    assert_eq!(report.unreadable, 1);
+    assert_eq!(report.figures.unwrap().difference_cents, 0, "a figure that was read once stands");
+}
+
+#[tokio::test]
+async fn a_settled_deposit_whose_invoice_has_no_amount_is_a_case() {
+    let house = house().await;
+    house.reconcile().await;
+    let deposit = house.wallet("50").await;
+    let order = house.order(&deposit);
+    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.look().await;
+    let spoilt = row(1, "").replace("p1", &order).replace("100", "\"5e3\"");
+    house.simulator.inject(Call::Invoices, said(200, &list(&[spoilt])), 1);
+    let report = house.reconcile().await;
+    assert_eq!(
+        (report.cases[0].kind.as_str(), report.cases[0].found.as_str()),
+        ("amount_mismatch", "unreadable")
+    );
+    assert_eq!(report.figures.unwrap().difference_cents, 0);
+    assert!(house.reconcile().await.cases.is_empty(), "the simulator's own list can be read");
+}
+
+#[tokio::test]
+async fn the_order_of_the_list_changes_nothing() {
+    let house = house().await;
+    house.reconcile().await;
+    // Twice the same name with other words, and rows without any.
+    let mut rows: Vec<String> = (0..6).map(|number| row(number, "")).collect();
+    rows.push(row(3, "").replace("paid", "cancel"));
+    rows.push(row(9, "").replace(r#""sesid":"s9","payId":"p9","#, ""));
+    rows.push(row(9, "").replace(r#""sesid":"s9","payId":"p9","#, ""));
+    let balance = r#"{"ok":true,"body":{"balance":1,"totalCharges":"800"}}"#;
+    house.simulator.inject(Call::Balance, said(200, balance), u32::MAX);
+    let content = "SELECT group_concat(key || ' ' || status || ' ' || credited || ' ' || listed, ';') FROM \
+         (SELECT * FROM invoice ORDER BY key)";
+    let mut first = None;
+    for turn in 0..5 {
+        house.simulator.inject(Call::Invoices, said(200, &list(&rows)), 1);
+        let report = house.reconcile().await;
+        assert_eq!((report.invoices, report.cases.len()), (9, 0), "{report:?}");
+        let now = house.sql(content);
+        assert_eq!(*first.get_or_insert_with(|| now.clone()), now, "turn {turn}");
+        rows.rotate_left(2);
+        rows.swap(0, 5);
+    }
+    assert_eq!(house.sql("SELECT count(DISTINCT changed_ms) FROM invoice"), "1", "nothing was written twice");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_accepted_is_an_outage_said_once_and_ends_when_it_is() {
+    let house = house().await;
+    let deposit = house.wallet("15").await;
+    house.simulator.inject(
+        Call::Any,
+        said(403, r#"{"ok":false,"body":"User-verification Failed"}"#),
+        u32::MAX,
+    );
+    for _ in 0..8 {
+        house.look().await;
+        flow::watch_upstream(&house.flow).await.unwrap();
+    }
+    let down = letters(&house, "upstream_down").await;
+    assert_eq!(down.len(), 1, "{down:?}");
+    let words = "SELECT reason FROM accounting_history WHERE name = 'upstream_down'";
+    assert!(house.sql(words).contains("User-verification Failed"));
+    assert_eq!(house.history(&deposit).await, ["requested", "wallet_created"], "no look, no change");
+    assert!(letters(&house, "upstream_back").await.is_empty());
+    house.simulator.clear_faults();
+    house.pass(Duration::from_secs(300), Duration::from_secs(30)).await;
+    for _ in 0..3 {
+        flow::watch_upstream(&house.flow).await.unwrap();
+    }
+    assert_eq!(letters(&house, "upstream_back").await.len(), 1);
+    assert_eq!(letters(&house, "upstream_down").await.len(), 1);
+}

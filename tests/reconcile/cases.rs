@@ -1,0 +1,199 @@
+//! Each kind of difference, from its first sight to its end.
+
+use depositd::domain::deposit::{Deposit, State};
+use depositd::flow::{self, CaseError};
+use depositd::sandbox::upstream::{Act, Figures};
+
+use super::support::house::House;
+use super::{house, letters};
+
+async fn paid(house: &House, amount: &str) -> Deposit {
+    let deposit = house.wallet(amount).await;
+    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.look().await;
+    let settled = house.read(&deposit).await;
+    assert_eq!(settled.facts.state, State::Settled);
+    settled
+}
+
+/// The case is opened in one run, told in the next, not again in a third, and closed by the run after it was healed.
+async fn lives_and_heals(house: &House, kind: &str, figures: (&str, &str), heal: impl AsyncFnOnce()) {
+    let opened = house.reconcile().await;
+    let kinds: Vec<&str> = opened.cases.iter().map(|case| case.kind.as_str()).collect();
+    assert_eq!(kinds, [kind]);
+    let case = &opened.cases[0];
+    assert_eq!((case.expected.as_str(), case.found.as_str()), figures, "{kind}");
+    let told = |letters: Vec<String>| letters.iter().filter(|subject| subject.contains(kind)).count();
+    assert_eq!(told(letters(house, "discrepancy_opened").await), 0, "{kind}: once may be chance");
+    for _ in 0..2 {
+        let again = house.reconcile().await;
+        assert_eq!((again.opened.len(), again.closed.len()), (0, 0), "{kind}");
+        assert_eq!(told(letters(house, "discrepancy_opened").await), 1, "{kind}: one letter");
+    }
+    heal().await;
+    let healed = house.reconcile().await;
+    assert_eq!((healed.closed, healed.cases), (vec![case.id], Vec::new()), "{kind}");
+    house.reconcile().await;
+    assert_eq!(told(letters(house, "discrepancy_opened").await), 1, "{kind}");
+    assert_eq!(told(letters(house, "discrepancy_closed").await), 1, "{kind}: one letter at the end");
+    let closed = house.flow.ledger.case(case.id).await.unwrap().unwrap();
+    assert_eq!((closed.closed_by.as_deref(), closed.seen_runs), (Some("run"), 3), "{kind}");
+    assert!(closed.resolution.is_some_and(|why| !why.is_empty()), "{kind}");
+}
+
+#[tokio::test]
+async fn another_amount_stands_until_the_figures_agree() {
+    let house = house().await;
+    house.reconcile().await;
+    let order = house.order(&paid(&house, "50").await);
+    let invoice = |cents| Act::SetFigures(Figures { invoice_cents: Some(cents), ..Figures::default() });
+    house.simulator.act(&order, invoice(4_900)).unwrap();
+    lives_and_heals(&house, "amount_mismatch", ("50.00", "49.00"), async || {
+        house.simulator.act(&order, invoice(5_000)).unwrap();
+    })
+    .await;
+    assert_eq!(house.prove().await.transactions, 1, "the books were right all the time");
+}
+
+#[tokio::test]
+async fn a_missing_invoice_stands_until_it_is_listed() {
+    let house = house().await;
+    house.reconcile().await;
+    let order = house.order(&paid(&house, "20").await);
+    house.reconcile().await;
+    house.simulator.act(&order, Act::HideInvoice { hidden: true }).unwrap();
+    lives_and_heals(&house, "invoice_missing", ("20.00", "no invoice"), async || {
+        house.simulator.act(&order, Act::HideInvoice { hidden: false }).unwrap();
+    })
+    .await;
+    assert_eq!(house.sql("SELECT reconciled FROM accounting_deposits"), "matched");
+}
+
+#[tokio::test]
+async fn another_status_stands_until_the_words_agree() {
+    let house = house().await;
+    house.reconcile().await;
+    let order = house.order(&paid(&house, "30").await);
+    let word = |word: &str| Act::SetInvoiceStatus { status: word.to_owned() };
+    house.simulator.act(&order, word("cancel")).unwrap();
+    lives_and_heals(&house, "status_mismatch", ("settled", "cancel"), async || {
+        house.simulator.act(&order, word("paid")).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drift_stands_until_the_total_is_explained() {
+    let house = house().await;
+    house.reconcile().await;
+    house.simulator.adjust(0, 250).unwrap();
+    lives_and_heals(&house, "total_charges_drift", ("0.00", "2.50"), async || {
+        house.simulator.adjust(0, -250).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_risen_balance_stands_until_the_total_has_caught_up() {
+    let house = house().await;
+    house.reconcile().await;
+    house.simulator.adjust(900, 0).unwrap();
+    lives_and_heals(&house, "balance_rise", ("9.00", "0.00"), async || {
+        house.simulator.adjust(-900, 0).unwrap();
+        house.simulator.top_up_elsewhere(900, "card").unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_credited_there_is_settled_here_through_the_ordinary_door() {
+    let house = house().await;
+    house.reconcile().await;
+    let deposit = house.wallet("40").await;
+    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    let report = house.reconcile().await;
+    assert_eq!((report.cases, report.opened), (Vec::new(), Vec::new()), "looked at again at once");
+    assert_eq!(report.figures.unwrap().credited_here_cents, 4_000);
+    assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
+    assert_eq!(house.history(&deposit).await, ["requested", "wallet_created", "settled"]);
+}
+
+#[tokio::test]
+async fn top_ups_by_other_means_are_credited_elsewhere_and_alarm_nobody() {
+    let house = house().await;
+    house.simulator.adjust(7_700, 12_345).unwrap();
+    let first = house.reconcile().await.figures.unwrap();
+    assert_eq!(
+        (first.baseline_cents, first.credited_elsewhere_cents, first.difference_cents),
+        (12_345, 12_345, 0)
+    );
+    for (cents, method) in [(500, "stripe"), (12_300, "card"), (999, "cryptomus")] {
+        house.simulator.top_up_elsewhere(cents, method).unwrap();
+        house.simulator.spend(100).unwrap();
+        let report = house.reconcile().await;
+        assert_eq!(report.cases, Vec::new());
+        assert_eq!(report.figures.unwrap().difference_cents, 0);
+    }
+    let last = house.reconcile().await;
+    let elsewhere = last.matched.iter().find(|one| one.rule == "elsewhere").unwrap();
+    assert_eq!((elsewhere.invoices, elsewhere.credited, elsewhere.credited_cents), (3, 3, 13_799));
+    let lines = house.sql(
+        "SELECT total_charges_cents - credited_here_cents - credited_elsewhere_cents - difference_cents, \
+         credited_elsewhere_cents - baseline_cents FROM accounting_balance_history",
+    );
+    assert_eq!(lines.lines().last(), Some("0|13799"), "{lines}");
+    assert_eq!(letters(&house, "discrepancy_opened").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_difference_that_is_gone_in_the_next_run_is_told_to_nobody_and_kept() {
+    let house = house().await;
+    house.reconcile().await;
+    house.simulator.adjust(0, 250).unwrap();
+    assert_eq!(house.reconcile().await.cases.len(), 1);
+    house.simulator.adjust(0, -250).unwrap();
+    assert_eq!(house.reconcile().await.cases.len(), 0);
+    house.reconcile().await;
+    assert!(letters(&house, "discrepancy_opened").await.is_empty());
+    assert!(
+        letters(&house, "discrepancy_closed").await.is_empty(),
+        "who never heard of it need not hear its end"
+    );
+    assert_eq!(house.sql("SELECT kind, closed_by FROM accounting_discrepancies"), "total_charges_drift|run");
+}
+
+#[tokio::test]
+async fn what_a_person_says_is_kept_with_who_and_when_and_in_the_chained_history() {
+    let house = house().await;
+    house.reconcile().await;
+    house.simulator.adjust(0, 250).unwrap();
+    let case = house.reconcile().await.cases[0].id;
+    let empty = flow::explain_case(&house.flow, case, "API token", "  ").await;
+    assert!(matches!(empty, Err(CaseError::Refused(_))), "{empty:?}");
+    assert!(matches!(flow::close_case(&house.flow, 99, "API token", "x").await, Err(CaseError::Unknown(99))));
+    let said = flow::explain_case(&house.flow, case, "unix user root", "asked the support").await.unwrap();
+    assert_eq!((said.explained_by.as_deref(), said.closed_at), (Some("unix user root"), None));
+    for _ in 0..3 {
+        assert_eq!(house.reconcile().await.cases.len(), 1, "explained, and open");
+    }
+    assert!(letters(&house, "discrepancy_opened").await.is_empty(), "what is explained alarms nobody");
+    let closed = flow::close_case(&house.flow, case, "API token", "a goodwill credit").await.unwrap();
+    assert_eq!(
+        (closed.closed_by.as_deref(), closed.closed_who.as_deref()),
+        (Some("person"), Some("API token"))
+    );
+    let again = flow::close_case(&house.flow, case, "API token", "twice").await;
+    assert!(matches!(again, Err(CaseError::Refused(_))));
+    assert!(house.reconcile().await.cases.is_empty(), "the same figures do not open it again");
+    house.simulator.adjust(0, 1).unwrap();
+    assert_eq!(house.reconcile().await.cases.len(), 1, "other figures do");
+    assert_eq!(
+        house.sql("SELECT name, reason FROM accounting_history WHERE name LIKE 'discrepancy_%'"),
+        "discrepancy_explained|asked the support\ndiscrepancy_closed|a goodwill credit"
+    );
+    assert_eq!(
+        house.sql("SELECT explained_by, closed_by, closed_who, resolution FROM accounting_discrepancies WHERE id = 1"),
+        "unix user root|person|API token|a goodwill credit"
+    );
+    house.prove().await;
+}
