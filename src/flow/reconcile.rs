@@ -102,6 +102,7 @@ async fn run(flow: &Flow, at: Timestamp, evidence: &mut Option<Value>) -> Result
     let fetched = fetch(flow, adopt::window(flow).await?, evidence).await?;
     let Fetched { balance, mut changes, head_seq } = fetched;
     flow.ledger.keep_invoices(changes.pages(), &changes.gone, at).await?;
+    changes.written();
     let tally = flow.ledger.tally().await?;
     let since = Since::last(last.as_ref().map(|last| last.at.min(at)), whole);
     match_invoices(flow, since, learnt(&tally)).await?;

@@ -8,8 +8,10 @@ use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::time::Timestamp;
 
-/// So many rows are read from the ledger, or written in one transaction, at a time.
+/// So many rows are read from the ledger at a time.
 const PAGE: usize = 5000;
+/// So many pages of changes are written in one transaction: they touch the same leaves of the indexes.
+const TOGETHER: usize = 10;
 
 /// What is known of an invoice, to tell whether it has changed. Small: there is one for each invoice ever seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -101,7 +103,7 @@ impl Ledger {
         Ok(known)
     }
 
-    /// Writes invoices that are new or have changed, and which the upstream no longer lists; a page a transaction, since
+    /// Writes invoices that are new or have changed, and which the upstream no longer lists; some pages a transaction, since
     /// they are a copy of what the upstream says and no money moves by them.
     ///
     /// # Errors
@@ -112,12 +114,17 @@ impl Ledger {
         gone: &[i64],
         now: Timestamp,
     ) -> Result<()> {
-        for page in changes {
-            let page = json(&page?)?;
+        let mut changes = changes.peekable();
+        while changes.peek().is_some() {
+            let pages: Vec<String> =
+                changes.by_ref().take(TOGETHER).map(|page| json(&page?)).collect::<Result<_>>()?;
             self.write_page(move |connection| {
                 Box::pin(async move {
-                    insert_new(connection, &page, now).await?;
-                    update_changed(connection, &page, now).await
+                    for page in &pages {
+                        insert_new(connection, page, now).await?;
+                        update_changed(connection, page, now).await?;
+                    }
+                    Ok(())
                 })
             })
             .await?;

@@ -11,8 +11,10 @@ use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::reconcile::{Candidate, Match, Unmatched, is_processor};
 use crate::domain::time::Timestamp;
 
-/// So many matches are written in one transaction.
+/// So many invoices are read at a time.
 const PAGE: usize = 5000;
+/// So many matches are written in one transaction: they touch the same leaves of the indexes.
+const TOGETHER: usize = 20_000;
 
 /// An invoice without a certain match, as SQL gives it.
 #[derive(Deserialize)]
@@ -150,7 +152,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says; the next run does it again.
     pub async fn keep_matches(&self, matches: &[Match]) -> Result<()> {
-        for page in matches.chunks(PAGE) {
+        for page in matches.chunks(TOGETHER) {
             let rows: Vec<(i64, DepositId, &str)> =
                 page.iter().map(|one| (one.row, one.deposit, one.rule.as_str())).collect();
             let rows = json(&rows)?;

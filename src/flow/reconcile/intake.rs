@@ -203,6 +203,12 @@ impl InvoiceSink for Intake {
 }
 
 impl Changes {
+    /// Lets go of what has been written.
+    pub(super) fn written(&mut self) {
+        self.pages = Vec::new();
+        self.fates = Vec::new();
+    }
+
     /// What is to be written, page by page.
     pub(super) fn pages(&self) -> impl Iterator<Item = ledger::Result<Vec<InvoiceChange>>> + Send + '_ {
         let mut fates = self.fates.iter();
