@@ -102,6 +102,19 @@ Exit status 6 when a case is open or figures differ, 1 when the run could not fe
     /// The differences, and what a person says of them
     #[command(subcommand)]
     Cases(CasesCommand),
+    /// Close a month for good, after a clean reconciliation and proof
+    #[command(after_help = "Examples:
+  depositd close 2026-10
+  depositd --json close 2026-10 | jq -r .hash
+
+The month must have ended (UTC). The daemon reconciles and verifies; only where both are clean, nothing is booked any
+more in that month or before it: later corrections are entries of the open month that refer back. There is no way back.
+Exit status 6 when the books are not clean, 2 when the month has not ended, 1 when the reconciliation is void.")]
+    Close {
+        /// Year and month
+        #[arg(value_name = "YYYY-MM")]
+        month: String,
+    },
     /// Books for accounting programs
     #[command(after_help = "Examples:
   depositd export --format csv -o deposits.csv

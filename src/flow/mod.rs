@@ -3,6 +3,7 @@
 mod adopt;
 mod advance;
 mod cases;
+mod close;
 mod create;
 mod deliver;
 mod digest;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use advance::{Advanced, advance};
 pub use cases::{CaseError, close_case, correct_case, explain_case};
+pub use close::{CloseError, close_month};
 pub use create::{Created, create};
 pub use deliver::{Delivered, deliver, letter_of};
 pub use digest::digest;
