@@ -49,6 +49,7 @@ pub(super) async fn readiness(desk: &Desk) -> Readiness {
         readiness.ready = false;
         readiness.reasons.push(format!("ledger: {}", error.chain()));
     }
+    readiness.warnings.extend(flow.log_warning());
     if desk.stop.is_cancelled() {
         readiness.ready = false;
         readiness.reasons.push("the daemon is stopping".to_owned());

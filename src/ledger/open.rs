@@ -54,6 +54,13 @@ impl Ledger {
         }
     }
 
+    /// How large the log beside the file is. It is written back as it grows, unless somebody has been reading on one and
+    /// the same view all the while.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        std::fs::metadata(beside(&self.shared.path, "-wal")).map_or(0, |meta| meta.len())
+    }
+
     /// Closes the ledger for good: the last writes are done, and the file is left as one whole file that anybody
     /// with read permission can open.
     ///

@@ -1,0 +1,18 @@
+//! The books as an accountant meets them: real programs read them, months are closed, the past is proven.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "test code: a broken expectation is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod closing;
+mod programs;
+mod readers;
+mod replication;
+mod story;
