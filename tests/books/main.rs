@@ -16,3 +16,4 @@ mod programs;
 mod readers;
 mod replication;
 mod story;
+mod tamper;
