@@ -116,8 +116,8 @@ SELECT month, account, commodity, debit_micros AS debits_usd_micros, credit_micr
 FROM account_month;
 
 CREATE VIEW accounting_periods AS
-SELECT p.month, p.closed_at, p.event_seq, e.facts ->> '$.entries' AS entries, e.facts ->> '$.reconciled_at' AS reconciled_at,
-       e.facts ->> '$.head_seq' AS head_seq, e.facts ->> '$.head_hash' AS head_hash, e.hash
+SELECT p.month, p.closed_at, p.event_seq, e.facts ->> '$.reconciled_at' AS reconciled_at,
+       e.facts ->> '$.transactions' AS transactions, e.facts ->> '$.head_seq' AS head_seq, e.facts ->> '$.head_hash' AS head_hash, e.hash
 FROM period p JOIN event e ON e.seq = p.event_seq;
 
 CREATE VIEW accounting_evidence AS

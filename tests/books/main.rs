@@ -13,6 +13,7 @@ mod support;
 
 mod closing;
 mod programs;
+mod queries;
 mod readers;
 mod replication;
 mod story;

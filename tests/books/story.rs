@@ -54,7 +54,7 @@ pub(crate) async fn march() -> Lived {
     }
     act(&over, Act::Pay { amount_usd: usd("31.25") });
     act(&short, Act::PayPart { amount_usd: usd("24") });
-    act(&held, Act::See);
+    act(&held, Act::PayPart { amount_usd: usd("45") });
     act(&held, Act::Lock);
     act(&corrected, Act::SetFigures(figures()));
     house.look().await;
