@@ -72,6 +72,16 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// An older program has written it, and nobody who may write has opened it since.
+    #[error(
+        "the ledger {path} was written by an older depositd ({reason}); start the daemon once, it brings it up to date"
+    )]
+    Older {
+        /// The ledger.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// The file is no longer what it was: deleted, replaced, or rolled back under the running daemon.
     #[error("the ledger can no longer be trusted: {0}")]
     Untrusted(String),

@@ -138,6 +138,10 @@ async fn open_reading(settings: Settings) -> Result<Ledger> {
         let reason = format!("its schema is {version}, this program knows {newest}");
         return Err(Error::Newer { path: settings.path, reason });
     }
+    if version < newest {
+        let reason = format!("its schema is {version}, this program reads {newest}");
+        return Err(Error::Older { path: settings.path, reason });
+    }
     let ledger_id = sqlx::query_scalar!("SELECT value FROM meta WHERE key = 'ledger_id'")
         .fetch_one(&readers)
         .await

@@ -12,6 +12,7 @@
 mod support;
 
 mod closing;
+mod migrating;
 mod programs;
 mod queries;
 mod readers;
