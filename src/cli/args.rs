@@ -20,7 +20,7 @@ use crate::notifier::told_events;
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 no such deposit; 4 refused by the \
-upstream; 5 the daemon cannot be reached; 6 verify or reconcile found something wrong; 7 the awaited deposit ended \
+upstream; 5 the daemon cannot be reached; 6 verify, reconcile or close found something wrong; 7 the awaited deposit ended \
 otherwise than settled.\n\nEvery command has its own help with examples: depositd help request"
 )]
 pub(super) struct Cli {

@@ -79,7 +79,7 @@ pub enum Entries {
     /// First: every account and commodity that the journal knows, in order.
     Accounts(Vec<(String, String)>),
     /// Then the postings, oldest first, those of one transaction together.
-    Entry(EntryLine),
+    Entry(Box<EntryLine>),
 }
 
 /// What an export covers: from an instant on, and up to one, which is out.
@@ -177,7 +177,7 @@ impl Ledger {
         while entry < last {
             let end = entry.saturating_add(HANDFUL).min(last);
             for line in self.entry_lines(entry, end, &from, &to).await? {
-                each(Entries::Entry(line))?;
+                each(Entries::Entry(Box::new(line)))?;
             }
             entry = end;
             progress(entry, last);
