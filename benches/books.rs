@@ -1,6 +1,7 @@
 //! How long an accountant waits on a large ledger while the daemon writes, and what an export needs of memory.
 #![expect(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::arithmetic_side_effects,
     reason = "a benchmark may fail loudly, and its numbers are small"
 )]

@@ -37,8 +37,8 @@ use crate::ledger::{self, EvidenceNote, Ledger, Notice, Recorded, Write};
 use crate::notifier::{Mailer, Rules};
 use crate::upstream::{Evidence, Upstream};
 
-/// A log of this size, in MiB, is worth a word: ordinarily it stays below an eighth of it.
-const LARGE_LOG_MIB: u64 = 256;
+/// A log of this size, in MiB, is worth a word: ordinarily it stays below a third of it.
+const LARGE_LOG_MIB: u64 = 128;
 /// How long a step that the ledger forbids is put off.
 const PUT_OFF: Duration = Duration::from_mins(5);
 
