@@ -54,6 +54,8 @@ pub fn report(order_id: &str, status: Option<&str>) -> OrderReport {
         payment_amount: amount("24.98").filter(|_| paid),
         payment_amount_usd: amount("25.00").filter(|_| paid),
         payer_amount: None,
+        refund_amount: None,
+        refund_amount_usd: None,
         answered_at: None,
     }
 }

@@ -55,6 +55,7 @@ pub(super) async fn readiness(desk: &Desk) -> Readiness {
         readiness.warnings.push(format!("reconcile: the last {runs} run(s) were void: {why}"));
         readiness.void_reconciliations = runs;
     }
+    readiness.warnings.extend(flow.log_warning());
     if desk.stop.is_cancelled() {
         readiness.ready = false;
         readiness.reasons.push("the daemon is stopping".to_owned());

@@ -44,6 +44,12 @@ impl Page {
         page.gauge("depositd_open_cases", "Differences with the upstream that are open.", open);
         let head = ledger.head_hash().await?.map_or(0, |(seq, _)| seq);
         page.gauge("depositd_ledger_head_seq", "The number of the ledger's last event.", head);
+        let name = "depositd_ledger_log_bytes";
+        page.gauge(
+            name,
+            "The size of the ledger's log; it grows while somebody keeps one view open.",
+            ledger.log_bytes(),
+        );
         page.conditions(desk).await;
         page.tasks(desk);
         Ok(page)

@@ -12,6 +12,7 @@ mod input;
 mod listener;
 mod metrics;
 mod objects;
+mod periods;
 mod problem;
 mod routes;
 mod upkeep;

@@ -179,6 +179,7 @@ mod tests {
             crypto: None,
             source: FigureSource::AmountInUsd,
             correction: UsdMicros::new(-10_000),
+            expected: None,
         });
         let reason = "odd".to_owned();
         deposit.facts.review = Some(Review { reason, kind: ReviewKind::Standing });

@@ -48,6 +48,7 @@ kinds! {
     UpstreamRefused = "upstream-refused", UNPROCESSABLE_ENTITY, "The upstream refused the deposit";
     NothingToReview = "nothing-to-review", UNPROCESSABLE_ENTITY, "The deposit carries no review flag";
     CaseClosed = "case-closed", UNPROCESSABLE_ENTITY, "The case has been closed";
+    BooksNotClean = "books-not-clean", CONFLICT, "The books are not clean";
     Internal = "internal-error", INTERNAL_SERVER_ERROR, "Something is wrong here";
     BackupFailed = "backup-failed", INTERNAL_SERVER_ERROR, "The copy could not be made";
     ReconciliationVoid = "reconciliation-void", BAD_GATEWAY, "The reconciliation could not be carried out";

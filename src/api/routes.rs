@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::input::clip;
 use super::problem::{Kind, Problem};
-use super::{SharedDesk, cases, deposits, events, health, metrics, upkeep};
+use super::{SharedDesk, cases, deposits, events, health, metrics, periods, upkeep};
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -33,6 +33,8 @@ fn table() -> Vec<Route> {
         ("POST", "/v1/cases/{id}/explain", post(|a, b, c, d| cases::act(cases::Act::Explain, a, b, c, d))),
         ("POST", "/v1/cases/{id}/close", post(|a, b, c, d| cases::act(cases::Act::Close, a, b, c, d))),
         ("POST", "/v1/cases/{id}/correct", post(|a, b, c, d| cases::act(cases::Act::Correct, a, b, c, d))),
+        ("GET", "/v1/periods", get(periods::list)),
+        ("POST", "/v1/periods/{month}/close", post(periods::close)),
         ("GET", "/v1/mails", get(upkeep::mails)),
         ("POST", "/v1/mails/retry", post(upkeep::retry)),
         ("POST", "/v1/mails/test", post(upkeep::test)),

@@ -20,7 +20,7 @@ use crate::notifier::told_events;
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 no such deposit; 4 refused by the \
-upstream; 5 the daemon cannot be reached; 6 verify or reconcile found something wrong; 7 the awaited deposit ended \
+upstream; 5 the daemon cannot be reached; 6 verify, reconcile or close found something wrong; 7 the awaited deposit ended \
 otherwise than settled.\n\nEvery command has its own help with examples: depositd help request"
 )]
 pub(super) struct Cli {
@@ -102,6 +102,19 @@ Exit status 6 when a case is open or figures differ, 1 when the run could not fe
     /// The differences, and what a person says of them
     #[command(subcommand)]
     Cases(CasesCommand),
+    /// Close a month for good, after a clean reconciliation and proof
+    #[command(after_help = "Examples:
+  depositd close 2026-10
+  depositd --json close 2026-10 | jq -r .hash
+
+The month must have ended (UTC). The daemon reconciles and verifies; only where both are clean, nothing is booked any
+more in that month or before it: later corrections are entries of the open month that refer back. There is no way back.
+Exit status 6 when the books are not clean, 2 when the month has not ended, 1 when the reconciliation is void.")]
+    Close {
+        /// Year and month
+        #[arg(value_name = "YYYY-MM")]
+        month: String,
+    },
     /// Books for accounting programs
     #[command(after_help = "Examples:
   depositd export --format csv -o deposits.csv

@@ -18,7 +18,7 @@ pub(super) enum Exit {
     Refused,
     /// The daemon cannot be reached.
     Unreachable,
-    /// `verify` or `reconcile` found something wrong.
+    /// `verify`, `reconcile` or `close` found something wrong.
     Wrong,
     /// The awaited deposit ended otherwise than settled.
     Otherwise,

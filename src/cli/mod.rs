@@ -8,6 +8,7 @@ mod backup;
 mod cases;
 mod check;
 mod client;
+mod close;
 mod context;
 mod exit;
 mod export;
@@ -72,6 +73,7 @@ fn perform(command: Command, context: &mut Context) -> Outcome {
         Command::Review { id, note } => wait_for(review::review(context, &id, &note)),
         Command::Reconcile => wait_for(reconcile::reconcile(context)),
         Command::Cases(command) => wait_for(cases::cases(context, command)),
+        Command::Close { month } => wait_for(close::close(context, &month)),
         Command::Export(args) => wait_for(export::export(context, args)),
         Command::Verify => wait_for(verify::verify(context)),
         Command::Backup { file } => wait_for(backup::backup(context, &file)),

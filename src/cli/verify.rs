@@ -5,14 +5,17 @@ use std::io::IsTerminal as _;
 use serde_json::json;
 
 use super::context::Context;
-use super::exit::{Exit, Outcome};
+use super::exit::{Exit, Failure, Outcome};
 use super::out::{Out, Paint, hint};
 use super::table::{Cell, Table, facts};
-use crate::ledger::Verification;
+use crate::ledger::{Error, Verification};
 
 /// Proves the ledger and prints what was found.
 pub(super) async fn verify(context: &mut Context) -> Outcome {
-    let ledger = context.ledger().await?;
+    let ledger = match super::context::open(&context.config()?).await {
+        Ok(ledger) => ledger,
+        Err(failure) => return Err(not_whole(failure)),
+    };
     let progress = std::io::stderr().is_terminal();
     let verification = ledger
         .verify(|done, total| {
@@ -35,6 +38,13 @@ pub(super) async fn verify(context: &mut Context) -> Outcome {
         print(&mut context.out, &verification, &ledger.path().display().to_string());
     }
     Ok(if whole { Exit::Done } else { Exit::Wrong })
+}
+
+/// A file that is there and cannot even be opened as a ledger is not whole.
+fn not_whole(failure: Failure) -> Failure {
+    let broken = |error: &Error| matches!(error, Error::Untrusted(_) | Error::Unreadable(_));
+    let is_broken = failure.error.downcast_ref::<Error>().is_some_and(broken);
+    if is_broken { Failure { exit: Exit::Wrong, ..failure } } else { failure }
 }
 
 fn print(out: &mut Out, found: &Verification, path: &str) {

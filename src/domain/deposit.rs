@@ -196,6 +196,29 @@ pub struct Booked {
     /// What reconciliation has added to the dollars (or taken away), once borne out.
     #[serde(default)]
     pub correction: UsdMicros,
+    /// What the wallet was for when it was booked: `amountInUSD` then. `None` in what earlier versions booked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<UsdMicros>,
+}
+
+/// Money that was paid and is locked by the processor, as far as the upstream states it; nothing of it is credited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// What it is worth.
+    pub usd: UsdMicros,
+    /// How much it is in the currency, where the upstream said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypto: Option<Amount>,
+}
+
+/// A refund of a part of what was credited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Dollars that went back.
+    pub usd: UsdMicros,
+    /// How much that was in the currency, where the upstream said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypto: Option<Amount>,
 }
 
 impl Booked {
@@ -218,6 +241,12 @@ pub struct Payment {
     /// What the payer sent, in the currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer_amount: Option<Amount>,
+    /// What went back, in the currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_amount: Option<Amount>,
+    /// What went back, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_amount_usd: Option<Amount>,
 }
 
 /// Who can clear a review flag.
@@ -273,9 +302,15 @@ pub struct Facts {
     /// What the journal holds as credited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booked: Option<Booked>,
-    /// When the refund was booked; the whole of `booked` went back.
+    /// What is locked by the processor, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// When the refund was booked; the whole of `booked` went back unless `refund` says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Timestamp>,
+    /// The part that went back, where the upstream states less than the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<Refund>,
     /// The review flag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,

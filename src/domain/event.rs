@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::deposit::{Deposit, Facts, State};
-use super::journal::Posting;
+use super::journal::{Posting, Turnover};
 use super::poll::Due;
 use super::time::Timestamp;
 
@@ -80,6 +80,8 @@ event_names! {
     UpstreamDown = "upstream_down",
     /// It answers again.
     UpstreamBack = "upstream_back",
+    /// A month was closed: what is booked in it stands.
+    PeriodClosed = "period_closed",
     /// A message that a person asked for, to try the mail.
     MailTest = "mail_test",
     /// Many letters to one recipient in one.
@@ -106,6 +108,7 @@ impl EventName {
                 | Self::ReviewCleared
                 | Self::Reviewed
                 | Self::DiscrepancyExplained
+                | Self::PeriodClosed
                 | Self::MailTest
                 | Self::Summary
         )
@@ -170,6 +173,8 @@ pub struct Event {
     pub facts: Facts,
     /// What it books; empty or balanced.
     pub postings: Vec<Posting>,
+    /// What it moves in a month's totals.
+    pub turnover: Turnover,
     /// Who is owed a mail about it.
     pub mail_to: Vec<String>,
 }

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod journal;
 pub mod money;
 pub mod observe;
+pub mod period;
 pub mod poll;
 pub mod reconcile;
 pub mod report;

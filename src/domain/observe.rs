@@ -1,5 +1,6 @@
 //! How an observation changes a deposit: the only way one ever does. Pure; the old value is consumed.
 
+mod booking;
 mod draft;
 mod quiet;
 #[cfg(test)]
@@ -140,7 +141,9 @@ impl Facts {
             settled_at: None,
             late: false,
             booked: None,
+            held: None,
             refunded_at: None,
+            refund: None,
             review: None,
             acknowledged: None,
         }

@@ -33,6 +33,10 @@ pub struct OrderReport {
     pub payment_amount_usd: Option<Amount>,
     /// `payer_amount`: what the payer sent, in the currency.
     pub payer_amount: Option<Amount>,
+    /// `refund_amount`: what went back, in the currency. Not documented; read where it is given.
+    pub refund_amount: Option<Amount>,
+    /// `refund_amount_usd`: what went back, in US dollars. Not documented; read where it is given.
+    pub refund_amount_usd: Option<Amount>,
     /// The upstream's own clock when it answered: the `Date` of the answer (RFC 9110, section 6.6.1).
     pub answered_at: Option<Timestamp>,
 }

@@ -3,6 +3,7 @@
 mod adopt;
 mod advance;
 mod cases;
+mod close;
 mod create;
 mod deliver;
 mod digest;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use advance::{Advanced, advance};
 pub use cases::{CaseError, close_case, correct_case, explain_case};
+pub use close::{CloseError, close_month};
 pub use create::{Created, create};
 pub use deliver::{Delivered, deliver, letter_of};
 pub use digest::digest;
@@ -35,6 +37,8 @@ use crate::ledger::{self, EvidenceNote, Ledger, Notice, Recorded, Write};
 use crate::notifier::{Mailer, Rules};
 use crate::upstream::{Evidence, Upstream};
 
+/// A log of this size, in MiB, is worth a word: ordinarily it stays below a third of it.
+const LARGE_LOG_MIB: u64 = 128;
 /// How long a step that the ledger forbids is put off.
 const PUT_OFF: Duration = Duration::from_mins(5);
 
@@ -262,6 +266,18 @@ impl Flow {
         self.post.reopen();
         self.wakers.deliver.notify_one();
         Ok(mail_to)
+    }
+
+    /// Somebody holds up the ledger's log: in words, where it has grown large.
+    #[must_use]
+    pub fn log_warning(&self) -> Option<String> {
+        let mib = self.ledger.log_bytes().div_euclid(1024 * 1024);
+        (mib >= LARGE_LOG_MIB).then(|| {
+            format!(
+                "the ledger's log has grown to {mib} MiB: a program has been reading on one view of it all the while; \
+                 it shrinks once that program ends its transaction"
+            )
+        })
     }
 
     fn creating(&self) -> std::sync::MutexGuard<'_, HashSet<DepositId>> {

@@ -77,6 +77,7 @@ pub(super) async fn append_events(
     }
     insert_appended(connection, &chain.appended).await?;
     add_balances(connection, writes).await?;
+    super::rollup::add_writes(connection, writes).await?;
     Ok(Some(chain.seq))
 }
 

@@ -33,7 +33,8 @@ impl Ledger {
             move |source| Error::Io { doing, path, source }
         };
         if path.exists() {
-            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            let why = "there is a file of that name; choose another name, or move that file away first";
+            let exists = std::io::Error::new(std::io::ErrorKind::AlreadyExists, why);
             return Err(io("will not overwrite")(exists));
         }
         let mut partial = path.as_os_str().to_owned();
@@ -42,6 +43,21 @@ impl Ledger {
         if partial.exists() {
             std::fs::remove_file(&partial).map_err(io("cannot remove the unfinished copy of"))?;
         }
+        // SQLite would only say that it cannot open it; an empty file is all that it may find there.
+        std::fs::File::create_new(&partial).map_err(io("cannot make"))?;
+        let copied = self.prove_copy(path, &partial).await;
+        if copied.is_err() {
+            // What is left of a failed copy helps nobody.
+            let _ = std::fs::remove_file(&partial);
+        }
+        copied
+    }
+
+    async fn prove_copy(&self, path: &Path, partial: &Path) -> Result<BackupReport> {
+        let io = |doing| {
+            let path = path.to_owned();
+            move |source| Error::Io { doing, path, source }
+        };
         let target = partial.to_string_lossy().into_owned();
         sqlx::query("VACUUM INTO ?")
             .bind(target)
@@ -49,7 +65,7 @@ impl Ledger {
             .await
             .map_err(Error::database("copied"))?;
         let settings = Settings {
-            path: partial.clone(),
+            path: partial.to_owned(),
             create_if_missing: false,
             mail_domain: self.shared.mail_domain.clone(),
         };
@@ -62,10 +78,15 @@ impl Ledger {
                 finding.table, finding.row, finding.what
             )));
         }
-        let file = std::fs::File::open(&partial).map_err(io("cannot open the copy for"))?;
+        let file = std::fs::File::open(partial).map_err(io("cannot open the copy for"))?;
         file.sync_all().map_err(io("cannot store"))?;
         let bytes = file.metadata().map_err(io("cannot measure"))?.len();
-        std::fs::rename(&partial, path).map_err(io("cannot name"))?;
+        std::fs::rename(partial, path).map_err(io("cannot name"))?;
+        // The name is on disk too, before anybody counts on it.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io("cannot store the name of"))?;
         Ok(BackupReport { path: path.to_owned(), bytes, verification })
     }
 

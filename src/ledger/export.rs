@@ -1,7 +1,7 @@
-//! How the books leave for other programs: the rows of the accountants' views, one at a time, on one consistent view.
-
-use futures_util::TryStreamExt as _;
-use sqlx::Connection as _;
+//! How the books leave for other programs: the rows of the accountants' views, a handful at a time.
+//!
+//! No read transaction outlives a handful: whoever reads an export slowly, or stops reading, must not keep the daemon's
+//! log from being written back. The journal only grows, so what it held at the start is consistent all the same.
 
 use super::{Error, Ledger, Result};
 use crate::domain::time::Timestamp;
@@ -22,7 +22,7 @@ pub struct DepositLine {
     pub amount_crypto: Option<String>,
     pub state: String,
     pub outcome: Option<String>,
-    pub late: i64,
+    pub late: bool,
     pub txid: Option<String>,
     pub requested_at: String,
     pub wallet_created_at: Option<String>,
@@ -35,6 +35,7 @@ pub struct DepositLine {
     pub needs_review: Option<String>,
     pub upstream_status: Option<String>,
     pub updated_at: String,
+    pub amount_refunded_micros: Option<i64>,
 }
 
 /// A row of `accounting_entries`: its columns, in its order.
@@ -51,6 +52,25 @@ pub struct EntryLine {
     pub deposit_id: Option<String>,
     pub order_id: Option<String>,
     pub description: Option<String>,
+    pub refers_to: Option<i64>,
+    pub figure: Option<String>,
+    pub evidence_id: Option<i64>,
+    pub flag: Option<String>,
+}
+
+/// A posting from before a period, as far as balances need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its number.
+    pub entry_id: i64,
+    /// Chart of accounts.
+    pub account: String,
+    /// USD or a ticker.
+    pub commodity: String,
+    /// Decimal in the commodity.
+    pub amount: String,
+    /// Its worth in the books.
+    pub amount_usd_micros: i64,
 }
 
 /// A part of the journal's export.
@@ -59,7 +79,7 @@ pub enum Entries {
     /// First: every account and commodity that the journal knows, in order.
     Accounts(Vec<(String, String)>),
     /// Then the postings, oldest first, those of one transaction together.
-    Entry(EntryLine),
+    Entry(Box<EntryLine>),
 }
 
 /// What an export covers: from an instant on, and up to one, which is out.
@@ -81,75 +101,156 @@ impl Period {
     }
 }
 
+/// The most rows that are in memory at a time.
+const HANDFUL: i64 = 2000;
+
 impl Ledger {
-    /// Gives every deposit that was asked for in `period` to `each`, oldest first. Memory does not grow with them.
+    /// Gives every deposit that was asked for in `period` to `each`, oldest first, each as it stands when it is read.
+    /// Memory does not grow with them. `progress` hears how far it is, of how much.
     ///
     /// # Errors
     /// Whatever the disk says, or `each`.
     pub async fn export_deposits<E: From<Error>>(
         &self,
         period: Period,
+        mut progress: impl FnMut(i64, i64),
         mut each: impl FnMut(DepositLine) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let (from, to) = period.texts();
-        let mut rows = sqlx::query_as!(
-            DepositLine,
-            r#"SELECT id AS "id!", order_id AS "order_id?", reference AS "reference?", currency AS "currency!",
-                      network AS "network!", address AS "address?", amount_requested AS "amount_requested!",
-                      amount_usd AS "amount_usd?", amount_usd_micros AS "amount_usd_micros?: i64",
-                      amount_crypto AS "amount_crypto?", state AS "state!", outcome AS "outcome?", late AS "late!: i64",
-                      txid AS "txid?", requested_at AS "requested_at!", wallet_created_at AS "wallet_created_at?",
-                      expire_at AS "expire_at?", settled_at AS "settled_at?", reconciled AS "reconciled?: String",
-                      amount_booked AS "amount_booked?: String", amount_booked_micros AS "amount_booked_micros?: i64",
-                      refunded_at AS "refunded_at?", needs_review AS "needs_review?",
-                      upstream_status AS "upstream_status?", updated_at AS "updated_at!"
-               FROM accounting_deposits WHERE requested_at >= ? AND requested_at < ? ORDER BY requested_at, id"#,
-            from,
-            to
-        )
-        .fetch(&self.readers);
-        while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
-            each(row)?;
+        let last = sqlx::query_scalar!(r#"SELECT coalesce(max(row_id), 0) AS "last!: i64" FROM deposit"#)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+        let mut row = 0;
+        while row < last {
+            let end = row.saturating_add(HANDFUL).min(last);
+            for line in self.deposit_lines(row, end, &from, &to).await? {
+                each(line)?;
+            }
+            row = end;
+            progress(row, last);
         }
         Ok(())
     }
 
-    /// Gives the journal's accounts and every posting of `period` to `each`, all of one view. Memory does not grow
-    /// with them.
+    async fn deposit_lines(&self, after: i64, end: i64, from: &str, to: &str) -> Result<Vec<DepositLine>> {
+        sqlx::query_as!(
+            DepositLine,
+            r#"SELECT v.id AS "id!", v.order_id AS "order_id?", v.reference AS "reference?", v.currency AS "currency!",
+                      v.network AS "network!", v.address AS "address?", v.amount_requested AS "amount_requested!",
+                      v.amount_usd AS "amount_usd?", v.amount_usd_micros AS "amount_usd_micros?: i64",
+                      v.amount_crypto AS "amount_crypto?", v.state AS "state!", v.outcome AS "outcome?",
+                      v.late AS "late!: bool", v.txid AS "txid?", v.requested_at AS "requested_at!",
+                      v.wallet_created_at AS "wallet_created_at?", v.expire_at AS "expire_at?",
+                      v.settled_at AS "settled_at?", v.reconciled AS "reconciled?: String",
+                      v.amount_booked AS "amount_booked?: String", v.amount_booked_micros AS "amount_booked_micros?: i64",
+                      v.refunded_at AS "refunded_at?", v.needs_review AS "needs_review?",
+                      v.upstream_status AS "upstream_status?", v.updated_at AS "updated_at!",
+                      v.amount_refunded_micros AS "amount_refunded_micros?: i64"
+               FROM deposit d JOIN accounting_deposits v ON v.id = d.id
+               WHERE d.row_id > ? AND d.row_id <= ? AND d.requested_at >= ? AND d.requested_at < ? ORDER BY d.row_id"#,
+            after,
+            end,
+            from,
+            to
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    /// Gives the journal's accounts and every posting of `period` to `each`, as the journal stands now. Memory does not
+    /// grow with them. `progress` hears how far it is, of how much.
     ///
     /// # Errors
     /// Whatever the disk says, or `each`.
     pub async fn export_entries<E: From<Error>>(
         &self,
         period: Period,
+        mut progress: impl FnMut(i64, i64),
         mut each: impl FnMut(Entries) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let (from, to) = period.texts();
-        let mut connection = self.readers.acquire().await.map_err(Error::database("read"))?;
-        let mut view = connection.begin().await.map_err(Error::database("read"))?;
-        each(Entries::Accounts(known_accounts(&mut view).await?))?;
-        let mut rows = sqlx::query_as!(
+        let last = self.last_entry().await?;
+        each(Entries::Accounts(self.known_accounts().await?))?;
+        let mut entry = 0;
+        while entry < last {
+            let end = entry.saturating_add(HANDFUL).min(last);
+            for line in self.entry_lines(entry, end, &from, &to).await? {
+                each(Entries::Entry(Box::new(line)))?;
+            }
+            entry = end;
+            progress(entry, last);
+        }
+        Ok(())
+    }
+
+    async fn entry_lines(&self, after: i64, end: i64, from: &str, to: &str) -> Result<Vec<EntryLine>> {
+        sqlx::query_as!(
             EntryLine,
             r#"SELECT entry_id AS "entry_id!: i64", transaction_id AS "transaction_id!: i64", posted_at AS "posted_at!",
                       account AS "account!", commodity AS "commodity!", amount AS "amount!",
                       amount_usd_micros AS "amount_usd_micros!: i64", deposit_id AS "deposit_id?", order_id AS "order_id?",
-                      description AS "description?: String"
-               FROM accounting_entries WHERE posted_at >= ? AND posted_at < ? ORDER BY entry_id"#,
+                      description AS "description?: String", refers_to AS "refers_to?: i64", figure AS "figure?: String",
+                      evidence_id AS "evidence_id?: i64", flag AS "flag?: String"
+               FROM accounting_entries
+               WHERE entry_id > ? AND entry_id <= ? AND posted_at >= ? AND posted_at < ? ORDER BY entry_id"#,
+            after,
+            end,
             from,
             to
         )
-        .fetch(&mut *view);
-        while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
-            each(Entries::Entry(row))?;
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
+    async fn known_accounts(&self) -> Result<Vec<(String, String)>> {
+        let rows = sqlx::query!("SELECT account, commodity FROM account_balance ORDER BY account, commodity")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+        Ok(rows.into_iter().map(|row| (row.account, row.commodity)).collect())
+    }
+
+    /// Gives every posting from before `from` to `each`: what balances begin with. Memory does not grow with them.
+    ///
+    /// # Errors
+    /// Whatever the disk says, or `each`.
+    pub async fn entries_before<E: From<Error>>(
+        &self,
+        from: Timestamp,
+        mut each: impl FnMut(Earlier) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let from = from.to_string();
+        let last = self.last_entry().await?;
+        let mut entry = 0;
+        while entry < last {
+            let end = entry.saturating_add(HANDFUL).min(last);
+            let rows = sqlx::query_as!(
+                Earlier,
+                r#"SELECT p.entry_id AS "entry_id!", p.account, p.commodity, p.amount, p.amount_usd_micros
+                   FROM posting p JOIN event e ON e.seq = p.transaction_id
+                   WHERE p.entry_id > ? AND p.entry_id <= ? AND e.at < ? ORDER BY p.entry_id"#,
+                entry,
+                end,
+                from
+            )
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+            for row in rows {
+                each(row)?;
+            }
+            entry = end;
         }
         Ok(())
     }
-}
 
-async fn known_accounts(view: &mut sqlx::SqliteConnection) -> Result<Vec<(String, String)>> {
-    let rows = sqlx::query!("SELECT account, commodity FROM account_balance ORDER BY account, commodity")
-        .fetch_all(view)
-        .await
-        .map_err(Error::database("read"))?;
-    Ok(rows.into_iter().map(|row| (row.account, row.commodity)).collect())
+    async fn last_entry(&self) -> Result<i64> {
+        sqlx::query_scalar!(r#"SELECT coalesce(max(entry_id), 0) AS "last!: i64" FROM posting"#)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(Error::database("read"))
+    }
 }

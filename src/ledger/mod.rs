@@ -14,8 +14,10 @@ mod invoices;
 mod matches;
 mod open;
 mod outbox;
+mod periods;
 mod queue;
 mod record;
+mod rollup;
 mod rows;
 mod runs;
 mod sides;
@@ -34,11 +36,12 @@ pub use cases::{Case, CaseAct, NewCase};
 pub use deliveries::Delivery;
 pub use deposits::{Listing, Story, StoryCall, StoryMail, StoryPosting};
 pub use digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
-pub use export::{DepositLine, Entries, EntryLine, Period};
+pub use export::{DepositLine, Earlier, Entries, EntryLine, Period};
 pub use history::EventRow;
 pub use invoices::{InvoiceChange, KnownInvoice, Tally};
 pub use open::{Access, Settings};
 pub use outbox::{DueMails, MailRow, OwedMail, Waiting};
+pub use periods::ClosedMonth;
 pub use queue::{Again, Turn};
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
 pub use runs::{GoodRun, Run, RunFigures, Totals};
@@ -67,6 +70,16 @@ pub enum Error {
         "the ledger {path} was written by a newer depositd ({reason}); install that version or a newer one"
     )]
     Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// An older program has written it, and nobody who may write has opened it since.
+    #[error(
+        "the ledger {path} was written by an older depositd ({reason}); start the daemon once, it brings it up to date"
+    )]
+    Older {
         /// The ledger.
         path: PathBuf,
         /// What does not fit.

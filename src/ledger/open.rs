@@ -54,6 +54,13 @@ impl Ledger {
         }
     }
 
+    /// How large the log beside the file is. It is written back as it grows, unless somebody has been reading on one and
+    /// the same view all the while.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        std::fs::metadata(beside(&self.shared.path, "-wal")).map_or(0, |meta| meta.len())
+    }
+
     /// Closes the ledger for good: the last writes are done, and the file is left as one whole file that anybody
     /// with read permission can open.
     ///
@@ -130,6 +137,10 @@ async fn open_reading(settings: Settings) -> Result<Ledger> {
     if version > newest {
         let reason = format!("its schema is {version}, this program knows {newest}");
         return Err(Error::Newer { path: settings.path, reason });
+    }
+    if version < newest {
+        let reason = format!("its schema is {version}, this program reads {newest}");
+        return Err(Error::Older { path: settings.path, reason });
     }
     let ledger_id = sqlx::query_scalar!("SELECT value FROM meta WHERE key = 'ledger_id'")
         .fetch_one(&readers)

@@ -79,6 +79,8 @@ fn empty_facts(state: State, since: Timestamp) -> Facts {
         settled_at: None,
         late: false,
         booked: None,
+        held: None,
+        refund: None,
         refunded_at: None,
         review: None,
         acknowledged: None,
@@ -109,6 +111,7 @@ fn view(event: EventName) -> Option<DepositView> {
         crypto: amount("4.99"),
         source: FigureSource::PaymentAmountUsd,
         correction: UsdMicros::ZERO,
+        expected: None,
     });
     let wallet = Wallet {
         order_id: "af161c5a-936c-4294-b656-6da12b77e232".to_owned(),

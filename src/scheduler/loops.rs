@@ -332,11 +332,17 @@ async fn upstream_watch(context: Context) {
 }
 
 async fn ledger_watch(context: Context) {
+    let mut warned = false;
     while !context.stop.is_cancelled() {
         match context.flow.ledger.check().await {
             Ok(()) => context.done("ledger_watch", &serde_json::json!({})),
             Err(error) => context.failed("ledger_watch", &error).await,
         }
+        let warning = context.flow.log_warning();
+        if let Some(warning) = warning.as_ref().filter(|_| !warned) {
+            tracing::warn!("{warning}");
+        }
+        warned = warning.is_some();
         context.pause(PROVE).await;
     }
 }

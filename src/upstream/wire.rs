@@ -103,6 +103,10 @@ struct OrderWire<'a> {
     payment_amount_usd: Raw<'a>,
     #[serde(borrow, default)]
     payer_amount: Raw<'a>,
+    #[serde(borrow, default)]
+    refund_amount: Raw<'a>,
+    #[serde(borrow, default)]
+    refund_amount_usd: Raw<'a>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +156,8 @@ fn order_report(wire: &OrderWire<'_>) -> Result<OrderReport, Wrong> {
         payment_amount: field::amount(wire.payment_amount, "payment_amount")?,
         payment_amount_usd: field::amount(wire.payment_amount_usd, "payment_amount_usd")?,
         payer_amount: field::amount(wire.payer_amount, "payer_amount").unwrap_or_default(),
+        refund_amount: field::amount(wire.refund_amount, "refund_amount").unwrap_or_default(),
+        refund_amount_usd: field::amount(wire.refund_amount_usd, "refund_amount_usd")?,
         answered_at: None,
     })
 }

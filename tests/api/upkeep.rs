@@ -202,3 +202,27 @@ async fn a_caller_that_goes_away_takes_nothing_with_it() {
     assert!(matches!(flow::open(&bench.flow, new).await.unwrap(), flow::Opened::Same(_)));
     assert_eq!(bench.get("/v1/deposits").await.1["deposits"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_month_is_closed_once_it_is_over_and_clean() {
+    let bench = Bench::start().await;
+    for (month, why) in
+        [("2999-01", "has not ended yet"), ("2020-13", "is not a month"), ("May", "is not a month")]
+    {
+        let (status, problem) = bench.post(&format!("/v1/periods/{month}/close"), "").await;
+        assert_eq!((status, &problem["field"]), (422, &json!("month")), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+    }
+    bench.post("/v1/reconciliations", "").await;
+    bench.upstream.adjust(0, 300).unwrap();
+    let (status, problem) = bench.post("/v1/periods/2020-02/close", "").await;
+    assert_eq!((status, &problem["type"]), (409, &json!("books-not-clean")), "{problem}");
+    assert_eq!(bench.get("/v1/periods").await.1, json!({ "periods": [] }));
+    bench.upstream.adjust(0, -300).unwrap();
+    let (status, closed) = bench.post("/v1/periods/2020-02/close", "").await;
+    assert_eq!((status, &closed["ends_at"]), (200, &json!("2020-03-01T00:00:00.000Z")), "{closed}");
+    assert_eq!(bench.get("/v1/periods").await.1, json!({ "periods": [closed] }));
+    bench.upstream.set_outage(true);
+    assert_eq!(bench.post("/v1/periods/2020-03/close", "").await.0, 502, "a void run closes nothing");
+    assert_eq!(bench.post("/v1/periods/2020-02/close", "").await, (200, closed), "it is closed already");
+}

@@ -299,3 +299,40 @@ fn check_names_everything_it_tries() {
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((json["ok"].as_bool(), json["checks"][2]["ok"].as_bool()), (Some(false), Some(false)));
 }
+
+#[test]
+fn a_month_is_closed_by_the_daemon_and_each_refusal_has_its_status() {
+    let bench = Bench::new();
+    std::fs::write(bench.file("daemon.toml"), "[api]\nlisten = [\"unix:depositd.sock\"]\n").unwrap();
+    let closed = json!({
+        "month": "2026-10", "ends_at": "2026-11-01T00:00:00.000Z", "closed_at": "2026-11-02T08:00:00.000Z",
+        "event_seq": 41, "hash": "beef", "figures": {
+            "reconciled_at": "2026-11-02T07:59:00.000Z", "head_seq": 40, "head_hash": "cafe",
+            "balances": [{"account": "assets:prepaid:smsonline", "commodity": "USD", "usd_micros": 12_340_000}],
+        },
+    });
+    let heard = answering(
+        &bench,
+        vec![
+            answer(200, &closed),
+            answer(200, &closed),
+            problem(409, "books-not-clean", "1 open cases"),
+            problem(422, "invalid-request", "month: 2026-12 has not ended yet"),
+            problem(502, "reconciliation-void", "the upstream does not answer"),
+        ],
+    );
+    let page = bench.run(&["close", "2026-10"]);
+    assert_eq!(page.code, 0, "{}", page.stderr);
+    for part in ["2026-10 is closed\n", "event 40 cafe", "event 41 beef", "assets:prepaid:smsonline", "12.34"]
+    {
+        assert!(page.stdout.contains(part), "{part}\n{}", page.stdout);
+    }
+    assert!(bench.run(&["close", "2026-09"]).stdout.contains("it lies before 2026-10"));
+    let refused: Vec<i32> =
+        ["2026-10", "2026-12", "2026-10"].map(|it| bench.run(&["close", it]).code).to_vec();
+    assert_eq!(refused, [6, 2, 1]);
+    assert_eq!(heard.lock().unwrap()[0].line, "POST /v1/periods/2026-10/close HTTP/1.1");
+    assert_eq!(bench.run(&["close", "October"]).code, 2, "no daemon is asked");
+    std::fs::remove_file(bench.file("depositd.sock")).unwrap();
+    assert_eq!(bench.run(&["close", "2026-10"]).code, 5);
+}

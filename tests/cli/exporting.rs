@@ -41,7 +41,7 @@ fn columns(bench: &Bench, view: &str) -> Vec<String> {
 async fn csv_and_jsonl_carry_the_views_whole() {
     let bench = Bench::new();
     let ledger = books::fill(&bench).await;
-    for (what, view, count) in [("deposits", "accounting_deposits", 8), ("entries", "accounting_entries", 18)]
+    for (what, view, count) in [("deposits", "accounting_deposits", 8), ("entries", "accounting_entries", 22)]
     {
         let text = bench.run(&["export", "--format", "csv", "--what", what]).stdout;
         let rows = csv(&text);
@@ -55,6 +55,14 @@ async fn csv_and_jsonl_carry_the_views_whole() {
             for (name, value) in rows[0].iter().zip(row) {
                 let told = match &line[name] {
                     serde_json::Value::Null => String::new(),
+                    serde_json::Value::Bool(yes) => u8::from(*yes).to_string(),
+                    // Dollars that somebody wrote: with at least two decimals in a table.
+                    serde_json::Value::String(text)
+                        if ["amount_requested", "amount_usd"].contains(&name.as_str()) =>
+                    {
+                        let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+                        format!("{text}{}", [".00", "0"].get(decimals).unwrap_or(&""))
+                    }
                     serde_json::Value::String(text) => text.clone(),
                     other => other.to_string(),
                 };
@@ -69,8 +77,29 @@ async fn csv_and_jsonl_carry_the_views_whole() {
     let exact = rows.iter().find(|row| row[0] == EXACT).unwrap();
     assert_eq!(exact[2], format!("'{}", books::NASTY), "a formula is defused");
     let negative = bench.run(&["export", "--format", "csv", "--what", "entries"]).stdout;
-    assert!(negative.contains(",-24.97,") && !negative.contains("'-24.97"), "{negative}");
+    assert!(negative.contains(",-24.97000000,") && !negative.contains("'-24.97"), "{negative}");
+    // Every amount has its commodity's decimals: none more, none fewer, whatever was written upstream.
+    for row in &csv(&negative)[1..] {
+        let decimals = row[5].split_once('.').unwrap().1.len();
+        assert_eq!(decimals, if row[4] == "USD" { 6 } else { 8 }, "{row:?}");
+    }
     ledger.close().await.unwrap();
+}
+
+/// What others have built on: a column that is added comes last, and none ever moves.
+#[tokio::test]
+async fn the_headers_never_move() {
+    let bench = Bench::new();
+    books::open(&bench).await.close().await.unwrap();
+    let deposits = "id,order_id,reference,currency,network,address,amount_requested,amount_usd,amount_usd_micros,\
+                    amount_crypto,state,outcome,late,txid,requested_at,wallet_created_at,expire_at,settled_at,reconciled,\
+                    amount_booked,amount_booked_micros,refunded_at,needs_review,upstream_status,updated_at,\
+                    amount_refunded_micros\r\n";
+    let entries = "entry_id,transaction_id,posted_at,account,commodity,amount,amount_usd_micros,deposit_id,order_id,\
+                   description,refers_to,figure,evidence_id,flag\r\n";
+    for (what, header) in [("deposits", deposits), ("entries", entries)] {
+        assert_eq!(bench.run(&["export", "--format", "csv", "--what", what]).stdout, header);
+    }
 }
 
 #[tokio::test]
@@ -148,7 +177,7 @@ async fn beancount_text_is_what_bean_check_was_seen_to_accept() {
         "1970-01-01 commodity USDT",
         "1970-01-01 open Assets:Prepaid:Smsonline",
         "1970-01-01 open Equity:Crypto:Usdt",
-        "  Equity:Crypto:Usdt                        -24.97 USDT @@ 25.000000 USD",
+        "  Equity:Crypto:Usdt                        -24.97000000 USDT @@ 25.000000 USD",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }

@@ -94,6 +94,16 @@ impl House {
         Self { clock, world, simulator, smtp, flow, folder }
     }
 
+    /// As on a new machine, with a ledger that was restored: the old process never came to its end.
+    pub async fn restart_restored(self) -> Self {
+        let Self { clock, world, simulator, smtp, flow, folder } = self;
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
+        // Its lock goes with it; what it still holds open is a file that nobody can see any more.
+        let _ = flow.ledger.close().await;
+        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, rules).await;
+        Self { clock, world, simulator, smtp, flow, folder }
+    }
+
     pub fn ledger_path(&self) -> PathBuf {
         self.folder.path().join("ledger.db")
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::journal::{Balances, Style, Transaction, words};
+use super::journal::{Balances, Held, Leg, Style, Transaction, legs_of, words};
 use crate::domain::journal::USD;
 
 /// beancount's journal.
@@ -30,29 +30,42 @@ impl Style for Beancount {
         Ok(())
     }
 
+    fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Balances) -> io::Result<()> {
+        writeln!(out, "\n{eve} * \"opening balances\"")?;
+        let legs =
+            balances.iter().flat_map(|((account, commodity), held)| legs_of(account, commodity, *held));
+        for leg in legs {
+            posting(out, &leg)?;
+        }
+        self.closing(out, eve, first, balances)
+    }
+
     fn transaction(&self, out: &mut dyn Write, transaction: &Transaction) -> io::Result<()> {
-        writeln!(out, "\n{} * \"{}\"", transaction.date(), words(&transaction.description))?;
+        let description = words(&transaction.description);
+        writeln!(out, "\n{} {} \"{description}\"", transaction.date(), transaction.mark())?;
         writeln!(out, "  event: \"{}\"", transaction.number)?;
-        writeln!(out, "  time: \"{}\"", words(&transaction.at))?;
-        for (name, value) in [("deposit", &transaction.deposit_id), ("order", &transaction.order_id)] {
-            if let Some(value) = value {
-                writeln!(out, "  {name}: \"{}\"", words(value))?;
-            }
+        let flag = transaction.flag.as_ref().map(|flag| ("flag", flag.clone()));
+        for (name, value) in transaction.tags.iter().cloned().chain(flag) {
+            writeln!(out, "  {name}: \"{}\"", words(&value))?;
         }
         for leg in &transaction.legs {
-            let cost = leg.cost.map(|cost| format!(" @@ {cost} {USD}")).unwrap_or_default();
-            writeln!(out, "  {:<40}  {} {}{cost}", capitalised(&leg.account), leg.amount, leg.commodity)?;
+            posting(out, leg)?;
         }
         Ok(())
     }
 
     fn closing(&self, out: &mut dyn Write, _last: &str, next: &str, balances: &Balances) -> io::Result<()> {
         writeln!(out)?;
-        for ((account, commodity), held) in balances {
-            writeln!(out, "{next} balance {:<40}  {held} ~ 0.00 {commodity}", capitalised(account))?;
+        for ((account, commodity), Held { amount, .. }) in balances {
+            writeln!(out, "{next} balance {:<40}  {amount} ~ 0.00 {commodity}", capitalised(account))?;
         }
         Ok(())
     }
+}
+
+fn posting(out: &mut dyn Write, leg: &Leg) -> io::Result<()> {
+    let cost = leg.cost.map(|cost| format!(" @@ {cost} {USD}")).unwrap_or_default();
+    writeln!(out, "  {:<40}  {} {}{cost}", capitalised(&leg.account), leg.amount, leg.commodity)
 }
 
 /// `assets:prepaid:smsonline` as `Assets:Prepaid:Smsonline`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::journal::{Balances, Leg, Style, Transaction, words};
+use super::journal::{Balances, Held, Leg, Style, Transaction, legs_of, words};
 use crate::domain::journal::USD;
 
 /// hledger's journal.
@@ -26,18 +26,26 @@ impl Style for Hledger {
         Ok(())
     }
 
+    fn opening(&self, out: &mut dyn Write, first: &str, _eve: &str, balances: &Balances) -> io::Result<()> {
+        writeln!(out, "\n{first} * opening balances")?;
+        let legs =
+            balances.iter().flat_map(|((account, commodity), held)| legs_of(account, commodity, *held));
+        for leg in legs {
+            writeln!(out, "    {:<40}  {}", leg.account, amount(&leg))?;
+        }
+        Ok(())
+    }
+
     fn transaction(&self, out: &mut dyn Write, transaction: &Transaction) -> io::Result<()> {
         let description = words(&transaction.description);
-        writeln!(out, "\n{} * ({}) {description}", transaction.date(), transaction.number)?;
-        let order = transaction.order_id.as_deref().map(|order| format!(", order:{}", tag(order)));
-        let deposit = transaction.deposit_id.as_deref().map(|id| format!(", deposit:{}", tag(id)));
-        writeln!(
-            out,
-            "    ; time:{}{}{}",
-            transaction.at,
-            deposit.unwrap_or_default(),
-            order.unwrap_or_default()
-        )?;
+        let (date, mark, number) = (transaction.date(), transaction.mark(), transaction.number);
+        writeln!(out, "\n{date} {mark} ({number}) {description}")?;
+        let tags: Vec<String> =
+            transaction.tags.iter().map(|(name, value)| format!("{name}:{}", tag(value))).collect();
+        writeln!(out, "    ; {}", tags.join(", "))?;
+        if let Some(flag) = &transaction.flag {
+            writeln!(out, "    ; flag:{}", tag(flag))?;
+        }
         for leg in &transaction.legs {
             writeln!(out, "    {:<40}  {}", leg.account, amount(leg))?;
         }
@@ -46,8 +54,8 @@ impl Style for Hledger {
 
     fn closing(&self, out: &mut dyn Write, last: &str, _next: &str, balances: &Balances) -> io::Result<()> {
         writeln!(out, "\n{last} * closing balances")?;
-        for ((account, commodity), held) in balances {
-            writeln!(out, "    {account:<40}  0 {commodity} = {held} {commodity}")?;
+        for ((account, commodity), Held { amount, .. }) in balances {
+            writeln!(out, "    {account:<40}  0 {commodity} = {amount} {commodity}")?;
         }
         Ok(())
     }

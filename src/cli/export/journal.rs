@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use crate::cli::table::plain;
 use crate::domain::journal::USD;
 use crate::domain::time::Timestamp;
-use crate::ledger::EntryLine;
+use crate::ledger::{Earlier, EntryLine, Period};
 
 /// One line of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,18 +33,43 @@ pub(super) struct Transaction {
     pub(super) at: String,
     /// In words; they may quote the customer.
     pub(super) description: String,
-    /// About which deposit.
-    pub(super) deposit_id: Option<String>,
-    /// About which order.
-    pub(super) order_id: Option<String>,
+    /// Name and value of what else is known: the deposit, the order, the figure, the evidence, what it refers back to.
+    pub(super) tags: Vec<(&'static str, String)>,
+    /// Something in it is not known, in words.
+    pub(super) flag: Option<String>,
     /// Its lines.
     pub(super) legs: Vec<Leg>,
 }
 
 impl Transaction {
+    fn of(line: &EntryLine) -> Self {
+        let number = |number: Option<i64>| number.map(|number| number.to_string());
+        let tags = [
+            ("time", Some(line.posted_at.clone())),
+            ("deposit", line.deposit_id.clone()),
+            ("order", line.order_id.clone()),
+            ("figure", line.figure.clone()),
+            ("evidence", number(line.evidence_id)),
+            ("refers-to", number(line.refers_to)),
+        ];
+        Self {
+            number: line.transaction_id,
+            at: line.posted_at.clone(),
+            description: line.description.clone().unwrap_or_default(),
+            tags: tags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+            flag: None,
+            legs: Vec::new(),
+        }
+    }
+
     /// The day, `YYYY-MM-DD` in UTC.
     pub(super) fn date(&self) -> &str {
-        self.at.get(..10).unwrap_or(&self.at)
+        day_of(&self.at)
+    }
+
+    /// `*` for what is certain, `!` for what a person should look at.
+    pub(super) fn mark(&self) -> char {
+        if self.flag.is_some() { '!' } else { '*' }
     }
 }
 
@@ -52,104 +77,148 @@ impl Transaction {
 pub(super) trait Style {
     /// What stands before everything: every account with its commodity, in order.
     fn head(&self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()>;
+    /// What every account holds before `first`, the period's first day; `eve` is the day before it.
+    fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Balances) -> io::Result<()>;
     /// One transaction.
     fn transaction(&self, out: &mut dyn Write, transaction: &Transaction) -> io::Result<()>;
     /// What every account must hold at the end of `last`, a day; `next` is the day after it.
     fn closing(&self, out: &mut dyn Write, last: &str, next: &str, balances: &Balances) -> io::Result<()>;
 }
 
-/// What each account holds of each commodity.
-pub(super) type Balances = BTreeMap<(String, String), Decimal>;
+/// How much of a commodity, and what it cost in all; the cost has the amount's sign where both are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Held {
+    /// In the commodity.
+    pub(super) amount: Decimal,
+    /// In dollars.
+    pub(super) worth: Decimal,
+}
 
-/// Gathers postings into transactions and writes them.
+/// What each account holds of each commodity.
+pub(super) type Balances = BTreeMap<(String, String), Held>;
+
+/// Gathers postings into transactions and writes them, between the balances at the period's ends.
 pub(super) struct Journal<S> {
     style: S,
+    period: Period,
     current: Option<Transaction>,
-    /// Only of a journal that begins at the beginning.
-    balances: Option<Balances>,
+    balances: Balances,
     last_day: String,
 }
 
+const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+
 impl<S: Style> Journal<S> {
-    /// An empty journal; one that is `whole` ends with its balances.
-    pub(super) fn new(style: S, whole: bool) -> Self {
-        Self { style, current: None, balances: whole.then(Balances::new), last_day: String::new() }
+    /// An empty journal.
+    pub(super) fn new(style: S, period: Period) -> Self {
+        Self { style, period, current: None, balances: Balances::new(), last_day: String::new() }
     }
 
-    /// Writes what stands before everything.
-    pub(super) fn head(&self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()> {
-        self.style.head(out, accounts)
+    /// Takes a posting from before the period.
+    pub(super) fn earlier(&mut self, posting: &Earlier) -> io::Result<()> {
+        let Earlier { entry_id, account, commodity, amount, amount_usd_micros } = posting;
+        for leg in legs(*entry_id, account, commodity, amount, *amount_usd_micros)? {
+            self.add(&leg)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what stands before everything, and the balances that the period begins with.
+    pub(super) fn head(&mut self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()> {
+        self.style.head(out, accounts)?;
+        self.balances.retain(|_, held| *held != Held::default());
+        match self.period.from {
+            Some(from) if !self.balances.is_empty() => {
+                let (first, eve) = (from.to_date_text(), from.minus(DAY).to_date_text());
+                self.last_day.clone_from(&first);
+                self.style.opening(out, &first, &eve, &self.balances)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes one posting; those of one transaction come together.
-    pub(super) fn entry(&mut self, out: &mut dyn Write, line: EntryLine) -> io::Result<()> {
+    pub(super) fn entry(&mut self, out: &mut dyn Write, line: &EntryLine) -> io::Result<()> {
         if self.current.as_ref().is_some_and(|current| current.number != line.transaction_id) {
             self.write_current(out)?;
         }
-        let legs = legs(&line)?;
-        let current = self.current.get_or_insert_with(|| Transaction {
-            number: line.transaction_id,
-            at: line.posted_at,
-            description: line.description.unwrap_or_default(),
-            deposit_id: line.deposit_id,
-            order_id: line.order_id,
-            legs: Vec::new(),
-        });
+        let legs = legs(line.entry_id, &line.account, &line.commodity, &line.amount, line.amount_usd_micros)?;
+        let current = self.current.get_or_insert_with(|| Transaction::of(line));
+        current.flag = current.flag.take().or_else(|| line.flag.clone());
         current.legs.extend(legs);
         Ok(())
     }
 
-    /// Writes what is left, and the closing balances.
+    /// Writes what is left, and the balances that the period ends with.
     pub(super) fn finish(mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_current(out)?;
-        let Some(balances) = self.balances.filter(|balances| !balances.is_empty()) else { return Ok(()) };
-        let day = Timestamp::parse(&self.last_day).map_err(io::Error::other)?;
-        let next = day.plus(std::time::Duration::from_hours(24)).to_date_text();
-        self.style.closing(out, &self.last_day, &next, &balances)
+        if self.balances.is_empty() {
+            return Ok(());
+        }
+        // The period's own last day where it has one: the instant before it ends.
+        let end = self.period.to.map(|to| to.minus(std::time::Duration::from_millis(1)).to_date_text());
+        let last = end.filter(|end| *end >= self.last_day).unwrap_or(self.last_day);
+        let next = Timestamp::parse(&last).map_err(io::Error::other)?.plus(DAY).to_date_text();
+        self.style.closing(out, &last, &next, &self.balances)
     }
 
     fn write_current(&mut self, out: &mut dyn Write) -> io::Result<()> {
         let Some(transaction) = self.current.take() else { return Ok(()) };
-        if let Some(balances) = &mut self.balances {
-            for leg in &transaction.legs {
-                let held = balances.entry((leg.account.clone(), leg.commodity.clone())).or_default();
-                *held =
-                    held.checked_add(leg.amount).ok_or_else(|| io::Error::other("a balance is too large"))?;
-            }
+        for leg in &transaction.legs {
+            self.add(leg)?;
         }
         if transaction.date() > self.last_day.as_str() {
             self.last_day = transaction.date().to_owned();
         }
         self.style.transaction(out, &transaction)
     }
+
+    fn add(&mut self, leg: &Leg) -> io::Result<()> {
+        let held = self.balances.entry((leg.account.clone(), leg.commodity.clone())).or_default();
+        let sign = if leg.amount.is_sign_negative() { -Decimal::ONE } else { Decimal::ONE };
+        let worth = leg.cost.map_or(Some(leg.amount), |cost| cost.checked_mul(sign));
+        let sum =
+            held.amount.checked_add(leg.amount).zip(worth.and_then(|worth| held.worth.checked_add(worth)));
+        let (amount, worth) = sum.ok_or_else(|| io::Error::other("a balance is too large"))?;
+        *held = Held { amount, worth };
+        Ok(())
+    }
+}
+
+fn day_of(at: &str) -> &str {
+    at.get(..10).unwrap_or(at)
+}
+
+/// A balance as lines that hold it.
+pub(super) fn legs_of(account: &str, commodity: &str, held: Held) -> Vec<Leg> {
+    legs_of_worth(account, commodity, held.amount, held.worth)
 }
 
 /// A posting as such journals can say it: an amount of crypto carries the cost of its own sign; what is left of the
 /// worth (a figure that changed while the crypto did not) is dollars.
-fn legs(line: &EntryLine) -> io::Result<Vec<Leg>> {
-    let worth = Decimal::new(line.amount_usd_micros, 6);
+fn legs(entry: i64, account: &str, commodity: &str, amount: &str, micros: i64) -> io::Result<Vec<Leg>> {
+    let amount: Decimal =
+        amount.parse().map_err(|_| io::Error::other(format!("entry {entry} holds no amount: {amount}")))?;
+    Ok(legs_of_worth(account, commodity, amount, Decimal::new(micros, 6)))
+}
+
+fn legs_of_worth(account: &str, commodity: &str, amount: Decimal, worth: Decimal) -> Vec<Leg> {
     let leg = |commodity: &str, amount, cost| Leg {
-        account: line.account.clone(),
+        account: account.to_owned(),
         commodity: commodity.to_owned(),
         amount,
         cost,
     };
-    if line.commodity == USD {
-        return Ok(vec![leg(USD, worth, None)]);
+    if commodity == USD {
+        return vec![leg(USD, worth, None)];
     }
-    let amount: Decimal = line
-        .amount
-        .parse()
-        .map_err(|_| io::Error::other(format!("entry {} holds no amount: {}", line.entry_id, line.amount)))?;
     let same_side = amount.is_sign_negative() == worth.is_sign_negative();
-    Ok(match (amount.is_zero(), worth.is_zero()) {
+    match (amount.is_zero(), worth.is_zero()) {
         (true, _) => vec![leg(USD, worth, None)],
-        (false, false) if same_side => vec![leg(&line.commodity, amount, Some(worth.abs()))],
-        (false, true) => vec![leg(&line.commodity, amount, Some(Decimal::new(0, 6)))],
-        (false, false) => {
-            vec![leg(&line.commodity, amount, Some(Decimal::new(0, 6))), leg(USD, worth, None)]
-        }
-    })
+        (false, false) if same_side => vec![leg(commodity, amount, Some(worth.abs()))],
+        (false, true) => vec![leg(commodity, amount, Some(Decimal::new(0, 6)))],
+        (false, false) => vec![leg(commodity, amount, Some(Decimal::new(0, 6))), leg(USD, worth, None)],
+    }
 }
 
 /// One line of words for a journal: no line breaks, nothing that ends or begins a comment or a text there.
@@ -170,19 +239,8 @@ pub(super) fn words(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn line(commodity: &str, amount: &str, micros: i64) -> EntryLine {
-        EntryLine {
-            entry_id: 1,
-            transaction_id: 1,
-            posted_at: "2026-05-30T00:00:00.000Z".to_owned(),
-            account: "equity:crypto:usdt".to_owned(),
-            commodity: commodity.to_owned(),
-            amount: amount.to_owned(),
-            amount_usd_micros: micros,
-            deposit_id: None,
-            order_id: None,
-            description: None,
-        }
+    fn line(commodity: &str, amount: &str, micros: i64) -> io::Result<Vec<Leg>> {
+        legs(1, "equity:crypto:usdt", commodity, amount, micros)
     }
 
     #[test]
@@ -194,7 +252,7 @@ mod tests {
             ("USDT", "0.5", 0, "0.5 USDT @@ 0.000000"),
             ("USDT", "0.5", -150_000, "0.5 USDT @@ 0.000000, -0.150000 USD"),
         ] {
-            let shown: Vec<String> = legs(&line(commodity, amount, micros))
+            let shown: Vec<String> = line(commodity, amount, micros)
                 .unwrap()
                 .iter()
                 .map(|leg| {
@@ -204,7 +262,7 @@ mod tests {
                 .collect();
             assert_eq!(shown.join(", "), expected);
         }
-        assert!(legs(&line("USDT", "much", 1)).is_err());
+        assert!(line("USDT", "much", 1).is_err());
     }
 
     #[test]

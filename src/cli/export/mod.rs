@@ -34,8 +34,10 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> Outcome {
     let what = if is_journal { What::Entries } else { args.what.unwrap_or(What::Deposits) };
     let ledger = context.ledger().await?;
     let Some(path) = args.output else {
-        let mut sink = Counted::new(&mut context.out);
-        let written = write(&ledger, args.format, what, period, &mut sink).await;
+        let bar = Bar::new(!io::stdout().is_terminal());
+        let mut sink = Counted { inner: &mut context.out, rows: 0 };
+        let written = write(&ledger, args.format, what, period, &bar, &mut sink).await;
+        bar.clear();
         return match written {
             // Who goes away early has seen enough.
             Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
@@ -43,9 +45,12 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> Outcome {
         };
     };
     let mut file = WholeFile::begin(&path)?;
-    let mut sink = Counted::new(&mut file);
-    write(&ledger, args.format, what, period, &mut sink).await?;
-    let rows = sink.done();
+    let bar = Bar::new(true);
+    let mut sink = Counted { inner: &mut file, rows: 0 };
+    let written = write(&ledger, args.format, what, period, &bar, &mut sink).await;
+    bar.clear();
+    written?;
+    let rows = sink.rows;
     let bytes = file.commit()?;
     tell(&mut context.out, &path, rows, bytes)?;
     Ok(Exit::Done)
@@ -56,35 +61,34 @@ async fn write<W: Write>(
     format: Format,
     what: What,
     period: Period,
+    bar: &Bar,
     sink: &mut Counted<W>,
 ) -> anyhow::Result<()> {
+    let progress = |done, all| bar.show(done, all);
     match (format, what) {
         (Format::Csv, What::Deposits) => {
             rows::csv_head(sink, rows::DEPOSITS)?;
-            ledger.export_deposits(period, |line| sink.row(|out| rows::csv_deposit(out, &line))).await?;
-        }
-        (Format::Csv, What::Entries) => {
-            rows::csv_head(sink, rows::ENTRIES)?;
-            ledger
-                .export_entries(period, |part| match part {
-                    Entries::Accounts(_) => Ok(()),
-                    Entries::Entry(line) => sink.row(|out| rows::csv_entry(out, &line)),
-                })
-                .await?;
+            let row = |line| sink.row(|out| rows::csv_deposit(out, &line));
+            ledger.export_deposits(period, progress, row).await?;
         }
         (Format::Jsonl, What::Deposits) => {
-            ledger.export_deposits(period, |line| sink.row(|out| rows::json(out, &line))).await?;
+            let row = |line| sink.row(|out| rows::json(out, &line));
+            ledger.export_deposits(period, progress, row).await?;
         }
-        (Format::Jsonl, What::Entries) => {
-            ledger
-                .export_entries(period, |part| match part {
-                    Entries::Accounts(_) => Ok(()),
-                    Entries::Entry(line) => sink.row(|out| rows::json(out, &line)),
-                })
-                .await?;
+        (Format::Csv | Format::Jsonl, What::Entries) => {
+            let is_csv = format == Format::Csv;
+            if is_csv {
+                rows::csv_head(sink, rows::ENTRIES)?;
+            }
+            let row = |part| match part {
+                Entries::Accounts(_) => Ok(()),
+                Entries::Entry(line) if is_csv => sink.row(|out| rows::csv_entry(out, &line)),
+                Entries::Entry(line) => sink.row(|out| rows::json(out, &line)),
+            };
+            ledger.export_entries(period, progress, row).await?;
         }
-        (Format::Hledger, _) => write_journal(ledger, period, sink, hledger::Hledger).await?,
-        (Format::Beancount, _) => write_journal(ledger, period, sink, beancount::Beancount).await?,
+        (Format::Hledger, _) => write_journal(ledger, period, bar, sink, hledger::Hledger).await?,
+        (Format::Beancount, _) => write_journal(ledger, period, bar, sink, beancount::Beancount).await?,
     }
     sink.flush()?;
     Ok(())
@@ -93,46 +97,33 @@ async fn write<W: Write>(
 async fn write_journal<W: Write>(
     ledger: &Ledger,
     period: Period,
+    bar: &Bar,
     sink: &mut Counted<W>,
     style: impl Style,
 ) -> anyhow::Result<()> {
-    let mut journal = Journal::new(style, period.from.is_none());
-    ledger
-        .export_entries(period, |part| match part {
-            Entries::Accounts(accounts) => Ok(journal.head(sink, &accounts)?),
-            Entries::Entry(line) => sink.row(|out| journal.entry(out, line)),
-        })
-        .await?;
+    let mut journal = Journal::new(style, period);
+    if let Some(from) = period.from {
+        ledger.entries_before(from, |posting| anyhow::Ok(journal.earlier(&posting)?)).await?;
+    }
+    let part = |part| match part {
+        Entries::Accounts(accounts) => Ok(journal.head(sink, &accounts)?),
+        Entries::Entry(line) => sink.row(|out| journal.entry(out, &line)),
+    };
+    ledger.export_entries(period, |done, all| bar.show(done, all), part).await?;
     Ok(journal.finish(sink)?)
 }
 
-/// A writer that counts rows and shows a person that it works.
+/// A writer that counts rows.
 struct Counted<W> {
     inner: W,
     rows: u64,
-    shows: bool,
 }
 
 impl<W: Write> Counted<W> {
-    fn new(inner: W) -> Self {
-        let shows = io::stderr().is_terminal() && !io::stdout().is_terminal();
-        Self { inner, rows: 0, shows }
-    }
-
     fn row(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) -> anyhow::Result<()> {
         write(&mut self.inner)?;
         self.rows = self.rows.saturating_add(1);
-        if self.shows && self.rows.is_multiple_of(10_000) {
-            hint(format_args!("\r{} rows", self.rows));
-        }
         Ok(())
-    }
-
-    fn done(self) -> u64 {
-        if self.shows && self.rows >= 10_000 {
-            hint("\r\u{1b}[K");
-        }
-        self.rows
     }
 }
 
@@ -143,6 +134,39 @@ impl<W: Write> Write for Counted<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+/// How far it is, on a terminal's standard error; nowhere else.
+struct Bar {
+    shows: bool,
+}
+
+impl Bar {
+    const WIDTH: i64 = 30;
+
+    /// Only where nothing else is written to that terminal.
+    fn new(alone: bool) -> Self {
+        Self { shows: alone && io::stderr().is_terminal() }
+    }
+
+    fn show(&self, done: i64, all: i64) {
+        if self.shows {
+            hint(Self::text(done, all));
+        }
+    }
+
+    fn text(done: i64, all: i64) -> String {
+        let share = |of: i64| done.saturating_mul(of).checked_div(all).unwrap_or(of);
+        let full = usize::try_from(share(Self::WIDTH)).unwrap_or(0);
+        let left = usize::try_from(Self::WIDTH).unwrap_or(0).saturating_sub(full);
+        format!("\r[{}{}] {:>3} %", "#".repeat(full), "-".repeat(left), share(100))
+    }
+
+    fn clear(&self) {
+        if self.shows {
+            hint("\r\u{1b}[K");
+        }
     }
 }
 
@@ -205,4 +229,16 @@ fn tell(out: &mut Out, path: &Path, rows: u64, bytes: u64) -> Result<(), Failure
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bar;
+
+    #[test]
+    fn the_bar_fills_from_nothing_to_all() {
+        assert_eq!(Bar::text(0, 10), format!("\r[{}]   0 %", "-".repeat(30)));
+        assert_eq!(Bar::text(5, 10), format!("\r[{}{}]  50 %", "#".repeat(15), "-".repeat(15)));
+        assert_eq!(Bar::text(10, 10), format!("\r[{}] 100 %", "#".repeat(30)));
+    }
 }

@@ -33,6 +33,7 @@ pub(super) const DEPOSITS: &[&str] = &[
     "needs_review",
     "upstream_status",
     "updated_at",
+    "amount_refunded_micros",
 ];
 
 /// The columns of `accounting_entries`.
@@ -47,12 +48,18 @@ pub(super) const ENTRIES: &[&str] = &[
     "deposit_id",
     "order_id",
     "description",
+    "refers_to",
+    "figure",
+    "evidence_id",
+    "flag",
 ];
 
 /// A field of a row.
 enum Field<'a> {
     /// Figures, times and words of ours: written as they are.
     Exact(&'a str),
+    /// Dollars as somebody wrote them: with at least two decimals.
+    Dollars(&'a str),
     /// A whole number.
     Whole(i64),
     /// Words of others, which a spreadsheet must not take for a formula.
@@ -87,13 +94,13 @@ pub(super) fn csv_deposit(out: &mut impl Write, line: &DepositLine) -> io::Resul
         Field::Exact(&line.currency),
         Field::Exact(&line.network),
         free(line.address.as_ref()),
-        Field::Exact(&line.amount_requested),
-        exact(line.amount_usd.as_ref()),
+        Field::Dollars(&line.amount_requested),
+        line.amount_usd.as_deref().map_or(Field::Empty, Field::Dollars),
         whole(line.amount_usd_micros),
         exact(line.amount_crypto.as_ref()),
         Field::Exact(&line.state),
         exact(line.outcome.as_ref()),
-        Field::Whole(line.late),
+        Field::Whole(i64::from(line.late)),
         free(line.txid.as_ref()),
         Field::Exact(&line.requested_at),
         exact(line.wallet_created_at.as_ref()),
@@ -106,6 +113,7 @@ pub(super) fn csv_deposit(out: &mut impl Write, line: &DepositLine) -> io::Resul
         free(line.needs_review.as_ref()),
         free(line.upstream_status.as_ref()),
         Field::Exact(&line.updated_at),
+        whole(line.amount_refunded_micros),
     ];
     csv_row(out, &fields)
 }
@@ -123,6 +131,10 @@ pub(super) fn csv_entry(out: &mut impl Write, line: &EntryLine) -> io::Result<()
         exact(line.deposit_id.as_ref()),
         free(line.order_id.as_ref()),
         free(line.description.as_ref()),
+        whole(line.refers_to),
+        exact(line.figure.as_ref()),
+        whole(line.evidence_id),
+        exact(line.flag.as_ref()),
     ];
     csv_row(out, &fields)
 }
@@ -134,6 +146,11 @@ fn csv_row(out: &mut impl Write, fields: &[Field<'_>]) -> io::Result<()> {
         comma = ",";
         match field {
             Field::Exact(text) => csv_text(out, "", text)?,
+            Field::Dollars(text) => {
+                let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+                let more = [".00", "0"].get(decimals).copied().unwrap_or_default();
+                write!(out, "{text}{more}")?;
+            }
             Field::Free(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => {
                 csv_text(out, "'", text)?
             }
@@ -175,6 +192,10 @@ mod tests {
             deposit_id: None,
             order_id: None,
             description: Some(description.to_owned()),
+            refers_to: None,
+            figure: None,
+            evidence_id: Some(7),
+            flag: None,
         }
     }
 
@@ -190,8 +211,9 @@ mod tests {
         ] {
             let mut out = Vec::new();
             csv_entry(&mut out, &entry(description, "-0.5")).unwrap();
-            let expected =
-                format!("1,2,2026-05-30T15:32:57.000Z,assets:prepaid:smsonline,USD,-0.5,-5,,,{written}\r\n");
+            let expected = format!(
+                "1,2,2026-05-30T15:32:57.000Z,assets:prepaid:smsonline,USD,-0.5,-5,,,{written},,,7,\r\n"
+            );
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }

@@ -4,9 +4,7 @@ use super::InvalidTransition;
 use super::transition::{Move, transition};
 use crate::domain::address::{self, AddressVerdict};
 use crate::domain::asset::Asset;
-use crate::domain::deposit::{
-    Booked, Deposit, Facts, FigureSource, Outcome, Review, ReviewKind, State, Wallet,
-};
+use crate::domain::deposit::{Booked, Deposit, Facts, Outcome, Review, ReviewKind, State, Wallet};
 use crate::domain::event::{Event, EventName, Step};
 use crate::domain::journal;
 use crate::domain::money::{Amount, UsdMicros};
@@ -16,9 +14,9 @@ use crate::domain::time::Timestamp;
 
 /// A step while it is made: the facts as they stand, and what has happened so far.
 pub(super) struct Draft {
-    deposit: Deposit,
+    pub(super) deposit: Deposit,
     pub(super) facts: Facts,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     events: Vec<Event>,
     expected_version: i64,
 }
@@ -50,6 +48,7 @@ impl Draft {
             .map(|event| &event.facts)
             .or_else(|| (self.deposit.version > 0).then_some(&self.deposit.facts));
         let postings = journal::postings(&self.deposit.request, before, &self.facts);
+        let turnover = journal::turnover(before, &self.facts);
         self.events.push(Event {
             name,
             at: self.now,
@@ -58,6 +57,7 @@ impl Draft {
             reason,
             facts: self.facts.clone(),
             postings,
+            turnover,
             mail_to: Vec::new(),
         });
     }
@@ -69,7 +69,7 @@ impl Draft {
         self.push(EventName::of_state(state), Some(from), reason);
     }
 
-    fn same_state(&mut self, name: EventName, reason: Option<String>) {
+    pub(super) fn same_state(&mut self, name: EventName, reason: Option<String>) {
         let state = self.facts.state;
         self.push(name, Some(state), reason);
     }
@@ -153,7 +153,7 @@ impl Draft {
                 }
             },
         };
-        let figures = [report.payment_amount_usd.as_ref(), report.amount_usd.as_ref()];
+        let figures = [&report.payment_amount_usd, &report.amount_usd, &report.refund_amount_usd];
         if figures.into_iter().flatten().any(|figure| figure.to_usd_micros_floor().is_none()) {
             self.flag(ReviewKind::Passing, "a figure in US dollars is too large for the books".to_owned());
             return;
@@ -203,6 +203,9 @@ impl Draft {
         if self.facts.state == State::Settled && !self.rebook(report, status) {
             return;
         }
+        if self.facts.state == State::Refunded && !self.rebook_refund(report, status) {
+            return;
+        }
         self.note_figures(report, status);
         if self.facts.state == State::Short {
             let flagged = self.facts.review.clone();
@@ -244,97 +247,18 @@ impl Draft {
             }
             State::Refunded if self.facts.booked.is_some() => {
                 self.facts.refunded_at = self.facts.refunded_at.or(Some(self.now));
+                self.facts.refund = self.part_refunded();
             }
             _ => {}
         }
+        self.facts.held = if state == State::Held { self.locked() } else { None };
         if state == State::Short && self.facts.booked.is_some() {
             self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
         }
         self.enter(state, None);
-    }
-
-    /// A short deposit is booked as soon as, and only as far as, the upstream says what it credited. More later is
-    /// booked too; less is flagged.
-    fn book_short(&mut self, report: &OrderReport) {
-        let Some(new) = self.short_credit(report) else { return };
-        let old = self.facts.booked.clone();
-        match &old {
-            Some(old) if new.usd == old.usd => {}
-            Some(old) if new.usd < old.usd => {
-                let reason = format!("the upstream now counts {} USD, {} are booked", new.usd, old.total());
-                self.flag(ReviewKind::Passing, reason);
-            }
-            _ => {
-                let correction = old.as_ref().map_or(UsdMicros::ZERO, |old| old.correction);
-                self.facts.booked = Some(Booked { correction, ..new });
-                self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
-                let name = if old.is_none() { EventName::Short } else { EventName::FiguresChanged };
-                self.same_state(name, Some("the upstream credits a new figure".to_owned()));
-            }
+        if state == State::Refunded {
+            self.flag_refund_beyond_credit();
         }
-    }
-
-    fn short_credit(&self, report: &OrderReport) -> Option<Booked> {
-        let usd = report.payment_amount_usd.as_ref()?.to_usd_micros_floor()?;
-        let crypto = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
-        (usd > UsdMicros::ZERO).then_some(Booked {
-            usd,
-            crypto,
-            source: FigureSource::PaymentAmountUsd,
-            correction: UsdMicros::ZERO,
-        })
-    }
-
-    fn credit_of(&self, report: &OrderReport, status: Status) -> Option<Booked> {
-        let wallet = self.facts.wallet.as_ref()?;
-        let (figure, source) = match &report.payment_amount_usd {
-            Some(paid) => (paid, FigureSource::PaymentAmountUsd),
-            None => (&wallet.amount_usd, FigureSource::AmountInUsd),
-        };
-        let stated = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
-        let crypto = stated.or_else(|| (status == Status::Paid).then(|| wallet.amount_crypto.clone()));
-        let usd = figure.to_usd_micros_floor()?;
-        Some(Booked { usd, crypto, source, correction: UsdMicros::ZERO })
-    }
-
-    /// A settled deposit that is still called paid: more, or a better figure, is booked; less is flagged.
-    /// False where the look must not be taken any further.
-    fn rebook(&mut self, report: &OrderReport, status: Status) -> bool {
-        let before = self.facts.clone();
-        let Some(old) = before.booked.clone() else { return true };
-        if before.outcome == Some(Outcome::Over) && status == Status::Paid {
-            let reason = "the upstream says \"paid\" of a deposit that was paid over".to_owned();
-            self.flag(ReviewKind::Passing, reason);
-            return false;
-        }
-        self.take_figures(report, status);
-        let new = self.credit_of(report, status);
-        let became_over = before.outcome == Some(Outcome::Exact) && status == Status::PaidOver;
-        let moved = new.as_ref().filter(|new| (new.usd, new.source) != (old.usd, old.source));
-        if let Some(new) = moved {
-            let weaker = old.source == FigureSource::PaymentAmountUsd && new.source != old.source;
-            let less = new.usd < old.usd && new.source == old.source;
-            if less && !became_over {
-                let reason = format!("the upstream now counts {} USD, {} are booked", new.usd, old.total());
-                self.facts = before;
-                self.flag(ReviewKind::Passing, reason);
-                return false;
-            }
-            if !weaker {
-                self.facts.booked = Some(Booked { correction: old.correction, ..new.clone() });
-            }
-        }
-        if became_over {
-            self.facts.outcome = Some(Outcome::Over);
-        }
-        if became_over || self.facts.booked != before.booked {
-            let from = self.facts.state;
-            let name = if became_over { EventName::Settled } else { EventName::FiguresChanged };
-            self.push(name, Some(from), Some("the upstream credits a new figure".to_owned()));
-        } else {
-            self.facts = before;
-        }
-        true
     }
 
     /// Takes the report's figures and word; an event tells where they are new.
@@ -351,7 +275,7 @@ impl Draft {
         }
     }
 
-    fn take_figures(&mut self, report: &OrderReport, status: Status) {
+    pub(super) fn take_figures(&mut self, report: &OrderReport, status: Status) {
         fn newer<T: Clone>(slot: &mut Option<T>, value: Option<&T>) {
             if let Some(value) = value {
                 *slot = Some(value.clone());
@@ -366,10 +290,15 @@ impl Draft {
         newer(&mut facts.payment.amount, report.payment_amount.as_ref());
         newer(&mut facts.payment.amount_usd, report.payment_amount_usd.as_ref());
         newer(&mut facts.payment.payer_amount, report.payer_amount.as_ref());
+        newer(&mut facts.payment.refund_amount, report.refund_amount.as_ref());
+        newer(&mut facts.payment.refund_amount_usd, report.refund_amount_usd.as_ref());
         if let Some(wallet) = facts.wallet.as_mut() {
             replace_amount(&mut wallet.amount_usd, report.amount_usd.as_ref());
             replace_amount(&mut wallet.amount_crypto, report.amount_crypto.as_ref());
             wallet.expire_at = report.expire_at.unwrap_or(wallet.expire_at);
+        }
+        if facts.state == State::Held {
+            self.facts.held = self.locked();
         }
     }
 }

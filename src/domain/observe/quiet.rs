@@ -47,6 +47,8 @@ fn says_the_same(facts: &Facts, report: &OrderReport) -> bool {
         && same(report.payment_amount.as_ref(), payment.amount.as_ref())
         && same(report.payment_amount_usd.as_ref(), payment.amount_usd.as_ref())
         && same(report.payer_amount.as_ref(), payment.payer_amount.as_ref())
+        && same(report.refund_amount.as_ref(), payment.refund_amount.as_ref())
+        && same(report.refund_amount_usd.as_ref(), payment.refund_amount_usd.as_ref())
         && same(report.amount_usd.as_ref(), wallet.map(|wallet| &wallet.amount_usd))
         && same(report.amount_crypto.as_ref(), wallet.map(|wallet| &wallet.amount_crypto))
         && same(report.expire_at.as_ref(), wallet.map(|wallet| &wallet.expire_at))

@@ -10,6 +10,7 @@ use super::*;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Outcome, Request};
 use crate::domain::ids::DepositId;
+use crate::domain::journal;
 use crate::domain::money::Amount;
 use crate::domain::report::Status;
 
@@ -283,6 +284,10 @@ fn any_report() -> impl Strategy<Value = OrderReport> {
         report.payment_amount_usd =
             usd.map(|micros| UsdMicros::new(i64::from(micros)).to_string().parse().unwrap());
         report.payment_amount = crypto.then(|| amount("1.23"));
+        if odd % 3 == 0 {
+            report.refund_amount_usd = report.payment_amount_usd.clone();
+            report.refund_amount = report.payment_amount.clone();
+        }
         if odd == 0 {
             report.address = Some("0x0000000000000000000000000000000000000001".to_owned());
         }
@@ -297,6 +302,8 @@ proptest! {
     fn any_answers_leave_books_that_balance(reports in prop::collection::vec(any_report(), 1..40)) {
         let mut deposit = awaiting();
         let mut prepaid = 0_i64;
+        let mut accounts = std::collections::BTreeMap::<String, i64>::new();
+        let mut months = (0_i64, 0_i64, 0, 0);
         for (minute, report) in (1_u64..).zip(reports) {
             let version = deposit.version;
             let now = start().plus(Duration::from_mins(minute * 7));
@@ -309,6 +316,16 @@ proptest! {
                 prop_assert_eq!(sum, 0);
                 prepaid += event.postings.iter().filter(|line| line.account.starts_with("assets:"))
                     .map(|line| line.amount_usd_micros.get()).sum::<i64>();
+                for line in &event.postings {
+                    *accounts.entry(line.account.clone()).or_default() += line.amount_usd_micros.get();
+                    let exact = line.commodity != "USD" || line.amount == rust_decimal::Decimal::new(line.amount_usd_micros.get(), 6);
+                    prop_assert!(exact && line.amount.scale() >= 6, "{line:?}");
+                }
+                let moved = event.turnover;
+                months.0 += moved.credited.get();
+                months.1 += moved.refunded.get();
+                months.2 += i32::from(moved.first_credit);
+                months.3 += i32::from(moved.first_refund);
             }
             match step.events.last() {
                 Some(event) => prop_assert_eq!(&event.facts, &step.deposit.facts),
@@ -316,8 +333,21 @@ proptest! {
             }
             deposit = step.deposit;
             let facts = &deposit.facts;
-            let held = facts.booked.as_ref().filter(|_| facts.refunded_at.is_none()).map_or(0, |b| b.total().get());
-            prop_assert_eq!(prepaid, held);
+            let credited = facts.booked.as_ref().map_or(0, |booked| booked.total().get());
+            let refunded = facts.refunded_at.map_or(0, |_| facts.refund.as_ref().map_or(credited, |back| back.usd.get()));
+            prop_assert_eq!(prepaid, credited - refunded);
+            prop_assert!(refunded <= credited);
+            prop_assert_eq!((months.0, months.1), (credited, refunded));
+            prop_assert_eq!(months.2, i32::from(facts.settled_at.is_some()));
+            prop_assert_eq!(months.3, i32::from(facts.refunded_at.is_some()));
+            let locked: i64 = accounts.iter().filter(|(name, _)| name.starts_with(journal::HELD)).map(|(_, sum)| sum).sum();
+            let booked = facts.booked.is_some();
+            prop_assert_eq!(locked, facts.held.as_ref().filter(|_| !booked).map_or(0, |held| held.usd.get()));
+            prop_assert!(facts.held.is_none() || facts.state == State::Held);
+            let memo: i64 = accounts.iter()
+                .filter(|(name, _)| name.starts_with("equity:difference") || *name == journal::ASKED)
+                .map(|(_, sum)| sum).sum();
+            prop_assert_eq!(memo, 0);
             prop_assert!(facts.state != State::Settled || facts.booked.is_some());
             prop_assert!(facts.booked.is_none() || facts.settled_at.is_some());
         }

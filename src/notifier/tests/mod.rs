@@ -57,7 +57,7 @@ fn view(state: State) -> DepositView {
             payment: Payment {
                 amount: Some(amount("3.00")),
                 amount_usd: Some(amount("3.01")),
-                payer_amount: None,
+                ..Payment::default()
             },
             outcome: Some(Outcome::Exact),
             expired_at: None,
@@ -68,8 +68,11 @@ fn view(state: State) -> DepositView {
                 crypto: Some(amount("4.99")),
                 source: FigureSource::AmountInUsd,
                 correction: UsdMicros::ZERO,
+                expected: None,
             }),
+            held: None,
             refunded_at: None,
+            refund: None,
             review: None,
             acknowledged: None,
         },

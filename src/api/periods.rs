@@ -1,0 +1,45 @@
+//! What can be asked about closed months, and how one is closed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::input::{Name, Raw};
+use super::problem::{Kind, Problem};
+use super::{SharedDesk, whole};
+use crate::domain::period::Month;
+use crate::flow::{self, CloseError, ReconcileFailed};
+use crate::ledger::ClosedMonth;
+
+/// `GET /v1/periods`
+pub(super) async fn list(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({ "periods": desk.flow.ledger.closed_months().await? })))
+}
+
+/// `POST /v1/periods/{month}/close`
+pub(super) async fn close(
+    State(desk): State<SharedDesk>,
+    Name(name): Name,
+    body: Raw,
+) -> Result<Json<ClosedMonth>, Problem> {
+    body.fields(&[])?;
+    let month = Month::parse(&name).map_err(|error| Problem::invalid("month", error))?;
+    let _place = desk
+        .reconciliations
+        .try_acquire()
+        .map_err(|_| Problem::busy("several reconciliations are waiting already", 10))?;
+    let own = Arc::clone(&desk);
+    match whole(async move { flow::close_month(&own.flow, &month).await }).await? {
+        Ok(closed) => Ok(Json(closed)),
+        Err(CloseError::Early(why)) => Err(Problem::invalid("month", why)),
+        Err(CloseError::NotClean(why)) => Err(Problem::new(Kind::BooksNotClean, why)),
+        Err(CloseError::Reconcile(ReconcileFailed::Void(why))) => {
+            Err(Problem::new(Kind::ReconciliationVoid, why))
+        }
+        Err(CloseError::Reconcile(ReconcileFailed::Ledger(error)) | CloseError::Ledger(error)) => {
+            Err(error.into())
+        }
+    }
+}

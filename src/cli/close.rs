@@ -1,0 +1,94 @@
+//! `close`: a month closed for good by the daemon, or the reason why it stays open.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::{Call, Trouble};
+use super::context::Context;
+use super::exit::{Exit, Failure, Outcome};
+use super::table::{Cell, Table, facts, short_time};
+use crate::domain::money::UsdMicros;
+use crate::domain::period::Month;
+
+/// A run may have hundreds of deposits to look at, and a large ledger takes minutes to prove.
+const LIMIT: Duration = Duration::from_hours(1);
+
+/// A closed month as the daemon tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Closed {
+    month: String,
+    closed_at: String,
+    event_seq: i64,
+    hash: String,
+    figures: Figures,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Figures {
+    reconciled_at: String,
+    head_seq: i64,
+    head_hash: String,
+    balances: Vec<Balance>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Balance {
+    account: String,
+    commodity: String,
+    usd_micros: i64,
+}
+
+/// Has the daemon close `month`.
+pub(super) async fn close(context: &mut Context, month: &str) -> Outcome {
+    let month = Month::parse(month).map_err(Failure::usage)?;
+    let call = Call::post(format!("/v1/periods/{month}/close"), json!({})).within(LIMIT);
+    let value = match context.client()?.call(call).await {
+        Ok(reply) => reply.value,
+        Err(trouble) => {
+            let not_clean =
+                matches!(&trouble, Trouble::Refused(problem) if problem.kind == "books-not-clean");
+            let failure = Failure::from(trouble);
+            return Err(if not_clean { Failure { exit: Exit::Wrong, ..failure } } else { failure });
+        }
+    };
+    if context.out.json {
+        context.out.document(&value)?;
+    } else {
+        print(context, month.as_str(), &value)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn print(context: &mut Context, asked: &str, value: &Value) -> Result<(), Failure> {
+    let closed = Closed::deserialize(value)?;
+    let out = &mut context.out;
+    let month = super::table::plain(&closed.month);
+    if month == asked {
+        out.line(format_args!("{asked} is closed"));
+    } else {
+        out.line(format_args!("{asked} is closed: it lies before {month}, which is"));
+    }
+    let head = format!("event {} {}", closed.figures.head_seq, closed.figures.head_hash);
+    facts(
+        out,
+        [
+            ("closed at", Some(format!("{} UTC", short_time(&closed.closed_at)))),
+            ("reconciled at", Some(format!("{} UTC", short_time(&closed.figures.reconciled_at)))),
+            ("proven up to", Some(head)),
+            ("closed by", Some(format!("event {} {}", closed.event_seq, closed.hash))),
+        ],
+    );
+    out.line("");
+    let mut table = Table::new(&["account", "commodity", ">worth in USD"]);
+    for balance in &closed.figures.balances {
+        let worth = UsdMicros::new(balance.usd_micros).to_string();
+        table.row([Cell::from(&balance.account), Cell::from(&balance.commodity), Cell::from(worth)]);
+    }
+    table.print(out, "  ");
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! How a month is closed: by an event of the chain that carries its figures, for good.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+use super::record::{self, Notice, Write};
+use super::writer::{begin, commit};
+use super::{Error, Ledger, Result};
+use crate::domain::event::EventName;
+use crate::domain::period::Month;
+use crate::domain::time::Timestamp;
+
+/// A month that is closed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ClosedMonth {
+    /// `YYYY-MM`.
+    pub month: String,
+    /// The first instant after it: nothing is booked before that any more.
+    pub ends_at: String,
+    /// When it was closed.
+    pub closed_at: String,
+    /// The event that closed it.
+    pub event_seq: i64,
+    /// That event's hash: an outsider can hold the close to it.
+    pub hash: String,
+    /// What was closed: entries, balances, the run and the proof before it.
+    pub figures: Value,
+}
+
+impl Ledger {
+    /// The closed months, oldest first.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn closed_months(&self) -> Result<Vec<ClosedMonth>> {
+        let rows = sqlx::query!(
+            r#"SELECT p.month, p.ends_at, p.closed_at, p.event_seq AS "event_seq!", e.hash, e.facts
+               FROM period p JOIN event e ON e.seq = p.event_seq ORDER BY p.month"#
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        rows.into_iter()
+            .map(|row| {
+                let figures = serde_json::from_str(&row.facts)
+                    .map_err(|error| Error::Unreadable(format!("the close of {}: {error}", row.month)))?;
+                let (month, ends_at, closed_at) = (row.month, row.ends_at, row.closed_at);
+                Ok(ClosedMonth {
+                    month,
+                    ends_at,
+                    closed_at,
+                    event_seq: row.event_seq,
+                    hash: row.hash,
+                    figures,
+                })
+            })
+            .collect()
+    }
+
+    /// Closes `month` for good: from now on nothing is booked before its end. `proof` is kept with the close. Does
+    /// nothing where it, or a later month, is closed already.
+    ///
+    /// # Errors
+    /// Whatever the disk says; nothing is written then.
+    pub async fn close_month(&self, month: &Month, now: Timestamp, proof: Value) -> Result<()> {
+        let (shared, month) = (Arc::clone(&self.shared), month.clone());
+        self.writer()?
+            .run(move |connection| {
+                Box::pin(async move {
+                    begin(connection).await?;
+                    let (ends_at, at) = (month.ends_at().to_string(), now.to_string());
+                    if is_closed(connection, &ends_at).await? {
+                        return commit(connection).await;
+                    }
+                    let facts = figures(connection, &month, proof).await?;
+                    let reason = Some(format!("{month} is closed"));
+                    let notice =
+                        Notice { name: EventName::PeriodClosed, at: now, reason, facts, mail_to: Vec::new() };
+                    let writes: [&Write; 0] = [];
+                    let (_, head) = record::write_in(connection, &shared, &writes, &[&notice]).await?;
+                    let month = month.as_str();
+                    sqlx::query!(
+                        "INSERT INTO period (month, ends_at, event_seq, closed_at) VALUES (?, ?, ?, ?)",
+                        month,
+                        ends_at,
+                        head,
+                        at
+                    )
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(Error::database("written"))?;
+                    commit(connection).await?;
+                    if let Some(head) = head {
+                        shared.head.send_replace(head);
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+async fn is_closed(connection: &mut SqliteConnection, ends_at: &str) -> Result<bool> {
+    sqlx::query_scalar!(r#"SELECT count(*) > 0 AS "closed!: bool" FROM period WHERE ends_at >= ?"#, ends_at)
+        .fetch_one(connection)
+        .await
+        .map_err(Error::database("read"))
+}
+
+/// What every account holds at the month's end, and the proof.
+async fn figures(connection: &mut SqliteConnection, month: &Month, proof: Value) -> Result<Value> {
+    let name = month.as_str();
+    let rows = sqlx::query!(
+        r#"SELECT account, commodity, sum(debit_micros + credit_micros) AS "micros!: i64"
+           FROM account_month WHERE month <= ? GROUP BY account, commodity ORDER BY account, commodity"#,
+        name
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(Error::database("read"))?;
+    let balances: Vec<Value> = rows
+        .into_iter()
+        .map(|row| json!({ "account": row.account, "commodity": row.commodity, "usd_micros": row.micros }))
+        .collect();
+    let mut figures = json!({ "month": name, "ends_at": month.ends_at(), "balances": balances });
+    if let (Some(figures), Value::Object(proof)) = (figures.as_object_mut(), proof) {
+        figures.extend(proof);
+    }
+    Ok(figures)
+}

@@ -1,0 +1,179 @@
+//! How the months' totals are kept up with every entry, so that no question has to add up a whole journal.
+
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+
+use super::record::{Write, json};
+use super::{Error, Result};
+use crate::domain::asset::Asset;
+use crate::domain::deposit::Facts;
+use crate::domain::journal::{Posting, Turnover};
+
+/// A month's sums of one currency on one network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct MonthSums {
+    pub(super) deposits: i64,
+    pub(super) credited: i64,
+    pub(super) refunds: i64,
+    pub(super) refunded: i64,
+    pub(super) adjustments: i64,
+    pub(super) adjusted: i64,
+}
+
+/// An account's month: debits and credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct AccountSums {
+    pub(super) debit: i64,
+    pub(super) credit: i64,
+}
+
+/// Sums on their way to the tables `month_total` and `account_month`, or to be held against them.
+#[derive(Debug, Default)]
+pub(super) struct Rollup {
+    /// By month, currency, network.
+    pub(super) months: BTreeMap<(String, String, String), MonthSums>,
+    /// By month, account, commodity.
+    pub(super) accounts: BTreeMap<(String, String, String), AccountSums>,
+}
+
+/// `YYYY-MM` of a time's text.
+pub(super) fn month_of(at: &str) -> &str {
+    at.get(..7).unwrap_or(at)
+}
+
+fn add(sum: &mut i64, more: i64) -> Result<()> {
+    let too_large = || Error::Unreadable("a month's total is too large to be exact".to_owned());
+    *sum = sum.checked_add(more).ok_or_else(too_large)?;
+    Ok(())
+}
+
+impl Rollup {
+    /// Counts one event's postings.
+    pub(super) fn post(&mut self, at: &str, lines: &[Posting]) -> Result<()> {
+        for line in lines {
+            let key = (month_of(at).to_owned(), line.account.clone(), line.commodity.clone());
+            let sums = self.accounts.entry(key).or_default();
+            let micros = line.amount_usd_micros.get();
+            add(if micros > 0 { &mut sums.debit } else { &mut sums.credit }, micros)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what one event moves: in the month of the deposit's credit or refund, or in its own month where that one
+    /// was closed. `open_from` is the first month that was open then; empty where none was closed.
+    pub(super) fn turn(
+        &mut self,
+        open_from: &str,
+        at: &str,
+        asset: Asset,
+        facts: &Facts,
+        moved: Turnover,
+    ) -> Result<()> {
+        let settled = facts.settled_at.filter(|_| moved.first_credit || moved.credited.get() != 0);
+        let refunded = facts.refunded_at.filter(|_| moved.first_refund || moved.refunded.get() != 0);
+        if let Some(settled) = settled.map(|settled| settled.to_string()) {
+            if month_of(&settled) < open_from {
+                self.adjust(at, asset, moved.credited.get())?;
+            } else {
+                let sums = self.sums(&settled, asset);
+                add(&mut sums.deposits, i64::from(moved.first_credit))?;
+                add(&mut sums.credited, moved.credited.get())?;
+            }
+        }
+        if let Some(refunded) = refunded.map(|refunded| refunded.to_string()) {
+            if month_of(&refunded) < open_from {
+                self.adjust(at, asset, moved.refunded.negated().get())?;
+            } else {
+                let sums = self.sums(&refunded, asset);
+                add(&mut sums.refunds, i64::from(moved.first_refund))?;
+                add(&mut sums.refunded, moved.refunded.get())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn adjust(&mut self, at: &str, asset: Asset, micros: i64) -> Result<()> {
+        let sums = self.sums(at, asset);
+        add(&mut sums.adjustments, 1)?;
+        add(&mut sums.adjusted, micros)
+    }
+
+    fn sums(&mut self, at: &str, asset: Asset) -> &mut MonthSums {
+        let (currency, network) = (asset.currency.as_str(), asset.network.as_str());
+        let key = (month_of(at).to_owned(), currency.to_owned(), network.to_owned());
+        self.months.entry(key).or_default()
+    }
+}
+
+/// Adds what `writes` book to the months' totals.
+pub(super) async fn add_writes(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
+    let books = |write: &&&Write| write.step.events.iter().any(|event| !event.postings.is_empty());
+    if !writes.iter().any(|write| books(&write)) {
+        return Ok(());
+    }
+    let open_from = sqlx::query_scalar!(r#"SELECT max(ends_at) AS "ends_at: String" FROM period"#)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(Error::database("read"))?
+        .unwrap_or_default();
+    let mut rollup = Rollup::default();
+    for write in writes {
+        for event in &write.step.events {
+            let at = event.at.to_string();
+            rollup.post(&at, &event.postings)?;
+            let asset = write.step.deposit.request.asset;
+            rollup.turn(month_of(&open_from), &at, asset, &event.facts, event.turnover)?;
+        }
+    }
+    store(connection, rollup).await
+}
+
+async fn store(connection: &mut SqliteConnection, rollup: Rollup) -> Result<()> {
+    let months: Vec<_> = rollup
+        .months
+        .into_iter()
+        .map(|((month, currency, network), it)| {
+            let counts = (it.deposits, it.credited, it.refunds, it.refunded, it.adjustments, it.adjusted);
+            (month, currency, network, counts)
+        })
+        .collect();
+    if !months.is_empty() {
+        let rows = json(&months)?;
+        sqlx::query!(
+            r#"INSERT INTO month_total (month, currency, network, deposits, credited_micros, refunds, refunded_micros,
+                                        adjustments, adjusted_micros)
+               SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> '$[3][0]', j.value ->> '$[3][1]',
+                      j.value ->> '$[3][2]', j.value ->> '$[3][3]', j.value ->> '$[3][4]', j.value ->> '$[3][5]'
+               FROM json_each(?) AS j WHERE true
+               ON CONFLICT (month, currency, network) DO UPDATE SET
+                   deposits = deposits + excluded.deposits, credited_micros = credited_micros + excluded.credited_micros,
+                   refunds = refunds + excluded.refunds, refunded_micros = refunded_micros + excluded.refunded_micros,
+                   adjustments = adjustments + excluded.adjustments,
+                   adjusted_micros = adjusted_micros + excluded.adjusted_micros"#,
+            rows
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::database("written"))?;
+    }
+    let accounts: Vec<_> = rollup
+        .accounts
+        .into_iter()
+        .map(|((month, account, commodity), it)| (month, account, commodity, it.debit, it.credit))
+        .collect();
+    let rows = json(&accounts)?;
+    sqlx::query!(
+        r#"INSERT INTO account_month (month, account, commodity, debit_micros, credit_micros)
+           SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
+           FROM json_each(?) AS j WHERE true
+           ON CONFLICT (month, account, commodity) DO UPDATE SET
+               debit_micros = debit_micros + excluded.debit_micros,
+               credit_micros = credit_micros + excluded.credit_micros"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
+}

@@ -1,0 +1,163 @@
+//! The chain from the first event on: numbers, hashes, evidence, and transactions that balance.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt as _;
+use rust_decimal::Decimal;
+use sqlx::SqliteConnection;
+
+use super::Verification;
+use crate::domain::deposit::Deposit;
+use crate::domain::journal::Posting;
+use crate::domain::money::UsdMicros;
+use crate::ledger::append::add_to;
+use crate::ledger::chain::{self, Link};
+use crate::ledger::deposits::Row as DepositRow;
+use crate::ledger::{Error, Result};
+
+/// What the postings of each account and commodity add up to: exactly, and by their worth.
+pub(super) type Balances = BTreeMap<(String, String), (Decimal, i64)>;
+
+/// Walks the chain from the first event: numbers, hashes, the journal's balance.
+pub(super) async fn verify(
+    view: &mut SqliteConnection,
+    found: &mut Verification,
+    progress: &mut (impl FnMut(u64, u64) + Send),
+) -> Result<Balances> {
+    let total = sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM event"#)
+        .fetch_one(&mut *view)
+        .await
+        .map_err(Error::database("read"))?;
+    let total = u64::try_from(total).unwrap_or(0);
+    let mut previous = chain::GENESIS.to_owned();
+    let mut expected_seq: i64 = 1;
+    let mut balances = Balances::new();
+    let mut evidence_id = 0;
+    let mut rows = sqlx::query!(
+        r#"SELECT e.seq AS "seq!", e.deposit_id, e.version, e.at, e.name, e.from_state, e.to_state, e.upstream_status,
+                  e.reason, e.facts, e.mail_to, e.hash, e.evidence_id, v.body AS "body?",
+                  v.deposit_id IS e.deposit_id AS "same_deposit!: bool",
+                  d.currency AS "currency?", d.network AS "network?", d.amount_requested AS "amount_requested?", d.coupon,
+                  d.reference, d.notify AS "notify?", d.requested_at AS "requested_at?", d.id AS "id?",
+                  (SELECT json_group_array(json_array(account, commodity, amount, amount_usd_micros))
+                   FROM (SELECT * FROM posting WHERE transaction_id = e.seq ORDER BY entry_id)) AS "postings!: String"
+           FROM event e LEFT JOIN evidence v ON v.id = e.evidence_id
+               LEFT JOIN deposit d ON d.id = e.deposit_id AND e.version = 1
+           ORDER BY e.seq"#
+    )
+    .fetch(&mut *view);
+    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+        found.events = found.events.saturating_add(1);
+        if found.events.is_multiple_of(10_000) {
+            progress(found.events, total);
+        }
+        if row.seq != expected_seq {
+            found.find("event", row.seq, format!("the event before it, {expected_seq}, is missing"));
+        }
+        if let Some(id) = row.evidence_id {
+            // Each answer is kept once, in the order of the events that came of it.
+            if (id != evidence_id && Some(id) != evidence_id.checked_add(1)) || !row.same_deposit {
+                found.find("evidence", id, format!("it is not the answer that event {} came of", row.seq));
+            }
+            evidence_id = id;
+        }
+        let postings = read_postings(&row.postings);
+        let request = match (row.id, row.currency, row.network, row.amount_requested) {
+            (Some(id), Some(currency), Some(network), Some(amount_requested)) => {
+                Deposit::try_from(DepositRow {
+                    id,
+                    version: 1,
+                    currency,
+                    network,
+                    amount_requested,
+                    coupon: row.coupon,
+                    reference: row.reference,
+                    notify: row.notify.unwrap_or_default(),
+                    requested_at: row.requested_at.unwrap_or_default(),
+                    facts: row.facts.clone(),
+                    updated_at: row.at.clone(),
+                })
+                .map(|deposit| Some(deposit.request))
+            }
+            _ => Ok(None),
+        };
+        let (Some(postings), Ok(request)) = (postings, request) else {
+            found.find("event", row.seq, "its request, facts or postings cannot be read");
+            previous = row.hash;
+            expected_seq = row.seq.saturating_add(1);
+            continue;
+        };
+        let evidence = row.body.map(|body| chain::digest(body.as_bytes()));
+        let link = Link {
+            previous: &previous,
+            seq: row.seq,
+            deposit_id: row.deposit_id.as_deref(),
+            version: row.version,
+            at: &row.at,
+            name: &row.name,
+            from_state: row.from_state.as_deref(),
+            to_state: row.to_state.as_deref(),
+            upstream_status: row.upstream_status.as_deref(),
+            reason: row.reason.as_deref(),
+            facts: &row.facts,
+            mail_to: &row.mail_to,
+            evidence: evidence.as_deref(),
+            request: request.as_ref(),
+            postings: &postings,
+        };
+        if link.hash().ok().as_ref() != Some(&row.hash) {
+            let what = "its hash does not fit: it, its postings, its evidence or its request was changed";
+            found.find("event", row.seq, what);
+        }
+        if !postings.is_empty() {
+            found.transactions = found.transactions.saturating_add(1);
+            add_postings(&mut balances, &postings, row.seq, found)?;
+        }
+        previous = row.hash;
+        expected_seq = row.seq.saturating_add(1);
+    }
+    drop(rows);
+    let kept = sqlx::query!(
+        r#"SELECT coalesce(max(id), 0) AS "last!: i64", count(*) AS "count!: i64" FROM evidence"#
+    )
+    .fetch_one(view)
+    .await
+    .map_err(Error::database("read"))?;
+    if (kept.last, kept.count) != (evidence_id, evidence_id) {
+        let what = format!("there are {} answers, the events came of {evidence_id}", kept.count);
+        found.find("evidence", kept.last, what);
+    }
+    found.head_seq = expected_seq.saturating_sub(1);
+    found.head_hash = previous;
+    progress(found.events, total);
+    Ok(balances)
+}
+
+pub(super) fn read_postings(text: &str) -> Option<Vec<Posting>> {
+    let lines: Vec<(String, String, String, i64)> = serde_json::from_str(text).ok()?;
+    lines
+        .into_iter()
+        .map(|(account, commodity, amount, micros)| {
+            let amount = Decimal::from_str_exact(&amount).ok()?;
+            Some(Posting { account, commodity, amount, amount_usd_micros: UsdMicros::new(micros) })
+        })
+        .collect()
+}
+
+fn add_postings(
+    balances: &mut Balances,
+    postings: &[Posting],
+    seq: i64,
+    found: &mut Verification,
+) -> Result<()> {
+    let mut sum = (Decimal::ZERO, 0);
+    for line in postings {
+        add_to(&mut sum, Decimal::ZERO, line.amount_usd_micros.get())?;
+        let balance = balances.entry((line.account.clone(), line.commodity.clone())).or_default();
+        add_to(balance, line.amount, line.amount_usd_micros.get())?;
+    }
+    if sum.1 != 0 {
+        found.find("posting", format!("transaction {seq}"), format!("it is off balance by {} micros", sum.1));
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Each deposit's life told again from its events: states, postings, totals, and the row that stands for its end.
+
+use futures_util::TryStreamExt as _;
+use sqlx::SqliteConnection;
+
+use super::Verification;
+use super::events::read_postings;
+use super::totals::Closes;
+use crate::domain::deposit::{Facts, Request};
+use crate::domain::journal;
+use crate::domain::money::UsdMicros;
+use crate::domain::time::Timestamp;
+use crate::ledger::rollup::Rollup;
+use crate::ledger::{Error, Result};
+
+/// Tells each deposit's life again from its events: states, postings, and the row that stands for its end.
+pub(super) async fn verify(
+    view: &mut SqliteConnection,
+    found: &mut Verification,
+    closes: &Closes,
+) -> Result<Rollup> {
+    let mut rows = sqlx::query!(
+        r#"SELECT e.seq AS "seq!", e.version AS "version!", e.from_state, e.to_state, e.facts, e.at, e.name, d.id AS "id!",
+                  d.version AS "row_version!", d.currency AS "currency!", d.network AS "network!",
+                  d.amount_requested AS "amount_requested!", d.coupon, d.reference, d.notify AS "notify!",
+                  d.requested_at AS "requested_at!", d.facts AS "row_facts!", d.updated_at AS "updated_at!",
+                  (SELECT json_group_array(json_array(account, commodity, amount, amount_usd_micros))
+                   FROM (SELECT * FROM posting WHERE transaction_id = e.seq ORDER BY entry_id)) AS "postings!: String"
+           FROM event e JOIN deposit d ON d.id = e.deposit_id ORDER BY e.deposit_id, e.version"#
+    )
+    .fetch(&mut *view);
+    let mut life: Option<(String, Facts)> = None;
+    let mut rollup = Rollup::default();
+    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+        let before = life.take().filter(|(id, _)| *id == row.id).map(|(_, facts)| facts);
+        if before.is_none() {
+            found.deposits = found.deposits.saturating_add(1);
+        }
+        let (Ok(facts), Ok(request)) = (
+            serde_json::from_str::<Facts>(&row.facts),
+            request_of(&row.currency, &row.network, &row.amount_requested, &row.requested_at),
+        ) else {
+            found.find("event", row.seq, "its facts or its deposit's request cannot be read");
+            continue;
+        };
+        if row.from_state.as_deref() != before.as_ref().map(|facts| facts.state.as_str()) {
+            found.find("event", row.seq, "from_state is not the state that the event before it left");
+        }
+        if row.to_state.as_deref() != Some(facts.state.as_str()) {
+            found.find("event", row.seq, "to_state is not the state of its facts");
+        }
+        let booked = journal::postings(&request, before.as_ref(), &facts);
+        if read_postings(&row.postings).as_ref() != Some(&booked) {
+            found.find("posting", format!("transaction {}", row.seq), "it is not what its event books");
+        }
+        rollup.post(&row.at, &booked)?;
+        let moved = journal::turnover(before.as_ref(), &facts);
+        rollup.turn(closes.open_from(row.seq), &row.at, request.asset, &facts, moved)?;
+        if row.version == row.row_version && (row.facts != row.row_facts || row.at != row.updated_at) {
+            found.find("deposit", &row.id, "its facts are not those of its last event");
+        }
+        life = Some((row.id, facts));
+    }
+    drop(rows);
+    verify_rows(view, found).await?;
+    verify_dollars(view, found).await?;
+    Ok(rollup)
+}
+
+/// The deposits' rows against their events and their own facts.
+async fn verify_rows(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
+    let odd = sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM deposit d
+           WHERE version <> (SELECT coalesce(max(version), 0) FROM event e WHERE e.deposit_id = d.id)
+              OR version <> (SELECT count(*) FROM event e WHERE e.deposit_id = d.id)"#
+    )
+    .fetch_all(&mut *view)
+    .await
+    .map_err(Error::database("read"))?;
+    for id in odd {
+        found.find("deposit", id, "its version is not the number of its events");
+    }
+    let lost = sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM deposit d LEFT JOIN queue q ON q.deposit = d.row_id AND q.version = d.version
+           WHERE q.deposit IS NULL"#
+    )
+    .fetch_all(&mut *view)
+    .await
+    .map_err(Error::database("read"))?;
+    for id in lost {
+        found.find("queue", id, "its place in the queue is missing, or was decided on another version");
+    }
+    let odd = sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM deposit
+           WHERE state IS NOT facts ->> '$.state' OR order_id IS NOT facts ->> '$.wallet.order_id'
+              OR address IS NOT facts ->> '$.wallet.address' OR amount_usd IS NOT facts ->> '$.wallet.amount_usd'
+              OR amount_crypto IS NOT facts ->> '$.wallet.amount_crypto'
+              OR expire_at IS NOT replace(facts ->> '$.wallet.expire_at', '.000Z', 'Z')
+              OR wallet_created_at IS NOT facts ->> '$.wallet.created_at'
+              OR upstream_status IS NOT facts ->> '$.upstream_status' OR txid IS NOT facts ->> '$.txid'
+              OR outcome IS NOT facts ->> '$.outcome' OR late IS NOT facts ->> '$.late'
+              OR settled_at IS NOT facts ->> '$.settled_at' OR refunded_at IS NOT facts ->> '$.refunded_at'
+              OR amount_booked_micros IS NOT (facts ->> '$.booked.usd') + coalesce(facts ->> '$.booked.correction', 0)
+              OR needs_review IS NOT facts ->> '$.review.reason'"#
+    )
+    .fetch_all(&mut *view)
+    .await
+    .map_err(Error::database("read"))?;
+    for id in odd {
+        found.find("deposit", id, "a column does not say what its facts say");
+    }
+    Ok(())
+}
+
+/// The dollars' integers against their text; SQL cannot read decimals exactly.
+async fn verify_dollars(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
+    let mut rows = sqlx::query!(
+        r#"SELECT id AS "id!", amount_usd AS "amount_usd!", amount_usd_micros FROM deposit WHERE amount_usd IS NOT NULL"#
+    )
+    .fetch(view);
+    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+        let amount = crate::domain::money::Amount::parse(&row.amount_usd).ok();
+        let micros = amount.and_then(|amount| amount.to_usd_micros_floor()).map(UsdMicros::get);
+        if micros != row.amount_usd_micros {
+            found.find("deposit", row.id, "amount_usd_micros is not amount_usd");
+        }
+    }
+    Ok(())
+}
+
+fn request_of(currency: &str, network: &str, amount: &str, at: &str) -> Result<Request> {
+    let unreadable = |error: &dyn std::fmt::Display| Error::Unreadable(error.to_string());
+    Ok(Request {
+        asset: crate::domain::asset::Asset::parse(currency, network).map_err(|error| unreadable(&error))?,
+        amount: crate::domain::money::Amount::parse(amount).map_err(|error| unreadable(&error))?,
+        coupon: None,
+        reference: None,
+        notify: Vec::new(),
+        requested_at: Timestamp::parse(at).map_err(|error| unreadable(&error))?,
+    })
+}

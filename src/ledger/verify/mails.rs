@@ -1,0 +1,52 @@
+//! The owed mails against the events that owe them.
+
+use futures_util::TryStreamExt as _;
+use sqlx::SqliteConnection;
+
+use super::Verification;
+use crate::domain::time::Timestamp;
+use crate::ledger::append::message_id;
+use crate::ledger::{Error, Result, Shared};
+
+pub(super) async fn verify(
+    shared: &Shared,
+    view: &mut SqliteConnection,
+    found: &mut Verification,
+) -> Result<()> {
+    let missing = sqlx::query!(
+            r#"SELECT e.seq AS "seq!", CAST(r.value AS TEXT) AS "recipient!: String" FROM event e, json_each(e.mail_to) AS r
+               WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.event_seq = e.seq AND o.recipient = r.value)"#
+        )
+        .fetch_all(&mut *view)
+        .await
+        .map_err(Error::database("read"))?;
+    for row in missing {
+        found.find("outbox", format!("event {}", row.seq), "a mail that is owed is not there");
+    }
+    let mut rows = sqlx::query!(
+            r#"SELECT o.id AS "id!", o.event_seq, o.recipient, o.message_id, o.state, o.sent_at, o.created_at, e.at, e.hash,
+                      EXISTS (SELECT 1 FROM json_each(e.mail_to) r WHERE r.value = o.recipient) AS "owed!: bool"
+               FROM outbox o JOIN event e ON e.seq = o.event_seq"#
+        )
+        .fetch(view);
+    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+        found.mails = found.mails.saturating_add(1);
+        if !row.owed {
+            found.find("outbox", row.id, "a mail that no event owes");
+        }
+        // The part behind the @ follows the configured sender of its day.
+        let ours = message_id(shared, row.event_seq, &row.hash, &row.recipient);
+        let local = |id: &str| id.split('@').next().map(str::to_owned);
+        if local(&row.message_id) != local(&ours) {
+            found.find("outbox", row.id, "its Message-ID is not the one of its event and recipient");
+        }
+        let readable = row.sent_at.as_deref().is_none_or(|at| Timestamp::parse(at).is_ok());
+        if (row.state == "sent") != row.sent_at.is_some() || !readable {
+            found.find("outbox", row.id, format!("it is {} but sent_at is {:?}", row.state, row.sent_at));
+        }
+        if row.created_at != row.at {
+            found.find("outbox", row.id, "created_at is not the time of its event");
+        }
+    }
+    Ok(())
+}
