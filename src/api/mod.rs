@@ -12,8 +12,10 @@ mod input;
 mod listener;
 mod metrics;
 mod objects;
+mod patient;
 mod problem;
 mod routes;
+mod seats;
 mod upkeep;
 mod waiting;
 
