@@ -259,8 +259,8 @@ async fn being_told_to_wait_moves_nothing_and_is_obeyed_for_an_hour_at_most() {
         (503, "90", 90, 91),
         (503, "Sun, 01 Mar 2026 09:03:00 GMT", 120, 151),
         // Clocks that are years apart: never longer than an hour, never in the past.
-        (429, "Fri, 01 Jan 2100 00:00:00 GMT", 3600, 3601),
-        (429, "99999999999999999999999", 3600, 3601),
+        (429, "Fri, 01 Jan 2100 00:00:00 GMT", 3600, 3720),
+        (429, "99999999999999999999999", 3600, 3720),
         (503, "Thu, 01 Jan 1970 00:00:00 GMT", 0, 61),
         (429, "-5", 0, 61),
         (429, "soon", 0, 61),
@@ -280,8 +280,10 @@ async fn being_told_to_wait_moves_nothing_and_is_obeyed_for_an_hour_at_most() {
         house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
         let asked = depositd::clock::Clock::monotonic(&*house.clock);
         let mut waited = Duration::ZERO;
+        // An hour in larger steps, which the figures allow for.
+        let step = if least < 200 { 1 } else { 60 };
         while house.read(&deposit).await.facts.state != State::Settled {
-            house.clock.advance(Duration::from_secs(1));
+            house.clock.advance(Duration::from_secs(step));
             patiently(&house, house.rounds()).await;
             waited = depositd::clock::Clock::monotonic(&*house.clock) - asked;
             assert!(waited.as_secs() < 4000, "{name}: never looked again");
