@@ -28,6 +28,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Error;
 use super::door::{Caller, Door};
+use super::patient::Patient;
+use super::seats::{Seat, Seats, Served};
 use crate::clock::{Clock as _, SystemClock};
 
 /// How long a request's head may take, and how long a connection may say nothing.
@@ -39,9 +41,12 @@ const HEAD: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// The most connections of one listener.
 const CONNECTIONS: usize = 1024;
-/// How many too many are told so at a time, and how long each of them may take to hear it.
-const TURNED_AWAY: usize = 32;
+/// How many too many are dealt with at a time: each takes the place of one who is idle, or is told that there is none.
+/// And how long each of both may take.
+const TURNED_AWAY: usize = 64;
 const TURNING_AWAY: Duration = Duration::from_secs(1);
+/// How long a caller may take nothing of its answer.
+const STALL_TIME: Duration = Duration::from_secs(10);
 /// What waits to be accepted.
 const BACKLOG: u32 = 1024;
 /// The pause after an accept that failed: mostly for want of file descriptors.
@@ -171,7 +176,7 @@ pub(super) struct House {
 
 /// Takes callers until the house closes.
 pub(super) async fn open(listener: Listener, house: House) {
-    let places = Arc::new(Semaphore::new(places()));
+    let seats = Seats::new(places());
     let away = Arc::new(Semaphore::new(TURNED_AWAY));
     while let Some(accepted) = house.stop.run_until_cancelled(listener.accept()).await {
         let stream = match accepted {
@@ -182,8 +187,8 @@ pub(super) async fn open(listener: Listener, house: House) {
                 continue;
             }
         };
-        let place = Arc::clone(&places).try_acquire_owned().ok();
-        let turn = match place {
+        let seat = seats.take();
+        let turn = match seat {
             Some(_) => None,
             // The semaphore is never closed; without a turn the connection is dropped.
             None => match house.stop.run_until_cancelled(Arc::clone(&away).acquire_owned()).await {
@@ -191,19 +196,34 @@ pub(super) async fn open(listener: Listener, house: House) {
                 _ => continue,
             },
         };
-        let own = house.clone();
+        let (own, seats) = (house.clone(), Arc::clone(&seats));
         house.tasks.spawn(async move {
-            let _held = (&place, &turn);
-            match (stream, place.is_some()) {
-                (Stream::Unix(stream), true) => {
+            let seat = match seat {
+                Some(seat) => Some(seat),
+                None => seats.take_over(TURNING_AWAY).await,
+            };
+            let turn = turn.filter(|_| seat.is_none());
+            match stream {
+                Stream::Unix(stream) => {
                     let caller = Caller::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
-                    converse(stream, caller, own).await;
+                    receive(stream, caller, seat, own).await;
                 }
-                (Stream::Tcp(stream), true) => converse(stream, Caller::with_token(), own).await,
-                (Stream::Unix(stream), false) => turn_away(stream, own).await,
-                (Stream::Tcp(stream), false) => turn_away(stream, own).await,
+                Stream::Tcp(stream) => receive(stream, Caller::with_token(), seat, own).await,
             }
+            drop(turn);
         });
+    }
+}
+
+async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    caller: Caller,
+    seat: Option<Arc<Seat>>,
+    house: House,
+) {
+    match seat {
+        Some(seat) => converse(Patient::new(stream, STALL_TIME), caller, &seat, house).await,
+        None => turn_away(stream, house).await,
     }
 }
 
@@ -216,13 +236,21 @@ fn places() -> usize {
 }
 
 /// One connection, request after request.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, caller: Caller, house: House) {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    caller: Caller,
+    seat: &Arc<Seat>,
+    house: House,
+) {
     let House { door, router, stop, kill, tasks: _ } = house;
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(caller.clone());
-        let (door, router) = (Arc::clone(&door), router.clone());
-        async move { Ok::<_, Infallible>(answer(&door, &router, request).await) }
+        let (door, router, work) = (Arc::clone(&door), router.clone(), seat.work());
+        async move {
+            let response = answer(&door, &router, request).await;
+            Ok::<_, Infallible>(response.map(|body| Served::body(body, work)))
+        }
     });
     let mut builder = http1::Builder::new();
     builder
@@ -234,13 +262,26 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, caller: Caller, 
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = leave(seat, &stop) => {
+            if !seat.has_asked() && !stop.is_cancelled() {
+                // Whoever never asked loses nothing.
+                return;
+            }
+            // What is under way is finished.
             connection.as_mut().graceful_shutdown();
             kill.run_until_cancelled(connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
         tracing::debug!("a connection broke off: {error}");
+    }
+}
+
+/// Completes when the place is needed for somebody else, or the house closes.
+async fn leave(seat: &Seat, stop: &CancellationToken) {
+    tokio::select! {
+        () = seat.asked_to_leave() => {}
+        () = stop.cancelled() => {}
     }
 }
 

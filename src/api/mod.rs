@@ -12,9 +12,11 @@ mod input;
 mod listener;
 mod metrics;
 mod objects;
+mod patient;
 mod periods;
 mod problem;
 mod routes;
+mod seats;
 mod upkeep;
 mod waiting;
 

@@ -20,6 +20,8 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 pub struct SecretSource {
     /// Written in the configuration file or given by an environment variable.
     pub inline: Option<SecretString>,
+    /// The configuration file, where it is written there.
+    pub written_in: Option<PathBuf>,
     /// The file that holds it.
     pub file: Option<PathBuf>,
     /// The name of the systemd credential that is taken where neither is given.
@@ -54,6 +56,11 @@ impl SecretSource {
             if self.file.is_some() {
                 return Err(Error::of(self.key, self.given_twice()));
             }
+            if let Some(file) = &self.written_in
+                && let Ok(found) = std::fs::metadata(file)
+            {
+                warn_of_others(file, &found);
+            }
             return checked(inline.expose_secret()).map(Some).map_err(|problem| Error::of(self.key, problem));
         }
         if let Some(file) = &self.file {
@@ -77,15 +84,19 @@ impl SecretSource {
         if found.is_dir() {
             return Err(fault("expected a file that holds the secret, found a folder".to_owned()));
         }
-        if found.is_file() && found.permissions().mode() & 0o007 != 0 {
-            tracing::warn!(file = %path.display(), "every user of this machine can reach this secret: chmod 0640 or 0600 it");
-        }
+        warn_of_others(path, &found);
         let mut bytes = Vec::with_capacity(LONGEST);
         let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(3);
         file.take(limit).read_to_end(&mut bytes).map_err(cannot)?;
         // The error of from_utf8 would carry the bytes along.
         let text = String::from_utf8(bytes).map_err(|_| fault("expected text in UTF-8".to_owned()))?;
         checked(&text).map_err(fault)
+    }
+}
+
+fn warn_of_others(path: &Path, found: &std::fs::Metadata) {
+    if found.is_file() && found.permissions().mode() & 0o007 != 0 {
+        tracing::warn!(file = %path.display(), "every user of this machine can reach this secret: chmod 0640 or 0600 it");
     }
 }
 
@@ -115,7 +126,8 @@ mod tests {
 
     fn source(inline: Option<&str>, file: Option<PathBuf>) -> SecretSource {
         let inline = inline.map(|text| SecretString::from(text.to_owned()));
-        SecretSource { inline, file, credential: "upstream-api-key", key: "upstream.api_key" }
+        let written_in = None;
+        SecretSource { inline, written_in, file, credential: "upstream-api-key", key: "upstream.api_key" }
     }
 
     fn shown(read: Result<Option<SecretString>, Error>) -> Result<Option<String>, String> {

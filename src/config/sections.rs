@@ -306,7 +306,8 @@ fn secret(
     credential: &'static str,
 ) -> Result<SecretSource, Error> {
     let (inline, place) = layers.secret(key).unzip();
-    let mut source = SecretSource { inline, file: layers.path(file_key)?, credential, key };
+    let written_in = place.as_deref().filter(|place| !place.starts_with("DEPOSITD_")).map(Into::into);
+    let mut source = SecretSource { inline, written_in, file: layers.path(file_key)?, credential, key };
     if let Some(place) = place.filter(|_| source.file.is_some()) {
         // Given in two ways: the environment's overrides the file's, and in one place it is a contradiction.
         let inline_in_environment = place.starts_with("DEPOSITD_");

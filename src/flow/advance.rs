@@ -349,12 +349,15 @@ async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Opt
     }
 }
 
-/// True for an answer in the upstream's own envelope that says ok: it is about this order, and no outage.
+/// True for an answer in the upstream's own envelope that says ok: it is about this order, and no outage. Whatever else
+/// is in it may be any JSON at all, also numbers and depths that nobody could read.
 fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
-    let ok = |text: String| {
-        serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|answer| answer.get("ok")?.as_bool())
-    };
-    evidence.http_status == Some(200) && ok(evidence.text()) == Some(true)
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        ok: bool,
+    }
+    let ok = |text: String| serde_json::from_str::<Envelope>(&text).is_ok_and(|envelope| envelope.ok);
+    evidence.http_status == Some(200) && ok(evidence.text())
 }
 
 /// Looks at one deposit now, outside its turn; gives what it is afterwards.

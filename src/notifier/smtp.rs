@@ -198,7 +198,7 @@ impl Server {
             connection
                 .auth(&[Mechanism::Plain, Mechanism::Login], credentials)
                 .await
-                .map_err(|error| unreachable("login", &error))?;
+                .map_err(|error| refused_login(&error))?;
         }
         Ok(connection)
     }
@@ -390,6 +390,14 @@ fn is_loopback(host: &str) -> bool {
 
 fn unreachable(what: &str, error: &Error) -> SendError {
     SendError::unreachable(&words(what, error))
+}
+
+/// Only the code of a refused login: a server may say the password back in its words.
+fn refused_login(error: &Error) -> SendError {
+    match error.status() {
+        Some(code) => SendError::unreachable(&format!("login: {code}")),
+        None => SendError::unreachable("login: it broke off, or the answer is no SMTP"),
+    }
 }
 
 /// The failure in words: the server's own where it spoke, else what broke.

@@ -60,24 +60,39 @@ async fn who_dawdles_is_let_go() {
 }
 
 #[tokio::test]
-async fn too_many_connections_are_told_so_and_the_others_are_answered() {
+async fn who_is_idle_makes_room_and_where_all_are_busy_that_is_said() {
     let bench = Bench::start().await;
     let mut held = Vec::new();
-    let refusal = loop {
-        assert!(held.len() < 1100, "nobody was turned away");
+    // Each has asked once and stays: more than there are places, and nobody is turned away.
+    for _ in 0..1100 {
         let mut stream = UnixStream::connect(bench.socket()).await.unwrap();
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut first = vec![0; 1024];
         let read = stream.read(&mut first).await.unwrap();
         let text = String::from_utf8_lossy(&first[..read]).into_owned();
-        if !text.starts_with("HTTP/1.1 200") {
+        assert!(text.starts_with("HTTP/1.1 200"), "{} were there: {text}", held.len());
+        held.push(stream);
+    }
+    // The first one was idle for longest, and had to go.
+    assert_eq!(held[0].read(&mut [0; 16]).await.unwrap(), 0);
+    // Now each is busy: its question is not whole yet.
+    let mut busy = Vec::new();
+    let refusal = loop {
+        assert!(busy.len() < 1100, "nobody was turned away");
+        let mut stream = UnixStream::connect(bench.socket()).await.unwrap();
+        let expecting = "POST /v1/deposits HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 50\r\n\r\n";
+        stream.write_all(expecting.as_bytes()).await.unwrap();
+        let mut first = vec![0; 1024];
+        let read = stream.read(&mut first).await.unwrap();
+        let text = String::from_utf8_lossy(&first[..read]).into_owned();
+        if !text.starts_with("HTTP/1.1 100") {
             break text;
         }
-        held.push(stream);
+        busy.push(stream);
     };
     assert!(refusal.starts_with("HTTP/1.1 503"), "{refusal}");
     assert!(refusal.contains("Retry-After: 1\r\n"), "{refusal}");
-    held.clear();
+    drop((held, busy));
     let (status, _) = bench.ask(BODY, &[]).await;
     assert_eq!(status, 201, "there is room again");
 }
