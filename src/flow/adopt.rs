@@ -187,8 +187,12 @@ async fn report_of(flow: &Flow, key: &str, invoice: &Invoice) -> Result<Option<S
         match flow.upstream.look(permit, id).await {
             Ok(answer) => {
                 let mut report = answer.value;
-                report.order_id.get_or_insert_with(|| id.clone());
-                return Ok(Some(Stray { key: key.to_owned(), created: invoice.created, report }));
+                if report.order_id.get_or_insert_with(|| id.clone()) == id {
+                    return Ok(Some(Stray { key: key.to_owned(), created: invoice.created, report }));
+                }
+                // An answer about another order is none about this one.
+                let (words, evidence) = ("the answer names another order".to_owned(), answer.evidence);
+                unreadable = Some(upstream::Error::Unknown { words, order_id: None, evidence });
             }
             Err(upstream::Error::UnknownOrder { .. }) => {}
             // The other field may be the one that names the order.

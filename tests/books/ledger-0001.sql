@@ -1,14 +1,5 @@
 PRAGMA foreign_keys=OFF;
 BEGIN TRANSACTION;
-CREATE TABLE _sqlx_migrations (
-    version BIGINT PRIMARY KEY,
-    description TEXT NOT NULL,
-    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    success BOOLEAN NOT NULL,
-    checksum BLOB NOT NULL,
-    execution_time BIGINT NOT NULL
-);
-INSERT INTO _sqlx_migrations VALUES(1,'ledger','2026-11-22 14:46:13',1,X'cfe17e34d4e3eec8b0d88d8838d2ec63c6569127f513254179eea782b9aea7d5cfca2951bc5f3ac0c1613bebb17aebcf',11415961);
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY NOT NULL,  -- what is remembered: ledger_id, baseline_cents, ..
     value TEXT NOT NULL               -- its value as text
@@ -248,11 +239,14 @@ INSERT INTO outbox VALUES(5,20,'finance@example.com','20.db78684aad86e09f.7e9e7d
 INSERT INTO outbox VALUES(6,21,'finance@example.com','21.a036489b6f84787d.7e9e7d14a8784aa1a32513420476e534@example.com','owed',0,1780588201750,'2026-06-04T15:50:01.750Z',NULL,NULL);
 INSERT INTO outbox VALUES(7,25,'finance@example.com','25.b7655fa3761ee7c0.7e9e7d14a8784aa1a32513420476e534@example.com','owed',0,1780660802100,'2026-06-05T12:00:02.100Z',NULL,NULL);
 CREATE TABLE invoice (
-    key              TEXT PRIMARY KEY NOT NULL,  -- payId, else sesid, else a digest of the row and its place among equals
+    row_id           INTEGER PRIMARY KEY,     -- the ledger's own short name
+    key              TEXT NOT NULL UNIQUE,    -- payId, else sesid, else what it says; and its place among equals
+    name_print       INTEGER NOT NULL,        -- digest of the key without the place
+    print            INTEGER NOT NULL,        -- digest of what it says: whether it has changed since the last run
     sesid            TEXT,                    -- as the upstream wrote it
     pay_id           TEXT,                    -- as the upstream wrote it
     method           TEXT,                    -- processor
-    amount_cents     INTEGER NOT NULL,        -- whole US cents
+    amount_cents     INTEGER,                 -- whole US cents; NULL: it never could be read
     created          TEXT,                    -- when, in UTC
     status           TEXT,                    -- raw word
     deposit_id       TEXT UNIQUE REFERENCES deposit (id),  -- the deposit it is matched with: one to one
@@ -260,39 +254,55 @@ CREATE TABLE invoice (
     credited         INTEGER NOT NULL CHECK (credited IN (0, 1)),   -- it was called paid once; a refund does not undo that
     abandoned        INTEGER NOT NULL CHECK (abandoned IN (0, 1)),  -- made by an attempt of ours, shown to nobody
     listed           INTEGER NOT NULL CHECK (listed IN (0, 1)),     -- 0: the upstream no longer lists it
-    first_seen       TEXT NOT NULL            -- the run that saw it first
-) STRICT, WITHOUT ROWID;
-CREATE TABLE discrepancy (
-    id          INTEGER PRIMARY KEY,          -- its number
-    key         TEXT NOT NULL,                -- kind and subject: at most one open case for each
-    kind        TEXT NOT NULL CHECK (kind IN ('amount_mismatch', 'invoice_missing', 'status_mismatch',
-                    'abandoned_wallet', 'total_charges_drift', 'balance_rise')),
-    deposit_id  TEXT REFERENCES deposit (id), -- about which deposit
-    order_id    TEXT,                         -- about which order
-    expected    TEXT NOT NULL,                -- our figure
-    found       TEXT NOT NULL,                -- the upstream's
-    opened_at   TEXT NOT NULL,                -- when it was first seen
-    seen_runs   INTEGER NOT NULL,             -- in how many runs in a row
-    told_at     TEXT,                         -- when it was mailed
-    explained   TEXT,                         -- what a person said of it
-    closed_at   TEXT,                         -- when it ended
-    closed_by   TEXT CHECK (closed_by IN ('run', 'person')),  -- who ended it
-    resolution  TEXT                          -- why it ended
+    first_seen       TEXT NOT NULL,           -- the run that saw it first
+    changed_ms       INTEGER NOT NULL         -- the run that found it new, changed or gone
 ) STRICT;
-INSERT INTO discrepancy VALUES(1,'balance_rise:account','balance_rise',NULL,NULL,'170.00','165.00','2026-06-06T08:00:02.450Z',1,NULL,NULL,NULL,NULL,NULL);
+CREATE TABLE discrepancy (
+    id           INTEGER PRIMARY KEY,         -- its number
+    key          TEXT NOT NULL,               -- kind and subject: at most one open case for each
+    kind         TEXT NOT NULL CHECK (kind IN ('amount_mismatch', 'invoice_missing', 'status_mismatch',
+                     'abandoned_wallet', 'total_charges_drift', 'balance_rise')),
+    deposit_id   TEXT REFERENCES deposit (id),  -- about which deposit
+    order_id     TEXT,                        -- about which order
+    expected     TEXT NOT NULL,               -- our figure
+    found        TEXT NOT NULL,               -- the upstream's
+    opened_at    TEXT NOT NULL,               -- when it was first seen
+    seen_runs    INTEGER NOT NULL,            -- in how many runs in a row
+    told_at      TEXT,                        -- when it was mailed
+    explained    TEXT,                        -- what a person said of it
+    explained_at TEXT,                        -- when
+    explained_by TEXT,                        -- who: the way they came in
+    closed_at    TEXT,                        -- when it ended
+    closed_by    TEXT CHECK (closed_by IN ('run', 'person')),  -- what ended it
+    closed_who   TEXT,                        -- the person: the way they came in
+    resolution   TEXT                         -- why it ended
+) STRICT;
+INSERT INTO discrepancy VALUES(1,'balance_rise:account','balance_rise',NULL,NULL,'170.00','165.00','2026-06-06T08:00:02.450Z',1,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
 CREATE TABLE reconciliation (
     id                       INTEGER PRIMARY KEY,  -- its number
     at                       TEXT NOT NULL,    -- as of when
     ok                       INTEGER NOT NULL CHECK (ok IN (0, 1)),  -- 0: void, something could not be fetched
     error                    TEXT,             -- why it is void
+    head_seq                 INTEGER NOT NULL, -- the last event that it can have known of
     balance_cents            INTEGER,          -- the upstream's balance
     total_charges_cents      INTEGER,          -- the upstream's total of top-ups
     credited_here_cents      INTEGER,          -- our journal's
     credited_elsewhere_cents INTEGER,          -- top-ups by others, and the baseline
     baseline_cents           INTEGER,          -- what the total held before the first run
     difference_cents         INTEGER,          -- total - here - elsewhere
+    evidence                 TEXT CHECK (json_valid(evidence)),  -- what was fetched: the balance's answer; the list's length,
+                                               -- SHA-256 and head, secrets removed
     report                   TEXT NOT NULL CHECK (json_valid(report))  -- the whole report
 ) STRICT;
+CREATE TABLE _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+);
+INSERT INTO _sqlx_migrations VALUES(1,'ledger','2026-11-22 14:46:13',1,X'4b439f7624b6e6d258c25e977d7819ec8606cc9439edbdd4a71cb3d8bf81260e113ee94bd520555cc4f3350fd4346736',11415961);
 CREATE INDEX deposit_address ON deposit (address) WHERE address IS NOT NULL;
 CREATE INDEX deposit_link ON deposit (link_id) WHERE link_id IS NOT NULL;
 CREATE INDEX deposit_state ON deposit (state, row_id);
@@ -305,35 +315,13 @@ CREATE INDEX attempt_open ON attempt (id) WHERE outcome IS NULL OR outcome = 'un
 CREATE INDEX attempt_order ON attempt (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX outbox_due ON outbox (due_ms) WHERE state = 'owed';
 CREATE INDEX outbox_state ON outbox (state, id) WHERE state <> 'sent';
+CREATE INDEX invoice_changed ON invoice (changed_ms);
+CREATE INDEX invoice_abandoned ON invoice (row_id) WHERE abandoned = 1;
+CREATE INDEX invoice_elsewhere ON invoice (amount_cents) WHERE credited = 1 AND deposit_id IS NULL;
 CREATE UNIQUE INDEX discrepancy_one_open ON discrepancy (key) WHERE closed_at IS NULL;
 CREATE INDEX discrepancy_key ON discrepancy (key, id);
 CREATE INDEX discrepancy_deposit ON discrepancy (deposit_id) WHERE deposit_id IS NOT NULL;
 CREATE INDEX reconciliation_good ON reconciliation (id) WHERE ok = 1;
-CREATE TRIGGER event_no_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-CREATE TRIGGER event_no_delete BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-CREATE TRIGGER posting_no_update BEFORE UPDATE ON posting BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER posting_no_delete BEFORE DELETE ON posting BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER evidence_no_update BEFORE UPDATE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END;
-CREATE TRIGGER evidence_no_delete BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END;
-CREATE TRIGGER deposit_no_delete BEFORE DELETE ON deposit BEGIN SELECT RAISE(ABORT, 'deposits are kept'); END;
-CREATE TRIGGER deposit_request_fixed BEFORE UPDATE OF id, currency, network, amount_requested, reference, requested_at,
-    idempotency_key, request_digest ON deposit
-BEGIN SELECT RAISE(ABORT, 'a request never changes'); END;
-CREATE TRIGGER deposit_wallet_fixed BEFORE UPDATE OF order_id, address ON deposit
-WHEN OLD.order_id IS NOT NULL AND (NEW.order_id IS NOT OLD.order_id OR NEW.address IS NOT OLD.address)
-BEGIN SELECT RAISE(ABORT, 'a wallet never changes'); END;
-CREATE TRIGGER deposit_facts_keep_wallet BEFORE UPDATE OF facts ON deposit
-WHEN OLD.order_id IS NOT NEW.facts ->> '$.wallet.order_id' OR OLD.address IS NOT NEW.facts ->> '$.wallet.address'
-BEGIN SELECT RAISE(ABORT, 'a wallet never changes'); END;
-CREATE TRIGGER deposit_version_grows BEFORE UPDATE OF version ON deposit WHEN NEW.version <= OLD.version
-BEGIN SELECT RAISE(ABORT, 'a version only grows'); END;
-CREATE TRIGGER outbox_no_delete BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'owed mail is kept'); END;
-CREATE TRIGGER event_in_order BEFORE INSERT ON event
-WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
-BEGIN SELECT RAISE(ABORT, 'events are numbered without gaps'); END;
-CREATE TRIGGER event_balances AFTER INSERT ON event
-WHEN (SELECT coalesce(sum(amount_usd_micros), 0) FROM posting WHERE transaction_id = NEW.seq) <> 0
-BEGIN SELECT RAISE(ABORT, 'a transaction must balance'); END;
 CREATE VIEW accounting_deposits AS
 SELECT d.id, d.order_id, d.reference, d.currency, d.network, d.address, d.amount_requested, d.amount_usd,
        d.amount_usd_micros, d.amount_crypto, d.state, d.outcome, d.late, d.txid, d.requested_at, d.wallet_created_at,
@@ -341,7 +329,7 @@ SELECT d.id, d.order_id, d.reference, d.currency, d.network, d.address, d.amount
        CASE
            WHEN d.order_id IS NULL OR NOT EXISTS (SELECT 1 FROM reconciliation r WHERE r.ok = 1 AND r.at >= d.wallet_created_at)
                THEN NULL
-           WHEN i.key IS NULL THEN 'unmatched'
+           WHEN i.row_id IS NULL THEN 'unmatched'
            WHEN i.rule = 'amount_and_time' THEN 'probable'
            ELSE 'matched'
        END AS reconciled,
@@ -380,7 +368,9 @@ FROM event WHERE deposit_id IS NOT NULL AND from_state IS NOT to_state;
 CREATE VIEW accounting_history AS
 SELECT seq, deposit_id, at, name, from_state, to_state, upstream_status, reason, hash FROM event;
 CREATE VIEW accounting_discrepancies AS
-SELECT id, kind, deposit_id, order_id, expected, found, opened_at, closed_at, resolution, explained FROM discrepancy;
+SELECT id, kind, deposit_id, order_id, expected, found, opened_at, closed_at, resolution, explained, explained_at,
+       explained_by, closed_by, closed_who
+FROM discrepancy;
 CREATE VIEW accounting_balance_history AS
 SELECT at, balance_cents, total_charges_cents, credited_here_cents, credited_elsewhere_cents, difference_cents,
        baseline_cents
@@ -389,4 +379,29 @@ CREATE VIEW accounting_mails AS
 SELECT o.id, e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts, o.created_at AS owed_at, o.sent_at,
        o.last_error
 FROM outbox o JOIN event e ON e.seq = o.event_seq;
+CREATE TRIGGER event_no_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER event_no_delete BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER posting_no_update BEFORE UPDATE ON posting BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER posting_no_delete BEFORE DELETE ON posting BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER evidence_no_update BEFORE UPDATE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END;
+CREATE TRIGGER evidence_no_delete BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END;
+CREATE TRIGGER deposit_no_delete BEFORE DELETE ON deposit BEGIN SELECT RAISE(ABORT, 'deposits are kept'); END;
+CREATE TRIGGER deposit_request_fixed BEFORE UPDATE OF id, currency, network, amount_requested, reference, requested_at,
+    idempotency_key, request_digest ON deposit
+BEGIN SELECT RAISE(ABORT, 'a request never changes'); END;
+CREATE TRIGGER deposit_wallet_fixed BEFORE UPDATE OF order_id, address ON deposit
+WHEN OLD.order_id IS NOT NULL AND (NEW.order_id IS NOT OLD.order_id OR NEW.address IS NOT OLD.address)
+BEGIN SELECT RAISE(ABORT, 'a wallet never changes'); END;
+CREATE TRIGGER deposit_facts_keep_wallet BEFORE UPDATE OF facts ON deposit
+WHEN OLD.order_id IS NOT NEW.facts ->> '$.wallet.order_id' OR OLD.address IS NOT NEW.facts ->> '$.wallet.address'
+BEGIN SELECT RAISE(ABORT, 'a wallet never changes'); END;
+CREATE TRIGGER deposit_version_grows BEFORE UPDATE OF version ON deposit WHEN NEW.version <= OLD.version
+BEGIN SELECT RAISE(ABORT, 'a version only grows'); END;
+CREATE TRIGGER outbox_no_delete BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'owed mail is kept'); END;
+CREATE TRIGGER event_in_order BEFORE INSERT ON event
+WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
+BEGIN SELECT RAISE(ABORT, 'events are numbered without gaps'); END;
+CREATE TRIGGER event_balances AFTER INSERT ON event
+WHEN (SELECT coalesce(sum(amount_usd_micros), 0) FROM posting WHERE transaction_id = NEW.seq) <> 0
+BEGIN SELECT RAISE(ABORT, 'a transaction must balance'); END;
 COMMIT;

@@ -8,7 +8,7 @@ use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
 use depositd::ledger::{Access, Error, Ledger, Recorded, Settings, Write};
 
-/// As the program wrote it before 0002: one deposit for each fate (make-ledger-0001.sh).
+/// As the program wrote it before 0002: one deposit for each fate.
 const OLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/books/ledger-0001.sql");
 
 fn sqlite(path: &Path, statement: &str) -> String {
