@@ -142,6 +142,7 @@ api_key_file = "{KEY}"
 requests_per_second = 0     # the simulator bears it
 max_in_flight = 32
 timeout = "{timeout}"
+create_attempts = 10        # a sandbox may be killed and started again as often as one likes
 down_after = "1m"
 
 [ledger]
