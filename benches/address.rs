@@ -36,7 +36,7 @@ fn main() {
 }
 
 async fn measure(delay: Duration, requests: usize) {
-    let server = Server::start(delay);
+    let server = Server::start(delay, false);
     let folder = scratch();
     let path = support::daemon::configuration(folder.path(), &server.base_url);
     let config = config::load(Some(&path)).unwrap();

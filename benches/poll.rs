@@ -26,11 +26,13 @@ use tokio_util::sync::CancellationToken;
 const ABOUT: &str =
     "Looks a second at deposits of which nothing new is heard: taken from the due queue, asked over HTTP, decoded,
 decided and put back into the queue on disk (WAL, synchronous=FULL), by flow::advance itself. Each round is followed by
-a round of the yardstick: as many bare GETs with reqwest to the same server, the answers read and thrown away.";
+a round of the yardstick: as many bare GETs with reqwest to the same server, the answers read and thrown away. An answer
+that is byte for byte the last one of its deposit is not decoded again; --answers other has all of them decoded.";
 const OPTIONS: &[(&str, &str, &str)] = &[
     ("deposits", "20000", "how many deposits are due in each round"),
     ("rounds", "7", "how many pairs of rounds"),
     ("in-flight", "64", "how many requests are under way at a time"),
+    ("answers", "same", "or `other`: no answer is byte for byte the one before it"),
 ];
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -44,13 +46,17 @@ fn main() {
 async fn run(args: &Args) {
     let (deposits, rounds) = (args.get("deposits", 20_000_usize), args.get("rounds", 7_usize));
     let in_flight = args.get("in-flight", 64_usize);
-    println!("poll: {deposits} deposits, {in_flight} requests at a time; {}", machine());
+    let answers = args.get("answers", "same".to_owned());
+    println!(
+        "poll: {deposits} deposits, {in_flight} requests at a time, the {answers} answers; {}",
+        machine()
+    );
     let folder = scratch();
     let path = support::path(&folder, "ledger.db");
     let policy = Policy::default();
     let ledger = cast::open(&path).await;
     let held = cast::fill(&ledger, deposits, &policy).await;
-    let server = Server::start(Duration::ZERO);
+    let server = Server::start(Duration::ZERO, answers == "other");
     let clock = Arc::new(ManualClock::new(cast::start()));
     let settings = upstream::Settings {
         base_url: server.base_url.clone(),
@@ -113,7 +119,7 @@ async fn run(args: &Args) {
     println!("bare GETs        {their:>8.0} /s  {bare_cost:>5.1} us");
     println!("ratio            {ratio:>8.2}     target 0.75");
     support::line(&serde_json::json!({
-        "bench": "poll", "looks_per_second": our.round(), "yardstick_per_second": their.round(),
+        "bench": "poll", "answers": answers, "looks_per_second": our.round(), "yardstick_per_second": their.round(),
         "ratio": (ratio * 1000.0).round() / 1000.0, "target_ratio": 0.75, "deposits": deposits,
         "cpu_us": cost.round(), "yardstick_cpu_us": bare_cost.round(), "peak_resident_bytes": peak,
     }));

@@ -218,7 +218,7 @@ async fn answers_of_the_upstream_are_read_or_refused() {
         };
         *bytes.lock().unwrap() = answer;
         let looked = upstream.look(upstream.admit(Priority::Look).await, "af161c5a").await;
-        judge(&deposit, looked.map(|answer| answer.value), &bent, &bender);
+        judge(&deposit, looked.map(|answer| *answer.value), &bent, &bender);
         let created = upstream.create(upstream.admit(Priority::Create).await, &order).await;
         assert!(!format!("{created:?}").contains("hunter2"), "{bender}");
         let invoices = upstream.invoices(upstream.admit(Priority::Reconcile).await, Vec::new()).await;

@@ -23,8 +23,9 @@ pub fn serve_if_asked() {
         return;
     }
     let delay = Duration::from_millis(words.next().and_then(|ms| ms.parse().ok()).unwrap_or(0));
+    let changing = words.next().is_some();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(serve(delay));
+    runtime.block_on(serve(delay, changing));
     std::process::exit(0);
 }
 
@@ -35,9 +36,11 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(delay: Duration) -> Self {
+    /// With `changing`, no answer about an order is byte for byte the one before it, though it says the same.
+    pub fn start(delay: Duration, changing: bool) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args([WORD, &delay.as_millis().to_string()])
+            .args(changing.then_some("changing"))
             .stdout(Stdio::piped())
             .spawn()
             .expect("a server");
@@ -59,19 +62,19 @@ impl Drop for Server {
     }
 }
 
-async fn serve(delay: Duration) {
+async fn serve(delay: Duration, changing: bool) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
     let orders = Arc::new(AtomicUsize::new(0));
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            tokio::spawn(answer(stream, delay, Arc::clone(&orders)));
+            tokio::spawn(answer(stream, delay, changing, Arc::clone(&orders)));
         }
     }
 }
 
-async fn answer(mut stream: TcpStream, delay: Duration, orders: Arc<AtomicUsize>) {
+async fn answer(mut stream: TcpStream, delay: Duration, changing: bool, orders: Arc<AtomicUsize>) {
     let mut held = Vec::with_capacity(4096);
     let mut out = Vec::with_capacity(1024);
     loop {
@@ -85,7 +88,13 @@ async fn answer(mut stream: TcpStream, delay: Duration, orders: Arc<AtomicUsize>
             let number = orders.fetch_add(1, Ordering::Relaxed);
             reply(&mut out, &body(&cast::order_id(number.wrapping_add(usize::MAX / 2)), None));
         } else if path.contains("/transaction/") {
-            reply(&mut out, &body(path.rsplit('/').next().unwrap_or_default(), Some(BODY)));
+            let mut text = body(path.rsplit('/').next().unwrap_or_default(), Some(BODY));
+            if changing {
+                // Within the padding.
+                let number = orders.fetch_add(1, Ordering::Relaxed);
+                text.replace_range(text.len() - 11..text.len() - 3, &format!("{:08}", number % 100_000_000));
+            }
+            reply(&mut out, &text);
         } else if path.ends_with("/payments") {
             reply(&mut out, r#"{"ok":true,"body":[]}"#);
         } else {

@@ -12,7 +12,7 @@ use draft::Draft;
 use super::deposit::{Deposit, Facts, ReviewKind, State};
 use super::event::{EventName, Step};
 use super::money::UsdMicros;
-use super::poll::{self, Policy};
+use super::poll::{self, Due, Policy};
 use super::report::OrderReport;
 use super::time::Timestamp;
 
@@ -75,9 +75,8 @@ impl Deposit {
         let unborn = matches!(state, State::Requested | State::Unresolved) && self.facts.wallet.is_none();
         let out_of_place = |observed| Err(InvalidTransition::OutOfPlace { state, observed });
         if let Observation::Looked(report) = &observation
-            && quiet::is_quiet(&self, report, now.max(self.updated_at), policy)
+            && let Some(due) = self.next_after_quiet_look(report, now, policy)
         {
-            let due = poll::next_look(&self, now.max(self.updated_at), policy);
             return Ok(Step { expected_version: self.version, deposit: self, events: Vec::new(), due });
         }
         let mut draft = Draft::new(self, now);
@@ -109,6 +108,34 @@ impl Deposit {
             Observation::Corrected { .. } => return out_of_place("corrected"),
         }
         Ok(draft.finish(policy))
+    }
+
+    /// When to look again after a look that leaves the deposit exactly as it is, which nearly all do; what
+    /// [`Deposit::observe`] says of such a look, without the deposit being consumed. `None` says nothing: the whole way
+    /// decides then.
+    #[must_use]
+    pub fn next_after_quiet_look(
+        &self,
+        report: &OrderReport,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Option<Option<Due>> {
+        let now = now.max(self.updated_at);
+        quiet::is_quiet(self, report, now, policy).then(|| poll::next_look(self, now, policy))
+    }
+
+    /// The same of a look that heard, word for word, what [`Deposit::next_after_quiet_look`] has called quiet at this
+    /// version of the deposit: then only time can have made it news. `answered_at` is the upstream's own clock.
+    #[must_use]
+    pub fn next_after_same_look(
+        &self,
+        answered_at: Option<Timestamp>,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Option<Option<Due>> {
+        let now = now.max(self.updated_at);
+        quiet::nothing_ended(&self.facts, answered_at, now, policy)
+            .then(|| poll::next_look(self, now, policy))
     }
 
     /// The first step of a deposit: it was asked for.

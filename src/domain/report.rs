@@ -46,8 +46,17 @@ impl OrderReport {
     /// Either may be wrong by hours; nothing is over because of one of them alone.
     #[must_use]
     pub fn agrees_that_past(&self, instant: Timestamp, now: Timestamp) -> bool {
-        now >= instant && self.answered_at.is_none_or(|theirs| theirs >= instant)
+        agree_that_past(instant, now, self.answered_at)
     }
+}
+
+/// The same of two readings: ours, and the upstream's where it tells.
+pub(in crate::domain) fn agree_that_past(
+    instant: Timestamp,
+    ours: Timestamp,
+    theirs: Option<Timestamp>,
+) -> bool {
+    ours >= instant && theirs.is_none_or(|theirs| theirs >= instant)
 }
 
 /// One top-up in the upstream's history, ours or not (CONTRACT.md, section 3).

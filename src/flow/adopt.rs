@@ -188,7 +188,11 @@ async fn report_of(flow: &Flow, key: &str, invoice: &Invoice) -> Result<Option<S
             Ok(answer) => {
                 let mut report = answer.value;
                 if report.order_id.get_or_insert_with(|| id.clone()) == id {
-                    return Ok(Some(Stray { key: key.to_owned(), created: invoice.created, report }));
+                    return Ok(Some(Stray {
+                        key: key.to_owned(),
+                        created: invoice.created,
+                        report: *report,
+                    }));
                 }
                 // An answer about another order is none about this one.
                 let (words, evidence) = ("the answer names another order".to_owned(), answer.evidence);

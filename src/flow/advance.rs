@@ -13,8 +13,8 @@ use super::Flow;
 use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
 use crate::domain::observe::Observation;
-use crate::domain::poll;
-use crate::ledger::{self, Again, Recorded, Turn, Write};
+use crate::domain::poll::{self, Due};
+use crate::ledger::{self, Again, Heard, Page, Recorded, Taken, Turn, Write};
 use crate::upstream::{self, Priority};
 
 /// So many looks are worth a transaction of their own while others are under way.
@@ -68,7 +68,7 @@ struct Desk {
 #[derive(Default)]
 struct Papers {
     /// To be looked at, in order.
-    ready: VecDeque<(Turn, Deposit)>,
+    ready: VecDeque<Taken>,
     /// With fewer ready than this, more should be fetched.
     low: usize,
     /// Looked at, not yet written.
@@ -84,7 +84,7 @@ impl Desk {
         self.papers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Option<(Turn, Deposit)> {
+    fn take(&self) -> Option<Taken> {
         let mut papers = self.papers();
         if self.stop.is_cancelled() || papers.done.len() >= UNWRITTEN {
             return None;
@@ -114,8 +114,9 @@ impl Desk {
 
 /// Looks at one deposit after the other, until there is none left to look at.
 async fn looker(desk: Arc<Desk>) {
-    while let Some((turn, deposit)) = desk.take() {
-        let look = look(&desk, turn, deposit).await;
+    while let Some(taken) = desk.take() {
+        let turn = taken.turn;
+        let look = look(&desk, taken).await;
         desk.give(turn, look);
     }
 }
@@ -128,8 +129,14 @@ pub async fn advance(flow: &Flow, stop: &CancellationToken) -> ledger::Result<Ad
     let low = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX).div_euclid(2);
     let papers = Mutex::new(Papers { low, ..Papers::default() });
     let desk = Arc::new(Desk { flow: flow.clone(), stop: stop.clone(), papers, word: Notify::new() });
-    let mut run =
-        Run { desk, lookers: JoinSet::new(), busy: HashSet::new(), dry: false, done: Advanced::default() };
+    let mut run = Run {
+        desk,
+        lookers: JoinSet::new(),
+        busy: HashSet::new(),
+        page: Page::default(),
+        dry: false,
+        done: Advanced::default(),
+    };
     run.finish().await?;
     Ok(run.done)
 }
@@ -143,6 +150,8 @@ struct Run {
     lookers: JoinSet<()>,
     /// Ready, being looked at, or not yet written.
     busy: HashSet<Turn>,
+    /// How far into the queue it has come.
+    page: Page,
     /// Nothing more was due a moment ago.
     dry: bool,
     done: Advanced,
@@ -206,13 +215,24 @@ impl Run {
             return Ok(());
         }
         let batch = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX);
-        let limit = batch.saturating_add(self.busy.len());
-        let mut turns = flow.ledger.turns(flow.clock.now(), &flow.settings.policy, limit).await?;
-        turns.retain(|turn| !self.busy.contains(turn));
-        turns.truncate(batch);
+        let (now, policy) = (flow.clock.now(), &flow.settings.policy);
+        let mut whole = self.page == Page::default();
+        let turns = loop {
+            let mut turns = flow.ledger.turns(now, policy, batch, &mut self.page).await?;
+            let at_the_end = turns.len() < batch;
+            turns.retain(|turn| !self.busy.contains(turn));
+            if at_the_end {
+                // What has come due behind our back is found when we begin again.
+                self.page = Page::default();
+            }
+            if !turns.is_empty() || (at_the_end && whole) {
+                break turns;
+            }
+            whole |= at_the_end;
+        };
         self.dry = turns.is_empty();
         let taken = flow.ledger.taking(&turns).await?;
-        self.busy.extend(taken.iter().map(|(turn, _)| *turn));
+        self.busy.extend(taken.iter().map(|taken| taken.turn));
         self.desk.papers().ready.extend(taken);
         Ok(())
     }
@@ -299,28 +319,67 @@ fn count_in(done: &mut Advanced, look: &Look) {
 }
 
 /// One look; `None` where it was given up before anything was asked.
-async fn look(desk: &Desk, turn: Turn, deposit: Deposit) -> Option<Look> {
+async fn look(desk: &Desk, taken: Taken) -> Option<Look> {
     let permit = tokio::select! {
         biased;
         permit = desk.flow.upstream.admit(Priority::Look) => permit,
         () = desk.stop.cancelled() => return None,
     };
-    let (write, answered) = observe(&desk.flow, deposit, permit).await?;
-    let seen = if write.step.events.is_empty() {
-        Seen::Quiet(Again { turn, due: write.step.due })
-    } else {
-        Seen::News(Box::new(Write { turn: Some(turn), ..write }))
+    let Taken { turn, deposit, heard } = taken;
+    let (seen, answered) = match observe(&desk.flow, &deposit, heard, permit).await? {
+        Observed::Quiet { due, heard, answered } => {
+            (Seen::Quiet(Again { turn, due, deposit, heard }), answered)
+        }
+        Observed::Looked(observation, evidence) => {
+            let write = work_out(&desk.flow, *deposit, observation, &evidence)?;
+            let seen = if write.step.events.is_empty() {
+                let Step { due, deposit, .. } = write.step;
+                Seen::Quiet(Again { turn, due, deposit: Box::new(deposit), heard: None })
+            } else {
+                Seen::News(Box::new(Write { turn: Some(turn), ..write }))
+            };
+            (seen, true)
+        }
     };
     Some(Look { turn, seen, answered })
 }
 
-/// What the upstream says of one deposit, and whether it answered.
-async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Option<(Write, bool)> {
-    let order_id = deposit.facts.wallet.as_ref().map(|wallet| wallet.order_id.clone())?;
-    let answer = flow.upstream.look(permit, &order_id).await;
+/// What a look has brought.
+enum Observed {
+    /// Nothing new, or no readable answer at all; when to look again.
+    Quiet { due: Option<Due>, heard: Option<Heard>, answered: bool },
+    /// Something that has to be worked out.
+    Looked(Observation, upstream::Evidence),
+}
+
+/// What the upstream says of one deposit, of which `heard` was last heard; `None` for one without an order.
+async fn observe(
+    flow: &Flow,
+    deposit: &Deposit,
+    heard: Option<Heard>,
+    permit: upstream::Permit,
+) -> Option<Observed> {
+    let order_id = &deposit.facts.wallet.as_ref()?.order_id;
+    let policy = &flow.settings.policy;
+    let mut due = None;
+    let spared = |body: &[u8], answered_at| {
+        if heard.as_ref().is_some_and(|heard| heard.as_slice() == body) {
+            due = deposit.next_after_same_look(answered_at, flow.clock.now(), policy);
+        }
+        due.is_some()
+    };
+    let answer = flow.upstream.look_unless(permit, order_id, spared).await;
     let now = flow.clock.now();
     let (observation, evidence) = match answer {
-        Ok(answer) => (Observation::Looked(Box::new(answer.value)), answer.evidence),
+        Ok(upstream::Answer { value: None, .. }) => {
+            return Some(Observed::Quiet { due: due.flatten(), heard, answered: true });
+        }
+        Ok(upstream::Answer { value: Some(report), evidence, .. }) => {
+            if let Some(due) = deposit.next_after_quiet_look(&report, now, policy) {
+                return Some(Observed::Quiet { due, heard: evidence.whole(), answered: true });
+            }
+            (Observation::Looked(report), evidence)
+        }
         Err(upstream::Error::UnknownOrder { words, evidence }) => {
             tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
             (Observation::UnknownOrder(words), evidence)
@@ -332,15 +391,24 @@ async fn observe(flow: &Flow, deposit: Deposit, permit: upstream::Permit) -> Opt
         Err(error) => {
             // Silence never moves money: it is looked at again in its turn.
             tracing::debug!(deposit.id = %deposit.id, "no readable answer: {error}");
-            let due = poll::next_look(&deposit, now, &flow.settings.policy);
-            let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
-            return Some((Write::from(step), false));
+            let due = poll::next_look(deposit, now, policy);
+            return Some(Observed::Quiet { due, heard, answered: false });
         }
     };
-    match deposit.observe(observation, now, &flow.settings.policy) {
+    Some(Observed::Looked(observation, evidence))
+}
+
+/// What `observation` makes of the deposit, ready to be written.
+fn work_out(
+    flow: &Flow,
+    deposit: Deposit,
+    observation: Observation,
+    evidence: &upstream::Evidence,
+) -> Option<Write> {
+    match deposit.observe(observation, flow.clock.now(), &flow.settings.policy) {
         Ok(step) => {
-            let evidence = (!step.events.is_empty()).then(|| flow.note(&evidence));
-            Some((Write { evidence, ..Write::from(step) }, true))
+            let evidence = (!step.events.is_empty()).then(|| flow.note(evidence));
+            Some(Write { evidence, ..Write::from(step) })
         }
         Err(error) => {
             tracing::error!("a look could not be observed: {error}");
@@ -363,7 +431,9 @@ fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
 /// Looks at one deposit now, outside its turn; gives what it is afterwards.
 pub(super) async fn look_now(flow: &Flow, deposit: Deposit) -> ledger::Result<()> {
     let permit = flow.upstream.admit(Priority::Reconcile).await;
-    if let Some((write, _)) = observe(flow, deposit, permit).await {
+    if let Some(Observed::Looked(observation, evidence)) = observe(flow, &deposit, None, permit).await
+        && let Some(write) = work_out(flow, deposit, observation, &evidence)
+    {
         flow.record(vec![write]).await?;
     }
     Ok(())

@@ -75,7 +75,7 @@ pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result
                     "the upstream answered with an order that belongs to deposit {}",
                     other.id
                 )),
-                None => Observation::Wallet(Box::new(answer.value)),
+                None => Observation::Wallet(answer.value),
             };
             let step = observe(flow, deposit, observation)?;
             // A wallet that contradicts what was asked is ours all the same: reconciliation will name it.

@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::record::{Notice, Write};
+use super::record::Notice;
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
@@ -194,8 +194,7 @@ impl Ledger {
                         }
                     }
                     let notices: Vec<&Notice> = notices.iter().collect();
-                    let writes: [&Write; 0] = [];
-                    let (_, head) = super::record::write_in(connection, &shared, &writes, &notices).await?;
+                    let head = super::record::announce_in(connection, &shared, &notices).await?;
                     commit(connection).await?;
                     if let Some(head) = head {
                         shared.head.send_replace(head);

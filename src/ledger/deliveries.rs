@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::outbox::never_held_back;
-use super::record::{Notice, Write};
+use super::record::Notice;
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
@@ -176,9 +176,7 @@ impl Ledger {
                     };
                     let mail_to = vec![recipient.clone()];
                     let notice = Notice { name: EventName::Summary, at: now, reason: None, facts, mail_to };
-                    let writes: [&Write; 0] = [];
-                    let (_, head) =
-                        super::record::write_in(connection, &shared, &writes, &[&notice]).await?;
+                    let head = super::record::announce_in(connection, &shared, &[&notice]).await?;
                     let but = never_held_back()?;
                     let folded = sqlx::query!(
                         r#"UPDATE outbox SET due_ms = NULL, last_error = NULL,

@@ -11,6 +11,7 @@ mod digest;
 mod export;
 mod history;
 mod invoices;
+mod kept;
 mod matches;
 mod open;
 mod outbox;
@@ -42,7 +43,7 @@ pub use invoices::{InvoiceChange, KnownInvoice, Tally};
 pub use open::{Access, Settings};
 pub use outbox::{DueMails, MailRow, OwedMail, Waiting};
 pub use periods::ClosedMonth;
-pub use queue::{Again, Turn};
+pub use queue::{Again, Heard, Page, Taken, Turn};
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
 pub use runs::{GoodRun, Run, RunFigures, Totals};
 pub use sides::{Credited, Scope};
@@ -166,6 +167,8 @@ struct Shared {
     mail_domain: String,
     /// The number of the last event on disk.
     head: watch::Sender<i64>,
+    /// Deposits that were looked at lately.
+    kept: kept::Kept,
     /// Held for as long as the daemon lives; `None` for readers.
     /// Never read: it locks for as long as it is held.
     _lock: Option<std::fs::File>,

@@ -10,6 +10,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
+use super::kept::Kept;
 use super::writer::Writer;
 use super::{Error, Ledger, Result, Shared};
 
@@ -116,6 +117,7 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         ledger_id,
         mail_domain: settings.mail_domain,
         head,
+        kept: Kept::default(),
         _lock: Some(lock),
     });
     let writer = Writer::start(connection, Arc::clone(&shared))?;
@@ -151,6 +153,7 @@ async fn open_reading(settings: Settings) -> Result<Ledger> {
         ledger_id,
         mail_domain: settings.mail_domain,
         head: watch::Sender::new(0),
+        kept: Kept::default(),
         _lock: None,
     });
     Ok(Ledger { readers, writer: None, shared })

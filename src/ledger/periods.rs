@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::record::{self, Notice, Write};
+use super::record::{self, Notice};
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
@@ -78,8 +78,7 @@ impl Ledger {
                     let reason = Some(format!("{month} is closed"));
                     let notice =
                         Notice { name: EventName::PeriodClosed, at: now, reason, facts, mail_to: Vec::new() };
-                    let writes: [&Write; 0] = [];
-                    let (_, head) = record::write_in(connection, &shared, &writes, &[&notice]).await?;
+                    let head = record::announce_in(connection, &shared, &[&notice]).await?;
                     let month = month.as_str();
                     sqlx::query!(
                         "INSERT INTO period (month, ends_at, event_seq, closed_at) VALUES (?, ?, ?, ?)",

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
@@ -17,7 +19,7 @@ use crate::domain::poll::{Due, Policy, Urgency};
 use crate::domain::time::Timestamp;
 
 /// A place in the queue: which deposit's turn it is, and where that stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     urgency: i64,
     due_ms: i64,
@@ -25,13 +27,77 @@ pub struct Turn {
     version: i64,
 }
 
+impl Turn {
+    /// The row of the deposit whose turn it is.
+    pub(super) const fn deposit(&self) -> i64 {
+        self.deposit
+    }
+
+    /// The version of the deposit that the turn was decided on.
+    pub(super) const fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+impl Hash for Turn {
+    /// A deposit has one turn, or a stale one beside it: more would only take longer.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.deposit.hash(state);
+    }
+}
+
+/// How far somebody who goes through the queue has come. What he was given is behind him, although it stands in the
+/// queue until it is put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// By urgency, the last turn had: when it was due, and whose it was.
+    seen: [(i64, i64); 4],
+}
+
+impl Default for Page {
+    /// The beginning.
+    fn default() -> Self {
+        Self { seen: [(i64::MIN, i64::MIN); 4] }
+    }
+}
+
+impl Page {
+    fn pass(&mut self, turns: &[Turn], now: i64) {
+        // Those far ahead are in no order.
+        for turn in turns.iter().filter(|turn| turn.due_ms <= now) {
+            let seen = usize::try_from(turn.urgency).ok().and_then(|urgency| self.seen.get_mut(urgency));
+            if let Some(seen) = seen {
+                *seen = (*seen).max((turn.due_ms, turn.deposit));
+            }
+        }
+    }
+}
+
 /// A deposit that goes back into the queue as it is: nothing new was heard of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
     /// The turn that it had.
     pub turn: Turn,
     /// Its next one; `None` when it is left to reconciliation.
     pub due: Option<Due>,
+    /// As it was taken.
+    pub deposit: Box<Deposit>,
+    /// What the look heard, for the next one to compare with; of no meaning to the ledger, and kept in memory only.
+    pub heard: Option<Heard>,
+}
+
+/// The bytes that somebody has heard of a deposit.
+pub type Heard = Arc<Vec<u8>>;
+
+/// A deposit that was taken from the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Its turn.
+    pub turn: Turn,
+    /// As it stands on disk.
+    pub deposit: Box<Deposit>,
+    /// What the last look heard of this version of it, where that was kept.
+    pub heard: Option<Heard>,
 }
 
 /// So many deposits are read at once: more make texts that the allocator hands back to the system each time.
@@ -39,12 +105,19 @@ const TAKEN_AT_ONCE: usize = 128;
 
 impl Ledger {
     /// The turns that have come for a look, up to `limit` of each urgency and in all, in the order in which to look:
-    /// by urgency, but whoever has waited past its patience first. A turn further ahead than its class ever waits was
-    /// set by a clock that was wrong, and has come too.
+    /// by urgency, but whoever has waited past its patience first; only those behind what `page` has seen, which it
+    /// then has seen as well. A turn further ahead than its class ever waits was set by a clock that was wrong, and
+    /// has come too; such turns come with every page until they have been had.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn turns(&self, now: Timestamp, policy: &Policy, limit: usize) -> Result<Vec<Turn>> {
+    pub async fn turns(
+        &self,
+        now: Timestamp,
+        policy: &Policy,
+        limit: usize,
+        page: &mut Page,
+    ) -> Result<Vec<Turn>> {
         let ahead = |urgency| now.plus(policy.longest_wait(urgency)).as_millis();
         let [far_confirming, far_near, far_awaiting, far_watch] =
             [Urgency::Confirming, Urgency::NearDeadline, Urgency::Awaiting, Urgency::Watch].map(ahead);
@@ -53,16 +126,22 @@ impl Ledger {
         let near = patience(Urgency::NearDeadline);
         let awaiting = patience(Urgency::Awaiting);
         let watch = patience(Urgency::Watch);
+        let seen = json(&page.seen)?;
         let turns = sqlx::query_scalar!(
-            r#"SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "turns!: String" FROM (
+            r#"WITH seen AS (SELECT key AS urgency, value ->> 0 AS due_ms, value ->> 1 AS deposit FROM json_each(?10))
+               SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "turns!: String" FROM (
                    SELECT urgency, due_ms, deposit, version FROM (
-                       SELECT * FROM (SELECT *, due_ms AS turn FROM queue WHERE urgency = 0 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       SELECT * FROM (SELECT *, due_ms AS turn FROM queue WHERE urgency = 0 AND due_ms <= ?1
+                           AND (due_ms, deposit) > (SELECT due_ms, deposit FROM seen WHERE urgency = 0) ORDER BY due_ms, deposit LIMIT ?2)
                        UNION ALL
-                       SELECT * FROM (SELECT *, due_ms + ?3 FROM queue WHERE urgency = 1 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       SELECT * FROM (SELECT *, due_ms + ?3 FROM queue WHERE urgency = 1 AND due_ms <= ?1
+                           AND (due_ms, deposit) > (SELECT due_ms, deposit FROM seen WHERE urgency = 1) ORDER BY due_ms, deposit LIMIT ?2)
                        UNION ALL
-                       SELECT * FROM (SELECT *, due_ms + ?4 FROM queue WHERE urgency = 2 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       SELECT * FROM (SELECT *, due_ms + ?4 FROM queue WHERE urgency = 2 AND due_ms <= ?1
+                           AND (due_ms, deposit) > (SELECT due_ms, deposit FROM seen WHERE urgency = 2) ORDER BY due_ms, deposit LIMIT ?2)
                        UNION ALL
-                       SELECT * FROM (SELECT *, due_ms + ?5 FROM queue WHERE urgency = 3 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
+                       SELECT * FROM (SELECT *, due_ms + ?5 FROM queue WHERE urgency = 3 AND due_ms <= ?1
+                           AND (due_ms, deposit) > (SELECT due_ms, deposit FROM seen WHERE urgency = 3) ORDER BY due_ms, deposit LIMIT ?2)
                        UNION ALL
                        SELECT * FROM (SELECT *, ?1 FROM queue WHERE urgency = 0 AND due_ms > ?6 LIMIT ?2)
                        UNION ALL
@@ -72,7 +151,7 @@ impl Ledger {
                        UNION ALL
                        SELECT * FROM (SELECT *, ?1 + ?5 FROM queue WHERE urgency = 3 AND due_ms > ?9 LIMIT ?2)
                    )
-                   ORDER BY turn LIMIT ?2)"#,
+                   ORDER BY turn, urgency, deposit LIMIT ?2)"#,
             now,
             limit,
             near,
@@ -81,12 +160,15 @@ impl Ledger {
             far_confirming,
             far_near,
             far_awaiting,
-            far_watch
+            far_watch,
+            seen
         )
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        read_turns(&turns)
+        let turns = read_turns(&turns)?;
+        page.pass(&turns, now);
+        Ok(turns)
     }
 
     /// The turns that have come to get a wallet, up to `limit`, oldest first.
@@ -116,18 +198,19 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn taking(&self, turns: &[Turn]) -> Result<Vec<(Turn, Deposit)>> {
-        if turns.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut found = HashMap::with_capacity(turns.len());
-        for some in turns.chunks(TAKEN_AT_ONCE) {
+    pub async fn taking(&self, turns: &[Turn]) -> Result<Vec<Taken>> {
+        let kept = self.shared.kept.take(turns);
+        let to_read = turns.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
+        let to_read: Vec<Turn> = to_read.map(|(turn, _)| *turn).collect();
+        let mut found = HashMap::with_capacity(to_read.len());
+        for some in to_read.chunks(TAKEN_AT_ONCE) {
             self.find_all(some, &mut found).await?;
         }
         let (mut taken, mut stale) = (Vec::with_capacity(turns.len()), Vec::new());
-        for turn in turns {
-            match found.remove(&(turn.deposit, turn.version)) {
-                Some(deposit) => taken.push((*turn, deposit)),
+        for (turn, kept) in turns.iter().zip(kept) {
+            let read = || found.remove(&(turn.deposit, turn.version)).map(|deposit| (deposit, None));
+            match kept.or_else(read) {
+                Some((deposit, heard)) => taken.push(Taken { turn: *turn, deposit, heard }),
                 None => stale.push(*turn),
             }
         }
@@ -138,7 +221,7 @@ impl Ledger {
     }
 
     /// Reads the deposits of `turns` into `found`, by row and version.
-    async fn find_all(&self, turns: &[Turn], found: &mut HashMap<(i64, i64), Deposit>) -> Result<()> {
+    async fn find_all(&self, turns: &[Turn], found: &mut HashMap<(i64, i64), Box<Deposit>>) -> Result<()> {
         let wanted = json(&turns.iter().map(|turn| turn.deposit).collect::<Vec<_>>())?;
         // All of them as one text: a row of a dozen values each would cost more than everything else here.
         let text = sqlx::query_scalar!(
@@ -157,7 +240,7 @@ impl Ledger {
             serde_json::from_str(&text).map_err(|error| Error::Unreadable(format!("deposits: {error}")))?;
         for row in rows {
             let (row_id, deposit) = row.read()?;
-            found.insert((row_id, deposit.version), deposit);
+            found.insert((row_id, deposit.version), Box::new(deposit));
         }
         Ok(())
     }
@@ -247,29 +330,31 @@ pub(super) async fn put(connection: &mut SqliteConnection, news: &[Placed<'_>]) 
 /// Moves on what was looked at and has not changed: a step without events leaves its deposit where it stands, unless
 /// it had its turn.
 pub(super) async fn put_back(connection: &mut SqliteConnection, quiet: &[&Write]) -> Result<()> {
-    let again = quiet.iter().filter_map(|write| Some(Again { turn: write.turn?, due: write.step.due }));
-    move_turns(connection, again).await
+    move_turns(connection, quiet.iter().filter_map(|write| Some((write.turn?, write.step.due)))).await
 }
 
 /// Moves turns to their next places.
 pub(super) async fn move_turns(
     connection: &mut SqliteConnection,
-    again: impl Iterator<Item = Again>,
+    again: impl Iterator<Item = (Turn, Option<Due>)>,
 ) -> Result<()> {
-    let rows: Vec<(Turn, (i64, i64))> = again.map(|again| (again.turn, place(again.due))).collect();
+    // Each as one text of fixed places, read by place: JSON within JSON would be read again for every column.
+    let rows = again.map(|(turn, due)| {
+        let (urgency, due_ms) = place(due);
+        format!("{}{urgency}{:020}{due_ms:020}{}", turn.urgency, turn.due_ms, turn.deposit)
+    });
+    let rows: Vec<String> = rows.collect();
     if rows.is_empty() {
         return Ok(());
     }
-    let rows = json(
-        &rows
-            .iter()
-            .map(|(turn, to)| (turn.urgency, turn.due_ms, turn.deposit, to.0, to.1))
-            .collect::<Vec<_>>(),
-    )?;
+    let rows = json(&rows)?;
     sqlx::query!(
-        r#"UPDATE OR REPLACE queue SET urgency = j.value ->> 3, due_ms = j.value ->> 4
+        r#"UPDATE OR REPLACE queue SET urgency = CAST(substr(j.value, 2, 1) AS INTEGER),
+               due_ms = CAST(substr(j.value, 23, 20) AS INTEGER)
            FROM json_each(?) AS j
-           WHERE queue.urgency = j.value ->> 0 AND queue.due_ms = j.value ->> 1 AND queue.deposit = j.value ->> 2"#,
+           WHERE queue.urgency = CAST(substr(j.value, 1, 1) AS INTEGER)
+               AND queue.due_ms = CAST(substr(j.value, 3, 20) AS INTEGER)
+               AND queue.deposit = CAST(substr(j.value, 43) AS INTEGER)"#,
         rows
     )
     .execute(connection)

@@ -168,14 +168,27 @@ pub(super) async fn write(
     shared: &Shared,
     writes: &[&Write],
     notices: &[&Notice],
-    again: &[Again],
+    again: &[&Again],
+) -> Result<Vec<Recorded>> {
+    let mut changed = Vec::new();
+    let outcome = write_all(connection, shared, (writes, notices, again), &mut changed).await;
+    // Also where it failed: a commit that says so may have reached the disk all the same.
+    shared.kept.forget(changed);
+    outcome
+}
+
+async fn write_all(
+    connection: &mut SqliteConnection,
+    shared: &Shared,
+    (writes, notices, again): (&[&Write], &[&Notice], &[&Again]),
+    changed: &mut Vec<i64>,
 ) -> Result<Vec<Recorded>> {
     begin(connection).await?;
     if writes.is_empty() && notices.is_empty() {
         append::check_head(connection, shared).await?;
     }
-    let (outcome, head) = write_in(connection, shared, writes, notices).await?;
-    queue::move_turns(connection, again.iter().copied()).await?;
+    let (outcome, head) = write_in(connection, shared, (writes, notices), changed).await?;
+    queue::move_turns(connection, again.iter().map(|again| (again.turn, again.due))).await?;
     commit(connection).await?;
     if let Some(head) = head {
         shared.head.send_replace(head);
@@ -183,17 +196,26 @@ pub(super) async fn write(
     Ok(outcome)
 }
 
-/// The same inside a transaction of the caller's; gives the new head if there is one.
-pub(super) async fn write_in(
+/// Events of the whole account inside a transaction of the caller's; gives the new head.
+pub(super) async fn announce_in(
     connection: &mut SqliteConnection,
     shared: &Shared,
-    writes: &[&Write],
     notices: &[&Notice],
+) -> Result<Option<i64>> {
+    append::append_events(connection, shared, &[], notices).await
+}
+
+async fn write_in(
+    connection: &mut SqliteConnection,
+    shared: &Shared,
+    (writes, notices): (&[&Write], &[&Notice]),
+    changed: &mut Vec<i64>,
 ) -> Result<(Vec<Recorded>, Option<i64>)> {
     let (opened, rest): (Vec<_>, Vec<_>) = once_each(writes).into_iter().partition(|w| w.opening.is_some());
     let (quiet, moved): (Vec<_>, Vec<_>) = rest.into_iter().partition(|w| w.step.events.is_empty());
     let mut news = rows::insert_deposits(connection, &opened).await?;
     news.extend(rows::update_deposits(connection, &moved).await?);
+    changed.extend(news.iter().map(|placed| placed.row_id));
     let mut written: Vec<&Write> = news.iter().map(|placed| placed.write).collect();
     let head = append::append_events(connection, shared, &written, notices).await?;
     queue::put(connection, &news).await?;

@@ -253,14 +253,14 @@ async fn write_group(connection: &mut SqliteConnection, writing: Writing<'_>, gr
                     Err(error) => write_singly(connection, writing, &one, error).await,
                     written => written,
                 };
-                answer(one, outcome);
+                answer(one, outcome, writing.shared);
             }
         }
         Err(error) => {
             let outcome = write_singly(connection, writing, &group, error).await;
-            answer(group, outcome);
+            answer(group, outcome, writing.shared);
         }
-        written => answer(group, written),
+        written => answer(group, written, writing.shared),
     }
 }
 
@@ -319,17 +319,18 @@ async fn write_trusting(
     writing.identity.check(writing.shared)?;
     let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
     let notices: Vec<&Notice> = batches.iter().flat_map(|batch| &batch.notices).collect();
-    let again: Vec<Again> = batches.iter().flat_map(|batch| &batch.again).copied().collect();
+    let again: Vec<&Again> = batches.iter().flat_map(|batch| &batch.again).collect();
     record::write(connection, writing.shared, &writes, &notices, &again).await
 }
 
 /// Gives each caller its part; an error goes to the only caller there is then. Callers may be gone.
-fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded>>) {
+fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded>>, shared: &Shared) {
     match outcome {
         Ok(recorded) => {
             let mut recorded = recorded.into_iter();
             for batch in batches {
                 let count = batch.writes.len();
+                shared.kept.put_back(batch.again);
                 let _ = batch.reply.send(Ok(recorded.by_ref().take(count).collect()));
             }
         }

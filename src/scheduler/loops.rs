@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 
 use super::cron::{Cron, GRACE, Schedule};
 use super::status::{Status, pause_after};
-use crate::domain::deposit::Deposit;
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
@@ -216,12 +215,12 @@ async fn create_loop(context: Context) {
         if room > 0 && !context.stop.is_cancelled() {
             match waiting(&flow, room.saturating_add(busy.len())).await {
                 Ok(waiting) => {
-                    for (turn, deposit) in waiting {
+                    for ledger::Taken { turn, deposit, .. } in waiting {
                         if rounds.len() >= most || !busy.insert(deposit.id) {
                             continue;
                         }
                         let flow = flow.clone();
-                        rounds.spawn(async move { (deposit.id, flow::create(&flow, turn, deposit).await) });
+                        rounds.spawn(async move { (deposit.id, flow::create(&flow, turn, *deposit).await) });
                     }
                     context.done("create", &serde_json::json!({ "under_way": rounds.len() }));
                 }
@@ -259,7 +258,7 @@ async fn create_loop(context: Context) {
 }
 
 /// The deposits that wait for a wallet, and whose turn has come.
-async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<(ledger::Turn, Deposit)>> {
+async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<ledger::Taken>> {
     let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.settings.policy, limit).await?;
     flow.ledger.taking(&turns).await
 }

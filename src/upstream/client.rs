@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use super::error::Error;
 use super::evidence::{Answer, Evidence, KEPT};
 use super::list::{InvoiceSink, Listed, Pieces};
 use super::pace::{Pacer, Permit, Priority};
-use super::secret::{ApiKey, push_percent_encoded};
+use super::secret::{ApiKey, is_unreserved, percent_encoded};
 use super::settings::{Settings, is_dots};
 use super::transport::{Digested, Failure, Limits, Reply, Transport};
 use super::wire::{self, Decoded, Undecodable};
@@ -23,6 +24,7 @@ use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
 use crate::domain::report::{Balance, Coupon, OrderReport};
+use crate::domain::time::Timestamp;
 
 /// No answer about one order, the balance or the coupons is larger.
 const SMALL: usize = 64 * 1024;
@@ -43,7 +45,8 @@ struct Inner {
     clock: SharedClock,
     key: Arc<ApiKey>,
     customer_url: String,
-    look_prefix: String,
+    /// Where looks go, the key in its query; only the order is missing at the end of its path.
+    look_url: Url,
     user_id: Arc<str>,
     utc_offset_seconds: i32,
 }
@@ -91,12 +94,13 @@ impl Upstream {
         })?;
         let pacer = Arc::new(Pacer::new(Arc::clone(&clock), budget, settings.max_in_flight));
         let transport = Transport::new(settings.timeout, settings.max_in_flight)?;
+        let look_url = parsed(&format!("{customer_url}/cryptomus/transaction{}", key.expose_query()))?;
         let inner = Inner {
             transport,
             pacer,
             clock,
             key: Arc::new(key),
-            look_prefix: format!("{customer_url}/cryptomus/transaction/"),
+            look_url,
             customer_url,
             user_id: Arc::from(settings.user_id),
             utc_offset_seconds: settings.utc_offset_seconds,
@@ -120,7 +124,11 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Error::NotTaken`], [`Error::Refused`], or [`Error::Unknown`], where a wallet may have been made.
-    pub async fn create(&self, permit: Permit, order: &NewOrder<'_>) -> Result<Answer<OrderReport>, Error> {
+    pub async fn create(
+        &self,
+        permit: Permit,
+        order: &NewOrder<'_>,
+    ) -> Result<Answer<Box<OrderReport>>, Error> {
         let coupon = order.coupon.filter(|coupon| !coupon.is_empty());
         let url = format!(
             "{}/cryptomus/direct/{}/{}/{}",
@@ -130,29 +138,48 @@ impl Upstream {
         let body = serde_json::to_vec(&wire).unwrap_or_default();
         let request = self.inner.transport.put(&url, body, SMALL, self.inner.clock.now());
         let call = Call::Create { with_coupon: coupon.is_some() };
-        self.finish(permit, call, request, wire::created).await
+        self.finish(permit, call, request, |reply| wire::created(&reply.body)).await
     }
 
     /// Looks at one order.
     ///
     /// # Errors
     /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::UnknownOrder`], or [`Error::Denied`].
-    pub async fn look(&self, permit: Permit, order_id: &str) -> Result<Answer<OrderReport>, Error> {
+    pub async fn look(&self, permit: Permit, order_id: &str) -> Result<Answer<Box<OrderReport>>, Error> {
+        self.ask(permit, order_id, read_order).await
+    }
+
+    /// Looks at one order; an answer of which `spared` says so, by its body and the other side's clock, is not read,
+    /// and the value is `None` then.
+    ///
+    /// # Errors
+    /// As [`Upstream::look`].
+    pub async fn look_unless(
+        &self,
+        permit: Permit,
+        order_id: &str,
+        spared: impl FnOnce(&[u8], Option<Timestamp>) -> bool,
+    ) -> Result<Answer<Option<Box<OrderReport>>>, Error> {
+        let read = |reply: &Reply| {
+            let spared = spared(&reply.body, reply.date);
+            if spared { Ok(Decoded::Yes(None)) } else { Ok(read_order(reply)?.map(Some)) }
+        };
+        self.ask(permit, order_id, read).await
+    }
+
+    async fn ask<T>(
+        &self,
+        permit: Permit,
+        order_id: &str,
+        read: impl FnOnce(&Reply) -> Result<Decoded<T>, Undecodable>,
+    ) -> Result<Answer<T>, Error> {
         if order_id.is_empty() || order_id.len() > 128 || is_dots(order_id) {
             let evidence = self.evidence(Call::Look, None, Duration::ZERO, Vec::new());
             return Err(Error::UnknownOrder { words: "it is no order id at all".to_owned(), evidence });
         }
-        let query = self.inner.key.expose_query();
-        let mut url = String::with_capacity(
-            self.inner.look_prefix.len().saturating_add(query.len()).saturating_add(64),
-        );
-        url.push_str(&self.inner.look_prefix);
-        push_percent_encoded(&mut url, order_id);
-        url.push_str(query);
-        let request = self.inner.transport.get(&url, SMALL, self.inner.clock.now());
-        let mut answer = self.finish(permit, Call::Look, request, wire::order).await?;
-        answer.value.answered_at = answer.date;
-        Ok(answer)
+        let url = self.look_url(order_id)?;
+        let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
+        self.finish(permit, Call::Look, request, read).await
     }
 
     /// The whole history of top-ups, ours and others': each goes to `sink` as it arrives, and the sink comes back once
@@ -203,9 +230,9 @@ impl Upstream {
     /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
     pub async fn balance(&self, permit: Permit) -> Result<Answer<Balance>, Error> {
         let user = Arc::clone(&self.inner.user_id);
-        let url = self.url("/balance");
-        let request = self.inner.transport.get(&url, SMALL, self.inner.clock.now());
-        self.finish(permit, Call::Balance, request, move |body| wire::balance(body, &user)).await
+        let url = parsed(&self.url("/balance"))?;
+        let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
+        self.finish(permit, Call::Balance, request, move |reply| wire::balance(&reply.body, &user)).await
     }
 
     /// The account's coupons.
@@ -214,9 +241,21 @@ impl Upstream {
     /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
     pub async fn coupons(&self, permit: Permit) -> Result<Answer<Vec<Coupon>>, Error> {
         let offset = self.inner.utc_offset_seconds;
-        let url = self.url("/coupons");
-        let request = self.inner.transport.get(&url, SMALL, self.inner.clock.now());
-        self.finish(permit, Call::Coupons, request, move |body| wire::coupons(body, offset)).await
+        let url = parsed(&self.url("/coupons"))?;
+        let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
+        self.finish(permit, Call::Coupons, request, move |reply| wire::coupons(&reply.body, offset)).await
+    }
+
+    /// The one address that is made thousands of times a second: from parts that are parsed already.
+    fn look_url(&self, order_id: &str) -> Result<Url, Error> {
+        if is_unreserved(order_id) {
+            let mut url = self.inner.look_url.clone();
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.push(order_id);
+            }
+            return Ok(url);
+        }
+        parsed(&self.url(&format!("/cryptomus/transaction/{}", percent_encoded(order_id))))
     }
 
     fn url(&self, path: &str) -> String {
@@ -233,7 +272,7 @@ impl Upstream {
         permit: Permit,
         call: Call,
         request: impl Future<Output = Result<Reply, Failure>>,
-        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable>,
+        decode: impl FnOnce(&Reply) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         let started = self.inner.clock.monotonic();
         let reply = request.await;
@@ -290,14 +329,14 @@ impl Upstream {
         call: Call,
         reply: Reply,
         took: Duration,
-        decode: impl FnOnce(&[u8]) -> Result<Decoded<T>, Undecodable>,
+        decode: impl FnOnce(&Reply) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         let (status, retry_after, date) = (reply.status, reply.retry_after, reply.date);
         let key = &self.inner.key;
         let mut meaning = call.meaning(&reply, || wire::words(&reply.body, |text| key.redact_text(text)));
         let mut value = None;
         if meaning == Meaning::Decode {
-            match decode(&reply.body) {
+            match decode(&reply) {
                 Ok(Decoded::Yes(read)) => value = Some(read),
                 Ok(Decoded::No) => meaning = Meaning::No,
                 Err(wrong) => meaning = Meaning::Unknown(wrong.to_string()),
@@ -332,6 +371,20 @@ impl Upstream {
             }
         })
     }
+}
+
+fn read_order(reply: &Reply) -> Result<Decoded<Box<OrderReport>>, Undecodable> {
+    let dated = |mut report: Box<OrderReport>| {
+        report.answered_at = reply.date;
+        report
+    };
+    Ok(wire::order(&reply.body)?.map(dated))
+}
+
+/// The address, without a word of it in the error: it holds the key.
+fn parsed(url: &str) -> Result<Url, Error> {
+    Url::parse(url)
+        .map_err(|error| Error::Settings(format!("the upstream's base_url makes no address: {error}")))
 }
 
 /// The contract's own words for a wrong user or key (section 1), whatever status they come with.

@@ -9,6 +9,8 @@ use crate::domain::time::Timestamp;
 
 /// As much of an answer is kept; what is shown is cut after masking, so it is less.
 pub(super) const KEPT: usize = 8 * 1024;
+/// An answer that is longer is not kept for comparison.
+const COMPARED: usize = 1024;
 /// As much of an answer is shown.
 const SHOWN: usize = 4 * 1024;
 
@@ -58,6 +60,13 @@ impl Evidence {
         let mut text = String::from_utf8_lossy(&redacted).into_owned();
         text.truncate(text.floor_char_boundary(SHOWN));
         text
+    }
+
+    /// The answer's body as it came, for the next look to compare with; `None` for one that is too long to be kept for
+    /// that. It may hold the key: never to be shown or stored.
+    #[must_use]
+    pub fn whole(&self) -> Option<Arc<Vec<u8>>> {
+        (self.body.len() <= COMPARED).then(|| Arc::clone(&self.body))
     }
 
     /// The first [`KEPT`] bytes as they came. They may hold the key.

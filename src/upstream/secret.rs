@@ -145,10 +145,19 @@ pub(super) fn percent_encoded(text: &str) -> String {
     encoded
 }
 
+/// True for what means itself wherever it stands in an address (RFC 3986, section 2.3).
+pub(super) fn is_unreserved(text: &str) -> bool {
+    text.bytes().all(is_unreserved_byte)
+}
+
+const fn is_unreserved_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
 /// The same, written behind what `encoded` holds.
 pub(super) fn push_percent_encoded(encoded: &mut String, text: &str) {
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        if is_unreserved_byte(byte) {
             encoded.push(char::from(byte));
         } else {
             let hex =

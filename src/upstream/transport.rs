@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Url};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::bytes::Bytes;
@@ -111,7 +111,7 @@ impl Transport {
     }
 
     /// Asks; `url` holds the key.
-    pub(super) async fn get(&self, url: &str, limit: usize, now: Timestamp) -> Result<Reply, Failure> {
+    pub(super) async fn get(&self, url: Url, limit: usize, now: Timestamp) -> Result<Reply, Failure> {
         Self::exchange(self.looking.get(url), limit, now).await
     }
 

@@ -24,6 +24,15 @@ pub(super) enum Decoded<T> {
     No,
 }
 
+impl<T> Decoded<T> {
+    pub(super) fn map<U>(self, what: impl FnOnce(T) -> U) -> Decoded<U> {
+        match self {
+            Self::Yes(read) => Decoded::Yes(what(read)),
+            Self::No => Decoded::No,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     ok: bool,
@@ -45,7 +54,12 @@ fn envelope<'a, T>(
         Some(b'{') => {}
         Some(_) => return Err(Wrong::new("the answer is not a JSON object")),
     }
-    let envelope: Envelope<'a> = serde_json::from_slice(answer).map_err(|e| Wrong::json("the answer", &e))?;
+    // Letters are checked all at once; only where some are wrong does it matter in which field they are.
+    let envelope: Result<Envelope<'a>, _> = match std::str::from_utf8(answer) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(answer),
+    };
+    let envelope = envelope.map_err(|e| Wrong::json("the answer", &e))?;
     if !envelope.ok {
         return Ok(Decoded::No);
     }
@@ -116,12 +130,12 @@ struct TransactionWire<'a> {
 }
 
 /// Reads the answer to a look: every field may be missing.
-pub(super) fn order(answer: &[u8]) -> Result<Decoded<OrderReport>, Wrong> {
+pub(super) fn order(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
     envelope(answer, |body| order_report(&object(body, "body")?))
 }
 
 /// Reads the answer to a creation: what a payer needs must be there.
-pub(super) fn created(answer: &[u8]) -> Result<Decoded<OrderReport>, Wrong> {
+pub(super) fn created(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
     envelope(answer, |body| {
         let report = order_report(&object(body, "body")?)?;
         let needed = [
@@ -140,8 +154,8 @@ pub(super) fn created(answer: &[u8]) -> Result<Decoded<OrderReport>, Wrong> {
     })
 }
 
-fn order_report(wire: &OrderWire<'_>) -> Result<OrderReport, Wrong> {
-    Ok(OrderReport {
+fn order_report(wire: &OrderWire<'_>) -> Result<Box<OrderReport>, Wrong> {
+    Ok(Box::new(OrderReport {
         order_id: field::order_id(wire.order_id)?,
         address: field::text(wire.to_address, "to_address", 256)?,
         currency: field::text(wire.currency, "currency", 32)?,
@@ -159,7 +173,7 @@ fn order_report(wire: &OrderWire<'_>) -> Result<OrderReport, Wrong> {
         refund_amount: field::amount(wire.refund_amount, "refund_amount").unwrap_or_default(),
         refund_amount_usd: field::amount(wire.refund_amount_usd, "refund_amount_usd")?,
         answered_at: None,
-    })
+    }))
 }
 
 /// The status word stands where the contract assumes it: the first of four places that holds a string.

@@ -152,8 +152,8 @@ impl House {
 
     async fn make_wallets_of(flow: &Flow) {
         let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.settings.policy, 1000).await.unwrap();
-        for (turn, deposit) in flow.ledger.taking(&turns).await.unwrap() {
-            flow::create(flow, turn, deposit).await.unwrap();
+        for depositd::ledger::Taken { turn, deposit, .. } in flow.ledger.taking(&turns).await.unwrap() {
+            flow::create(flow, turn, *deposit).await.unwrap();
         }
     }
 

@@ -4,7 +4,7 @@ use super::draft::contradiction;
 use super::transition::{Move, transition};
 use crate::domain::deposit::{Deposit, Facts, ReviewKind, State};
 use crate::domain::poll::Policy;
-use crate::domain::report::{OrderReport, Status};
+use crate::domain::report::{OrderReport, Status, agree_that_past};
 use crate::domain::time::Timestamp;
 
 /// True where `report` leaves `deposit` exactly as it is. False says nothing: the whole way decides then.
@@ -24,10 +24,20 @@ pub(super) fn is_quiet(deposit: &Deposit, report: &OrderReport, now: Timestamp, 
     if transition(facts.state, status, booked, cancelled) != Move::Stay {
         return false;
     }
+    nothing_ended(facts, report.answered_at, now, policy)
+}
+
+/// True where a state that only time ends has not ended, by the upstream's clock at `answered_at` and ours.
+pub(super) fn nothing_ended(
+    facts: &Facts,
+    answered_at: Option<Timestamp>,
+    now: Timestamp,
+    policy: &Policy,
+) -> bool {
     match facts.state {
         State::AwaitingPayment => {
             let deadline = facts.wallet.as_ref().map(|wallet| wallet.expire_at.plus(policy.expiry_grace));
-            deadline.is_some_and(|deadline| !report.agrees_that_past(deadline, now))
+            deadline.is_some_and(|deadline| !agree_that_past(deadline, now, answered_at))
         }
         State::Confirming => now.since(facts.since) <= policy.confirming_limit,
         // Their figures may be booked: never in passing.

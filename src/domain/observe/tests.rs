@@ -364,6 +364,12 @@ proptest! {
             let whole = draft.finish(&POLICY);
             if quiet::is_quiet(&deposit, report, now, &POLICY) {
                 prop_assert_eq!(&whole.events, &Vec::new());
+                // Heard again word for word, at any later time: the same as if it were read again.
+                for later in [0, 1, 10, 68, 69, 70, 24 * 60, 48 * 60] {
+                    let then = now.plus(Duration::from_mins(later));
+                    let again = deposit.next_after_same_look(report.answered_at, then, &POLICY);
+                    prop_assert_eq!(again, deposit.next_after_quiet_look(report, then, &POLICY));
+                }
             }
             let step = deposit.observe(Observation::Looked(Box::new(report.clone())), now, &POLICY).unwrap();
             prop_assert_eq!(&step, &whole);

@@ -24,14 +24,14 @@ pub(super) const SEED: &str = r#"{
 }"#;
 
 /// Orders what the seed document orders.
-pub(super) async fn create(upstream: &Upstream, coupon: Option<&str>) -> Result<OrderReport, Error> {
+pub(super) async fn create(upstream: &Upstream, coupon: Option<&str>) -> Result<Box<OrderReport>, Error> {
     let amount = Amount::parse("5.15").unwrap();
     let order = NewOrder { asset: Asset::parse("usdt", "bsc").unwrap(), amount: &amount, coupon };
     let permit = upstream.admit(Priority::Create).await;
     upstream.create(permit, &order).await.map(|answer| answer.value)
 }
 
-pub(super) async fn look(upstream: &Upstream) -> Result<OrderReport, Error> {
+pub(super) async fn look(upstream: &Upstream) -> Result<Box<OrderReport>, Error> {
     let permit = upstream.admit(Priority::Look).await;
     upstream.look(permit, "af161c5a-936c").await.map(|answer| answer.value)
 }

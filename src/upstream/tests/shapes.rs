@@ -7,7 +7,7 @@ use crate::domain::report::{Invoice, OrderReport};
 
 fn order(body: &str) -> Result<OrderReport, String> {
     match wire::order(format!(r#"{{"ok":true,"body":{body}}}"#).as_bytes()) {
-        Ok(Decoded::Yes(report)) => Ok(report),
+        Ok(Decoded::Yes(report)) => Ok(*report),
         Ok(Decoded::No) => Err("no".to_owned()),
         Err(wrong) => Err(wrong.to_string()),
     }

@@ -64,10 +64,19 @@ fn string_or_number(raw: &RawValue) -> Option<Cow<'_, str>> {
 fn within(text: &str, name: &'static str, max: usize) -> Result<(), Undecodable> {
     if text.len() > max {
         Err(Undecodable::in_field(name, "is too long"))
-    } else if text.chars().any(char::is_control) {
+    } else if has_control(text) {
         Err(Undecodable::in_field(name, "has control characters"))
     } else {
         Ok(())
+    }
+}
+
+fn has_control(text: &str) -> bool {
+    // Nearly all are plain ASCII, and that is quick to see.
+    if text.is_ascii() {
+        text.bytes().any(|b| b.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
     }
 }
 

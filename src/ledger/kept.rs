@@ -1,0 +1,151 @@
+//! Deposits that were looked at lately, as they stand on disk: most looks change nothing, so that the next one need not
+//! read them again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::queue::{Again, Heard, Turn};
+use crate::domain::deposit::Deposit;
+
+/// So many are kept, of about two KiB each; of more the rest is read from the disk each time.
+const MOST: usize = 32 * 1024;
+
+/// Only a deposit that is exactly what the disk holds is ever given out. It is kept when a look at it has brought
+/// nothing, unless it was changed between being taken and being put back; whatever changes it, forgets it once the
+/// change is committed. All of that happens in this process: it holds the ledger's lock.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// By row.
+    slots: Mutex<HashMap<i64, Slot>>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    /// Taken at this version, and not heard of since.
+    Taken(i64),
+    /// As the disk has it.
+    AtRest(Box<Deposit>, Option<Heard>),
+}
+
+impl Kept {
+    fn slots(&self) -> MutexGuard<'_, HashMap<i64, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The deposits of `turns` that are kept, in their order, `None` for those that have to be read. To be asked
+    /// *before* the disk is: what changes after this is not kept under its old version.
+    pub(super) fn take(&self, turns: &[Turn]) -> Vec<Option<(Box<Deposit>, Option<Heard>)>> {
+        let mut slots = self.slots();
+        let take = |turn: &Turn| match slots.insert(turn.deposit(), Slot::Taken(turn.version())) {
+            Some(Slot::AtRest(deposit, heard)) if deposit.version == turn.version() => Some((deposit, heard)),
+            Some(_) => None,
+            None => {
+                if slots.len() > MOST {
+                    slots.remove(&turn.deposit());
+                }
+                None
+            }
+        };
+        turns.iter().map(take).collect()
+    }
+
+    /// Keeps those that nobody has changed since they were taken. To be told once their turns have moved on disk.
+    pub(super) fn put_back(&self, again: Vec<Again>) {
+        let mut slots = self.slots();
+        for Again { turn, deposit, heard, .. } in again {
+            if let Some(slot) = slots.get_mut(&turn.deposit())
+                && matches!(slot, Slot::Taken(version) if *version == turn.version())
+            {
+                *slot = Slot::AtRest(deposit, heard);
+            }
+        }
+    }
+
+    /// Forgets what has changed, or may have. To be told after the commit, however it went.
+    pub(super) fn forget(&self, rows: impl IntoIterator<Item = i64>) {
+        let mut slots = self.slots();
+        for row in rows {
+            slots.remove(&row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::asset::Asset;
+    use crate::domain::deposit::Request;
+    use crate::domain::ids::DepositId;
+    use crate::domain::money::Amount;
+    use crate::domain::time::Timestamp;
+
+    const ROW: i64 = 7;
+
+    fn turn(row: i64, version: i64) -> Turn {
+        serde_json::from_value(serde_json::json!([2, 1000, row, version])).unwrap()
+    }
+
+    fn at_version(version: i64) -> Box<Deposit> {
+        let request = Request {
+            asset: Asset::parse("USDT", "BSC").unwrap(),
+            amount: Amount::parse("5").unwrap(),
+            coupon: None,
+            reference: None,
+            notify: Vec::new(),
+            requested_at: Timestamp::from_seconds(1_700_000_000),
+        };
+        let deposit = Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), request).deposit;
+        Box::new(Deposit { version, ..deposit })
+    }
+
+    fn again(row: i64, version: i64) -> Again {
+        let heard = Some(Heard::new(b"nothing new".to_vec()));
+        Again { turn: turn(row, version), due: None, deposit: at_version(version), heard }
+    }
+
+    fn has(kept: &Kept, version: i64) -> bool {
+        matches!(kept.take(&[turn(ROW, version)]).as_slice(), [Some((deposit, Some(_)))] if deposit.version == version)
+    }
+
+    #[test]
+    fn what_was_put_back_is_there_the_next_time_and_only_once() {
+        let kept = Kept::default();
+        assert!(!has(&kept, 3), "the first time it has to be read");
+        kept.put_back(vec![again(ROW, 3)]);
+        assert!(has(&kept, 3));
+        assert!(!has(&kept, 3), "somebody else has it");
+    }
+
+    #[test]
+    fn what_has_changed_meanwhile_is_never_kept_as_it_was() {
+        let kept = Kept::default();
+        // Changed while it was looked at.
+        has(&kept, 3);
+        kept.forget([ROW]);
+        kept.put_back(vec![again(ROW, 3)]);
+        assert!(!has(&kept, 3));
+        // And taken again as it is now, before the first look ends.
+        kept.forget([ROW]);
+        has(&kept, 4);
+        kept.put_back(vec![again(ROW, 3)]);
+        assert!(!has(&kept, 3));
+        // Changed while it was at rest.
+        kept.put_back(vec![again(ROW, 3)]);
+        kept.forget([ROW]);
+        assert!(!has(&kept, 3));
+        // A stale turn of one that has changed.
+        kept.forget([ROW]);
+        has(&kept, 4);
+        kept.put_back(vec![again(ROW, 4)]);
+        assert!(!has(&kept, 3));
+    }
+
+    #[test]
+    fn there_is_an_end_to_how_many_are_kept() {
+        let kept = Kept::default();
+        let rows = || 1..=i64::try_from(MOST).unwrap() + 100;
+        rows().for_each(|row| drop(kept.take(&[turn(row, 1)])));
+        kept.put_back(rows().map(|row| again(row, 1)).collect());
+        assert_eq!(rows().filter_map(|row| kept.take(&[turn(row, 1)]).pop().flatten()).count(), MOST);
+    }
+}
