@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,8 +17,11 @@ use depositd::clock::ManualClock;
 use depositd::domain::deposit::Deposit;
 use depositd::domain::poll::Policy;
 use depositd::flow::{self, Flow};
+use depositd::ledger::Page;
 use depositd::notifier::{self, Mailer, Rules};
 use depositd::upstream::{self, Upstream};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use support::process::usage;
 use support::server::{self, Server};
 use support::{Args, cast, machine, median, micros_each, now, rate, scratch};
@@ -32,6 +36,7 @@ const OPTIONS: &[(&str, &str, &str)] = &[
     ("deposits", "20000", "how many deposits are due in each round"),
     ("rounds", "7", "how many pairs of rounds"),
     ("in-flight", "64", "how many requests are under way at a time"),
+    ("waiting", "0", "so many turns more stand in the queue, and have not come"),
     ("answers", "same", "or `other`: no answer is byte for byte the one before it"),
 ];
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -56,6 +61,20 @@ async fn run(args: &Args) {
     let policy = Policy::default();
     let ledger = cast::open(&path).await;
     let held = cast::fill(&ledger, deposits, &policy).await;
+    ledger.close().await.unwrap();
+    let waiting = args.get("waiting", 0_i64);
+    wait_behind(&path, waiting).await;
+    let ledger = cast::open(&path).await;
+    let begun = now();
+    let first = ledger
+        .turns(cast::start().plus(Duration::from_mins(2)), &policy, 2048, &mut Page::default())
+        .await
+        .unwrap()
+        .len();
+    println!(
+        "the first {first} turns beside {waiting} that wait: {:.1} ms",
+        begun.elapsed().as_secs_f64() * 1000.0
+    );
     let server = Server::start(Duration::ZERO, answers == "other");
     let clock = Arc::new(ManualClock::new(cast::start()));
     let settings = upstream::Settings {
@@ -124,6 +143,23 @@ async fn run(args: &Args) {
         "cpu_us": cost.round(), "yardstick_cpu_us": bare_cost.round(), "peak_resident_bytes": peak,
     }));
     flow.ledger.clone().close().await.unwrap();
+}
+
+/// More turns, of the same deposits, that come within the next ten hours: nothing but ballast.
+async fn wait_behind(path: &Path, count: i64) {
+    let mut file = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let first = cast::start().plus(Duration::from_hours(1)).as_millis();
+    sqlx::query(
+        "WITH RECURSIVE n (n) AS (SELECT 1 WHERE ?1 > 0 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+         INSERT INTO queue (urgency, due_ms, deposit, version)
+         SELECT 3, ?2 + n * 36000000 / ?1, 1 + n % (SELECT max(row_id) FROM deposit), 0 FROM n",
+    )
+    .bind(count)
+    .bind(first)
+    .execute(&mut file)
+    .await
+    .unwrap();
+    file.close().await.unwrap();
 }
 
 fn flow_settings(in_flight: usize) -> flow::Settings {

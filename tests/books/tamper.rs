@@ -154,12 +154,17 @@ async fn one_byte_or_one_row_anywhere_is_named() {
         }
     }
     for table in ROWS {
+        // A stale place in the queue says nothing any more.
+        let live = match *table {
+            "queue" => "WHERE version = (SELECT d.version FROM deposit d WHERE d.row_id = queue.deposit)",
+            _ => "",
+        };
         let count: u32 =
-            sqlite(&original, &format!("SELECT count(*) FROM {table}")).unwrap().parse().unwrap();
+            sqlite(&original, &format!("SELECT count(*) FROM {table} {live}")).unwrap().parse().unwrap();
         let place = dice.random::<u32>() % count;
         let rowid = "SELECT group_concat(name) FROM pragma_table_info";
         let keys = sqlite(&original, &format!("{rowid}('{table}') WHERE pk > 0")).unwrap();
-        let first = format!("SELECT {keys} FROM {table} LIMIT 1 OFFSET {place}");
+        let first = format!("SELECT {keys} FROM {table} {live} LIMIT 1 OFFSET {place}");
         std::fs::copy(&original, &copy).unwrap();
         let gone = format!("{} DELETE FROM {table} WHERE ({keys}) IN ({first})", unguarded(&copy));
         sqlite(&copy, &gone).unwrap();
