@@ -49,7 +49,8 @@ async fn a_ledger_begins_only_where_nothing_tells_of_an_earlier_one() {
     assert!(matches!(open(&path, Access::Write).await, Err(Error::InUse { .. })));
     let name = std::fs::read_to_string(folder.path().join("ledger.db.lock")).unwrap();
     assert_eq!(name, format!("{}\n", ledger.id()));
-    assert!(ledger.log_bytes() > 0);
+    let log = std::fs::metadata(folder.path().join("ledger.db-wal")).unwrap().len();
+    assert!(log > 4096 && ledger.log_bytes() == log);
     ledger.close().await.unwrap();
     assert!(!folder.path().join("ledger.db-wal").exists(), "one whole file is left");
     let again = open(&path, Access::Write).await.unwrap();
