@@ -152,11 +152,11 @@ impl Desk {
         let asked = self.ask(number, amount).await;
         let turns = self.ledger.turns_to_create(self.now, &Policy::default(), 1000).await.unwrap();
         let taken = self.ledger.taking(&turns).await.unwrap();
-        let (turn, _) = taken.iter().find(|(_, deposit)| *deposit == asked).unwrap();
+        let turn = taken.iter().find(|taken| *taken.deposit == asked).map(|taken| taken.turn);
         let report = wallet_report(number, amount, self.now);
         let step = self.step(&asked, Observation::Wallet(Box::new(report)));
         let deposit = step.deposit.clone();
-        self.write(Write { turn: Some(*turn), ..owed_to(step, &[FINANCE]) }).await;
+        self.write(Write { turn, ..owed_to(step, &[FINANCE]) }).await;
         deposit
     }
 
