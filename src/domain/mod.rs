@@ -12,4 +12,6 @@ pub mod period;
 pub mod poll;
 pub mod reconcile;
 pub mod report;
+#[cfg(test)]
+mod tests;
 pub mod time;

@@ -1,7 +1,11 @@
 //! How an observation changes a deposit: the only way one ever does. Pure; the old value is consumed.
 
 mod booking;
+#[cfg(test)]
+mod booking_tests;
 mod draft;
+#[cfg(test)]
+mod edge_tests;
 mod quiet;
 #[cfg(test)]
 mod tests;

@@ -64,7 +64,9 @@ mod tests {
     fn a_month_ends_where_the_next_begins() {
         for (month, end) in [("2026-10", "2026-11-01"), ("2026-12", "2027-01-01"), ("2024-02", "2024-03-01")]
         {
-            assert_eq!(Month::parse(month).unwrap().ends_at().to_date_text(), end);
+            let parsed = Month::parse(month).unwrap();
+            assert_eq!(parsed.ends_at().to_date_text(), end);
+            assert_eq!((parsed.as_str(), parsed.to_string().as_str()), (month, month));
         }
         for text in
             ["", "2026", "2026-13", "2026-00", "2026-1", "2026-10-01", "1969-12", "20a6-10", "+026-10"]

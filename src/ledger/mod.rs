@@ -22,6 +22,8 @@ mod rollup;
 mod rows;
 mod runs;
 mod sides;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod writer;
 

@@ -8,7 +8,6 @@ use sqlx::SqliteConnection;
 use super::writer::{begin, commit};
 use super::{Again, Error, Ledger, Result, Shared, Turn, append, queue, rows};
 use crate::domain::event::{EventName, Step};
-use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
 
 /// An upstream answer, kept behind the change that it brought.
@@ -222,16 +221,12 @@ async fn write_in(
     queue::put_back(connection, &quiet).await?;
     written.extend(quiet);
     end_attempts(connection, &written).await?;
-    let applied: HashSet<(DepositId, i64)> = written.iter().map(|write| key_of(write)).collect();
-    let outcome = writes
-        .iter()
-        .map(|write| if applied.contains(&key_of(write)) { Recorded::Written } else { Recorded::Conflict })
-        .collect();
-    Ok((outcome, head))
-}
-
-fn key_of(write: &Write) -> (DepositId, i64) {
-    (write.step.deposit.id, write.step.deposit.version)
+    // Told apart by where they stand: two steps from one version leave the same deposit at the same version.
+    let applied: HashSet<*const Write> = written.iter().map(|write| std::ptr::from_ref(*write)).collect();
+    let outcome = writes.iter().map(|write| {
+        if applied.contains(&std::ptr::from_ref(*write)) { Recorded::Written } else { Recorded::Conflict }
+    });
+    Ok((outcome.collect(), head))
 }
 
 /// At most one step a deposit: a second one was made against a value that the first replaces.

@@ -1,5 +1,7 @@
 //! What counts as a difference between a deposit and its invoice; how the two are matched, and what lost attempts made.
 
+#[cfg(test)]
+mod edge_tests;
 mod lost;
 mod matching;
 #[cfg(test)]

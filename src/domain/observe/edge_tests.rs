@@ -1,0 +1,429 @@
+//! The edges of a deposit's life: what an observation may not do, and where exactly one thing becomes another.
+
+#![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::asset::Asset;
+use crate::domain::deposit::Request;
+use crate::domain::ids::DepositId;
+use crate::domain::poll::Urgency;
+use crate::domain::report::Status;
+
+pub(super) fn start() -> Timestamp {
+    Timestamp::from_seconds(1_748_611_977)
+}
+
+pub(super) fn minute(minutes: u64) -> Timestamp {
+    start().plus(Duration::from_mins(minutes))
+}
+
+pub(super) fn opened(network: &str) -> Deposit {
+    let request = Request {
+        asset: Asset::parse("USDT", network).unwrap(),
+        amount: "5".parse().unwrap(),
+        coupon: None,
+        reference: None,
+        notify: Vec::new(),
+        requested_at: start(),
+    };
+    Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), request).deposit
+}
+
+pub(super) fn wallet(network: &str) -> OrderReport {
+    let address = match network {
+        "TRON" => "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
+        _ => "0x66b928a82377d75ced043e95738372e9e9607f1f",
+    };
+    OrderReport {
+        order_id: Some("order-1".to_owned()),
+        address: Some(address.to_owned()),
+        currency: Some("usdt".to_owned()),
+        network: Some(network.to_owned()),
+        amount_usd: Some("5.00".parse().unwrap()),
+        amount_crypto: Some("4.99".parse().unwrap()),
+        expire_at: Some(minute(60)),
+        ..OrderReport::default()
+    }
+}
+
+pub(super) fn awaiting() -> Deposit {
+    observed(opened("BSC"), Observation::Wallet(Box::new(wallet("BSC"))), 0)
+}
+
+pub(super) fn at(
+    deposit: Deposit,
+    observation: Observation,
+    minutes: u64,
+) -> Result<Step, InvalidTransition> {
+    deposit.observe(observation, minute(minutes), &Policy::default())
+}
+
+pub(super) fn observed(deposit: Deposit, observation: Observation, minutes: u64) -> Deposit {
+    at(deposit, observation, minutes).unwrap().deposit
+}
+
+/// What the upstream says with this word; figures as `usd=5.00 crypto=4.99 payer=5 back=1`.
+pub(super) fn looked(status: &str, figures: &str) -> Observation {
+    let mut report = OrderReport { status: Some(status.to_owned()), ..OrderReport::default() };
+    for figure in figures.split_whitespace() {
+        let (name, value) = figure.split_once('=').unwrap();
+        let amount = Some(value.parse().unwrap());
+        match name {
+            "usd" => report.payment_amount_usd = amount,
+            "crypto" => report.payment_amount = amount,
+            "payer" => report.payer_amount = amount,
+            "back" => report.refund_amount_usd = amount,
+            "back_crypto" => report.refund_amount = amount,
+            "for" => report.amount_usd = amount,
+            other => panic!("{other}"),
+        }
+    }
+    Observation::Looked(Box::new(report))
+}
+
+/// Walks the answers, a minute apart.
+pub(super) fn walk(answers: &[(&str, &str)]) -> Step {
+    let mut step = None;
+    let mut deposit = awaiting();
+    for (minutes, (status, figures)) in (1..).zip(answers) {
+        let next = at(deposit, looked(status, figures), minutes).unwrap();
+        deposit = next.deposit.clone();
+        step = Some(next);
+    }
+    step.unwrap()
+}
+
+pub(super) fn names(step: &Step) -> Vec<&'static str> {
+    step.events.iter().map(|event| event.name.as_str()).collect()
+}
+
+#[test]
+fn each_observation_fits_some_states_and_is_an_error_in_the_others() {
+    let requested = || opened("BSC");
+    let unresolved = || observed(requested(), Observation::OutOfAttempts, 1);
+    let rejected = || observed(requested(), Observation::Refused("no".to_owned()), 1);
+    let settled = || observed(awaiting(), looked("paid", ""), 1);
+    assert_eq!(unresolved().facts.state, State::Unresolved);
+    assert_eq!(rejected().facts.state, State::Rejected);
+    let given = || Observation::Wallet(Box::new(wallet("BSC")));
+    // An attempt that was lost may turn out to have made the wallet after all.
+    assert_eq!(observed(unresolved(), given(), 2).facts.state, State::AwaitingPayment);
+    let corrected = || Observation::Corrected { credited: UsdMicros::new(1), reason: "invoice".to_owned() };
+    let refused = || Observation::Refused("no".to_owned());
+    let misfits: Vec<(Deposit, Observation, &str)> = vec![
+        (rejected(), given(), "a deposit that is rejected cannot be observed as given a wallet"),
+        (awaiting(), given(), "a deposit that is awaiting_payment cannot be observed as given a wallet"),
+        (unresolved(), refused(), "a deposit that is unresolved cannot be observed as refused"),
+        (awaiting(), refused(), "a deposit that is awaiting_payment cannot be observed as refused"),
+        (
+            unresolved(),
+            Observation::OutOfAttempts,
+            "a deposit that is unresolved cannot be observed as out of attempts",
+        ),
+        (
+            awaiting(),
+            Observation::OutOfAttempts,
+            "a deposit that is awaiting_payment cannot be observed as out of attempts",
+        ),
+        (requested(), looked("paid", ""), "a deposit that is requested cannot be observed as looked at"),
+        (
+            rejected(),
+            Observation::UnknownOrder("x".to_owned()),
+            "a deposit that is rejected cannot be observed as looked at",
+        ),
+        (
+            requested(),
+            Observation::Unreadable("x".to_owned()),
+            "a deposit that is requested cannot be observed as looked at",
+        ),
+        (awaiting(), corrected(), "a deposit that is awaiting_payment cannot be observed as corrected"),
+        (settled(), Observation::Reviewed("x".to_owned()), "the deposit carries no review flag"),
+    ];
+    for (deposit, observation, why) in misfits {
+        assert_eq!(at(deposit, observation.clone(), 3).unwrap_err().to_string(), why, "{observation:?}");
+    }
+    for observation in
+        [Observation::UnknownOrder("gone".to_owned()), Observation::Unreadable("1e400".to_owned())]
+    {
+        let step = at(settled(), observation, 3).unwrap();
+        assert_eq!((names(&step), step.deposit.facts.state), (vec!["needs_review"], State::Settled));
+        assert_eq!(names(&at(step.deposit, looked("paid", ""), 4).unwrap()), ["review_cleared"]);
+    }
+    let step = at(requested(), Observation::Contradiction("another's".to_owned()), 1).unwrap();
+    assert_eq!(
+        (names(&step), step.deposit.facts.state),
+        (vec!["unresolved", "needs_review"], State::Unresolved)
+    );
+}
+
+#[test]
+fn a_contradiction_never_gives_a_wallet_and_only_a_person_clears_it() {
+    type Change = fn(&mut OrderReport);
+    let changes: [(&str, Change); 8] = [
+        ("another currency", |r| r.currency = Some("usdc".to_owned())),
+        ("another network", |r| r.network = Some("eth".to_owned())),
+        ("no order_id", |r| r.order_id = None),
+        ("no to_address", |r| r.address = None),
+        ("no amountInUSD", |r| r.amount_usd = None),
+        ("no amountInCrypto", |r| r.amount_crypto = None),
+        ("no expire_at", |r| r.expire_at = None),
+        ("too large for the books", |r| r.amount_usd = Some("9".repeat(28).parse().unwrap())),
+    ];
+    for (why, change) in changes {
+        let mut report = wallet("BSC");
+        change(&mut report);
+        let step = at(opened("BSC"), Observation::Wallet(Box::new(report)), 1).unwrap();
+        let review = step.deposit.facts.review.unwrap();
+        assert!(review.reason.contains(why) && review.kind == ReviewKind::Standing, "{why}: {review:?}");
+        assert_eq!((step.deposit.facts.state, step.deposit.facts.wallet), (State::Unresolved, None), "{why}");
+    }
+    // Where case is part of the address another case is another address.
+    let tron = observed(opened("TRON"), Observation::Wallet(Box::new(wallet("TRON"))), 0);
+    let shouted = OrderReport {
+        address: Some("tr7nhqjekqxgtci8q8zy4pl8otszgjlj6t".to_owned()),
+        status: Some("check".to_owned()),
+        ..OrderReport::default()
+    };
+    let step = at(tron, Observation::Looked(Box::new(shouted)), 1).unwrap();
+    assert!(step.deposit.facts.review.unwrap().reason.contains("another address"));
+}
+
+#[test]
+fn a_flag_is_raised_once_and_a_standing_one_is_not_replaced_by_a_passing_one() {
+    let unknown = |why: &str| Observation::UnknownOrder(why.to_owned());
+    let flagged = observed(awaiting(), unknown("a"), 1);
+    assert_eq!(
+        names(&at(flagged.clone(), unknown("a"), 2).unwrap()),
+        [] as [&str; 0],
+        "the same again is no news"
+    );
+    assert_eq!(names(&at(flagged.clone(), unknown("b"), 2).unwrap()), ["needs_review"]);
+    let standing = observed(flagged, Observation::Contradiction("c".to_owned()), 2);
+    assert_eq!(standing.facts.review.as_ref().map(|review| review.kind), Some(ReviewKind::Standing));
+    assert_eq!(names(&at(standing.clone(), unknown("d"), 3).unwrap()), [] as [&str; 0]);
+    assert_eq!(
+        names(&at(standing.clone(), Observation::Contradiction("e".to_owned()), 3).unwrap()),
+        ["needs_review"]
+    );
+    // What a person has seen is not raised again; anything else is.
+    let seen = observed(standing, Observation::Reviewed("asked them".to_owned()), 3);
+    assert_eq!((seen.facts.review.clone(), seen.facts.acknowledged.as_deref()), (None, Some("c")));
+    assert_eq!(
+        names(&at(seen.clone(), Observation::Contradiction("c".to_owned()), 4).unwrap()),
+        [] as [&str; 0]
+    );
+    assert_eq!(names(&at(seen, Observation::Contradiction("f".to_owned()), 4).unwrap()), ["needs_review"]);
+}
+
+#[test]
+fn confirming_is_flagged_only_past_its_limit() {
+    let confirming = observed(awaiting(), looked("confirm_check", ""), 0);
+    let limit = Policy::default().confirming_limit;
+    // A look that brings a new figure takes the whole way, and comes to the same.
+    for figures in ["", "crypto=1"] {
+        let after = |more: u64| {
+            let now = confirming.facts.since.plus(limit).plus(Duration::from_millis(more));
+            let step = confirming
+                .clone()
+                .observe(looked("confirm_check", figures), now, &Policy::default())
+                .unwrap();
+            step.deposit.facts.review.map(|review| review.reason)
+        };
+        assert_eq!(after(0), None);
+        assert_eq!(after(1).as_deref(), Some("confirming for longer than 1440 min"));
+    }
+}
+
+#[test]
+fn an_underpaid_or_held_deposit_never_expires_by_the_clock() {
+    for (word, state) in [
+        ("wrong_amount_waiting", State::Underpaid),
+        ("locked", State::Held),
+        ("confirm_check", State::Confirming),
+    ] {
+        let deposit = observed(awaiting(), looked(word, ""), 1);
+        let later = observed(deposit, looked(word, ""), 600);
+        assert_eq!(later.facts.state, state);
+    }
+    let expired = observed(awaiting(), looked("check", ""), 75);
+    assert_eq!((expired.facts.state, expired.facts.expired_at), (State::Expired, Some(minute(75))));
+    // The upstream's own word later changes the word, not the moment.
+    let cancelled = observed(expired, looked("cancel", ""), 80);
+    assert_eq!((cancelled.facts.state, cancelled.facts.expired_at), (State::Expired, Some(minute(75))));
+    assert_eq!(cancelled.facts.upstream_status.as_deref(), Some("cancel"));
+}
+
+#[test]
+fn a_word_that_is_missing_or_unknown_moves_nothing() {
+    let silent = Observation::Looked(Box::default());
+    let checked = observed(awaiting(), looked("check", ""), 1);
+    let step = at(checked, silent.clone(), 2).unwrap();
+    assert_eq!((names(&step), step.deposit.facts.upstream_status.as_deref()), (vec![], Some("check")));
+    let unknown = at(awaiting(), looked("teleported", ""), 1).unwrap();
+    assert_eq!(names(&unknown), ["status_changed", "needs_review"]);
+    assert_eq!(names(&at(unknown.deposit, looked("teleported", ""), 2).unwrap()), [] as [&str; 0]);
+    let settled = walk(&[("paid", "")]).deposit;
+    let step = at(settled, silent, 2).unwrap();
+    assert!(step.deposit.facts.review.unwrap().reason.contains("no status"));
+    assert_eq!(step.deposit.facts.upstream_status.as_deref(), Some("paid"));
+    // A refund that failed is told once, not at every look.
+    let failed = walk(&[("confirm_check", ""), ("refund_fail", "")]).deposit;
+    let seen = observed(failed, Observation::Reviewed("seen".to_owned()), 3);
+    assert_eq!(names(&at(seen, looked("refund_fail", ""), 4).unwrap()), [] as [&str; 0]);
+}
+
+#[test]
+fn the_next_look_comes_when_its_state_asks_for_it() {
+    let policy = Policy::default();
+    let step = Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), opened("BSC").request);
+    assert_eq!(step.due, Some(poll::Due { at: start(), urgency: Urgency::Create }));
+    let next = |deposit: &Deposit, minutes| {
+        let now = minute(minutes);
+        poll::next_look(deposit, now, &policy).map(|due| (due.at.since(now).as_millis(), due.urgency))
+    };
+    let within = |(wait, urgency): (u128, Urgency), seconds: u128, expected| {
+        assert!(
+            wait >= seconds * 1000 && wait <= seconds * 1100 && urgency == expected,
+            "{wait} {urgency:?}"
+        );
+    };
+    within(next(&awaiting(), 1).unwrap(), 15, Urgency::Awaiting);
+    within(next(&awaiting(), 56).unwrap(), 15, Urgency::NearDeadline);
+    within(next(&awaiting(), 70).unwrap(), 15, Urgency::NearDeadline);
+    // Near is nearer than five minutes, to the millisecond.
+    let mut deposit = awaiting();
+    let at = poll::next_look(&deposit, minute(1), &policy).unwrap().at;
+    for (millis, urgency) in [(300_000, Urgency::Awaiting), (299_999, Urgency::NearDeadline)] {
+        deposit.facts.wallet.as_mut().unwrap().expire_at = at.plus(Duration::from_millis(millis));
+        assert_eq!(poll::next_look(&deposit, minute(1), &policy), Some(poll::Due { at, urgency }));
+    }
+    // The look that decides comes right when the grace ends, and the ones after it as ever.
+    let verdict = minute(75);
+    let near = poll::next_look(&awaiting(), verdict.minus(Duration::from_secs(5)), &policy).unwrap();
+    assert_eq!(near.at, verdict);
+    let due = poll::next_look(&awaiting(), verdict, &policy).unwrap();
+    assert!(due.at > verdict.plus(Duration::from_secs(14)), "{due:?}");
+    let of = |word: &str| observed(awaiting(), looked(word, ""), 1);
+    within(next(&of("confirm_check"), 1).unwrap(), 10, Urgency::Confirming);
+    within(next(&of("wrong_amount_waiting"), 1).unwrap(), 15, Urgency::Awaiting);
+    within(next(&of("locked"), 1).unwrap(), 60, Urgency::Awaiting);
+    within(next(&of("paid"), 1).unwrap(), 60, Urgency::Watch);
+    within(next(&of("paid"), 61).unwrap(), 3660, Urgency::Watch);
+    within(next(&of("paid"), 24 * 60).unwrap(), 43_200, Urgency::Watch);
+    let end = 1 + 7 * 24 * 60;
+    assert_eq!(next(&of("paid"), end - 1), Some((60_000, Urgency::Watch)), "the last look is at the end");
+    assert_eq!(next(&of("paid"), end), None);
+    assert_eq!(next(&opened("BSC"), 1), None);
+}
+
+/// Each state's row: where each word leads, in the order of [`Status::WORDS`]. `.` stays, `-` is a step back, `?` a flag
+/// alone; a letter is the state it leads to, a small one with a flag: confirming, underpaid, settled, shorT, expired,
+/// failed, heLd, refunding, refundeZ.
+#[test]
+fn every_word_leads_from_every_state_where_the_table_says() {
+    use super::transition::{Move, transition};
+    let table = [
+        (State::AwaitingPayment, false, false, "..CUSSTEFFR?ZL"),
+        (State::Confirming, false, false, "--.USSTeFFR?ZL"),
+        (State::Underpaid, false, false, "--C.SSTeFFR?ZL"),
+        (State::Settled, true, false, "----..----R?Z-"),
+        (State::Short, false, false, "----SS.---R?ZL"),
+        (State::Short, true, false, "----SS.---R?ZL"),
+        // Expired by our clocks, and by the upstream's own word.
+        (State::Expired, false, false, "..CUSST.FFR?ZL"),
+        (State::Expired, false, true, "--CUSST.FFR?ZL"),
+        (State::Failed, false, false, "----SS--..R?ZL"),
+        (State::Held, false, false, "--CUSSTeFFR?Z."),
+        (State::Refunding, false, false, "----SS----.?Z-"),
+        (State::Refunding, true, false, "----------.sZ-"),
+        (State::Refunded, true, false, "------------.-"),
+        (State::Refunded, false, false, "------------.-"),
+        (State::Requested, false, false, ".............."),
+        (State::Rejected, false, false, ".............."),
+        (State::Unresolved, false, false, ".............."),
+    ];
+    let letter = |state| match state {
+        State::Confirming => 'C',
+        State::Underpaid => 'U',
+        State::Settled => 'S',
+        State::Short => 'T',
+        State::Expired => 'E',
+        State::Failed => 'F',
+        State::Held => 'L',
+        State::Refunding => 'R',
+        State::Refunded => 'Z',
+        other => panic!("no word leads to {other}"),
+    };
+    for (state, booked, expired_upstream, row) in table {
+        let led = Status::WORDS.iter().map(|(_, status)| {
+            match transition(state, *status, booked, expired_upstream) {
+                Move::Stay => '.',
+                Move::Backward => '-',
+                Move::Flag(_) => '?',
+                Move::To(to) => letter(to),
+                Move::ToFlagged(to, _) => letter(to).to_ascii_lowercase(),
+            }
+        });
+        assert_eq!(
+            led.collect::<String>(),
+            row,
+            "{state} booked {booked}, by the upstream {expired_upstream}"
+        );
+    }
+}
+
+#[test]
+fn a_new_word_and_a_new_figure_are_told_apart() {
+    assert_eq!(names(&walk(&[("check", ""), ("process", "")])), ["status_changed"]);
+    assert_eq!(names(&walk(&[("check", ""), ("check", "crypto=1")])), ["figures_changed"]);
+    assert_eq!(names(&walk(&[("check", ""), ("process", "crypto=1")])), ["figures_changed"]);
+    // A flag that passes is cleared by an ordinary look, in a short deposit as in any.
+    for words in [("wrong_amount", "usd=3.00"), ("paid", ""), ("confirm_check", "")] {
+        let flagged = observed(walk(&[words]).deposit, Observation::UnknownOrder("x".to_owned()), 5);
+        assert_eq!(
+            names(&at(flagged, looked(words.0, words.1), 6).unwrap()),
+            ["review_cleared"],
+            "{}",
+            words.0
+        );
+    }
+}
+
+#[test]
+fn what_may_be_booked_is_never_passed_over_and_what_says_nothing_new_is() {
+    let quiet = |deposit: &Deposit, status: &str, minutes| {
+        let report = OrderReport { status: Some(status.to_owned()), ..OrderReport::default() };
+        quiet::is_quiet(deposit, &report, minute(minutes), &Policy::default())
+    };
+    for word in ["paid", "wrong_amount"] {
+        assert!(!quiet(&walk(&[(word, "usd=5.00")]).deposit, word, 9), "{word}");
+    }
+    for word in ["confirm_check", "wrong_amount_waiting", "locked", "refund_process", "cancel", "fail"] {
+        assert!(quiet(&walk(&[(word, "")]).deposit, word, 9), "{word}");
+        assert!(!quiet(&walk(&[(word, "")]).deposit, "check", 9), "{word}");
+    }
+    // Expired by the clocks, and still unpaid.
+    let expired = observed(observed(awaiting(), looked("check", ""), 1), looked("check", ""), 75);
+    assert_eq!(expired.facts.state, State::Expired);
+    assert!(quiet(&expired, "check", 80));
+    let refunded = walk(&[("paid", ""), ("refund_paid", "")]).deposit;
+    assert!(quiet(&refunded, "refund_paid", 9));
+}
+
+#[test]
+fn many_deposits_do_not_come_back_at_once() {
+    let policy = Policy { interval: Duration::from_hours(10), ..Policy::default() };
+    let wait = |number: u128, minutes| {
+        let mut deposit = awaiting();
+        deposit.id = DepositId::new(uuid::Uuid::from_u128(number));
+        deposit.facts.state = State::Underpaid;
+        let now = minute(minutes);
+        poll::next_look(&deposit, now, &policy).unwrap().at.since(now)
+    };
+    let distinct = |waits: Vec<Duration>| waits.into_iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert!(distinct((0..100).map(|number| wait(number, 0)).collect()) > 90);
+    assert!(distinct((0..100).map(|minutes| wait(3, minutes)).collect()) > 90);
+    assert_eq!(wait(3, 5), wait(3, 5), "the same when asked again");
+}

@@ -1,0 +1,213 @@
+//! The ledger's file: when it is made, when it is refused, and when it can no longer be trusted.
+
+use super::*;
+
+async fn open(path: &Path, access: Access) -> Result<Ledger> {
+    Ledger::open(settings(path), access).await
+}
+
+async fn sql(path: &Path, statements: &'static str) {
+    let mut aside = connect(path).await;
+    sqlx::raw_sql(statements).execute(&mut aside).await.unwrap();
+    aside.close().await.unwrap();
+}
+
+/// Closes what was opened, or says why it was not.
+async fn outcome(path: &Path, access: Access) -> std::result::Result<(), String> {
+    match open(path, access).await {
+        Ok(ledger) => ledger.close().await.map_err(|error| error.to_string()),
+        Err(error) => {
+            Err(format!("{:?} {error}", std::mem::discriminant(&error)).split_once(' ').unwrap().1.to_owned())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_begins_only_where_nothing_tells_of_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let forbidden = Settings { create_if_missing: false, ..settings(&path) };
+    let error = Ledger::open(forbidden, Access::Write).await.unwrap_err();
+    assert!(matches!(&error, Error::Missing { hint, .. } if hint.contains("create_if_missing")), "{error}");
+    assert!(matches!(open(&path, Access::Read).await, Err(Error::Missing { .. })));
+    assert!(!path.exists());
+    for trace in ["ledger.db-wal", "ledger.db-shm", "ledger.db-journal", "ledger.db.lock"] {
+        let trace = folder.path().join(trace);
+        std::fs::write(&trace, b"trace").unwrap();
+        let error = open(&path, Access::Write).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Missing { hint, .. } if hint.contains(trace.to_str().unwrap())),
+            "{error}"
+        );
+        std::fs::remove_file(&trace).unwrap();
+    }
+    // An empty lock file is the beginning of a first start that was cut off; so is an empty ledger.
+    std::fs::write(folder.path().join("ledger.db.lock"), b"").unwrap();
+    std::fs::write(&path, b"").unwrap();
+    let ledger = open(&path, Access::Write).await.unwrap();
+    assert_eq!(ledger.path(), path);
+    assert!(matches!(open(&path, Access::Write).await, Err(Error::InUse { .. })));
+    let name = std::fs::read_to_string(folder.path().join("ledger.db.lock")).unwrap();
+    assert_eq!(name, format!("{}\n", ledger.id()));
+    let log = std::fs::metadata(folder.path().join("ledger.db-wal")).unwrap().len();
+    assert!(log > 4096 && ledger.log_bytes() == log);
+    ledger.close().await.unwrap();
+    assert!(!folder.path().join("ledger.db-wal").exists(), "one whole file is left");
+    let again = open(&path, Access::Write).await.unwrap();
+    assert_eq!(format!("{}\n", again.id()), name, "the same ledger, under the same name");
+    again.close().await.unwrap();
+    std::fs::write(folder.path().join("ledger.db.lock"), b"another\n").unwrap();
+    let error = open(&path, Access::Write).await.unwrap_err();
+    assert!(matches!(&error, Error::Unreadable(why) if why.contains("not the ledger that")), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_ledger_never_becomes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    std::fs::write(&path, b"something else altogether").unwrap();
+    let error = open(&path, Access::Write).await.unwrap_err();
+    assert!(matches!(&error, Error::Unreadable(why) if why.contains("is not a depositd ledger")), "{error}");
+    std::fs::write(&path, b"SQLite").unwrap();
+    let error = open(&path, Access::Write).await.unwrap_err();
+    assert!(matches!(&error, Error::Unreadable(why) if why.contains("is not a depositd ledger")), "{error}");
+    std::fs::remove_file(&path).unwrap();
+    // A fresh file would be made: this one is somebody's.
+    let mut theirs =
+        SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.unwrap();
+    sqlx::raw_sql("CREATE TABLE theirs (x)").execute(&mut theirs).await.unwrap();
+    theirs.close().await.unwrap();
+    let error = open(&path, Access::Write).await.unwrap_err();
+    assert!(matches!(&error, Error::Unreadable(why) if why.contains("another program")), "{error}");
+    // An empty database, without a table, is the beginning of one of ours.
+    sql(&path, "DROP TABLE theirs").await;
+    assert_eq!(outcome(&path, Access::Write).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_file_of_another_version_is_refused_in_words_that_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    assert_eq!(outcome(&path, Access::Write).await, Ok(()));
+    assert_eq!(outcome(&path, Access::Read).await, Ok(()));
+    sql(
+        &path,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'from the future', 1, x'00', 0)",
+    )
+    .await;
+    for access in [Access::Write, Access::Read] {
+        assert!(matches!(open(&path, access).await, Err(Error::Newer { .. })), "{access:?}");
+    }
+    sql(&path, "DELETE FROM _sqlx_migrations WHERE version > 2").await;
+    let error = open(&path, Access::Read).await.unwrap_err();
+    assert!(matches!(&error, Error::Older { reason, .. } if reason.contains("its schema is 2")), "{error}");
+    sql(&path, "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1").await;
+    let error = open(&path, Access::Write).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Untrusted(why) if why.contains("not the one that was released")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn once_the_file_is_not_what_it_was_nothing_is_written_any_more() {
+    for harm in ["deleted", "replaced", "emptied", "unlocked", "relocked", "written by another"] {
+        let mut desk = Desk::new().await;
+        let deposit = desk.paid(1, "5").await;
+        desk.ledger.check().await.unwrap();
+        let (path, lock) = (desk.path(), desk.file("ledger.db.lock"));
+        match harm {
+            "deleted" => std::fs::remove_file(&path).unwrap(),
+            "replaced" => {
+                std::fs::copy(&path, desk.file("old.db")).unwrap();
+                std::fs::rename(desk.file("old.db"), &path).unwrap();
+            }
+            "emptied" => std::fs::write(&path, b"").unwrap(),
+            "unlocked" => std::fs::remove_file(&lock).unwrap(),
+            "relocked" => {
+                std::fs::copy(&lock, desk.file("lock")).unwrap();
+                std::fs::rename(desk.file("lock"), &lock).unwrap();
+            }
+            _ => {
+                let event = "INSERT INTO event (seq, at, name, facts, mail_to, hash) VALUES (4, 'x', 'x', '{}', '[]', 'x')";
+                sql(&path, event).await;
+            }
+        }
+        let error = desk.ledger.check().await.unwrap_err();
+        assert!(matches!(error, Error::Untrusted(_)), "{harm}: {error}");
+        if harm == "written by another" {
+            // The first reason stays, even when the file looks again as it did.
+            sql(&path, "DROP TRIGGER event_no_delete; DELETE FROM event WHERE seq = 4").await;
+        }
+        let why = error.to_string();
+        let said = |outcome: Result<()>| outcome.unwrap_err().to_string();
+        assert_eq!(said(desk.ledger.record(vec![desk.request(2, "5")]).await.map(|_| ())), why, "{harm}");
+        assert_eq!(said(desk.ledger.remember("x", "y".to_owned()).await), why, "{harm}");
+        assert_eq!(said(desk.ledger.begin_attempt(deposit.id, desk.now).await.map(|_| ())), why, "{harm}");
+        assert_eq!(said(desk.ledger.put_back(Vec::new()).await), why, "{harm}");
+    }
+}
+
+#[tokio::test]
+async fn a_corrupt_file_is_told_from_a_busy_one() {
+    let mut desk = Desk::new().await;
+    desk.paid(1, "5").await;
+    let constraint = sqlx::query("INSERT INTO meta (key, value) VALUES (NULL, '')");
+    let mut aside = desk.aside().await;
+    let source = constraint.execute(&mut aside).await.unwrap_err();
+    aside.close().await.unwrap();
+    assert_eq!(Error::code(&source).map(|code| code & 0xff), Some(19));
+    let error = Error::database("written")(source);
+    assert!(matches!(error, Error::Database { doing: "written", .. }));
+    let chain = error.chain();
+    assert!(chain.starts_with("the ledger could not be written: ") && chain.contains("NOT NULL"), "{chain}");
+    assert_eq!(Error::Closed.chain(), "the ledger is closed");
+    // Pages of letters where a table was.
+    let path = desk.path();
+    desk.ledger.close().await.unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096..].fill(b'x');
+    std::fs::write(&path, bytes).unwrap();
+    let error = open(&path, Access::Write).await.unwrap_err();
+    assert!(matches!(&error, Error::Untrusted(why) if why.contains("malformed")), "{error}");
+}
+
+#[tokio::test]
+async fn a_closed_ledger_takes_nothing_and_a_reader_cannot_write() {
+    let desk = Desk::new().await;
+    desk.ask(1, "5").await;
+    let reader = Ledger::open(settings(&desk.path()), Access::Read).await.unwrap();
+    assert_eq!(reader.counts().await.unwrap(), [("requested".to_owned(), 1)]);
+    assert!(matches!(reader.record(vec![desk.request(2, "5")]).await, Err(Error::Closed)));
+    assert!(matches!(reader.check().await, Err(Error::Closed)));
+    reader.close().await.unwrap();
+    let (path, request) = (desk.path(), desk.request(2, "5"));
+    let Desk { folder: _folder, ledger, .. } = desk;
+    let other = ledger.clone();
+    ledger.close().await.unwrap();
+    assert!(matches!(other.record(vec![request]).await, Err(Error::Closed)));
+    assert!(matches!(other.remember("x", "y".to_owned()).await, Err(Error::Closed)));
+    other.close().await.unwrap();
+    // With the last of them goes the lock: whoever hears that it is closed may open it again.
+    let again = open(&path, Access::Write).await.unwrap();
+    assert_eq!(*again.head().borrow(), 1);
+    again.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn work_that_failed_leaves_nothing_behind_and_the_next_begins_afresh() {
+    let mut desk = Desk::new().await;
+    let deposit = desk.paid(1, "5").await;
+    sql(&desk.path(), "CREATE TRIGGER no_more BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END")
+        .await;
+    let failed = desk.ledger.delivered(vec![(1, Delivery::Sent(desk.now))]).await.unwrap_err();
+    assert!(failed.chain().contains("no"), "{}", failed.chain());
+    let head = desk.ledger.head_hash().await.unwrap();
+    assert!(desk.ledger.fold_mails(FINANCE, &[], desk.now).await.is_err());
+    assert_eq!(desk.ledger.head_hash().await.unwrap(), head, "no summary that tells nothing");
+    sql(&desk.path(), "DROP TRIGGER no_more").await;
+    desk.ledger.delivered(vec![(1, Delivery::Sent(desk.now))]).await.unwrap();
+    desk.look(deposit, "refund_paid", "").await;
+    assert_eq!(desk.findings().await, []);
+}

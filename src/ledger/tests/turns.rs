@@ -1,0 +1,187 @@
+//! The queue: whose turn it is, in which order, and that no turn is had twice or lost.
+
+use super::*;
+use crate::domain::poll::{Due, Urgency};
+
+/// A step without events, which only gives its deposit another place in the queue.
+fn placed(deposit: &Deposit, turn: Option<Turn>, due: Option<Due>) -> Write {
+    let step = Step { expected_version: deposit.version, deposit: deposit.clone(), events: Vec::new(), due };
+    Write { turn, ..step.into() }
+}
+
+fn due(at: Timestamp, urgency: Urgency) -> Option<Due> {
+    Some(Due { at, urgency })
+}
+
+impl Desk {
+    async fn all_turns(&self, now: Timestamp) -> Vec<Turn> {
+        self.ledger.turns(now, &Policy::default(), 100, &mut Page::default()).await.unwrap()
+    }
+
+    /// Whose turns have come, in their order.
+    async fn turns(&self) -> Vec<u128> {
+        let turns = self.all_turns(self.now).await;
+        let taken = self.ledger.taking(&turns).await.unwrap();
+        taken.iter().map(|taken| taken.deposit.id.uuid().as_u128()).collect()
+    }
+
+    /// Gives a deposit that has a turn another place.
+    async fn place(&self, number: u128, to: Option<Due>) {
+        let far = self.now.plus(Duration::from_hours(24 * 365));
+        let taken = self.ledger.taking(&self.all_turns(far).await).await.unwrap();
+        let taken = taken.into_iter().find(|taken| taken.deposit.id == id(number)).unwrap();
+        self.write(placed(&taken.deposit, Some(taken.turn), to)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_urgent_go_first_but_whoever_waited_past_its_patience_goes_before_them() {
+    let mut desk = Desk::new().await;
+    for number in 1..=6 {
+        desk.wallet(number, "5").await;
+    }
+    desk.wait(60);
+    let ago = |seconds| desk.now.minus(Duration::from_secs(seconds));
+    desk.place(1, due(ago(1), Urgency::Watch)).await;
+    desk.place(2, due(ago(1), Urgency::Awaiting)).await;
+    desk.place(3, due(ago(1), Urgency::NearDeadline)).await;
+    desk.place(4, due(ago(1), Urgency::Confirming)).await;
+    // Past its patience of half an hour.
+    desk.place(5, due(ago(1900), Urgency::Watch)).await;
+    desk.place(6, due(desk.now.plus(Duration::from_secs(1)), Urgency::Confirming)).await;
+    assert_eq!(desk.turns().await, [5, 4, 3, 2, 1]);
+    // Page by page, and nobody twice, though nobody has been put back.
+    let (mut page, mut seen) = (Page::default(), Vec::new());
+    for expected in [2, 2, 1, 0] {
+        let some = desk.ledger.turns(desk.now, &Policy::default(), 2, &mut page).await.unwrap();
+        assert_eq!(some.len(), expected);
+        seen.extend(some);
+    }
+    assert_eq!(seen, desk.all_turns(desk.now).await);
+    let soon = desk.ledger.next_due(false).await.unwrap();
+    assert_eq!(soon, Some(ago(1900)));
+    assert_eq!(desk.ledger.next_due(true).await.unwrap(), None, "nobody waits for a wallet");
+    desk.wait(1);
+    assert_eq!(desk.turns().await, [5, 4, 6, 3, 2, 1]);
+    assert_eq!(desk.findings().await, []);
+}
+
+#[tokio::test]
+async fn a_turn_further_ahead_than_its_kind_ever_waits_has_come() {
+    let mut desk = Desk::new().await;
+    for number in 1..=4 {
+        desk.wallet(number, "5").await;
+    }
+    desk.ask(5, "5").await;
+    let policy = Policy::default();
+    let ahead = |urgency, more: u64| {
+        due(desk.now.plus(policy.longest_wait(urgency)).plus(Duration::from_millis(more)), urgency)
+    };
+    desk.place(1, ahead(Urgency::Confirming, 1)).await;
+    desk.place(2, ahead(Urgency::NearDeadline, 1)).await;
+    desk.place(3, ahead(Urgency::Awaiting, 1)).await;
+    desk.place(4, ahead(Urgency::Watch, 1)).await;
+    assert_eq!(desk.turns().await, [1, 2, 3, 4]);
+    for (number, urgency) in
+        [(1, Urgency::Confirming), (2, Urgency::NearDeadline), (3, Urgency::Awaiting), (4, Urgency::Watch)]
+    {
+        desk.place(number, ahead(urgency, 0)).await;
+    }
+    assert_eq!(desk.turns().await, [] as [u128; 0]);
+    // The same for those who wait for a wallet.
+    desk.now = desk.now.minus(policy.longest_wait(Urgency::Create)).minus(Duration::from_millis(1));
+    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap().len(), 1);
+    desk.now = desk.now.plus(Duration::from_millis(1));
+    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_wallet_has_a_queue_of_its_own_oldest_first() {
+    let mut desk = Desk::new().await;
+    desk.ask(1, "5").await;
+    let first = desk.now;
+    desk.wait(1);
+    desk.ask(2, "5").await;
+    assert_eq!(desk.ledger.next_due(true).await.unwrap(), Some(first));
+    assert_eq!(desk.ledger.next_due(false).await.unwrap(), None);
+    let policy = Policy::default();
+    assert_eq!(desk.turns().await, [] as [u128; 0]);
+    assert_eq!(desk.ledger.turns_to_create(first, &policy, 9).await.unwrap().len(), 1);
+    let turns = desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap();
+    let taken = desk.ledger.taking(&turns).await.unwrap();
+    assert_eq!(taken.iter().map(|taken| taken.deposit.id).collect::<Vec<_>>(), [id(1), id(2)]);
+    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 1).await.unwrap(), turns[..1]);
+    // The wallet takes the turn with it: nobody asks for a second one.
+    let step = desk.step(&taken[0].deposit, Observation::Wallet(Box::new(wallet_report(1, "5", desk.now))));
+    desk.write(Write { turn: Some(taken[0].turn), ..step.into() }).await;
+    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap(), turns[1..]);
+    assert_eq!(desk.row("SELECT count(*) || '' FROM queue").await, "2");
+    assert!(desk.ledger.next_due(false).await.unwrap().is_some());
+    assert_eq!(desk.findings().await, []);
+}
+
+#[tokio::test]
+async fn a_quiet_look_moves_its_turn_and_nothing_else() {
+    let mut desk = Desk::new().await;
+    let deposit = desk.wallet(1, "5").await;
+    let head = desk.ledger.head_hash().await.unwrap();
+    desk.wait(5);
+    let turns = desk.all_turns(desk.now).await;
+    let taken = |turn, heard| Taken { turn, deposit: Box::new(deposit.clone()), heard };
+    assert_eq!(desk.ledger.taking(&turns).await.unwrap(), [taken(turns[0], None)]);
+    let next = desk.now.plus(Duration::from_secs(15));
+    let heard = Some(Heard::new(b"nothing new".to_vec()));
+    let again = Again {
+        turn: turns[0],
+        due: due(next, Urgency::Awaiting),
+        deposit: Box::new(deposit.clone()),
+        heard: heard.clone(),
+    };
+    desk.ledger.put_back(vec![again]).await.unwrap();
+    assert_eq!(desk.turns().await, [] as [u128; 0]);
+    assert_eq!(desk.ledger.next_due(false).await.unwrap(), Some(next));
+    // As a step without events: where it came by a turn, that turn moves.
+    desk.wait(1);
+    let turns = desk.all_turns(desk.now).await;
+    assert_eq!(desk.ledger.taking(&turns).await.unwrap(), [taken(turns[0], heard)], "as it was put back");
+    desk.write(placed(&deposit, Some(turns[0]), None)).await;
+    assert_eq!(desk.turns().await, [] as [u128; 0]);
+    assert_eq!(desk.ledger.next_due(false).await.unwrap(), None, "left to reconciliation");
+    assert_eq!(desk.row("SELECT concat_ws(' ', urgency, due_ms, version) FROM queue").await, "5 0 2");
+    assert_eq!(desk.ledger.head_hash().await.unwrap(), head);
+    assert_eq!(desk.ledger.find("order-1").await.unwrap(), Some(deposit));
+    assert_eq!(desk.findings().await, []);
+}
+
+#[tokio::test]
+async fn a_turn_from_before_a_change_is_stale_and_is_dropped_when_it_comes() {
+    let mut desk = Desk::new().await;
+    let deposit = desk.wallet(1, "5").await;
+    desk.wait(5);
+    let old = desk.all_turns(desk.now).await;
+    // Somebody else changes it, without having had its turn.
+    desk.observe(deposit, looked("confirm_check", "")).await;
+    assert_eq!(desk.row("SELECT count(*) || '' FROM queue").await, "2");
+    assert_eq!(desk.ledger.taking(&old).await.unwrap(), []);
+    assert_eq!(desk.row("SELECT concat_ws(' ', count(*), max(version)) FROM queue").await, "1 3");
+    assert_eq!(desk.ledger.taking(&[]).await.unwrap(), []);
+    desk.wait(1);
+    assert_eq!(desk.turns().await, [1]);
+    assert_eq!(desk.findings().await, []);
+}
+
+#[tokio::test]
+async fn hundreds_are_taken_in_the_order_of_their_turns() {
+    let mut desk = Desk::new().await;
+    let mut expected = Vec::new();
+    for number in 1..=300 {
+        let write = desk.request(number, "5");
+        desk.ledger.record(vec![write]).await.unwrap();
+        expected.push(number);
+        desk.now = desk.now.plus(Duration::from_millis(1));
+    }
+    let turns = desk.ledger.turns_to_create(desk.now, &Policy::default(), 1000).await.unwrap();
+    let taken = desk.ledger.taking(&turns).await.unwrap();
+    assert_eq!(taken.iter().map(|taken| taken.deposit.id.uuid().as_u128()).collect::<Vec<_>>(), expected);
+    assert!(taken.iter().zip(&turns).all(|(taken, asked)| taken.turn == *asked));
+}
