@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod marks;
+
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,10 +14,7 @@ use std::time::Duration;
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::sandbox::upstream::{Settings, SimulatedUpstream};
 
-/// Nobody writes these three for any other reason; with everything that is spelled in more than one way.
-pub(crate) const KEY: &str = "MARKEDKEYa8f3c1/+&=%\"\\<>'key";
-pub(crate) const TOKEN: &str = "MARKEDTOKENb7e2d9+/=~token";
-pub(crate) const PASSWORD: &str = "MARKEDPASSc6d1e8&<\"\\>%pass";
+pub(crate) use marks::{KEY, PASSWORD, TOKEN};
 
 /// Where the secrets come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
