@@ -158,12 +158,7 @@ async fn until(what: &str, done: impl Fn() -> bool) {
 
 /// Asks over TCP, with and without the token, and keeps every answer with its head.
 async fn knock(program: &Program) {
-    let log = program.log();
-    let port = log
-        .split("127.0.0.1:")
-        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next())
-        .find(|port| log.contains(&format!("the API listens on 127.0.0.1:{port}")) && !port.is_empty());
-    let base = format!("http://127.0.0.1:{}", port.expect("it says where it listens"));
+    let base = format!("http://127.0.0.1:{}", program.port());
     let client = reqwest::Client::new();
     for path in [
         "/v1/deposits",

@@ -190,6 +190,13 @@ impl Program {
         fs::read_to_string(self.out().join("stderr.log")).unwrap_or_default()
     }
 
+    /// Where it listens for TCP, as its log says.
+    pub(crate) fn port(&self) -> u16 {
+        let log = self.log();
+        let said = log.rsplit_once("the API listens on 127.0.0.1:").expect("it says where it listens").1;
+        said.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
