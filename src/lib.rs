@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`domain`], [`clock`] | the rules of a deposit's life, pure; the time |
+//! | 0 | [`domain`], [`clock`], `secret` | the rules of a deposit's life, pure; the time; what a secret looks like |
 //! | 1 | [`ledger`], [`upstream`], [`notifier`] | the disk, the other side, the mail |
 //! | 2 | [`flow`] | the story, one verb a file |
 //! | 3 | [`scheduler`] | when |
@@ -12,6 +12,7 @@
 
 pub mod clock;
 pub mod domain;
+mod secret;
 
 pub mod ledger;
 pub mod notifier;

@@ -15,6 +15,7 @@ use std::path::Path;
 const FLOORS: &[(&str, u8)] = &[
     ("domain", 0),
     ("clock", 0),
+    ("secret", 0),
     ("ledger", 1),
     ("upstream", 1),
     ("notifier", 1),

@@ -11,10 +11,12 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use depositd::clock::Clock as _;
 use depositd::ledger::{Access, Error, Ledger, Recorded, Settings, Write};
 use depositd::sandbox::upstream::Act;
 use rand::seq::IndexedRandom as _;
@@ -99,6 +101,48 @@ async fn one_forbidden_step_holds_up_no_other() {
     let recorded = house.flow.ledger.record(vec![wrong.into(), paid(&good).into()]).await.unwrap();
     assert!(matches!(recorded.as_slice(), [Recorded::Forbidden(_), Recorded::Written]), "{recorded:?}");
     assert_eq!(house.read(&bad).await.facts, bad.facts);
+    house.prove().await;
+}
+
+#[tokio::test]
+async fn more_writes_than_the_queue_holds_wait_and_none_is_lost() {
+    let house = House::new().await;
+    let mut other = Command::new("sqlite3")
+        .arg(house.ledger_path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut words = other.stdin.take().unwrap();
+    words.write_all(b"BEGIN IMMEDIATE;\nSELECT 'held';\n").unwrap();
+    let mut said = [0; 4];
+    other.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"held");
+    // Three times as many callers as the writer's queue has places: those who find none wait for one.
+    let asked = (0..3000).map(|_| {
+        let new = depositd::flow::NewDeposit {
+            currency: "USDT".to_owned(),
+            network: "BSC".to_owned(),
+            amount: "5".to_owned(),
+            ..depositd::flow::NewDeposit::default()
+        };
+        depositd::flow::open(&house.flow, new)
+    });
+    let mut asking = std::pin::pin!(futures_util::future::join_all(asked));
+    let a_second = depositd::clock::SystemClock::new().sleep(Duration::from_secs(1));
+    assert!(tokio::select! { _ = &mut asking => false, () = a_second => true }, "it is held");
+    drop(words);
+    let opened = asking.await;
+    other.wait().unwrap();
+    let ids: std::collections::HashSet<_> = opened
+        .into_iter()
+        .map(|opened| match opened.unwrap() {
+            depositd::flow::Opened::New(deposit) => deposit.id.to_string(),
+            depositd::flow::Opened::Same(deposit) => panic!("{} is somebody else's", deposit.id),
+        })
+        .collect();
+    assert_eq!(ids.len(), 3000);
+    assert_eq!(house.sql("SELECT count(*), max(seq) FROM accounting_events"), "3000|3000");
     house.prove().await;
 }
 

@@ -15,14 +15,18 @@ use crate::flow::{self, CaseError, ReconcileFailed, Report};
 use crate::ledger::Case;
 
 /// `POST /v1/reconciliations`
-pub(super) async fn reconcile(State(desk): State<SharedDesk>, body: Raw) -> Result<Json<Report>, Problem> {
+pub(super) async fn reconcile(
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    body: Raw,
+) -> Result<Json<Report>, Problem> {
     body.fields(&[])?;
     let _place = desk
         .reconciliations
         .try_acquire()
         .map_err(|_| Problem::busy("several reconciliations are waiting already", 10))?;
     let own = Arc::clone(&desk);
-    match whole(async move { flow::reconcile(&own.flow).await }).await? {
+    match whole(&desk, caller.origin(), async move { flow::reconcile(&own.flow).await }).await? {
         Ok(report) => Ok(Json(report)),
         Err(error @ ReconcileFailed::Void(_)) => {
             Err(Problem::new(Kind::ReconciliationVoid, error.to_string()))
@@ -74,7 +78,7 @@ pub(super) async fn act(
 ) -> Result<Json<Case>, Problem> {
     let (id, note) = (number(&name)?, note(&body)?);
     let own = Arc::clone(&desk);
-    let said = whole(async move {
+    let said = whole(&desk, caller.origin(), async move {
         let (flow, who) = (&own.flow, caller.words());
         match act {
             Act::Explain => flow::explain_case(flow, id, who, &note).await,

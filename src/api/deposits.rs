@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::door::Caller;
 use super::input::{Name, Params, Raw, clip};
 use super::objects::DepositObject;
 use super::problem::{Kind, Problem};
@@ -33,6 +34,7 @@ const MOST_PAGE: u32 = 500;
 /// `POST /v1/deposits`
 pub(super) async fn open(
     State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Raw,
 ) -> Result<Response, Problem> {
@@ -48,17 +50,18 @@ pub(super) async fn open(
     };
     let wait = wait_seconds(&headers);
     let own = Arc::clone(&desk);
-    let (deposit, first) = match whole(async move { flow::open(&own.flow, new).await }).await? {
-        Ok(Opened::New(deposit)) => (deposit, true),
-        Ok(Opened::Same(deposit)) => (deposit, false),
-        Err(OpenError::Invalid { field, why }) => return Err(Problem::invalid(field, why)),
-        Err(error @ OpenError::KeyReused) => {
-            return Err(Problem::new(Kind::IdempotencyConflict, error.to_string()));
-        }
-        Err(OpenError::Ledger(error)) => {
-            return Err(Problem::of_ledger(&error, ": nothing was accepted, try again"));
-        }
-    };
+    let (deposit, first) =
+        match whole(&desk, caller.origin(), async move { flow::open(&own.flow, new).await }).await? {
+            Ok(Opened::New(deposit)) => (deposit, true),
+            Ok(Opened::Same(deposit)) => (deposit, false),
+            Err(OpenError::Invalid { field, why }) => return Err(Problem::invalid(field, why)),
+            Err(error @ OpenError::KeyReused) => {
+                return Err(Problem::new(Kind::IdempotencyConflict, error.to_string()));
+            }
+            Err(OpenError::Ledger(error)) => {
+                return Err(Problem::of_ledger(&error, ": nothing was accepted, try again"));
+            }
+        };
     let span = Duration::from_secs(wait.unwrap_or(WAIT_SECONDS));
     let deposit = decided(&desk, deposit, span).await;
     if deposit.facts.state == DepositState::Rejected {
@@ -223,13 +226,14 @@ pub(super) async fn story(State(desk): State<SharedDesk>, Name(name): Name) -> R
 /// `POST /v1/deposits/{id}/review`
 pub(super) async fn review(
     State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
     Name(name): Name,
     body: Raw,
 ) -> Result<Json<DepositObject>, Problem> {
     let note = body.fields(&["note"])?.needed_text("note")?;
     let empty = note.trim().is_empty();
     let (own, asked) = (Arc::clone(&desk), name.clone());
-    match whole(async move { flow::review(&own.flow, &asked, &note).await }).await? {
+    match whole(&desk, caller.origin(), async move { flow::review(&own.flow, &asked, &note).await }).await? {
         Ok(deposit) => Ok(Json(DepositObject::from(&deposit))),
         Err(ReviewError::Unknown(name)) => Err(unknown(&name)),
         Err(ReviewError::Ledger(error)) => Err(error.into()),

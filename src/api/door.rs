@@ -1,6 +1,7 @@
 //! Who may come in, and by what they are known: the token of TCP callers, the user of a unix socket; and what gives a
 //! web page away.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -16,34 +17,50 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// By what the one who asks is known, for what a person does.
 #[derive(Debug, Clone)]
-pub(super) struct Caller(Arc<str>);
+pub(super) struct Caller {
+    words: Arc<str>,
+    origin: Origin,
+}
+
+/// Who has a share of what is bounded: a user of this machine, or an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
+    /// By number, where the system knows it.
+    User(Option<u32>),
+    /// Where it connects from.
+    Address(IpAddr),
+}
 
 impl Caller {
-    /// Somebody who knows the token.
-    pub(super) fn with_token() -> Self {
-        Self(Arc::from("API token"))
+    /// Somebody at this address who knows the token.
+    pub(super) fn with_token(address: IpAddr) -> Self {
+        Self { words: Arc::from("API token"), origin: Origin::Address(address.to_canonical()) }
     }
 
     /// A user of this machine, by the name that it has for the number.
     pub(super) fn at_socket(uid: Option<u32>) -> Self {
-        let Some(uid) = uid else { return Self(Arc::from("unix socket")) };
+        Self { words: Self::user(uid), origin: Origin::User(uid) }
+    }
+
+    fn user(uid: Option<u32>) -> Arc<str> {
+        let Some(uid) = uid else { return Arc::from("unix socket") };
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let name = users.lines().find_map(|line| {
             let mut fields = line.split(':');
             let name = fields.next()?;
             (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
         });
-        Self(
-            name.map_or_else(
-                || Arc::from(format!("unix user {uid}")),
-                |name| format!("unix user {name}").into(),
-            ),
-        )
+        name.map_or_else(|| Arc::from(format!("unix user {uid}")), |name| format!("unix user {name}").into())
     }
 
     /// In words.
     pub(super) fn words(&self) -> &str {
-        &self.0
+        &self.words
+    }
+
+    /// Whose share its requests count against.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
     }
 }
 
@@ -151,7 +168,9 @@ mod tests {
 
     #[test]
     fn callers_are_known_by_the_way_they_came_in() {
-        assert_eq!(Caller::with_token().words(), "API token");
+        let caller = Caller::with_token("::ffff:10.0.0.7".parse().unwrap());
+        assert_eq!(caller.words(), "API token");
+        assert_eq!(caller.origin(), Origin::Address([10, 0, 0, 7].into()));
         assert_eq!(Caller::at_socket(None).words(), "unix socket");
         assert_eq!(Caller::at_socket(Some(0)).words(), "unix user root");
         assert_eq!(Caller::at_socket(Some(4_000_000_000)).words(), "unix user 4000000000");

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -64,7 +64,7 @@ pub(super) enum Listener {
 
 enum Stream {
     Unix(UnixStream),
-    Tcp(TcpStream),
+    Tcp(TcpStream, IpAddr),
 }
 
 impl Listener {
@@ -101,9 +101,9 @@ impl Listener {
         match self {
             Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
             Self::Tcp(listener, _) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, from) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                Ok(Stream::Tcp(stream, from.ip()))
             }
         }
     }
@@ -208,7 +208,7 @@ pub(super) async fn open(listener: Listener, house: House) {
                     let caller = Caller::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
                     receive(stream, caller, seat, own).await;
                 }
-                Stream::Tcp(stream) => receive(stream, Caller::with_token(), seat, own).await,
+                Stream::Tcp(stream, from) => receive(stream, Caller::with_token(from), seat, own).await,
             }
             drop(turn);
         });

@@ -9,6 +9,7 @@ mod door;
 mod events;
 mod health;
 mod input;
+mod intake;
 mod listener;
 mod metrics;
 mod objects;
@@ -32,7 +33,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::door::Door;
+use self::door::{Door, Origin};
+use self::intake::Intake;
 use self::listener::{House, Listener};
 pub use self::objects::DepositObject;
 use self::problem::{Kind, Problem};
@@ -108,6 +110,7 @@ struct Desk {
     flow: Flow,
     status: Arc<Status>,
     waiting: Waiting,
+    intake: Arc<Intake>,
     streams: Arc<Semaphore>,
     reconciliations: Semaphore,
     backups: Semaphore,
@@ -155,6 +158,7 @@ impl Bound {
             flow,
             status,
             waiting: Waiting::default(),
+            intake: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             reconciliations: Semaphore::new(RECONCILIATIONS),
             backups: Semaphore::new(1),
@@ -181,8 +185,17 @@ impl Bound {
     }
 }
 
-/// Carries `work` out to its end, whether the caller stays or goes.
-async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
+/// Carries `work` out to its end, whether the caller stays or goes; refuses it where too much is under way.
+async fn whole<T: Send + 'static>(
+    desk: &Desk,
+    origin: Origin,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = desk.intake.turn(origin)?;
+    let work = async move {
+        let _turn = turn;
+        work.await
+    };
     tokio::spawn(work).await.map_err(|error| {
         tracing::error!("a request broke off: {error}");
         Problem::new(Kind::Internal, "the request broke off; whether it was carried out is not known")

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::door::Caller;
 use super::input::{Name, Raw};
 use super::problem::{Kind, Problem};
 use super::{SharedDesk, whole};
@@ -21,6 +22,7 @@ pub(super) async fn list(State(desk): State<SharedDesk>) -> Result<Json<Value>, 
 /// `POST /v1/periods/{month}/close`
 pub(super) async fn close(
     State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
     Name(name): Name,
     body: Raw,
 ) -> Result<Json<ClosedMonth>, Problem> {
@@ -31,7 +33,7 @@ pub(super) async fn close(
         .try_acquire()
         .map_err(|_| Problem::busy("several reconciliations are waiting already", 10))?;
     let own = Arc::clone(&desk);
-    match whole(async move { flow::close_month(&own.flow, &month).await }).await? {
+    match whole(&desk, caller.origin(), async move { flow::close_month(&own.flow, &month).await }).await? {
         Ok(closed) => Ok(Json(closed)),
         Err(CloseError::Early(why)) => Err(Problem::invalid("month", why)),
         Err(CloseError::NotClean(why)) => Err(Problem::new(Kind::BooksNotClean, why)),

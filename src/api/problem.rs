@@ -51,6 +51,7 @@ kinds! {
     BooksNotClean = "books-not-clean", CONFLICT, "The books are not clean";
     Internal = "internal-error", INTERNAL_SERVER_ERROR, "Something is wrong here";
     BackupFailed = "backup-failed", INTERNAL_SERVER_ERROR, "The copy could not be made";
+    TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests of yours are waiting";
     ReconciliationVoid = "reconciliation-void", BAD_GATEWAY, "The reconciliation could not be carried out";
     LedgerUnavailable = "ledger-unavailable", SERVICE_UNAVAILABLE, "The ledger cannot be used now";
     Busy = "busy", SERVICE_UNAVAILABLE, "Too much is going on already";
@@ -67,7 +68,8 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let retry_after_seconds = matches!(kind, Kind::LedgerUnavailable | Kind::Busy).then_some(1);
+        let passing = matches!(kind, Kind::LedgerUnavailable | Kind::Busy | Kind::TooManyRequests);
+        let retry_after_seconds = passing.then_some(1);
         Self { kind, detail: detail.into(), members: Map::new(), retry_after_seconds }
     }
 

@@ -4,11 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::door::Caller;
 use super::input::{Params, Raw, clip};
 use super::problem::{Kind, Problem};
 use super::{SharedDesk, whole};
@@ -31,10 +32,14 @@ pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Js
 }
 
 /// `POST /v1/mails/retry`
-pub(super) async fn retry(State(desk): State<SharedDesk>, body: Raw) -> Result<Json<Value>, Problem> {
+pub(super) async fn retry(
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    body: Raw,
+) -> Result<Json<Value>, Problem> {
     let id = body.fields(&["id"])?.integer("id")?;
     let own = Arc::clone(&desk);
-    let retried = whole(async move { own.flow.retry_mails(id).await }).await??;
+    let retried = whole(&desk, caller.origin(), async move { own.flow.retry_mails(id).await }).await??;
     match id {
         Some(id) if retried == 0 => Err(Problem::not_found(format!("there is no unsent mail {id}"))),
         _ => Ok(Json(json!({ "retried": retried }))),
@@ -44,6 +49,7 @@ pub(super) async fn retry(State(desk): State<SharedDesk>, body: Raw) -> Result<J
 /// `POST /v1/mails/test`
 pub(super) async fn test(
     State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
     body: Raw,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let to = body.fields(&["to"])?.text("to")?;
@@ -54,12 +60,16 @@ pub(super) async fn test(
         return Err(Problem::invalid("to", "nobody is configured to get alerts; name an address"));
     }
     let own = Arc::clone(&desk);
-    let recipients = whole(async move { own.flow.mail_test(to).await }).await??;
+    let recipients = whole(&desk, caller.origin(), async move { own.flow.mail_test(to).await }).await??;
     Ok((StatusCode::ACCEPTED, Json(json!({ "recipients": recipients }))))
 }
 
 /// `POST /v1/backups`
-pub(super) async fn backup(State(desk): State<SharedDesk>, body: Raw) -> Result<Json<BackupReport>, Problem> {
+pub(super) async fn backup(
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    body: Raw,
+) -> Result<Json<BackupReport>, Problem> {
     let path = PathBuf::from(body.fields(&["path"])?.needed_text("path")?);
     if !path.is_absolute() || path.file_name().is_none() {
         return Err(Problem::invalid("path", "expected an absolute path of a file"));
@@ -72,7 +82,7 @@ pub(super) async fn backup(State(desk): State<SharedDesk>, body: Raw) -> Result<
     }
     let _place = desk.backups.try_acquire().map_err(|_| Problem::busy("a copy is being made already", 5))?;
     let own = Arc::clone(&desk);
-    match whole(async move { own.flow.ledger.backup(&path).await }).await? {
+    match whole(&desk, caller.origin(), async move { own.flow.ledger.backup(&path).await }).await? {
         Ok(report) => Ok(Json(report)),
         Err(ledger::Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
             Err(Problem::invalid("path", "exists already; nothing is overwritten"))

@@ -99,7 +99,7 @@ async fn run(flow: &Flow, at: Timestamp, evidence: &mut Option<Value>) -> Result
     let last = flow.ledger.last_good_run().await?;
     // Once a day everything is gone through, whether it has changed or not.
     let whole = last.as_ref().is_none_or(|last| last.at.to_date_text() != at.to_date_text());
-    let fetched = fetch(flow, adopt::window(flow).await?, evidence).await?;
+    let fetched = fetch(flow, last.is_none(), adopt::window(flow).await?, evidence).await?;
     let Fetched { balance, mut changes, head_seq } = fetched;
     flow.ledger.keep_invoices(changes.pages(), &changes.gone, at).await?;
     changes.written();

@@ -19,6 +19,7 @@ use lettre::transport::smtp::response::Code;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::transport::{Security, SendError, SettingsError, harmless};
+use crate::secret::Secret;
 
 /// Connections kept between letters, and those kept while there is nothing to send.
 const MAX_IDLE: usize = 16;
@@ -37,6 +38,8 @@ pub(super) struct Server {
     place: Place,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
+    /// What the server was told at the login, and may say back at any time.
+    password: Option<Secret>,
     hello: ClientId,
     deadline: Duration,
     idle: Mutex<Vec<Idle>>,
@@ -83,13 +86,16 @@ impl Server {
             Security::None => None,
             Security::StartTls | Security::Tls => Some(tls_parameters(&place.host, ca_file)?),
         };
-        let credentials = match login {
-            None => None,
+        let (credentials, password) = match login {
+            None => (None, None),
             Some((_, None)) => return Err(SettingsError::Password),
-            Some((name, Some(password))) => Some(Credentials::new(name, password.expose_secret().to_owned())),
+            Some((name, Some(password))) => {
+                let credentials = Credentials::new(name, password.expose_secret().to_owned());
+                (Some(credentials), Some(Secret::new(password)))
+            }
         };
         let hello = ClientId::default();
-        Ok(Self { place, tls, credentials, hello, deadline, idle: Mutex::new(Vec::new()) })
+        Ok(Self { place, tls, credentials, password, hello, deadline, idle: Mutex::new(Vec::new()) })
     }
 
     /// Sends one message within the deadline; gives back the server's words.
@@ -105,7 +111,7 @@ impl Server {
     pub(super) async fn check(&self) -> Result<String, SendError> {
         let visit = async {
             let mut connection = self.connect().await?;
-            connection.command(Noop).await.map_err(|error| unreachable("NOOP", &error))?;
+            connection.command(Noop).await.map_err(|error| self.unreachable("NOOP", &error))?;
             let encrypted = connection.is_encrypted();
             // The answer to QUIT matters to nobody.
             let _ = connection.quit().await;
@@ -185,14 +191,17 @@ impl Server {
                 AsyncSmtpConnection::connect_tokio1(place, limit, &self.hello, Some(tls), None).await
             }
         }
-        .map_err(|error| unreachable("connection", &error))?;
+        .map_err(|error| self.unreachable("connection", &error))?;
         if let Some(tls) = self.tls.clone().filter(|_| self.place.security == Security::StartTls) {
             if !connection.can_starttls() {
                 return Err(SendError::unreachable(
                     "the server does not offer STARTTLS; nothing is sent without it",
                 ));
             }
-            connection.starttls(tls, &self.hello).await.map_err(|error| unreachable("STARTTLS", &error))?;
+            connection
+                .starttls(tls, &self.hello)
+                .await
+                .map_err(|error| self.unreachable("STARTTLS", &error))?;
         }
         if let Some(credentials) = &self.credentials {
             connection
@@ -232,7 +241,7 @@ impl Server {
             return Err(if reused && gone {
                 Failure::Stale
             } else {
-                Failure::Final(unreachable("MAIL FROM", &error))
+                Failure::Final(self.unreachable("MAIL FROM", &error))
             });
         }
         progress.reach(ADDRESSING);
@@ -251,8 +260,8 @@ impl Server {
         };
         match answer {
             Ok(response) => {
-                let words =
-                    format!("{} {}", response.code(), response.message().collect::<Vec<_>>().join(" "));
+                let said = response.message().collect::<Vec<_>>().join(" ");
+                let words = format!("{} {}", response.code(), self.masked(&said));
                 self.keep(Idle { soiled: false, ..kept });
                 Ok(words)
             }
@@ -262,7 +271,7 @@ impl Server {
 
     /// What a refusal of this letter means; the connection is kept where the server is still talking.
     fn refused(&self, kept: Idle, what: &str, error: &Error) -> Failure {
-        let words = words(what, error);
+        let words = self.words(what, error);
         let Some(code) = error.status() else {
             // Cut off or nonsense while this letter was being handed over: it may be this letter's doing, and it may
             // have been taken. Only this letter waits; the next one finds out whether the server is dead.
@@ -279,6 +288,30 @@ impl Server {
                 })
             }
         }
+    }
+
+    fn unreachable(&self, what: &str, error: &Error) -> SendError {
+        SendError::unreachable(&self.words(what, error))
+    }
+
+    /// The failure in words: the server's own where it spoke, else what broke.
+    fn words(&self, what: &str, error: &Error) -> String {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            // Each layer repeats the one below it: the innermost says it once.
+            cause = deeper;
+        }
+        match (error.status(), std::error::Error::source(error)) {
+            (Some(code), None) => format!("{what}: {code}"),
+            (Some(code), Some(_)) => format!("{what}: {code} {}", self.masked(&cause.to_string())),
+            (None, _) => format!("{what}: {}", self.masked(&cause.to_string())),
+        }
+    }
+
+    /// What the server says without the password, before anything else is done to it: a server can say it back long
+    /// after the login.
+    fn masked(&self, said: &str) -> String {
+        self.password.as_ref().map_or_else(|| said.to_owned(), |password| password.redact_text(said))
     }
 
     fn keep(&self, kept: Idle) {
@@ -388,29 +421,11 @@ fn is_loopback(host: &str) -> bool {
     }
 }
 
-fn unreachable(what: &str, error: &Error) -> SendError {
-    SendError::unreachable(&words(what, error))
-}
-
 /// Only the code of a refused login: a server may say the password back in its words.
 fn refused_login(error: &Error) -> SendError {
     match error.status() {
         Some(code) => SendError::unreachable(&format!("login: {code}")),
         None => SendError::unreachable("login: it broke off, or the answer is no SMTP"),
-    }
-}
-
-/// The failure in words: the server's own where it spoke, else what broke.
-fn words(what: &str, error: &Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        // Each layer repeats the one below it: the innermost says it once.
-        cause = deeper;
-    }
-    match (error.status(), std::error::Error::source(error)) {
-        (Some(code), None) => format!("{what}: {code}"),
-        (Some(code), Some(_)) => format!("{what}: {code} {cause}"),
-        (None, _) => format!("{what}: {cause}"),
     }
 }
 

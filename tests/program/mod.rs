@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod marks;
+
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,10 +14,7 @@ use std::time::Duration;
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::sandbox::upstream::{Settings, SimulatedUpstream};
 
-/// Nobody writes these three for any other reason; with everything that is spelled in more than one way.
-pub(crate) const KEY: &str = "MARKEDKEYa8f3c1/+&=%\"\\<>'key";
-pub(crate) const TOKEN: &str = "MARKEDTOKENb7e2d9+/=~token";
-pub(crate) const PASSWORD: &str = "MARKEDPASSc6d1e8&<\"\\>%pass";
+pub(crate) use marks::{KEY, PASSWORD, TOKEN};
 
 /// Where the secrets come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +188,13 @@ impl Program {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.out().join("stderr.log")).unwrap_or_default()
+    }
+
+    /// Where it listens for TCP, as its log says.
+    pub(crate) fn port(&self) -> u16 {
+        let log = self.log();
+        let said = log.rsplit_once("the API listens on 127.0.0.1:").expect("it says where it listens").1;
+        said.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use depositd::clock::{Clock as _, SystemClock};
 use depositd::flow::{self, ReconcileFailed};
 use depositd::sandbox::upstream::{Act, Call, Fault};
 
@@ -101,6 +102,55 @@ async fn refused_and_broken_answers_change_nothing_and_are_told() {
     let evidence = "SELECT evidence ->> '$.invoices.rows', length(evidence ->> '$.invoices.sha256'), \
          evidence ->> '$.balance' LIKE '%totalCharges%', evidence LIKE '%k3y%' FROM reconciliation ORDER BY id DESC LIMIT 1";
     assert_eq!(house.sql(evidence), "13|64|1|0", "a good run keeps what it was made of, and no key");
+}
+
+/// Reconciles while somebody else's money arrives each of the first `times` times that the list is being read.
+async fn reconcile_amid(house: &House, times: u64) -> Result<flow::Report, ReconcileFailed> {
+    house.simulator.inject(Call::Invoices, Fault::Delay(Duration::from_secs(1)), u32::MAX);
+    let listed = || house.simulator.calls().count(Call::Invoices);
+    let before = listed();
+    let mut arrived = 0;
+    let mut run = std::pin::pin!(flow::reconcile(&house.flow));
+    let ended = loop {
+        tokio::select! {
+            ended = &mut run => break ended,
+            () = SystemClock::new().sleep(Duration::from_millis(2)) => {
+                // The list is made, and its answer is on its way.
+                if listed() - before > arrived {
+                    arrived += 1;
+                    if arrived <= times {
+                        house.simulator.top_up_elsewhere(700, "card").unwrap();
+                    }
+                }
+                house.clock.advance(Duration::from_millis(500));
+            }
+        }
+    };
+    house.simulator.clear_faults();
+    ended
+}
+
+#[tokio::test]
+async fn the_baseline_is_taken_at_a_moment_of_rest_or_not_at_all() {
+    let house = house().await;
+    house.simulator.top_up_elsewhere(500, "card").unwrap();
+    let failed = reconcile_amid(&house, u64::MAX).await.unwrap_err();
+    assert!(matches!(&failed, ReconcileFailed::Void(why) if why.contains("money arrived")), "{failed}");
+    assert_eq!(house.sql("SELECT count(*) FROM meta WHERE key = 'baseline_cents'"), "0");
+    let first = reconcile_amid(&house, 5).await.unwrap().figures.unwrap();
+    assert_eq!(
+        (first.baseline_cents, first.difference_cents),
+        (0, 0),
+        "everything is in the list: {first:?}"
+    );
+    // Later ones do not wait for rest: what arrived meanwhile is a difference until the next one.
+    let restless = reconcile_amid(&house, u64::MAX).await.unwrap().figures.unwrap();
+    assert_eq!((restless.baseline_cents, restless.difference_cents), (0, 700));
+    let after = house.reconcile().await.figures.unwrap();
+    assert_eq!((after.baseline_cents, after.difference_cents), (0, 0));
+    assert!(house.reconcile().await.cases.is_empty());
+    assert_eq!(letters(&house, "discrepancy_opened").await, Vec::<String>::new());
+    house.prove().await;
 }
 
 #[tokio::test]

@@ -8,8 +8,10 @@ use crate::domain::report::Balance;
 use crate::flow::adopt::Window;
 use crate::upstream::{self, Evidence, Listed, Priority};
 
-/// How often the figures are fetched again when money arrived in between.
+/// How often the figures are fetched when money arrives in between; and before the baseline has been taken, which
+/// would be wrong for ever.
 const FETCHES: usize = 3;
+const FIRST_FETCHES: usize = 10;
 /// So much of the list's beginning is kept, in characters.
 const HEAD: usize = 1000;
 
@@ -21,10 +23,11 @@ pub(super) struct Fetched {
     pub(super) head_seq: i64,
 }
 
-/// Everything, as of one instant: the total must not move while the invoices are read. `evidence` is filled in as the
-/// answers come, also where they are void.
+/// Everything, as of one instant: the total should not move while the invoices are read, and must not in the `first`
+/// good run. `evidence` is filled in as the answers come, also where they are void.
 pub(super) async fn fetch(
     flow: &Flow,
+    first: bool,
     window: Window,
     evidence: &mut Option<Value>,
 ) -> Result<Fetched, Failed> {
@@ -45,7 +48,13 @@ pub(super) async fn fetch(
         if let Some(Value::Object(evidence)) = evidence {
             evidence.insert("balance".to_owned(), Value::String(shown));
         }
-        if before.total_charges_cents == after.total_charges_cents || tries >= FETCHES {
+        let still = before.total_charges_cents == after.total_charges_cents;
+        if first && !still && tries >= FIRST_FETCHES {
+            return Err(Failed::Void(format!(
+                "money arrived each of the {tries} times that the invoices were read, and the first run needs a moment of rest"
+            )));
+        }
+        if still || (!first && tries >= FETCHES) {
             let changes = sink.finish().map_err(Failed::Void)?;
             return Ok(Fetched { balance: after, changes, head_seq });
         }

@@ -165,6 +165,29 @@ async fn a_refused_login_names_no_secret() {
     assert!(!format!("{mailer:?} {error:?}").contains("geheim"));
 }
 
+#[tokio::test]
+async fn a_password_that_is_said_back_after_the_login_is_masked() {
+    let script: Script = |line| match line {
+        "RCPT TO:<plain@example.com>" => Some("550 you said geheim!wort to me"),
+        "RCPT TO:<packed@example.com>" => {
+            Some("550 AUTH PLAIN AGRlcG9zaXRzAGdlaGVpbSF3b3J0 Z2VoZWltIXdvcnQ= was it")
+        }
+        "MESSAGE" => Some("250 kept, geheim!wort"),
+        _ => Some(""),
+    };
+    let receiver = Receiver::start(script).await;
+    let mut settings = settings("localhost", receiver.port, Security::None);
+    if let Transport::Smtp { username, .. } = &mut settings.transport {
+        *username = Some("deposits".to_owned());
+    }
+    let mailer = Mailer::new(settings, Some(SecretString::from("geheim!wort"))).unwrap();
+    let plain = mailer.send(&to("plain@example.com")).await.unwrap_err();
+    assert_eq!(plain.why(), "recipient: 550 you said [secret] to me");
+    let packed = mailer.send(&to("packed@example.com")).await.unwrap_err();
+    assert_eq!(packed.why(), "recipient: 550 AUTH PLAIN [secret] [secret] was it");
+    assert_eq!(mailer.send(&to("good@example.com")).await.unwrap().response, "250 kept, [secret]");
+}
+
 #[test]
 fn settings_that_would_leak_are_refused() {
     for host in ["smtp.example.com", "192.0.2.1", "localhost.example.com", "127.0.0.1.example.com"] {
