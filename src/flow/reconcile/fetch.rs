@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::intake::{Changes, Intake};
+use super::intake::{Changes, Intake, Rejected};
 use super::{Failed, Flow};
 use crate::domain::report::Balance;
 use crate::flow::adopt::Window;
@@ -29,7 +29,7 @@ pub(super) async fn fetch(
     evidence: &mut Option<Value>,
 ) -> Result<Fetched, Failed> {
     let mut head_seq = *flow.ledger.head().borrow();
-    let mut intake = Intake::new(flow.ledger.known_invoices().await?, window);
+    let mut intake = Intake::new(flow.ledger.known_invoices().await?, flow.ledger.spool(), window);
     let (mut before, _) = balance(flow, evidence).await?;
     let mut tries: usize = 0;
     loop {
@@ -46,7 +46,10 @@ pub(super) async fn fetch(
             evidence.insert("balance".to_owned(), Value::String(shown));
         }
         if before.total_charges_cents == after.total_charges_cents || tries >= FETCHES {
-            let changes = sink.finish().map_err(Failed::Void)?;
+            let changes = sink.finish().map_err(|rejected| match rejected {
+                Rejected::Implausible(why) => Failed::Void(why),
+                Rejected::Ledger(error) => Failed::Ledger(error),
+            })?;
             return Ok(Fetched { balance: after, changes, head_seq });
         }
         before = after;
