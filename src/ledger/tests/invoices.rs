@@ -3,20 +3,18 @@
 use super::*;
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
-use crate::domain::reconcile::{Candidate, Match, Rule};
+use crate::domain::reconcile::{Candidate, Claim, Loose, Match, Rule};
 
 /// An invoice of the list, as an intake hands it over.
-fn invoice(number: i64, cents: Option<i64>, status: &str) -> InvoiceChange {
-    InvoiceChange {
-        row: None,
-        key: format!("pay:{number}"),
+fn invoice(number: i64, cents: Option<i64>, status: &str) -> InvoiceRow {
+    InvoiceRow {
         name: number,
         print: number * 10,
         sesid: Some(format!("ses-{number}")),
         pay_id: Some(format!("pay-{number}")),
         method: Some("Cryptomus".to_owned()),
         amount_cents: cents,
-        created: Some("2026-01-10T09:00:00.000Z".to_owned()),
+        created: Some(at("2026-01-10T09:00:00Z")),
         status: Some(status.to_owned()),
         credited: status.starts_with("paid"),
     }
@@ -27,76 +25,90 @@ fn known(row: i64, listed: u8) -> KnownInvoice {
 }
 
 impl Desk {
-    async fn keep(&self, changes: Vec<InvoiceChange>, gone: &[i64]) {
-        self.ledger.keep_invoices(std::iter::once(Ok(changes)), gone, self.now).await.unwrap();
+    async fn keep(&self, rows: Vec<InvoiceRow>, fates: &[(usize, Fate)], gone: &[i64]) {
+        let mut spool = self.ledger.spool();
+        rows.into_iter().for_each(|row| spool.push(row));
+        self.ledger.keep_invoices(spool.into_pages().unwrap(), fates, gone, self.now).await.unwrap();
     }
 
-    async fn matched(&self, matches: &[(i64, u128, Rule)]) {
+    async fn matched(&self, matches: &[(i64, i64, Rule)]) {
         let matches: Vec<_> = matches
             .iter()
-            .map(|(row, number, rule)| Match { row: *row, deposit: id(*number), rule: *rule })
+            .map(|(row, deposit, rule)| Match { row: *row, deposit: *deposit, rule: *rule })
             .collect();
         self.ledger.keep_matches(&matches).await.unwrap();
     }
 
     async fn owners(&self) -> Vec<String> {
-        self.rows("SELECT concat_ws(' ', row_id, coalesce(substr(deposit_id, -1), '-'), coalesce(rule, '-'), abandoned) FROM invoice ORDER BY row_id").await
+        self.rows("SELECT concat_ws(' ', row_id, coalesce(deposit_row, '-'), coalesce(rule, '-'), abandoned) FROM invoice ORDER BY row_id").await
     }
 }
 
 #[tokio::test]
 async fn an_invoice_is_kept_once_and_a_figure_that_could_be_read_once_stands() {
     let mut desk = Desk::new().await;
-    desk.keep(vec![invoice(2, Some(600), "paid"), invoice(1, None, "check")], &[]).await;
+    desk.keep(vec![invoice(2, Some(600), "paid"), invoice(1, None, "check")], &[], &[]).await;
     let mut first = vec![known(1, 1), known(2, 1)];
     // Numbered as they came, ordered by what they are called by.
     first[0].row = 2;
     first[1].row = 1;
     assert_eq!(desk.ledger.known_invoices().await.unwrap(), first);
-    let seen = desk.now;
+    let seen = desk.now.as_millis();
     desk.wait(60);
-    let changed = InvoiceChange {
-        row: Some(1),
+    let changed = InvoiceRow {
         print: 21,
         amount_cents: None,
         status: Some("refund_paid".to_owned()),
         credited: false,
         ..invoice(2, None, "x")
     };
-    desk.keep(vec![changed], &[2]).await;
+    desk.keep(vec![changed], &[(0, Fate::Update(1))], &[2]).await;
     assert_eq!(
-        desk.rows("SELECT concat_ws(' ', row_id, key, print, amount_cents, status, credited, listed, first_seen) FROM invoice ORDER BY row_id").await,
-        [
-            "1 pay:2 21 600 refund_paid 1 1 2026-01-10T09:00:00.000Z",
-            "2 pay:1 10 check 0 0 2026-01-10T09:00:00.000Z",
-        ],
+        desk.rows("SELECT concat_ws(' ', row_id, name_print, print, amount_cents, status, credited, listed, first_seen_ms) FROM invoice ORDER BY row_id").await,
+        [format!("1 2 21 600 refund_paid 1 1 {seen}"), format!("2 1 10 check 0 0 {seen}")],
         "what was credited once stays so"
     );
     assert_eq!(desk.ledger.known_invoices().await.unwrap()[0].listed, 0);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0.len(), 2, "both have changed");
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2], "both have changed");
     desk.wait(60);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap(), (Vec::new(), None));
-    assert_eq!(desk.ledger.unmatched(seen, 2).await.unwrap(), (Vec::new(), None));
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
     assert_eq!(desk.ledger.free_invoices(&[1, 2, 3]).await.unwrap(), [(1, 2)], "the other one was credited");
+}
+
+#[tokio::test]
+async fn two_of_one_name_are_two_invoices() {
+    let desk = Desk::new().await;
+    let twins =
+        vec![invoice(1, Some(100), "check"), invoice(1, Some(100), "check"), invoice(2, Some(1), "check")];
+    desk.keep(twins, &[(1, Fate::Insert(2))], &[]).await;
+    assert_eq!(
+        desk.rows("SELECT concat_ws(' ', row_id, name_print, place) FROM invoice ORDER BY row_id").await,
+        ["1 1 1", "2 2 1", "3 1 2"],
+        "none of them is taken for the other"
+    );
 }
 
 #[tokio::test]
 async fn thousands_of_invoices_come_in_pages_and_none_is_lost() {
     let desk = Desk::new().await;
-    let pages = (0..12)
-        .map(|page| Ok((page * 500 + 1..=page * 500 + 500).map(|n| invoice(n, Some(1), "check")).collect()));
-    desk.ledger.keep_invoices(pages, &[], desk.now).await.unwrap();
+    desk.wallet(1, "5").await;
+    let mut list: Vec<_> = (1..=6000).map(|number| invoice(number, Some(1), "check")).collect();
+    desk.keep(list.clone(), &[], &[]).await;
     let rows = desk.ledger.known_invoices().await.unwrap();
     assert_eq!(rows, (1..=6000).map(|row| known(row, 1)).collect::<Vec<_>>());
-    let (first, after) = desk.ledger.unmatched(desk.now, 0).await.unwrap();
-    let (rest, end) = desk.ledger.unmatched(desk.now, after.unwrap()).await.unwrap();
-    assert_eq!((first.len() + rest.len(), end), (6000, Some(6000)));
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap().len(), 6000);
+    // Some of them change, on every page.
+    list.iter_mut().for_each(|row| row.print += 1);
+    let changed: Vec<_> =
+        (0..6000).map(|place| (place, Fate::Update(i64::try_from(place).unwrap() + 1))).collect();
+    desk.keep(list, &changed, &[]).await;
+    let rows = desk.ledger.known_invoices().await.unwrap();
+    assert!(rows.len() == 6000 && rows.iter().all(|known| known.print == known.row * 10 + 1));
     let gone: Vec<i64> = (1..=5500).collect();
-    desk.ledger.keep_invoices(std::iter::empty(), &gone, desk.now).await.unwrap();
+    desk.keep(Vec::new(), &[], &gone).await;
     let listed = desk.ledger.known_invoices().await.unwrap().iter().filter(|known| known.listed == 1).count();
     assert_eq!(listed, 500);
-    let matches: Vec<_> =
-        (1..=3).map(|row| Match { row, deposit: id(9), rule: Rule::PayIdIsOrder }).collect();
+    let matches: Vec<_> = (1..=3).map(|row| Match { row, deposit: 1, rule: Rule::PayIdIsOrder }).collect();
     assert!(desk.ledger.keep_matches(&matches).await.is_err(), "one deposit, one invoice");
     assert_eq!(desk.ledger.tally().await.unwrap()[0].rule, "elsewhere");
 }
@@ -107,67 +119,60 @@ async fn what_may_be_matched_is_given_with_what_it_says() {
     let one = desk.wallet(1, "5.15").await;
     desk.wait(10);
     let two = desk.wallet(2, "6").await;
-    let over = desk.look(two.clone(), "paid_over", "usd=7.00").await;
-    let mut others = invoice(2, Some(2), "check");
-    others.method = Some("Stripe".to_owned());
-    desk.keep(vec![invoice(1, Some(515), "check"), others, invoice(3, None, "check")], &[]).await;
-    let (unmatched, last) = desk.ledger.unmatched(desk.now, 0).await.unwrap();
-    assert_eq!(last, Some(3));
-    let created = Some(at("2026-01-10T09:00:00Z"));
-    let say: Vec<_> =
-        unmatched.iter().map(|one| (one.row, one.print, one.amount_cents, one.guess_at)).collect();
-    assert_eq!(say, [(1, 10, Some(515), created), (2, 20, Some(2), None), (3, 30, None, created)]);
-    assert_eq!(
-        (unmatched[0].sesid.as_deref(), unmatched[0].pay_id.as_deref()),
-        (Some("ses-1"), Some("pay-1"))
-    );
-
+    let over = desk.look(two, "paid_over", "usd=7.00").await;
     let link = |number: u128| Uuid::from_u128(number + 1000).to_string();
-    let candidate = |deposit: &Deposit, number, cents: &[i64]| Candidate {
-        id: deposit.id,
-        order_id: order(number),
-        link_id: Some(link(number)),
+    let others = InvoiceRow { method: Some("Stripe".to_owned()), ..invoice(2, Some(2), "check") };
+    let named = InvoiceRow { pay_id: Some(order(2)), sesid: Some(link(1)), ..invoice(3, None, "check") };
+    desk.keep(vec![invoice(1, Some(515), "check"), others, named], &[], &[]).await;
+    let rows = desk.ledger.unmatched(desk.now).await.unwrap();
+    assert_eq!(rows, [1, 2, 3]);
+    let loose = Loose { row: 1, print: 10, cents: 515, created: at("2026-01-10T09:00:00Z") };
+    assert_eq!(desk.ledger.loose(&rows).await.unwrap(), [loose], "the processor's, with both figures");
+    let claim = |deposit| Claim { print: 30, row: 3, deposit };
+    for (rule, claims) in [
+        (Rule::PayIdIsOrder, vec![claim(2)]),
+        (Rule::SesidIsLink, vec![claim(1)]),
+        (Rule::SesidIsOrder, vec![]),
+        (Rule::PayIdIsLink, vec![]),
+        (Rule::AmountAndTime, vec![]),
+    ] {
+        assert_eq!(desk.ledger.claims(rule, &rows).await.unwrap(), claims, "{rule:?}");
+    }
+
+    let candidate = |row, deposit: &Deposit, cents: &[i64]| Candidate {
+        deposit: row,
         created_at: deposit.facts.wallet.as_ref().unwrap().created_at,
         cents: cents.to_vec(),
     };
-    let (one, two) = (candidate(&one, 1, &[515, 515]), candidate(&over, 2, &[600, 600, 700]));
-    let mut named = desk.ledger.named(&["order-1", &link(2), "stranger"]).await.unwrap();
-    named.sort_by_key(|candidate| candidate.id);
-    assert_eq!(named, [one.clone(), two.clone()]);
+    let (one, two) = (candidate(1, &one, &[515, 515]), candidate(2, &over, &[600, 600, 700]));
     let since = at("2026-01-10T09:00:00Z");
-    assert_eq!(
-        desk.ledger.uninvoiced(since, 9).await.unwrap(),
-        [two.clone(), one.clone()],
-        "the newest first"
-    );
+    assert_eq!(desk.ledger.uninvoiced(since, 9).await.unwrap(), [two.clone(), one], "the newest first");
     assert_eq!(desk.ledger.uninvoiced(since, 1).await.unwrap(), std::slice::from_ref(&two));
-    assert_eq!(
-        desk.ledger.uninvoiced(at("2026-01-10T09:00:01Z"), 9).await.unwrap(),
-        std::slice::from_ref(&two)
-    );
+    let later = at("2026-01-10T09:00:01Z");
+    assert_eq!(desk.ledger.uninvoiced(later, 9).await.unwrap(), std::slice::from_ref(&two));
 
     // A guess keeps nobody from a certain match, and gives way to it.
     desk.matched(&[(1, 1, Rule::AmountAndTime)]).await;
-    assert_eq!(desk.ledger.named(&["order-1"]).await.unwrap(), [one]);
+    assert_eq!(desk.ledger.claims(Rule::SesidIsLink, &rows).await.unwrap(), [claim(1)]);
     assert_eq!(desk.ledger.uninvoiced(since, 9).await.unwrap(), [two]);
-    let guessed = &desk.ledger.unmatched(desk.now, 0).await.unwrap().0[0];
-    assert_eq!((guessed.row, guessed.guess_at), (1, None), "not guessed at again");
-    desk.matched(&[(3, 1, Rule::PayIdIsOrder)]).await;
-    assert_eq!(desk.owners().await, ["1 - - 0", "2 - - 0", "3 1 pay_id_is_order 0"]);
-    assert_eq!(desk.ledger.named(&["order-1"]).await.unwrap(), []);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0.len(), 2);
+    assert_eq!(desk.ledger.loose(&rows).await.unwrap(), [], "not guessed at again");
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2, 3]);
+    desk.matched(&[(3, 1, Rule::SesidIsLink)]).await;
+    assert_eq!(desk.owners().await, ["1 - - 0", "2 - - 0", "3 1 sesid_is_link 0"]);
+    assert_eq!(desk.ledger.claims(Rule::SesidIsLink, &rows).await.unwrap(), [], "it has one");
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2]);
 }
 
 #[tokio::test]
 async fn an_abandoned_wallets_invoice_is_nobodys_until_it_is_matched_again() {
     let mut desk = Desk::new().await;
     desk.wallet(1, "5").await;
-    desk.keep((1..=4).map(|number| invoice(number, Some(500), "paid")).collect(), &[]).await;
+    desk.keep((1..=4).map(|number| invoice(number, Some(500), "paid")).collect(), &[], &[]).await;
     desk.matched(&[(4, 1, Rule::SesidIsLink)]).await;
     let orders = ["pay-2".to_owned(), "ses-3".to_owned(), "pay-4".to_owned()];
     desk.ledger.mark_abandoned(&[1], &orders).await.unwrap();
     assert_eq!(desk.owners().await, ["1 - - 1", "2 - - 1", "3 - - 1", "4 1 sesid_is_link 0"]);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0, []);
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
     let tally = |rule: &str, invoices| Tally {
         rule: rule.to_owned(),
         invoices,
@@ -175,15 +180,14 @@ async fn an_abandoned_wallets_invoice_is_nobodys_until_it_is_matched_again() {
         credited_cents: invoices * 500,
     };
     assert_eq!(desk.ledger.tally().await.unwrap(), [tally("abandoned", 3), tally("sesid_is_link", 1)]);
-    desk.keep(vec![invoice(5, Some(7), "check"), invoice(6, Some(8), "check")], &[]).await;
+    desk.keep(vec![invoice(5, Some(7), "check"), invoice(6, Some(8), "check")], &[], &[]).await;
     desk.wait(60);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0, []);
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
     desk.ledger
         .rematch(&["pay-5".to_owned(), "ses-6".to_owned(), "pay-4".to_owned()], desk.now)
         .await
         .unwrap();
-    let again = desk.ledger.unmatched(desk.now, 0).await.unwrap().0;
-    assert_eq!(again.iter().map(|one| one.row).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [5, 6]);
     assert_eq!(desk.ledger.free_invoices(&[1, 5, 6]).await.unwrap(), [(5, 5), (6, 6)]);
 }
 
@@ -198,7 +202,7 @@ async fn deposits_and_invoices_stand_side_by_side_where_they_may_not_agree() {
     let mut list: Vec<_> = (1..=5).map(|number| invoice(number, Some(500), "paid")).collect();
     list[1].amount_cents = Some(501);
     list[2].status = Some("cancel".to_owned());
-    desk.keep(list, &[]).await;
+    desk.keep(list, &[], &[]).await;
     desk.matched(&[
         (1, 1, Rule::PayIdIsOrder),
         (2, 2, Rule::PayIdIsOrder),

@@ -53,7 +53,8 @@ async fn a_void_run_says_why_and_changes_no_figure() {
     desk.wait(1);
     desk.run(Err("no list".to_owned())).await;
     desk.run(Err("half a list".to_owned())).await;
-    assert_eq!(desk.ledger.void_runs().await.unwrap(), Some(("half a list".to_owned(), 2)));
+    let void = VoidRuns { error: "half a list".to_owned(), runs: 2, since: desk.now.to_string() };
+    assert_eq!(desk.ledger.void_runs().await.unwrap(), Some(void));
     let good = GoodRun { at: at("2026-01-10T09:01:00Z"), head_seq: 4, figures: figures(10) };
     assert_eq!(desk.ledger.last_good_run().await.unwrap(), Some(good));
     let last = desk.ledger.last_report().await.unwrap().unwrap();
