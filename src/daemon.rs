@@ -214,8 +214,13 @@ pub fn mailer(config: &Config) -> Result<Mailer, Error> {
             return Err(Error::Configuration("mail.smtp.host: missing".to_owned()));
         }
     };
-    Mailer::with_templates(mail_settings(config, transport), password, templates(config)?)
-        .map_err(|error| Error::Configuration(format!("mail: {error}")))
+    Mailer::with_templates(mail_settings(config, transport), password, templates(config)?).map_err(|error| {
+        let key = match error {
+            notifier::SettingsError::CaFile(..) => "mail.smtp.ca_file",
+            _ => "mail",
+        };
+        Error::Configuration(format!("{key}: {}", with_cause(&error)))
+    })
 }
 
 /// Letters by `config` that are not sent: for previews, without any secret.

@@ -1,6 +1,7 @@
 //! How a secret is recognised in whatever others write: as it stands, in the spellings of the web and of mail, in base64.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock, TryLockError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -16,6 +17,32 @@ const FEWEST_LETTERS: usize = 4;
 const MOST_READINGS: usize = 4;
 /// No spelling of one character is longer (`&#x0026;`).
 const LONGEST_SPELLING: usize = 8;
+
+/// Every secret that this process has read, for whatever is said in its name where nobody is asked any more.
+static KNOWN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
+/// So many are remembered, the latest: a process has three.
+const MOST_KNOWN: usize = 16;
+
+/// Has [`without_known`] mask this one from now on.
+pub(crate) fn remember(secret: &SecretString) {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|one| one.expose() != secret.expose_secret());
+    if known.len() >= MOST_KNOWN {
+        known.remove(0);
+    }
+    known.push(Secret::new(secret.clone()));
+}
+
+/// `text` without any secret that this process has read. Never waits: where the list is being written to, nothing of
+/// the text is told.
+pub(crate) fn without_known(text: &str) -> String {
+    let known = match KNOWN.try_read() {
+        Ok(known) => known,
+        Err(TryLockError::Poisoned(known)) => known.into_inner(),
+        Err(TryLockError::WouldBlock) => return "(not told: a secret is being read)".to_owned(),
+    };
+    known.iter().fold(text.to_owned(), |text, secret| secret.redact_text(&text))
+}
 
 /// A secret, and what its spellings begin with.
 pub(crate) struct Secret {
@@ -254,6 +281,16 @@ mod tests {
         }
         let other = STANDARD.encode("another word of somebody");
         assert_eq!(secret.redact_text(&other), other);
+    }
+
+    #[test]
+    fn what_was_read_is_known() {
+        for known in ["known-to-the-test", "known-too", "known-too"] {
+            remember(&SecretString::from(known.to_owned()));
+        }
+        // Other tests of this process may have read others, of one letter even.
+        let told = without_known("a known-too, known-to-the-test");
+        assert!(told.contains("[secret]") && !told.contains("known-to"), "{told}");
     }
 
     #[test]

@@ -54,6 +54,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("axum", &["api", "sandbox"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli"]),
+    ("rustix", &["cli"]),
     ("SystemTime::now", &["clock"]),
     ("Instant::now", &["clock"]),
     ("jiff::Timestamp::now", &["clock"]),

@@ -14,7 +14,9 @@
 mod program;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -297,6 +299,53 @@ async fn where_it_can_be_helped_the_process_shows_nothing_of_them() {
             fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(unit)).unwrap();
         assert!(text.lines().any(|line| line == "LimitCORE=0"), "{unit}: a core dump would hold them");
     }
+}
+
+#[tokio::test]
+async fn a_panic_tells_no_secret_and_dumps_no_core() {
+    let mut program = Program::prepare(Source::File).await;
+    program.start_within(
+        // Cores as large as they may be; and after a while the kernel says what it never says, of which the runtime
+        // makes a panic, and of that an abort.
+        &[
+            "sh",
+            "-c",
+            "ulimit -S -c $(ulimit -H -c); exec \"$@\"",
+            "sh",
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=epoll_wait",
+            "-e",
+            "inject=epoll_wait:error=EIO:when=60+",
+        ],
+        "trace",
+    );
+    // Every question is one more turn of the runtime.
+    while !program.has_ended() {
+        if let Ok(mut asking) = std::os::unix::net::UnixStream::connect(program.socket()) {
+            let _ = asking.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let _ = asking.read_to_end(&mut Vec::new());
+        }
+    }
+    let ended = program.wait();
+    let log = program.log();
+    assert_eq!(ended.signal(), Some(6), "{log}");
+    let left = fs::read_dir(program.out()).unwrap().map(|entry| entry.unwrap().file_name());
+    let cores: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with("core")).collect();
+    assert_eq!(cores, Vec::<std::ffi::OsString>::new(), "all its memory is written down");
+    assert!(
+        log.contains("this is a defect: it panicked at") && log.contains("when polling the I/O driver"),
+        "{log}"
+    );
+    assert!(search(&program.out()) > 10_000);
+    // It goes on as after any other death.
+    program.start();
+    program.stop();
+    program.verify();
 }
 
 #[tokio::test]

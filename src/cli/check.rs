@@ -98,7 +98,7 @@ async fn database(config: &Config) -> Result<String, String> {
     let ledger = context::open(config).await.map_err(|failure| format!("{:#}", failure.error))?;
     let head = ledger.head_hash().await.map_err(|error: ledger::Error| error.chain())?;
     Ok(match head {
-        Some((seq, _)) => format!("{path}: {seq} events"),
+        Some((seq, _)) => format!("{path}: {}", counted(seq, "event")),
         None => format!("{path}: empty"),
     })
 }
@@ -112,11 +112,17 @@ async fn ask_upstream(config: &Config, clock: &SharedClock) -> Result<String, St
     let permit = upstream.admit(Priority::Reconcile).await;
     let coupons = upstream.coupons(permit).await.map_err(words)?.value;
     Ok(format!(
-        "{place}: balance {} USD, total charges {} USD, {} coupons",
+        "{place}: balance {} USD, total charges {} USD, {}",
         dollars(balance.balance_cents),
         dollars(balance.total_charges_cents),
-        coupons.len()
+        counted(coupons.len(), "coupon")
     ))
+}
+
+fn counted(count: impl std::fmt::Display, what: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 fn dollars(cents: i64) -> String {

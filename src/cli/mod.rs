@@ -12,6 +12,7 @@ mod close;
 mod context;
 mod exit;
 mod export;
+mod last_words;
 mod list;
 mod mail;
 mod objects;
@@ -38,6 +39,7 @@ use out::say;
 /// Reads `args` (the program's name first), does what they say, and gives the exit status.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    last_words::keep_secrets();
     let cli = match args::parse(args) {
         Ok(cli) => cli,
         Err(error) => {

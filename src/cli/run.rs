@@ -5,8 +5,12 @@ use std::os::unix::fs::MetadataExt as _;
 
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
@@ -55,14 +59,52 @@ pub(super) fn start_log(format: LogFormat) -> Result<(), Failure> {
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
     let text = || fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    let journal = is_journal();
     let layer: Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> = match format {
         LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).with_filter(filter).boxed()
+            let line = fmt::format().json().flatten_event(true);
+            let fields = fmt::format::JsonFields::new();
+            let layer = fmt::layer().json().event_format(Ranked { line, ranked: journal }).fmt_fields(fields);
+            layer.with_writer(std::io::stderr).with_filter(filter).boxed()
         }
-        LogFormat::Text if is_journal() => text().without_time().with_filter(filter).boxed(),
+        LogFormat::Text if journal => {
+            let line = fmt::format().without_time().with_ansi(false);
+            text().event_format(Ranked { line, ranked: true }).with_filter(filter).boxed()
+        }
         LogFormat::Text => text().with_filter(filter).boxed(),
     };
     Ok(tracing_subscriber::registry().with(layer).try_init()?)
+}
+
+/// Lines with the priority that journald reads off their beginning (sd-daemon(3)), where they are `ranked`.
+struct Ranked<F> {
+    line: F,
+    ranked: bool,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Ranked<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        if self.ranked {
+            let rank = match *event.metadata().level() {
+                Level::ERROR => 3,
+                Level::WARN => 4,
+                Level::INFO => 6,
+                Level::DEBUG | Level::TRACE => 7,
+            };
+            write!(writer, "<{rank}>")?;
+        }
+        self.line.format_event(context, writer, event)
+    }
 }
 
 /// What is asked for: `$DEPOSITD_LOG`, else `$RUST_LOG`.
@@ -99,19 +141,41 @@ fn is_journal() -> bool {
 mod tests {
     use super::*;
 
+    #[derive(Clone, Default)]
+    struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn journald_is_told_how_grave_each_line_is_and_nobody_else_is() {
+        for (ranked, expected) in [(true, ["<3>", "<4>", "<6>", "<7>"]), (false, [""; 4])] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let line = fmt::format().without_time().with_ansi(false).with_target(false);
+            let layer =
+                fmt::layer().with_writer(move || writer.clone()).event_format(Ranked { line, ranked });
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::error!("a");
+                tracing::warn!("b");
+                tracing::info!("c");
+                tracing::debug!("d");
+            });
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            let [a, b, c, d] = expected;
+            assert_eq!(text, format!("{a}ERROR a\n{b} WARN b\n{c} INFO c\n{d}DEBUG d\n"));
+        }
+    }
+
     #[test]
     fn the_libraries_that_know_the_key_stay_silent_even_when_everything_is_asked_for() {
-        #[derive(Clone, Default)]
-        struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-        impl std::io::Write for Lines {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().unwrap().extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
         let lines = Lines::default();
         let writer = lines.clone();
         let filter = EnvFilter::new("trace").and(filter_fn(is_harmless));

@@ -117,7 +117,9 @@ pub(crate) fn checked(text: &str) -> Result<SecretString, String> {
     if text.chars().any(char::is_control) {
         return Err("expected a secret of one line without control characters".to_owned());
     }
-    Ok(SecretString::from(text.to_owned()))
+    let secret = SecretString::from(text.to_owned());
+    crate::secret::remember(&secret);
+    Ok(secret)
 }
 
 #[cfg(test)]

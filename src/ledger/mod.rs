@@ -145,7 +145,11 @@ impl Error {
         let mut text = self.to_string();
         let mut source = std::error::Error::source(self);
         while let Some(cause) = source {
-            text = format!("{text}: {cause}");
+            let words = cause.to_string();
+            // The library's errors repeat what lies below them.
+            if !text.contains(&words) {
+                text = format!("{text}: {words}");
+            }
             source = cause.source();
         }
         text

@@ -169,7 +169,7 @@ struct Shared {
 
 #[derive(Debug)]
 enum Exit {
-    Smtp(smtp::Server),
+    Smtp(Box<smtp::Server>),
     File(PathBuf),
 }
 
@@ -195,12 +195,14 @@ impl Mailer {
         from.email = address::in_transport(&from.email).map_err(SettingsError::From)?;
         let exit = match settings.transport {
             Transport::File { directory } => Exit::File(directory),
-            Transport::Smtp { host, port, security, username, ca_file } => Exit::Smtp(smtp::Server::new(
-                smtp::Place { host, port, security },
-                username.map(|name| (name, password)),
-                ca_file.as_deref(),
-                settings.send_timeout,
-            )?),
+            Transport::Smtp { host, port, security, username, ca_file } => {
+                Exit::Smtp(Box::new(smtp::Server::new(
+                    smtp::Place { host, port, security },
+                    username.map(|name| (name, password)),
+                    ca_file.as_deref(),
+                    settings.send_timeout,
+                )?))
+            }
         };
         let account = settings.account;
         Ok(Self { shared: Arc::new(Shared { from, account, templates, exit }) })

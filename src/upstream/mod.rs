@@ -8,6 +8,8 @@
 //! `rustls` at INFO or above.
 
 mod answer;
+#[cfg(fuzzing)]
+mod bare;
 mod breaker;
 mod budget;
 mod client;
@@ -20,6 +22,8 @@ mod settings;
 mod transport;
 mod wire;
 
+#[cfg(fuzzing)]
+pub use bare::read_every_way;
 pub use breaker::Health;
 pub use client::{NewOrder, Upstream};
 pub use error::Error;

@@ -7,7 +7,7 @@ pub(crate) mod marks;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, ExitStatus, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,7 +138,15 @@ impl Program {
     /// A command of the program, everything logged.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_depositd"));
-        command.current_dir(self.out()).args(args).env_clear().env("RUST_LOG", "trace");
+        command.args(args);
+        self.prepare_command(command)
+    }
+
+    fn prepare_command(&self, mut command: Command) -> Command {
+        command.current_dir(self.out()).env_clear().env("RUST_LOG", "trace");
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
         command.env("DEPOSITD_CONFIG", self.secrets().join("daemon.toml"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -170,10 +178,22 @@ impl Program {
     }
 
     pub(crate) fn start_logging(&mut self, level: &str) {
+        self.start_within(&[], level);
+    }
+
+    /// The same by way of another program, which gets the daemon's command line behind its own.
+    pub(crate) fn start_within(&mut self, outer: &[&str], level: &str) {
         let log = |name: &str| -> File {
             OpenOptions::new().create(true).append(true).open(self.out().join(name)).unwrap()
         };
-        let mut command = self.command(&["run"]);
+        let mut command = match outer.split_first() {
+            None => self.command(&["run"]),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(env!("CARGO_BIN_EXE_depositd")).arg("run");
+                self.prepare_command(command)
+            }
+        };
         command.env("RUST_LOG", level).stdout(log("stdout.log")).stderr(log("stderr.log"));
         let mut child = command.spawn().unwrap();
         let (clock, limit) = (SystemClock::new(), Duration::from_secs(60));
@@ -205,8 +225,12 @@ impl Program {
         Path::new("/proc").join(self.pid().to_string()).join(file)
     }
 
+    /// What it shows of itself; nothing where nobody but root may look.
     pub(crate) fn read_proc(&self, file: &str) -> Vec<u8> {
-        fs::read(self.proc(file)).unwrap()
+        match fs::read(self.proc(file)) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Vec::new(),
+            read => read.unwrap(),
+        }
     }
 
     /// The most memory it ever had.
@@ -216,13 +240,20 @@ impl Program {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// How many sockets it holds.
+    /// How many connections at its unix socket it holds, and those that wait.
     pub(crate) fn sockets(&self) -> usize {
-        let links = fs::read_dir(self.proc("fd")).unwrap().flatten();
-        links
-            .filter_map(|link| fs::read_link(link.path()).ok())
-            .filter(|to| to.to_string_lossy().starts_with("socket:"))
-            .count()
+        let own = self.socket().display().to_string();
+        let all = fs::read_to_string("/proc/net/unix").unwrap();
+        all.lines().filter(|line| line.ends_with(&own)).count()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().unwrap().try_wait().unwrap().is_some()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
     }
 
     /// Without warning.

@@ -213,6 +213,8 @@ struct Session {
     stream: BufReader<TcpStream>,
     from: Option<String>,
     to: Vec<String>,
+    /// What it was told at the login; refusals say it back, as unkind servers do.
+    told: String,
 }
 
 /// `None` ends the connection.
@@ -220,7 +222,7 @@ type Goes = Option<()>;
 
 impl Session {
     fn new(shared: Arc<Shared>, stream: TcpStream) -> Self {
-        Self { shared, stream: BufReader::new(stream), from: None, to: Vec::new() }
+        Self { shared, stream: BufReader::new(stream), from: None, to: Vec::new(), told: String::new() }
     }
 
     async fn run(mut self, greeting: u16) {
@@ -293,13 +295,16 @@ impl Session {
             self.line().await?;
         }
         self.shared.state().logins += 1;
+        self.told = format!(", {words}");
         self.say("235 welcome").await
     }
 
     async fn recipient(&mut self, recipient: String) -> Goes {
         let wanted = |fault| matches!(fault, SmtpFault::Rcpt(_) | SmtpFault::Tarpit(_));
         match self.shared.fault(std::slice::from_ref(&recipient), wanted) {
-            Some(SmtpFault::Rcpt(code)) => return self.say(&format!("{code} not this recipient")).await,
+            Some(SmtpFault::Rcpt(code)) => {
+                return self.say(&format!("{code} not this recipient{}", self.told)).await;
+            }
             Some(SmtpFault::Tarpit(span)) => SystemClock::new().sleep(span).await,
             _ => {}
         }
@@ -311,7 +316,7 @@ impl Session {
         let wanted = |fault| !matches!(fault, SmtpFault::Rcpt(_) | SmtpFault::Tarpit(_));
         let fault = self.shared.fault(&self.to, wanted);
         if let Some(SmtpFault::Data(code)) = fault {
-            return self.say(&format!("{code} not now")).await;
+            return self.say(&format!("{code} not now{}", self.told)).await;
         }
         self.say("354 go on").await?;
         let mut data = Vec::new();
@@ -327,7 +332,7 @@ impl Session {
             data.extend_from_slice(b"\r\n");
         }
         if let Some(SmtpFault::AfterData(code)) = fault {
-            return self.say(&format!("{code} not this message")).await;
+            return self.say(&format!("{code} not this message{}", self.told)).await;
         }
         let message =
             Received { from: self.from.take().unwrap_or_default(), to: std::mem::take(&mut self.to), data };

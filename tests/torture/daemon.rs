@@ -1,18 +1,22 @@
 //! The binary under torture: started, asked for deposits, killed, and asked for proof.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::Value;
+
+use super::marks;
 
 pub(crate) const FINANCE: &str = "finance@example.com";
 
@@ -23,6 +27,8 @@ pub(crate) enum Moment {
     After(Duration),
     /// When one of its threads enters this system call for the `nth` time: before a durable write, or a network call.
     At(&'static str, u32),
+    /// So long after its start, and the disk keeps only what it held then: the power is cut.
+    PowerCut(Duration),
 }
 
 impl Moment {
@@ -42,29 +48,54 @@ impl Moment {
         match self {
             Self::After(_) => "at random",
             Self::At(call, _) => call,
+            Self::PowerCut(_) => "by a power cut",
         }
     }
 }
 
 pub(crate) struct Daemon {
     folder: tempfile::TempDir,
+    /// A disk whose power can be cut, made by `disk.sh`.
+    disk: Option<PathBuf>,
     clock: SystemClock,
+    /// What was answered: the request's key, and the deposit's id.
+    accepted: Mutex<BTreeMap<String, String>>,
+    /// Has every fsync do nothing and say that it did: the control of the power cuts.
+    lying: bool,
 }
 
 impl Daemon {
-    pub(crate) fn new(base_url: &str, smtp_port: u16, key: &str) -> Self {
+    /// Everything that it writes lies in `out`; the secrets, and the configuration that names them, beside it.
+    pub(crate) fn new(base_url: &str, smtp_port: u16) -> Self {
+        Self::on_disk(base_url, smtp_port, None)
+    }
+
+    /// The same, with the ledger on this disk.
+    pub(crate) fn on_disk(base_url: &str, smtp_port: u16, disk: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let (out, secrets) = (folder.path().join("out"), folder.path().join("secrets"));
+        let home = disk.as_ref().map_or_else(|| out.clone(), |disk| disk.join("disk/home"));
+        for made in [&out, &secrets, &home] {
+            std::fs::create_dir_all(made).unwrap();
+        }
+        for (name, secret) in [("key", marks::KEY), ("token", marks::TOKEN), ("password", marks::PASSWORD)] {
+            std::fs::write(secrets.join(name), secret).unwrap();
+            std::fs::set_permissions(secrets.join(name), Permissions::from_mode(0o600)).unwrap();
+        }
+        // The folder at least was there before anything else.
+        assert!(Command::new("sync").arg("-f").arg(&home).status().unwrap().success());
+        let home = home.display();
         let config = format!(
             r#"[upstream]
 base_url = "{base_url}"
 user_id = "12345"
-api_key = "{key}"
+api_key_file = "key"
 requests_per_second = 0
 timeout = "2s"
 create_attempts = 4
 
 [ledger]
-path = "ledger.db"
+path = "{home}/ledger.db"
 
 [polling]
 interval = "300ms"
@@ -86,22 +117,50 @@ retry_max = "1s"
 host = "127.0.0.1"
 port = {smtp_port}
 security = "none"
+username = "deposits"
+password_file = "password"
 
 [api]
-listen = ["unix:d.sock"]
+listen = ["unix:{home}/d.sock", "127.0.0.1:0"]
+token_file = "token"
 "#
         );
-        std::fs::write(folder.path().join("daemon.toml"), config).unwrap();
-        Self { folder, clock: SystemClock::new() }
+        std::fs::write(secrets.join("daemon.toml"), config).unwrap();
+        let lying = std::env::var_os("TORTURE_LYING_DISK").is_some();
+        Self { folder, disk, clock: SystemClock::new(), accepted: Mutex::default(), lying }
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
-        self.folder.path().join("ledger.db")
+        self.home().join("ledger.db")
+    }
+
+    /// Where what it says is kept, and what was heard of it.
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    /// Where its ledger and its socket are.
+    fn home(&self) -> PathBuf {
+        self.disk.as_ref().map_or_else(|| self.out(), |disk| disk.join("disk/home"))
+    }
+
+    /// Has the disk be what it was at an instant of the daemon's life; everything that was written later is gone.
+    async fn cut_power(&self, running: &mut Running) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/torture/disk.sh");
+        let disk = |what: &str| {
+            let done = Command::new("sh").arg(script).arg(what).arg(self.disk.as_ref().unwrap()).status();
+            assert!(done.unwrap().success(), "{what}");
+        };
+        running.signal("-STOP");
+        disk("cut");
+        running.kill();
+        disk("back");
     }
 
     fn command(&self, moment: Option<Moment>) -> Command {
         match moment {
             Some(Moment::At(call, nth)) => self.injected(&format!("{call}:signal=SIGKILL:when={nth}")),
+            _ if self.lying => self.injected("fdatasync,fsync:retval=0"),
             _ => self.prepared(Command::new(env!("CARGO_BIN_EXE_depositd"))),
         }
     }
@@ -118,8 +177,8 @@ listen = ["unix:d.sock"]
 
     fn prepared(&self, mut command: Command) -> Command {
         // A group of its own: strace lets no signal through.
-        command.current_dir(self.folder.path()).process_group(0);
-        command.args(["--config", "daemon.toml"]).stdin(Stdio::null());
+        command.current_dir(self.out()).process_group(0).env("RUST_LOG", "trace");
+        command.args(["--config", "../secrets/daemon.toml"]).stdin(Stdio::null());
         command
     }
 
@@ -133,9 +192,36 @@ listen = ["unix:d.sock"]
     }
 
     fn run(&self, mut command: Command) -> Running {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log"));
-        let child = command.arg("run").stdout(Stdio::null()).stderr(log.unwrap()).spawn().unwrap();
-        Running { child, lock: self.folder.path().join("ledger.db.lock") }
+        let child = command.arg("run").stdout(self.file("stdout")).stderr(self.file("log")).spawn().unwrap();
+        Running { child, lock: self.home().join("ledger.db.lock") }
+    }
+
+    /// One of the files in which what it says is kept.
+    fn file(&self, name: &str) -> File {
+        OpenOptions::new().create(true).append(true).open(self.out().join(name)).unwrap()
+    }
+
+    /// Keeps what was heard of it in other ways.
+    pub(crate) fn note(&self, heard: &[u8]) {
+        self.file("heard").write_all(heard).unwrap();
+    }
+
+    /// What the process shows of itself, while it runs and after it has been asked for everything: no secret.
+    pub(crate) fn shows_nothing(&self, running: &Running) {
+        for path in ["/metrics", "/v1/mails?limit=500", "/v1/cases", "/readyz", "/v1/deposits?limit=500"] {
+            self.http("GET", path, "", "");
+        }
+        for shown in ["cmdline", "environ"] {
+            let shown = std::fs::read(format!("/proc/{}/{shown}", running.child.id()));
+            // Refused to everybody but root.
+            self.note(&shown.unwrap_or_default());
+        }
+    }
+
+    /// Searches every byte that was written or heard for the three secrets; gives how many bytes that were.
+    pub(crate) fn search(&self) -> u64 {
+        let beside = self.disk.as_ref().map_or(0, |_| marks::search(&self.home()));
+        beside + marks::search(&self.out())
     }
 
     /// Lives, takes every request of `asked` that it can, and dies at `moment`; at the latest after some seconds.
@@ -144,7 +230,7 @@ listen = ["unix:d.sock"]
         let mut running = self.start(Some(moment));
         let started = self.clock.monotonic();
         let limit = match moment {
-            Moment::After(span) => span,
+            Moment::After(span) | Moment::PowerCut(span) => span,
             Moment::At(..) => Duration::from_secs(3),
         };
         // The newest requests first: the older ones were probably taken in an earlier life.
@@ -158,12 +244,16 @@ listen = ["unix:d.sock"]
             self.clock.sleep(Duration::from_millis(5)).await;
         }
         let at_the_moment = running.has_ended() == matches!(moment, Moment::At(..));
-        running.kill();
+        if matches!(moment, Moment::PowerCut(_)) {
+            self.cut_power(&mut running).await;
+        } else {
+            running.kill();
+        }
         at_the_moment
     }
 
     pub(crate) fn listens(&self) -> bool {
-        UnixStream::connect(self.folder.path().join("d.sock")).is_ok()
+        UnixStream::connect(self.home().join("d.sock")).is_ok()
     }
 
     /// Asks for a deposit; `None` where no whole answer came.
@@ -173,7 +263,14 @@ listen = ["unix:d.sock"]
         let head = format!("Idempotency-Key: {key}\r\nPrefer: wait=0\r\nContent-Type: application/json\r\n");
         let (status, body) = self.http("POST", "/v1/deposits", &head, &body)?;
         assert!(matches!(status, 200..=202 | 422 | 503), "{status} {body}");
-        (status < 300).then_some(body)
+        if status >= 300 {
+            return None;
+        }
+        let id = body["id"].as_str().unwrap();
+        let mut accepted = self.accepted.lock().unwrap();
+        let before = accepted.entry(key.to_owned()).or_insert_with(|| id.to_owned());
+        assert_eq!(before, id, "{key} was accepted, and is lost");
+        Some(body)
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<(u16, Value)> {
@@ -181,7 +278,7 @@ listen = ["unix:d.sock"]
     }
 
     fn http(&self, method: &str, path: &str, head: &str, body: &str) -> Option<(u16, Value)> {
-        let mut stream = UnixStream::connect(self.folder.path().join("d.sock")).ok()?;
+        let mut stream = UnixStream::connect(self.home().join("d.sock")).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(15))).ok()?;
         let length = body.len();
         let request = format!(
@@ -189,7 +286,9 @@ listen = ["unix:d.sock"]
         );
         stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
+        let read = stream.read_to_string(&mut answer);
+        self.note(answer.as_bytes());
+        read.ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
         let (_, body) = answer.split_once("\r\n\r\n")?;
         Some((status, serde_json::from_str(body).ok()?))
@@ -203,13 +302,14 @@ listen = ["unix:d.sock"]
         let output = self.command(None).args(["--json", "verify"]).output().unwrap();
         let said =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        self.note(said.as_bytes());
         // Killed before the schema was there: the next start makes it.
         let unborn = ["no such table", "start the daemon once"].iter().any(|words| said.contains(words));
         (output.status.success() || unborn, said)
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.out().join("log")).unwrap_or_default()
     }
 }
 
@@ -229,9 +329,14 @@ impl Running {
         self.child.try_wait().unwrap().and_then(|status| status.code())
     }
 
-    pub(crate) fn kill(&mut self) {
+    /// Tells it, and whatever it started.
+    fn signal(&self, signal: &str) {
         let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.signal("-KILL");
         self.child.wait().unwrap();
         // A process that was traced outlives its tracer for a moment: it is gone when its lock is.
         while File::open(&self.lock).is_ok_and(|lock| lock.try_lock().is_err()) {

@@ -2,6 +2,8 @@
 //!
 //! In CI 40 kills. The long form: `TORTURE_KILLS=500 cargo test --release --test torture -- --nocapture`; the same
 //! again: `TORTURE_SEED=..`. Chosen moments need `strace`.
+//!
+//! With `TORTURE_DISK=DIR` each death is a power cut; `disk.sh` beside this file makes that disk, and says what it needs.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,6 +12,8 @@
     reason = "a test"
 )]
 
+#[path = "../program/marks.rs"]
+mod marks;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -18,6 +22,7 @@ mod reckoning;
 mod storage;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +34,6 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use support::smtp::{SmtpFault, SmtpReceiver};
 
-const KEY: &str = "the-marked-key-of-the-torture";
 const FATES: &[Fate] = &[
     Fate::Exact,
     Fate::Exact,
@@ -59,7 +63,7 @@ async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
     let upstream = SimulatedUpstream::start(Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         user_id: "12345".to_owned(),
-        api_key: KEY.to_owned(),
+        api_key: marks::KEY.to_owned(),
         clock: clock.clone(),
         seed,
         store: None,
@@ -68,7 +72,8 @@ async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
     .unwrap();
     upstream.set_lifetime(LIFETIME);
     let smtp = SmtpReceiver::start().await;
-    let mut daemon = Daemon::new(&upstream.base_url(), smtp.port(), KEY);
+    let disk = std::env::var_os("TORTURE_DISK").map(PathBuf::from);
+    let mut daemon = Daemon::on_disk(&upstream.base_url(), smtp.port(), disk.clone());
     let mut asked: BTreeMap<String, String> = BTreeMap::new();
     let mut deaths: BTreeMap<&'static str, u64> = BTreeMap::new();
     for kill in 0..kills {
@@ -79,7 +84,10 @@ async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
             asked.insert(key, amount);
         }
         trouble(&upstream, &smtp, &mut dice);
-        let moment = Moment::choose(&mut dice);
+        let moment = match &disk {
+            Some(_) => Moment::PowerCut(Duration::from_millis(dice.random_range(100..1500))),
+            None => Moment::choose(&mut dice),
+        };
         let at_the_moment = daemon.live_until(moment, &asked).await;
         *deaths.entry(if at_the_moment { moment.name() } else { "past its moment" }).or_default() += 1;
         let proof = daemon.verify();
@@ -88,6 +96,7 @@ async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
     let missed = deaths.get("past its moment").copied().unwrap_or(0);
     assert!(missed * 2 < kills, "{missed} of {kills} chosen moments never came: nothing was proven");
     upstream.clear_faults();
+    upstream.inject(Call::Balance, Fault::Status(503, format!("busy with {}", marks::KEY), Vec::new()), 1);
     smtp.fail(daemon::FINANCE, SmtpFault::Rcpt(451), 0);
     let reckoning = reckoning::reckon(&mut daemon, &upstream, &smtp, &asked, &clock, kills).await;
     eprintln!("torture: killed {deaths:?}; {reckoning}; seed {seed}");
@@ -102,7 +111,8 @@ fn trouble(upstream: &SimulatedUpstream, smtp: &SmtpReceiver, dice: &mut StdRng)
         3 => Fault::Html200,
         4 => Fault::TruncatedJson,
         5 => Fault::CutBody,
-        6 => Fault::Status(503, "busy".to_owned(), Vec::new()),
+        // It says the key back.
+        6 => Fault::Status(503, format!("busy with {}", marks::KEY), Vec::new()),
         _ => return,
     };
     upstream.inject(call, fault, 1);

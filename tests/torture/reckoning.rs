@@ -58,6 +58,7 @@ pub(crate) async fn reckon(
         }
         patience(&format!("unsettled {unsettled:?}, owed {owed}, {}", reconciled["difference_cents"]));
     };
+    daemon.shows_nothing(&running);
     drop(running);
     let unique: BTreeSet<&String> = ids.values().collect();
     assert_eq!((deposits.len(), unique.len()), (asked.len(), asked.len()), "a request was lost or doubled");
@@ -67,11 +68,15 @@ pub(crate) async fn reckon(
     let (whole, said) = daemon.verify();
     assert!(whole, "{said}");
     let log = daemon.log();
-    assert!(!log.contains(super::KEY), "the key is in the log");
+    assert!(log.contains("DEBUG") && log.contains("[secret]"), "everything is logged, and masked");
     assert!(!log.contains("panicked"), "{}", tail(&log));
+    for letter in smtp.messages() {
+        daemon.note(&letter.data);
+    }
+    let searched = daemon.search() / 1024;
     let (deposits, letters) = (deposits.len(), smtp.messages().len());
     format!(
-        "{deposits} deposits, {credited} credited, {letters} letters, {doubled} of them sent twice; all accounted for"
+        "{deposits} deposits, {credited} credited, {letters} letters, {doubled} of them sent twice; all accounted for, no secret in {searched} KiB"
     )
 }
 

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
-use depositd::sandbox::upstream::{Fate, Settings, SimulatedUpstream};
+use depositd::sandbox::upstream::{Call, Fate, Fault, Settings, SimulatedUpstream};
 use serde_json::Value;
 
-use super::KEY;
-use super::daemon::{Daemon, Running};
-use super::support::smtp::SmtpReceiver;
+use super::daemon::{Daemon, FINANCE, Running};
+use super::marks;
+use super::support::smtp::{SmtpFault, SmtpReceiver};
 
 struct Scene {
     clock: SystemClock,
@@ -27,7 +27,7 @@ impl Scene {
         let upstream = SimulatedUpstream::start(Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             user_id: "12345".to_owned(),
-            api_key: KEY.to_owned(),
+            api_key: marks::KEY.to_owned(),
             clock: std::sync::Arc::new(SystemClock::new()),
             seed: 3,
             store: None,
@@ -36,7 +36,14 @@ impl Scene {
         .unwrap();
         upstream.set_default_fate(Fate::Manual);
         let smtp = SmtpReceiver::start().await;
-        let daemon = Daemon::new(&upstream.base_url(), smtp.port(), KEY);
+        // Both say back what they were told, in the midst of whatever the disk does.
+        smtp.fail(FINANCE, SmtpFault::Rcpt(451), 3);
+        upstream.inject(
+            Call::Look,
+            Fault::Status(404, format!("no order for {}", marks::KEY), Vec::new()),
+            3,
+        );
+        let daemon = Daemon::new(&upstream.base_url(), smtp.port());
         Self { clock, upstream, smtp, daemon, accepted: Vec::new(), asked: 0 }
     }
 
@@ -76,9 +83,15 @@ impl Scene {
             let again = self.daemon.ask(key, "12.00").unwrap();
             assert_eq!(again["id"], Value::from(id.as_str()), "{key} was accepted and is lost");
         }
+        self.daemon.shows_nothing(&running);
         drop(running);
         let (whole, said) = self.daemon.verify();
         assert!(whole, "{said}");
+        for letter in self.smtp.messages() {
+            self.daemon.note(&letter.data);
+        }
+        let searched = self.daemon.search();
+        assert!(searched > 100_000, "there was something to search: {searched}");
         drop((self.upstream, self.smtp));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::is_processor;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
-use crate::domain::report::{Invoice, OrderReport};
+use crate::domain::report::{Invoice, OrderReport, Status};
 use crate::domain::time::Timestamp;
 
 /// An attempt of unknown outcome, as the search for its wallet needs to know it.
@@ -59,7 +59,7 @@ impl Lost {
         let micros = invoice.amount_cents.map(|cents| cents.saturating_mul(10_000));
         is_processor(invoice.method.as_deref())
             && invoice.created.is_some_and(|created| self.covers(created))
-            && micros.is_none_or(|micros| self.apart(micros).is_some())
+            && micros.is_none_or(|micros| self.apart(micros, invoice.status.as_deref()).is_some())
     }
 
     /// How far the stray's amount lies from what was asked; `None` where the stray cannot be this attempt's.
@@ -75,15 +75,17 @@ impl Lost {
         if !asset || !stray.created.is_some_and(|created| self.covers(created)) {
             return None;
         }
-        self.apart(report.amount_usd.as_ref()?.to_usd_micros_floor()?.get())
+        self.apart(report.amount_usd.as_ref()?.to_usd_micros_floor()?.get(), report.status.as_deref())
     }
 
-    /// How far an amount, in millionths of a dollar, lies from what was asked; `None` where it is too far.
-    fn apart(&self, micros: i64) -> Option<u64> {
+    /// How far an amount, in millionths of a dollar, lies from what was asked, under this status word; `None` where it
+    /// is too far.
+    fn apart(&self, micros: i64, word: Option<&str>) -> Option<u64> {
         let asked = self.amount.to_usd_micros()?.get();
         let apart = asked.abs_diff(micros);
-        // CONTRACT.md, section 1: 5.15 asked, "5.00" answered; a coupon lowers it further.
-        let share: u64 = if self.coupon { 2 } else { 20 };
+        // CONTRACT.md, section 1: 5.15 asked, "5.00" answered; a coupon lowers it further. And where another amount was
+        // paid, the figure may be what arrived.
+        let share: u64 = if self.coupon || paid_otherwise(word) { 2 } else { 20 };
         let allowed = asked.unsigned_abs().checked_div(share)?.max(250_000);
         (apart <= allowed).then_some(apart)
     }
@@ -91,9 +93,25 @@ impl Lost {
     /// How far an invoice that no look can name lies from this attempt, in money and in time.
     fn near(&self, unnamed: &Unnamed) -> Option<(u64, Duration)> {
         let created = unnamed.created.filter(|created| self.covers(*created))?;
-        let apart = self.apart(unnamed.amount_cents?.checked_mul(10_000)?)?;
+        let apart = self.apart(unnamed.amount_cents?.checked_mul(10_000)?, None)?;
         Some((apart, created.since(self.started_at).max(self.started_at.since(created))))
     }
+}
+
+/// True for words under which another amount than the one that was asked for may have arrived.
+fn paid_otherwise(word: Option<&str>) -> bool {
+    matches!(
+        word.and_then(Status::parse),
+        Some(
+            Status::PaidOver
+                | Status::WrongAmount
+                | Status::WrongAmountWaiting
+                | Status::RefundProcess
+                | Status::RefundFail
+                | Status::RefundPaid
+                | Status::Locked
+        )
+    )
 }
 
 /// Which stray order each lost attempt made: one to one, the nearest amounts and the oldest attempts first.

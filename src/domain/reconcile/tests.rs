@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
+use crate::domain::report::{Invoice, OrderReport};
 use crate::domain::time::Timestamp;
 
 fn id(number: u128) -> DepositId {
@@ -169,6 +170,51 @@ fn what_no_look_can_name_is_claimed_by_amount_and_time_and_only_once() {
     let mut claims = claim_unnamed(&attempts, &invoices);
     claims.sort_unstable();
     assert_eq!(claims, [(1, 10), (2, 11)], "too late, and too far off, is nobody's");
+}
+
+#[test]
+fn an_order_that_was_paid_otherwise_is_claimed_by_what_arrived() {
+    let lost = Lost {
+        attempt: 1,
+        asset: Asset::parse("BNB", "BSC").unwrap(),
+        amount: Amount::parse("579.90").unwrap(),
+        coupon: false,
+        started_at: Timestamp::from_seconds(1000),
+        latest: Timestamp::from_seconds(1005),
+        order_id: None,
+    };
+    for (word, amount, ours) in [
+        ("paid_over", "637.89", true),
+        ("refund_paid", "637.89", true),
+        ("wrong_amount", "400", true),
+        ("paid", "637.89", false),
+        ("check", "637.89", false),
+        ("paid_over", "6000", false),
+        ("wrong_amount", "5", false),
+    ] {
+        let report = OrderReport {
+            order_id: Some("stray".to_owned()),
+            currency: Some("BNB".to_owned()),
+            network: Some("bsc".to_owned()),
+            amount_usd: Some(Amount::parse(amount).unwrap()),
+            status: Some(word.to_owned()),
+            ..OrderReport::default()
+        };
+        let stray = Stray { key: "0".to_owned(), created: Some(Timestamp::from_seconds(1001)), report };
+        let claims = claim(std::slice::from_ref(&lost), &[stray]);
+        assert_eq!(claims.len(), usize::from(ours), "{word} {amount}");
+        let cents = Amount::parse(amount).unwrap().to_usd_micros().unwrap().to_cents_exact();
+        let invoice = Invoice {
+            method: Some("Cryptomus".to_owned()),
+            amount_cents: cents,
+            created: Some(Timestamp::from_seconds(1001)),
+            status: Some(word.to_owned()),
+            sesid: None,
+            pay_id: None,
+            flaw: None,
+        };
+        assert_eq!(lost.may_be(&invoice), ours, "{word} {amount}");
+    }
 }
 
 /// Invoices that name few deposits, so that they quarrel about them.
