@@ -268,3 +268,17 @@ async fn what_cannot_be_read_at_all_is_an_error_unless_something_found_before_ex
         "{found:?}"
     );
 }
+
+#[tokio::test]
+async fn one_answer_may_bring_two_events_and_is_kept_once() {
+    let mut desk = Desk::new().await;
+    let deposit = desk.wallet(1, "5").await;
+    desk.wait(5);
+    let mut write = Write::from(desk.step(&deposit, looked("teleported", "")));
+    let body = "{\"status\":\"teleported\"}".to_owned();
+    write.evidence = Some(EvidenceNote { at: desk.now, call: "look", http_status: None, body });
+    assert_eq!(write.step.events.len(), 2);
+    desk.write(write).await;
+    assert_eq!(desk.row("SELECT group_concat(evidence_id) FROM event").await, "1,1");
+    assert_eq!(desk.findings().await, []);
+}
