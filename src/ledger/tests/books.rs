@@ -134,6 +134,17 @@ async fn one_forbidden_step_holds_up_no_other() {
         tokio::join!(desk.ledger.record(vec![bent(&one)]), desk.ledger.record(vec![good.clone()]));
     assert!(matches!(bad.unwrap().as_slice(), [Recorded::Forbidden(_)]));
     assert_eq!(good.unwrap(), [Recorded::Written]);
+    let down = Notice {
+        name: EventName::UpstreamDown,
+        at: desk.now,
+        reason: None,
+        facts: serde_json::json!({}),
+        mail_to: Vec::new(),
+    };
+    let (bad, said) = tokio::join!(desk.ledger.record(vec![bent(&one)]), desk.ledger.announce(vec![down]));
+    assert!(matches!(bad.unwrap().as_slice(), [Recorded::Forbidden(_)]));
+    said.unwrap();
+    assert!(desk.ledger.last_of(&[EventName::UpstreamDown]).await.unwrap().is_some(), "said, and on disk");
     assert_eq!(desk.findings().await, []);
 }
 
