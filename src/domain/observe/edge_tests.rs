@@ -417,7 +417,8 @@ fn many_deposits_do_not_come_back_at_once() {
     let policy = Policy { interval: Duration::from_hours(10), ..Policy::default() };
     let wait = |number: u128, minutes| {
         let mut deposit = awaiting();
-        deposit.id = DepositId::new(uuid::Uuid::from_u128(number));
+        // As long as a real one: its first half is the time, and the same for many.
+        deposit.id = DepositId::new(uuid::Uuid::from_u128((0x019b_0000_0000_7000 << 64) + number));
         deposit.facts.state = State::Underpaid;
         let now = minute(minutes);
         poll::next_look(&deposit, now, &policy).unwrap().at.since(now)

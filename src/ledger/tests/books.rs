@@ -118,6 +118,15 @@ async fn one_forbidden_step_holds_up_no_other() {
     let [Recorded::Forbidden(why), Recorded::Written] = recorded.as_slice() else { panic!("{recorded:?}") };
     assert!(why.contains("must balance"), "{why}");
     assert_eq!(desk.ledger.find("order-1").await.unwrap(), Some(one.clone()));
+    // What no rule forbids and still cannot be written is everybody's error, and nobody's refusal.
+    let mut endless = Write::from(desk.step(&one, looked("paid", "")));
+    for (line, micros) in endless.step.events[0].postings.iter_mut().zip([i64::MAX, -i64::MAX]) {
+        line.amount_usd_micros = crate::domain::money::UsdMicros::new(micros);
+    }
+    let other = desk.wallet(4, "8").await;
+    let error = desk.ledger.record(vec![bent(&other), endless]).await.unwrap_err();
+    assert!(matches!(&error, Error::Unreadable(why) if why.contains("too large")), "{error}");
+    assert_eq!(desk.ledger.find("order-1").await.unwrap(), Some(one.clone()));
     // Many at once, in one group: each caller hears of its own.
     let three = desk.wallet(3, "7").await;
     let good = Write::from(desk.step(&three, looked("paid", "")));
@@ -125,6 +134,17 @@ async fn one_forbidden_step_holds_up_no_other() {
         tokio::join!(desk.ledger.record(vec![bent(&one)]), desk.ledger.record(vec![good.clone()]));
     assert!(matches!(bad.unwrap().as_slice(), [Recorded::Forbidden(_)]));
     assert_eq!(good.unwrap(), [Recorded::Written]);
+    let down = Notice {
+        name: EventName::UpstreamDown,
+        at: desk.now,
+        reason: None,
+        facts: serde_json::json!({}),
+        mail_to: Vec::new(),
+    };
+    let (bad, said) = tokio::join!(desk.ledger.record(vec![bent(&one)]), desk.ledger.announce(vec![down]));
+    assert!(matches!(bad.unwrap().as_slice(), [Recorded::Forbidden(_)]));
+    said.unwrap();
+    assert!(desk.ledger.last_of(&[EventName::UpstreamDown]).await.unwrap().is_some(), "said, and on disk");
     assert_eq!(desk.findings().await, []);
 }
 

@@ -32,8 +32,13 @@ impl Desk {
         desk
     }
 
-    /// What the proof says of a copy in which this was done, without anybody's leave.
     async fn after(&self, statements: &'static str) -> Vec<String> {
+        let proof = self.proof_after(statements).await.unwrap();
+        proof.findings.iter().map(|found| format!("{} {}: {}", found.table, found.row, found.what)).collect()
+    }
+
+    /// What the proof says of a copy in which this was done, without anybody's leave.
+    async fn proof_after(&self, statements: &'static str) -> Result<Verification> {
         let copy = self.file("copy.db");
         for old in ["copy.db", "copy.db-wal", "copy.db-shm"] {
             let _ = std::fs::remove_file(self.file(old));
@@ -51,9 +56,7 @@ impl Desk {
         let bend = format!("PRAGMA ignore_check_constraints = ON; {guards}; {statements}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(bend)).execute(&mut bent).await.unwrap();
         bent.close().await.unwrap();
-        let ledger = Ledger::open(settings(&copy), Access::Read).await.unwrap();
-        let proof = ledger.verify(|_, _| {}).await.unwrap();
-        proof.findings.iter().map(|found| format!("{} {}: {}", found.table, found.row, found.what)).collect()
+        Ledger::open(settings(&copy), Access::Read).await.unwrap().verify(|_, _| {}).await
     }
 }
 
@@ -250,4 +253,32 @@ async fn the_findings_have_an_end_and_pages_of_noise_are_one_of_them() {
     let proof = reader.verify(|_, _| {}).await;
     let proof = proof.map_or_else(|error| panic!("{error}"), |proof| proof.findings);
     assert!(proof.iter().any(|found| found.table == "file"), "{proof:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_at_all_is_an_error_unless_something_found_before_explains_it() {
+    let desk = Desk::lived_in().await;
+    let error = desk.proof_after("DROP TABLE reconciliation").await.unwrap_err();
+    assert!(matches!(&error, Error::Database { doing: "read", .. }), "{error}");
+    let found = desk.after("UPDATE event SET reason = 'x' WHERE seq = 2; DROP TABLE reconciliation").await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found[0], format!("event 2: {CHAIN}"));
+    assert!(
+        found[1].starts_with("file ") && found[1].contains("the rest: the ledger could not be read"),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn one_answer_may_bring_two_events_and_is_kept_once() {
+    let mut desk = Desk::new().await;
+    let deposit = desk.wallet(1, "5").await;
+    desk.wait(5);
+    let mut write = Write::from(desk.step(&deposit, looked("teleported", "")));
+    let body = "{\"status\":\"teleported\"}".to_owned();
+    write.evidence = Some(EvidenceNote { at: desk.now, call: "look", http_status: None, body });
+    assert_eq!(write.step.events.len(), 2);
+    desk.write(write).await;
+    assert_eq!(desk.row("SELECT group_concat(evidence_id) FROM event").await, "1,1");
+    assert_eq!(desk.findings().await, []);
 }
