@@ -50,8 +50,9 @@ pub(super) async fn readiness(desk: &Desk) -> Readiness {
         readiness.ready = false;
         readiness.reasons.push(format!("ledger: {}", error.chain()));
     }
-    if let Ok(Some((why, runs))) = flow.ledger.void_runs().await {
+    if let Ok(Some(void)) = flow.ledger.void_runs().await {
         readiness.warnings.retain(|warning| !warning.starts_with("reconcile: "));
+        let (runs, why) = (void.runs, void.error);
         readiness.warnings.push(format!("reconcile: the last {runs} run(s) were void: {why}"));
         readiness.void_reconciliations = runs;
     }

@@ -74,12 +74,18 @@ event_names! {
     DiscrepancyExplained = "discrepancy_explained",
     /// They agree again, or a person closed the case.
     DiscrepancyClosed = "discrepancy_closed",
+    /// A run opened or closed cases that nobody was told of.
+    CasesNoted = "cases_noted",
     /// The daily summary.
     Digest = "digest",
     /// The upstream does not answer.
     UpstreamDown = "upstream_down",
     /// It answers again.
     UpstreamBack = "upstream_back",
+    /// Reconciliations are void: something could not be fetched, or cannot be what it says.
+    ReconciliationVoid = "reconciliation_void",
+    /// One was whole again.
+    ReconciliationBack = "reconciliation_back",
     /// A month was closed: what is booked in it stands.
     PeriodClosed = "period_closed",
     /// A message that a person asked for, to try the mail.
@@ -108,6 +114,7 @@ impl EventName {
                 | Self::ReviewCleared
                 | Self::Reviewed
                 | Self::DiscrepancyExplained
+                | Self::CasesNoted
                 | Self::PeriodClosed
                 | Self::MailTest
                 | Self::Summary
@@ -119,7 +126,13 @@ impl EventName {
     pub const fn is_never_held_back(self) -> bool {
         matches!(
             self,
-            Self::Digest | Self::UpstreamDown | Self::UpstreamBack | Self::MailTest | Self::Summary
+            Self::Digest
+                | Self::UpstreamDown
+                | Self::UpstreamBack
+                | Self::ReconciliationVoid
+                | Self::ReconciliationBack
+                | Self::MailTest
+                | Self::Summary
         )
     }
 

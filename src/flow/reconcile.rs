@@ -5,6 +5,7 @@ mod differences;
 mod fetch;
 mod intake;
 mod matching;
+mod void;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -83,12 +84,16 @@ pub async fn reconcile(flow: &Flow) -> Result<Report, Failed> {
     let at = flow.clock.now();
     let mut evidence = None;
     match run(flow, at, &mut evidence).await {
-        Ok(report) => Ok(report),
+        Ok(report) => {
+            void::tell_good(flow).await?;
+            Ok(report)
+        }
         Err(Failed::Void(why)) => {
             tracing::error!("reconciliation is void: {why}");
             let report = serde_json::json!({ "at": at, "ok": false, "error": why, "evidence": evidence });
             let head_seq = *flow.ledger.head().borrow();
             flow.ledger.keep_run(Run { at, head_seq, outcome: Err(why.clone()), evidence, report }).await?;
+            void::tell_void(flow).await?;
             Err(Failed::Void(why))
         }
         Err(error) => Err(error),
@@ -100,13 +105,12 @@ async fn run(flow: &Flow, at: Timestamp, evidence: &mut Option<Value>) -> Result
     // Once a day everything is gone through, whether it has changed or not.
     let whole = last.as_ref().is_none_or(|last| last.at.to_date_text() != at.to_date_text());
     let fetched = fetch(flow, last.is_none(), adopt::window(flow).await?, evidence).await?;
-    let Fetched { balance, mut changes, head_seq } = fetched;
-    flow.ledger.keep_invoices(changes.pages(), &changes.gone, at).await?;
-    changes.written();
+    let Fetched { balance, changes, head_seq } = fetched;
+    flow.ledger.keep_invoices(changes.pages, &changes.fates, &changes.gone, at).await?;
     let tally = flow.ledger.tally().await?;
     let since = Since::last(last.as_ref().map(|last| last.at.min(at)), whole);
     match_invoices(flow, since, learnt(&tally)).await?;
-    let suspects = std::mem::take(&mut changes.window).into_invoices();
+    let suspects = changes.window.into_invoices();
     let swept = adopt::sweep(flow, &suspects, None).await?;
     if !swept.orders.is_empty() {
         flow.ledger.rematch(&swept.orders, at).await?;
@@ -118,8 +122,8 @@ async fn run(flow: &Flow, at: Timestamp, evidence: &mut Option<Value>) -> Result
         Some(last) if !whole => scope(flow, last, at).await?,
         _ => Scope::Whole,
     };
-    look_again(flow, &scope).await?;
-    let sides = Sides { balance, head_seq, last: last.as_ref(), scope };
+    let pairs_agree = look_again(flow, &scope).await?;
+    let sides = Sides { balance, head_seq, last: last.as_ref(), scope, pairs_agree };
     let (figures, opened, closed) = settle(flow, &sides, at).await?;
     let tally = flow.ledger.tally().await?;
     let report = Report {
@@ -162,6 +166,8 @@ struct Sides<'a> {
     head_seq: i64,
     last: Option<&'a GoodRun>,
     scope: Scope,
+    /// Every deposit and its invoice have just been seen to agree.
+    pairs_agree: bool,
 }
 
 /// Compares, corrects what can be, and lets the cases follow; gives the figures, the opened and the closed cases.
@@ -171,7 +177,7 @@ async fn settle(
     at: Timestamp,
 ) -> ledger::Result<(RunFigures, Vec<i64>, Vec<i64>)> {
     let (mut figures, moving) = identity(flow, sides).await?;
-    let mut found = differences(flow, sides, &figures, &moving).await?;
+    let mut found = differences(flow, sides, &figures, &moving, sides.pairs_agree).await?;
     let mut acts_before = Vec::new();
     if correct(flow, &figures, &found).await? {
         // What was wrong is kept as a case before it is mended; what it had led to elsewhere is gone with it.
@@ -180,7 +186,7 @@ async fn settle(
             |act: &CaseAct| matches!(act, CaseAct::Open(new) if new.difference.kind == Kind::AmountMismatch);
         acts_before.retain(mended);
         figures = identity(flow, sides).await?.0;
-        found = differences(flow, sides, &figures, &moving).await?;
+        found = differences(flow, sides, &figures, &moving, false).await?;
     }
     let mut opened = keep_acts(flow, acts_before).await?.0;
     let (more, closed) = keep_acts(flow, acts(flow, &found, &figures, at).await?).await?;
@@ -195,16 +201,17 @@ async fn scope(flow: &Flow, last: &GoodRun, at: Timestamp) -> ledger::Result<Sco
     flow.ledger.touched(last.head_seq, at, &open).await
 }
 
-/// What is credited there and not here is looked at at once, through the ordinary door.
-async fn look_again(flow: &Flow, scope: &Scope) -> ledger::Result<()> {
+/// What is credited there and not here is looked at at once, through the ordinary door. True where nothing had to be.
+async fn look_again(flow: &Flow, scope: &Scope) -> ledger::Result<bool> {
     let suspects = flow.ledger.suspects(scope).await?;
-    let differing = suspects.iter().filter(|pair| rules::compare(pair, 0).is_some());
-    for pair in differing.take(MOST_LOOKS) {
+    let differing: Vec<_> = suspects.iter().filter(|pair| rules::compare(pair, 0).is_some()).collect();
+    let agree = differing.is_empty();
+    for pair in differing.into_iter().take(MOST_LOOKS) {
         if let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? {
             advance::look_now(flow, deposit).await?;
         }
     }
-    Ok(())
+    Ok(agree)
 }
 
 /// The identity as of the upstream's instant. With it the deposits that were booked while the run was reading, and

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::noted::Noted;
 use super::record::Notice;
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
@@ -165,7 +166,8 @@ impl Ledger {
         .map_err(Error::database("read"))
     }
 
-    /// Changes cases, and writes the events that tell of it, in one transaction. Gives the number of each case.
+    /// Changes cases, and writes the events that tell of it, in one transaction; what `tell` says nothing of is noted in one
+    /// event together. Gives the number of each case.
     ///
     /// # Errors
     /// Whatever the disk says; nothing is written then.
@@ -180,19 +182,25 @@ impl Ledger {
             .run(move |connection| {
                 Box::pin(async move {
                     begin(connection).await?;
-                    let mut notices = Vec::new();
+                    let (mut notices, mut noted) = (Vec::new(), Noted::default());
                     let mut ids = Vec::with_capacity(acts.len());
                     for act in &acts {
                         let id = apply(connection, act, now).await?;
                         let case = read_case(connection, id).await?;
                         ids.push(id);
-                        if let Some((name, mail_to)) = tell(&case, act) {
-                            let facts = serde_json::to_value(&case)
-                                .map_err(|error| Error::Unreadable(error.to_string()))?;
-                            let reason = case.resolution.clone().or_else(|| case.explained.clone());
-                            notices.push(Notice { name, at: now, reason, facts, mail_to });
+                        match (tell(&case, act), act) {
+                            (Some((name, mail_to)), _) => {
+                                let facts = serde_json::to_value(&case)
+                                    .map_err(|error| Error::Unreadable(error.to_string()))?;
+                                let reason = case.resolution.clone().or_else(|| case.explained.clone());
+                                notices.push(Notice { name, at: now, reason, facts, mail_to });
+                            }
+                            (None, CaseAct::Open(_)) => noted.open(&case),
+                            (None, CaseAct::Close { .. }) => noted.close(&case),
+                            (None, _) => {}
                         }
                     }
+                    notices.extend(noted.into_notice(now));
                     let notices: Vec<&Notice> = notices.iter().collect();
                     let head = super::record::announce_in(connection, &shared, &notices).await?;
                     commit(connection).await?;

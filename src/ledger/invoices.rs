@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::record::json;
+use super::spool::{self, Fate, Packed, Pages};
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::time::Timestamp;
 
 /// So many rows are read from the ledger at a time.
 const PAGE: usize = 5000;
-/// So many pages of changes are written in one transaction: they touch the same leaves of the indexes.
-const TOGETHER: usize = 10;
+/// So many pages of changes are written in one transaction: they touch the same leaves of the indexes, and others wait
+/// for the length of it.
+const TOGETHER: usize = 50;
 
 /// What is known of an invoice, to tell whether it has changed. Small: there is one for each invoice ever seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -24,42 +26,6 @@ pub struct KnownInvoice {
     pub row: i64,
     /// 1 while the upstream lists it.
     pub listed: u8,
-}
-
-/// An invoice that is new or has changed. Written as a list, whose places the statements below know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvoiceChange {
-    /// The ledger's number for it; `None` for a new one.
-    pub row: Option<i64>,
-    /// What it is called by, and its place among equals.
-    pub key: String,
-    /// Digest of the first.
-    pub name: i64,
-    /// Digest of what it says.
-    pub print: i64,
-    /// As the upstream wrote it.
-    pub sesid: Option<String>,
-    /// As the upstream wrote it.
-    pub pay_id: Option<String>,
-    /// Processor.
-    pub method: Option<String>,
-    /// Whole US cents; `None` where they cannot be read, and an earlier figure stands.
-    pub amount_cents: Option<i64>,
-    /// When, in UTC.
-    pub created: Option<String>,
-    /// Raw word.
-    pub status: Option<String>,
-    /// It is called paid.
-    pub credited: bool,
-}
-
-impl Serialize for InvoiceChange {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let Self { row, key, name, print, sesid, pay_id, method, amount_cents, created, status, credited } =
-            self;
-        (row, key, name, print, sesid, pay_id, method, amount_cents, created, status, credited)
-            .serialize(serializer)
-    }
 }
 
 /// How many invoices one rule has matched, and what of them was credited.
@@ -104,25 +70,39 @@ impl Ledger {
     }
 
     /// Writes invoices that are new or have changed, and which the upstream no longer lists; some pages a transaction, since
-    /// they are a copy of what the upstream says and no money moves by them.
+    /// they are a copy of what the upstream says and no money moves by them. `fates` names, by their place in `pages` and
+    /// in its order, those that are not new and the first of their name.
     ///
     /// # Errors
     /// Whatever the disk says; the next run does it again.
     pub async fn keep_invoices(
         &self,
-        changes: impl Iterator<Item = Result<Vec<InvoiceChange>>> + Send,
+        mut pages: Pages,
+        fates: &[(usize, Fate)],
         gone: &[i64],
         now: Timestamp,
     ) -> Result<()> {
-        let mut changes = changes.peekable();
-        while changes.peek().is_some() {
-            let pages: Vec<String> =
-                changes.by_ref().take(TOGETHER).map(|page| json(&page?)).collect::<Result<_>>()?;
+        let (mut fates, mut first) = (fates, 0_usize);
+        loop {
+            let mut together = Vec::with_capacity(TOGETHER);
+            while together.len() < TOGETHER
+                && let Some(page) = pages.next()?
+            {
+                let end = first.saturating_add(spool::PAGE);
+                let (here, rest) = fates.split_at(fates.partition_point(|(at, _)| *at < end));
+                together.push(decided(page, first, here)?);
+                (fates, first) = (rest, end);
+            }
+            if together.is_empty() {
+                break;
+            }
             self.write_page(move |connection| {
                 Box::pin(async move {
-                    for page in &pages {
-                        insert_new(connection, page, now).await?;
-                        update_changed(connection, page, now).await?;
+                    for (new, changed) in together {
+                        insert_new(connection, new, now).await?;
+                        if let Some(changed) = changed {
+                            update_changed(connection, changed, now).await?;
+                        }
                     }
                     Ok(())
                 })
@@ -164,7 +144,7 @@ impl Ledger {
         let rows = sqlx::query!(
             r#"SELECT name_print, row_id AS "row_id!" FROM invoice
                WHERE name_print IN (SELECT value FROM json_each(?))
-                 AND deposit_id IS NULL AND abandoned = 0 AND credited = 0"#,
+                 AND deposit_row IS NULL AND abandoned = 0 AND credited = 0"#,
             names
         )
         .fetch_all(&self.readers)
@@ -181,9 +161,11 @@ impl Ledger {
         sqlx::query_as!(
             Tally,
             r#"SELECT coalesce(rule, CASE WHEN abandoned = 1 THEN 'abandoned' ELSE 'elsewhere' END) AS "rule!: String",
-                      count(*) AS "invoices!: i64", sum(credited) AS "credited!: i64",
-                      sum(CASE WHEN credited = 1 THEN coalesce(amount_cents, 0) ELSE 0 END) AS "credited_cents!: i64"
-               FROM invoice GROUP BY 1 ORDER BY 1"#
+                      sum(n) AS "invoices!: i64", sum(CASE WHEN credited = 1 THEN n ELSE 0 END) AS "credited!: i64",
+                      sum(CASE WHEN credited = 1 THEN cents ELSE 0 END) AS "credited_cents!: i64"
+               FROM (SELECT rule, abandoned, credited, count(*) AS n, coalesce(sum(amount_cents), 0) AS cents
+                     FROM invoice GROUP BY rule, abandoned, credited)
+               GROUP BY 1 ORDER BY 1"#
         )
         .fetch_all(&self.readers)
         .await
@@ -196,15 +178,36 @@ pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))
 }
 
-async fn insert_new(connection: &mut SqliteConnection, rows: &str, now: Timestamp) -> Result<()> {
-    let (at, now) = (now.to_string(), now.as_millis());
+/// A page, decided: what is new, and what has changed.
+fn decided(page: String, first: usize, fates: &[(usize, Fate)]) -> Result<(String, Option<String>)> {
+    if fates.is_empty() {
+        return Ok((page, None));
+    }
+    let (mut fates, mut new, mut changed) = (fates.iter().peekable(), Vec::new(), Vec::new());
+    for (at, mut row) in (first..).zip(from_json::<Vec<Packed>>(&page)?) {
+        match fates.next_if(|(place, _)| *place == at) {
+            Some((_, Fate::Update(number))) => {
+                row.0 = *number;
+                changed.push(row);
+            }
+            Some((_, Fate::Insert(place))) => {
+                row.0 = *place;
+                new.push(row);
+            }
+            None => new.push(row),
+        }
+    }
+    Ok((json(&new)?, Some(json(&changed)?)))
+}
+
+async fn insert_new(connection: &mut SqliteConnection, rows: String, now: Timestamp) -> Result<()> {
+    let now = now.as_millis();
     sqlx::query!(
-        r#"INSERT INTO invoice (key, name_print, print, sesid, pay_id, method, amount_cents, created, status, credited,
-                                abandoned, listed, first_seen, changed_ms)
-           SELECT j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
-                  j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10, 0, 1, ?, ?
-           FROM json_each(?) AS j WHERE j.value ->> 0 IS NULL"#,
-        at,
+        r#"INSERT INTO invoice (place, name_print, print, sesid, pay_id, method, amount_cents, created_ms, status, credited,
+                                abandoned, listed, first_seen_ms, changed_ms)
+           SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+                  j.value ->> 7, j.value ->> 8, j.value ->> 9, 0, 1, ?1, ?1
+           FROM json_each(?2) AS j"#,
         now,
         rows
     )
@@ -215,12 +218,12 @@ async fn insert_new(connection: &mut SqliteConnection, rows: &str, now: Timestam
 }
 
 /// A figure that could be read once stands until another can be.
-async fn update_changed(connection: &mut SqliteConnection, rows: &str, now: Timestamp) -> Result<()> {
+async fn update_changed(connection: &mut SqliteConnection, rows: String, now: Timestamp) -> Result<()> {
     let now = now.as_millis();
     sqlx::query!(
-        r#"UPDATE invoice SET print = j.value ->> 3, sesid = j.value ->> 4, pay_id = j.value ->> 5,
-               method = j.value ->> 6, amount_cents = coalesce(j.value ->> 7, amount_cents), created = j.value ->> 8,
-               status = j.value ->> 9, credited = max(credited, j.value ->> 10), listed = 1, changed_ms = ?
+        r#"UPDATE invoice SET print = j.value ->> 2, sesid = j.value ->> 3, pay_id = j.value ->> 4,
+               method = j.value ->> 5, amount_cents = coalesce(j.value ->> 6, amount_cents), created_ms = j.value ->> 7,
+               status = j.value ->> 8, credited = max(credited, j.value ->> 9), listed = 1, changed_ms = ?
            FROM json_each(?) AS j WHERE row_id = j.value ->> 0"#,
         now,
         rows

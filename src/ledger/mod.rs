@@ -13,6 +13,7 @@ mod history;
 mod invoices;
 mod kept;
 mod matches;
+mod noted;
 mod open;
 mod outbox;
 mod periods;
@@ -22,6 +23,7 @@ mod rollup;
 mod rows;
 mod runs;
 mod sides;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -41,14 +43,15 @@ pub use deposits::{Listing, Story, StoryCall, StoryMail, StoryPosting};
 pub use digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use export::{DepositLine, Earlier, Entries, EntryLine, Period};
 pub use history::EventRow;
-pub use invoices::{InvoiceChange, KnownInvoice, Tally};
+pub use invoices::{KnownInvoice, Tally};
 pub use open::{Access, Settings};
 pub use outbox::{DueMails, MailRow, OwedMail, Waiting};
 pub use periods::ClosedMonth;
 pub use queue::{Again, Heard, Page, Taken, Turn};
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
-pub use runs::{GoodRun, Run, RunFigures, Totals};
+pub use runs::{GoodRun, Run, RunFigures, Totals, VoidRuns};
 pub use sides::{Credited, Scope};
+pub use spool::{Fate, InvoiceRow, Pages, Spool};
 pub use verify::{Finding, Verification};
 
 /// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.

@@ -24,6 +24,17 @@ pub struct GoodRun {
     pub figures: RunFigures,
 }
 
+/// The runs since the last good one, all of them void.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoidRuns {
+    /// Why the last one was.
+    pub error: String,
+    /// How many there are in a row.
+    pub runs: i64,
+    /// When the first of them was.
+    pub since: String,
+}
+
 /// A run as it is written down.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -66,7 +77,7 @@ impl Ledger {
             r#"SELECT (SELECT coalesce(sum((amount_booked_micros + 5000) / 10000), 0) FROM deposit
                        WHERE settled_at IS NOT NULL) AS "here!: i64",
                       (SELECT coalesce(sum(amount_cents), 0) FROM invoice
-                       WHERE credited = 1 AND deposit_id IS NULL) AS "elsewhere!: i64""#
+                       WHERE rule IS NULL AND abandoned IN (0, 1) AND credited = 1) AS "elsewhere!: i64""#
         )
         .fetch_one(&self.readers)
         .await
@@ -81,10 +92,10 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn credited_invoices(&self) -> Result<i64> {
         sqlx::query_scalar!(
-            r#"SELECT coalesce(sum(CASE WHEN i.credited = 1 THEN i.amount_cents
-                                        ELSE (d.amount_booked_micros + 5000) / 10000 END), 0) AS "cents!: i64"
-               FROM invoice i LEFT JOIN deposit d ON d.id = i.deposit_id
-               WHERE i.credited = 1 OR d.settled_at IS NOT NULL"#
+            r#"SELECT (SELECT coalesce(sum(amount_cents), 0) FROM invoice WHERE credited = 1)
+                      + (SELECT coalesce(sum((d.amount_booked_micros + 5000) / 10000), 0)
+                         FROM invoice i CROSS JOIN deposit d ON d.row_id = i.deposit_row
+                         WHERE i.credited = 0 AND d.settled_at IS NOT NULL) AS "cents!: i64""#
         )
         .fetch_one(&self.readers)
         .await
@@ -120,21 +131,21 @@ impl Ledger {
         .transpose()
     }
 
-    /// Why the last run was void, if it was, and how many before it in a row were.
+    /// The runs since the last good one, where there are any.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn void_runs(&self) -> Result<Option<(String, i64)>> {
-        let row = sqlx::query!(
-            r#"SELECT error AS "error!", (SELECT count(*) FROM reconciliation
-                                          WHERE id > coalesce((SELECT max(id) FROM reconciliation WHERE ok = 1), 0)) AS "runs!: i64"
-               FROM reconciliation
-               WHERE id = (SELECT max(id) FROM reconciliation) AND ok = 0"#
+    pub async fn void_runs(&self) -> Result<Option<VoidRuns>> {
+        sqlx::query_as!(
+            VoidRuns,
+            r#"SELECT r.error AS "error!", v.runs AS "runs!: i64", v.since AS "since!: String"
+               FROM (SELECT max(id) AS last, count(*) AS runs, min(at) AS since FROM reconciliation
+                     WHERE id > coalesce((SELECT max(id) FROM reconciliation WHERE ok = 1), 0)) v
+                    JOIN reconciliation r ON r.id = v.last"#
         )
         .fetch_optional(&self.readers)
         .await
-        .map_err(Error::database("read"))?;
-        Ok(row.map(|row| (row.error, row.runs)))
+        .map_err(Error::database("read"))
     }
 
     /// The last run's report, good or void.

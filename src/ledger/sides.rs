@@ -79,7 +79,7 @@ impl Ledger {
         let (since, more) = (since.as_millis(), json(more)?);
         let ids = sqlx::query_scalar!(
             r#"SELECT deposit_id AS "id!: String" FROM event WHERE seq > ? AND deposit_id IS NOT NULL
-               UNION SELECT deposit_id FROM invoice WHERE changed_ms >= ? AND deposit_id IS NOT NULL
+               UNION SELECT d.id FROM invoice i JOIN deposit d ON d.row_id = i.deposit_row WHERE i.changed_ms >= ?
                UNION SELECT value FROM json_each(?)"#,
             seq,
             since,
@@ -101,7 +101,7 @@ impl Ledger {
                 sqlx::query_as!(
                     PairRow,
                     r#"SELECT d.id, d.order_id AS "order_id!", d.state, d.amount_booked_micros, i.amount_cents, i.status
-                       FROM invoice i JOIN deposit d ON d.id = i.deposit_id
+                       FROM invoice i CROSS JOIN deposit d ON d.row_id = i.deposit_row
                        WHERE i.listed = 1
                          AND ((d.amount_booked_micros IS NOT NULL) <> (coalesce(lower(i.status), '') IN ('paid', 'paid_over'))
                               OR abs(d.amount_booked_micros - i.amount_cents * 10000) >= 10000
@@ -114,7 +114,7 @@ impl Ledger {
                 sqlx::query_as!(
                     PairRow,
                     r#"SELECT d.id, d.order_id AS "order_id!", d.state, d.amount_booked_micros, i.amount_cents, i.status
-                       FROM json_each(?) j JOIN invoice i ON i.deposit_id = j.value JOIN deposit d ON d.id = i.deposit_id
+                       FROM json_each(?) j JOIN deposit d ON d.id = j.value JOIN invoice i ON i.deposit_row = d.row_id
                        WHERE i.listed = 1
                          AND ((d.amount_booked_micros IS NOT NULL) <> (coalesce(lower(i.status), '') IN ('paid', 'paid_over'))
                               OR abs(d.amount_booked_micros - i.amount_cents * 10000) >= 10000
@@ -140,7 +140,7 @@ impl Ledger {
                     r#"SELECT d.id AS "id!", d.order_id AS "order_id!", d.amount_booked_micros AS "booked!"
                        FROM deposit d
                        WHERE d.settled_at IS NOT NULL
-                         AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_id = d.id AND i.listed = 1)"#
+                         AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_row = d.row_id AND i.listed = 1)"#
                 )
                 .fetch_all(&self.readers)
                 .await
@@ -151,7 +151,7 @@ impl Ledger {
                     r#"SELECT d.id AS "id!", d.order_id AS "order_id!", d.amount_booked_micros AS "booked!"
                        FROM json_each(?) j JOIN deposit d ON d.id = j.value
                        WHERE d.settled_at IS NOT NULL
-                         AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_id = d.id AND i.listed = 1)"#,
+                         AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_row = d.row_id AND i.listed = 1)"#,
                     ids
                 )
                 .fetch_all(&self.readers)
@@ -175,7 +175,7 @@ impl Ledger {
     pub async fn booked_since(&self, seq: i64) -> Result<Vec<(DepositId, i64)>> {
         let rows = sqlx::query!(
             r#"SELECT d.id, (d.amount_booked_micros + 5000) / 10000 AS "cents!: i64"
-               FROM deposit d LEFT JOIN invoice i ON i.deposit_id = d.id AND i.listed = 1
+               FROM deposit d LEFT JOIN invoice i ON i.deposit_row = d.row_id AND i.listed = 1
                WHERE d.id IN (SELECT e.deposit_id FROM event e WHERE e.seq > ? AND e.name IN ('settled', 'short'))
                  AND d.settled_at IS NOT NULL
                  AND coalesce(lower(i.status), '') NOT IN ('paid', 'paid_over', 'wrong_amount', 'refund_process',

@@ -1,5 +1,7 @@
 //! What is told that is no deposit's own event: differences in the books, outages, the daily digest, a test.
 
+mod void;
+
 use serde_json::{Map, Value};
 
 use super::LetterInput;
@@ -32,6 +34,8 @@ pub(super) fn of_notice(input: &LetterInput) -> Content {
         EventName::Digest => notice.digest(),
         EventName::UpstreamDown => notice.upstream_down(),
         EventName::UpstreamBack => notice.upstream_back(),
+        EventName::ReconciliationVoid => notice.reconciliation_void(),
+        EventName::ReconciliationBack => notice.reconciliation_back(),
         EventName::MailTest => notice.test(),
         EventName::Summary => notice.summary(),
         _ => notice.other(),

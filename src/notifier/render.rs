@@ -205,6 +205,8 @@ fn is_a_notice(event: EventName) -> bool {
             | EventName::Digest
             | EventName::UpstreamDown
             | EventName::UpstreamBack
+            | EventName::ReconciliationVoid
+            | EventName::ReconciliationBack
             | EventName::MailTest
             | EventName::Summary
     )

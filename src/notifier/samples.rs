@@ -62,6 +62,7 @@ fn reason_of(event: EventName) -> Option<&'static str> {
         EventName::NeedsReview => Some("confirming for longer than 24h"),
         EventName::Rejected => Some("Invalid, or expired Coupon"),
         EventName::UpstreamDown => Some("no answer within 30 s"),
+        EventName::ReconciliationVoid => Some("no readable answer: it is not JSON"),
         _ => None,
     }
 }
@@ -177,6 +178,13 @@ fn notice(event: EventName) -> Option<serde_json::Value> {
         }
         EventName::UpstreamBack => {
             json!({ "since": "2026-03-02T08:58:00.000Z", "back_at": "2026-03-02T09:12:05.000Z" })
+        }
+        EventName::ReconciliationVoid => json!({
+            "since": "2026-03-02T08:45:00.000Z", "runs": 2, "last_good_at": "2026-03-02T08:30:00.000Z",
+            "error": "no readable answer: it is not JSON",
+        }),
+        EventName::ReconciliationBack => {
+            json!({ "since": "2026-03-02T09:00:00.000Z", "back_at": "2026-03-02T09:15:00.000Z" })
         }
         EventName::Digest => json!({
             "date": "2026-03-02", "since": "2026-03-01T07:00:00.000Z", "until": "2026-03-02T07:00:00.000Z",

@@ -6,11 +6,12 @@ use depositd::clock::{Clock as _, SystemClock};
 use depositd::flow::{self, ReconcileFailed};
 use depositd::sandbox::upstream::{Act, Call, Fault};
 
+use super::month::ticking;
 use super::support::house::House;
 use super::{house, letters};
 
 const CONTENT: &str = "SELECT (SELECT count(*) || ':' || total(changed_ms) || ':' || total(amount_cents) FROM invoice), \
-    (SELECT count(*) FROM discrepancy), (SELECT max(seq) FROM event), (SELECT value FROM meta WHERE key = 'baseline_cents')";
+    (SELECT count(*) FROM discrepancy), (SELECT count(*) FROM event WHERE name NOT LIKE 'reconciliation%'), (SELECT value FROM meta WHERE key = 'baseline_cents')";
 
 fn said(status: u16, body: &str) -> Fault {
     Fault::Status(status, body.to_owned(), Vec::new())
@@ -38,7 +39,7 @@ async fn is_void(house: &House, call: Call, fault: Fault, why: &str) {
     let (runs, good) = before.1.split_once('|').unwrap();
     let runs: u32 = runs.parse().unwrap();
     assert_eq!(house.sql("SELECT count(*), sum(ok) FROM reconciliation"), format!("{}|{good}", runs + 1));
-    let (reason, _) = house.flow.ledger.void_runs().await.unwrap().unwrap();
+    let reason = house.flow.ledger.void_runs().await.unwrap().unwrap().error;
     assert!(reason.contains(why), "{reason}");
     let report = house.flow.ledger.last_report().await.unwrap().unwrap();
     assert_eq!((report["ok"].as_bool(), report["error"].as_str()), (Some(false), Some(reason.as_str())));
@@ -93,12 +94,14 @@ async fn refused_and_broken_answers_change_nothing_and_are_told() {
     ] {
         is_void(&house, Call::Balance, fault, why).await;
     }
-    let (_, runs) = house.flow.ledger.void_runs().await.unwrap().unwrap();
+    let runs = house.flow.ledger.void_runs().await.unwrap().unwrap().runs;
     assert_eq!(runs, 22, "all of them in a row");
     let report = house.reconcile().await;
     assert_eq!((report.cases.len(), report.figures.unwrap().difference_cents), (0, 0));
     assert_eq!(house.flow.ledger.void_runs().await.unwrap(), None, "a good run ends the row");
     assert!(letters(&house, "discrepancy_opened").await.is_empty());
+    assert_eq!(letters(&house, "reconciliation_void").await.len(), 1, "told once, however many there were");
+    assert_eq!(letters(&house, "reconciliation_back").await.len(), 1);
     let evidence = "SELECT evidence ->> '$.invoices.rows', length(evidence ->> '$.invoices.sha256'), \
          evidence ->> '$.balance' LIKE '%totalCharges%', evidence LIKE '%k3y%' FROM reconciliation ORDER BY id DESC LIMIT 1";
     assert_eq!(house.sql(evidence), "13|64|1|0", "a good run keeps what it was made of, and no key");
@@ -151,6 +154,85 @@ async fn the_baseline_is_taken_at_a_moment_of_rest_or_not_at_all() {
     assert!(house.reconcile().await.cases.is_empty());
     assert_eq!(letters(&house, "discrepancy_opened").await, Vec::<String>::new());
     house.prove().await;
+}
+
+#[tokio::test]
+async fn each_broken_answer_is_told_by_one_letter_and_its_end_by_another() {
+    let mut house = house().await;
+    for number in 0..16 {
+        house.simulator.top_up_elsewhere(100 + number, "card").unwrap();
+    }
+    house.reconcile().await;
+    let half = list(&(0..3).map(|number| row(number, "")).collect::<Vec<_>>());
+    let broken = [
+        (said(200, &half), "a part of the list is missing"),
+        (said(200, &list(&[row(1, r#","userId":"67890""#)])), "another customer's"),
+        (Fault::Html200, "an HTML page"),
+        (said(401, r#"{"ok":false,"body":"User-verification Failed"}"#), "User-verification Failed"),
+    ];
+    let owed = |house: &House| {
+        house.sql("SELECT sum(event = 'reconciliation_void'), sum(event = 'reconciliation_back') FROM accounting_mails")
+    };
+    for (turn, (fault, why)) in broken.into_iter().enumerate() {
+        let before = house.sql(CONTENT);
+        for run in 1..=4 {
+            is_void(&house, Call::Invoices, fault.clone(), why).await;
+            let told = turn + usize::from(run >= 2);
+            let expected = if told == 0 { "|".to_owned() } else { format!("{told}|{turn}") };
+            assert_eq!(owed(&house), expected, "{fault:?}, run {run}");
+            // What was said is remembered: a new start says it no second time.
+            house = house.restart().await;
+        }
+        assert_eq!(house.sql(CONTENT), before);
+        for _ in 0..2 {
+            house.reconcile().await;
+            assert_eq!(owed(&house), format!("{0}|{0}", turn + 1), "{fault:?}");
+            house = house.restart().await;
+        }
+    }
+    assert_eq!(letters(&house, "reconciliation_void").await.len(), 4);
+    assert_eq!(letters(&house, "reconciliation_back").await.len(), 4);
+    let words = "SELECT min(reason <> ''), group_concat(facts ->> '$.runs') FROM event WHERE name = 'reconciliation_void'";
+    assert_eq!(house.sql(words), "1|2,2,2,2", "each as soon as it had stood for two runs");
+    let letter = |event: &str| {
+        let all = house.smtp.messages();
+        all.into_iter().find(|one| one.header("X-Depositd-Event").as_deref() == Some(event)).unwrap()
+    };
+    let (void, back) = (letter("reconciliation_void"), letter("reconciliation_back"));
+    assert!(void.header("Subject").unwrap().starts_with("Reconciliation void since"), "{void:?}");
+    assert_eq!(void.header("In-Reply-To"), back.header("In-Reply-To"), "one conversation");
+    house.prove().await;
+}
+
+#[tokio::test]
+async fn a_single_void_run_and_those_of_an_outage_have_no_letter_of_their_own() {
+    let house = house().await;
+    house.wallet("15").await;
+    house.reconcile().await;
+    house.simulator.inject(Call::Invoices, Fault::Html200, 1);
+    assert!(flow::reconcile(&house.flow).await.is_err());
+    house.reconcile().await;
+    house.simulator.inject(
+        Call::Any,
+        said(403, r#"{"ok":false,"body":"User-verification Failed"}"#),
+        u32::MAX,
+    );
+    for _ in 0..8 {
+        house.look().await;
+        flow::watch_upstream(&house.flow).await.unwrap();
+    }
+    for _ in 0..3 {
+        assert!(ticking(&house, flow::reconcile(&house.flow)).await.is_err());
+        house.clock.advance(Duration::from_secs(900));
+    }
+    assert_eq!(letters(&house, "upstream_down").await.len(), 1);
+    house.simulator.clear_faults();
+    house.look().await;
+    flow::watch_upstream(&house.flow).await.unwrap();
+    house.reconcile().await;
+    assert_eq!(letters(&house, "upstream_back").await.len(), 1);
+    assert!(letters(&house, "reconciliation_void").await.is_empty());
+    assert!(letters(&house, "reconciliation_back").await.is_empty());
 }
 
 #[tokio::test]
@@ -214,8 +296,8 @@ async fn the_order_of_the_list_changes_nothing() {
     rows.push(row(9, "").replace(r#""sesid":"s9","payId":"p9","#, ""));
     let balance = r#"{"ok":true,"body":{"balance":1,"totalCharges":"800"}}"#;
     house.simulator.inject(Call::Balance, said(200, balance), u32::MAX);
-    let content = "SELECT group_concat(key || ' ' || status || ' ' || credited || ' ' || listed, ';') FROM \
-         (SELECT * FROM invoice ORDER BY key)";
+    let content = "SELECT group_concat(name_print || ' ' || place || ' ' || status || ' ' || credited || ' ' || listed, ';') FROM \
+         (SELECT * FROM invoice ORDER BY name_print, place)";
     let mut first = None;
     for turn in 0..5 {
         house.simulator.inject(Call::Invoices, said(200, &list(&rows)), 1);

@@ -160,6 +160,38 @@ async fn a_difference_that_is_gone_in_the_next_run_is_told_to_nobody_and_kept() 
         "who never heard of it need not hear its end"
     );
     assert_eq!(house.sql("SELECT kind, closed_by FROM accounting_discrepancies"), "total_charges_drift|run");
+    let noted = "SELECT facts ->> '$.opened.ids', facts ->> '$.closed.ids' FROM event WHERE name = 'cases_noted' ORDER BY seq";
+    assert_eq!(house.sql(noted), "[[1,1]]|[]\n[]|[[1,1]]", "its beginning and its end are in the chain");
+    house.prove().await;
+    let tampered = std::process::Command::new("sqlite3")
+        .arg(house.ledger_path())
+        .arg("UPDATE discrepancy SET resolution = 'somebody else''s words'")
+        .status();
+    assert!(tampered.unwrap().success());
+    let found = house.flow.ledger.verify(|_, _| {}).await.unwrap().findings;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].table, "discrepancy");
+}
+
+#[tokio::test]
+async fn many_cases_at_once_are_noted_in_one_event() {
+    let house = house().await;
+    let mut orders = Vec::new();
+    for number in 0..5 {
+        orders.push(house.order(&paid(&house, &format!("{}", 10 + number)).await));
+    }
+    house.reconcile().await;
+    let before = house.sql("SELECT max(seq) FROM event");
+    for order in &orders {
+        house.simulator.act(order, Act::SetInvoiceStatus { status: "cancel".to_owned() }).unwrap();
+    }
+    let report = house.reconcile().await;
+    assert_eq!(report.opened.len(), 5, "{:?}", report.cases);
+    let noted = format!(
+        "SELECT name, facts ->> '$.opened.count', facts ->> '$.opened.ids' FROM event WHERE seq > {before}"
+    );
+    assert_eq!(house.sql(&noted), "cases_noted|5|[[1,5]]");
+    house.prove().await;
 }
 
 #[tokio::test]

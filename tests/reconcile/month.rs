@@ -96,7 +96,7 @@ async fn month(seed: u64, deposits: usize, days: usize) {
 }
 
 /// Does `work`, and lets time pass while it waits for nothing but time: for the probes of an outage.
-async fn ticking<T>(house: &House, work: impl Future<Output = T>) -> T {
+pub(super) async fn ticking<T>(house: &House, work: impl Future<Output = T>) -> T {
     let (mut work, real) = (std::pin::pin!(work), SystemClock::new());
     loop {
         tokio::select! {

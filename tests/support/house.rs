@@ -9,7 +9,7 @@ use depositd::domain::deposit::Deposit;
 use depositd::domain::poll::Policy;
 use depositd::domain::time::Timestamp;
 use depositd::flow::{self, Flow, NewDeposit, Opened, Report};
-use depositd::ledger::{Access, Ledger, Settings as LedgerSettings, Verification};
+use depositd::ledger::{Access, Error as LedgerError, Ledger, Settings as LedgerSettings, Verification};
 use depositd::notifier::{Mailer, Rule, Rules, Security, Settings as MailSettings, Transport};
 use depositd::sandbox::upstream::{Fate, Settings as SimulatorSettings, SimulatedUpstream};
 use depositd::upstream::{Settings as UpstreamSettings, Upstream};
@@ -279,7 +279,16 @@ async fn build(
         create_if_missing: true,
         mail_domain: "example.com".to_owned(),
     };
-    let ledger = Ledger::open(ledger, Access::Write).await.unwrap();
+    // A child that another test starts just now holds the lock of before until it has become another program.
+    let real = SystemClock::new();
+    let ledger = loop {
+        match Ledger::open(ledger.clone(), Access::Write).await {
+            Err(LedgerError::InUse { .. }) if real.monotonic() < Duration::from_secs(10) => {
+                real.sleep(Duration::from_millis(1)).await;
+            }
+            opened => break opened.unwrap(),
+        }
+    };
     let upstream = UpstreamSettings {
         base_url: simulator.base_url(),
         user_id: "12345".to_owned(),

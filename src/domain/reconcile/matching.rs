@@ -1,45 +1,47 @@
 //! How invoices are matched with deposits. Pure: the same invoices in any order, in any pages, give the same matches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use super::Rule;
-use crate::domain::ids::DepositId;
 use crate::domain::report::Invoice;
 use crate::domain::time::Timestamp;
 
-/// A deposit as matching needs to know it.
+/// A deposit as guessing needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which deposit.
-    pub id: DepositId,
-    /// The upstream's name for its order.
-    pub order_id: String,
-    /// The UUID of its payment link.
-    pub link_id: Option<String>,
+    /// The ledger's number for it.
+    pub deposit: i64,
     /// When its wallet was made.
     pub created_at: Timestamp,
     /// What an invoice for it may say, in cents: the required and the paid amount.
     pub cents: Vec<i64>,
 }
 
-/// An invoice that is not matched for certain yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmatched {
+/// One rule says that an invoice is a deposit's. In the order in which they are heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    /// The digest of what the invoice says: what it is told from its like by, in any order of the list.
+    pub print: i64,
     /// The ledger's number for it.
     pub row: i64,
-    /// The digest of what it says: what it is told from its like by, in any order of the list.
+    /// The ledger's number for the deposit.
+    pub deposit: i64,
+}
+
+/// An invoice that no identifier has told of, and only amount and time may: the processor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loose {
+    /// The ledger's number for it.
+    pub row: i64,
+    /// The digest of what it says.
     pub print: i64,
-    /// Its `sesid`.
-    pub sesid: Option<String>,
-    /// Its `payId`.
-    pub pay_id: Option<String>,
-    /// Its amount; `None` where it cannot be read.
-    pub amount_cents: Option<i64>,
-    /// When it was made, for one that may be matched by amount and time: the processor's, and not matched so already.
-    pub guess_at: Option<Timestamp>,
+    /// Its amount.
+    pub cents: i64,
+    /// When it was made.
+    pub created: Timestamp,
 }
 
 /// One invoice recognised.
@@ -47,8 +49,8 @@ pub struct Unmatched {
 pub struct Match {
     /// The ledger's number for the invoice.
     pub row: i64,
-    /// The deposit.
-    pub deposit: DepositId,
+    /// The ledger's number for the deposit.
+    pub deposit: i64,
     /// How it was recognised.
     pub rule: Rule,
 }
@@ -95,109 +97,55 @@ pub fn is_processor(method: Option<&str>) -> bool {
     method.is_none_or(|method| method.to_ascii_lowercase().contains("cryptomus"))
 }
 
-/// Collects what identifiers say of the invoices, page after page, and decides only when all have been seen: certain
-/// rules first, the learnt one before the others, then amount and time; one to one.
-#[derive(Debug)]
+/// Decides rule by rule, once all claims of a rule have been heard: certain rules first, the learnt one before the
+/// others, then amount and time; one to one.
+#[derive(Debug, Default)]
 pub struct Matcher {
-    learnt: Option<Rule>,
     claims: Vec<Claim>,
-    loose: Vec<Loose>,
-    taken: HashSet<DepositId>,
-}
-
-/// One rule says that an invoice is a deposit's. In the order in which they are heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Claim {
-    rank: usize,
-    print: i64,
-    row: i64,
-    deposit: DepositId,
-    rule: Rule,
-}
-
-/// An invoice that only amount and time can tell of.
-#[derive(Debug, Clone, Copy)]
-struct Loose {
-    row: i64,
-    print: i64,
-    cents: i64,
-    created: Timestamp,
+    taken: HashSet<i64>,
 }
 
 impl Matcher {
-    /// Begins; `learnt` is the rule that the upstream's lists have borne out so far.
-    #[must_use]
-    pub fn new(learnt: Option<Rule>) -> Self {
-        Self { learnt, claims: Vec::new(), loose: Vec::new(), taken: HashSet::new() }
+    /// The certain rules in the order in which they are to be heard; `learnt` is the one that the upstream's lists have
+    /// borne out so far.
+    pub fn rules(learnt: Option<Rule>) -> impl Iterator<Item = Rule> {
+        let others = Rule::CERTAIN.iter().copied().filter(move |rule| Some(*rule) != learnt);
+        learnt.into_iter().chain(others)
     }
 
-    fn rank(&self, rule: Rule) -> usize {
-        if self.learnt == Some(rule) {
-            return 0;
-        }
-        let place = Rule::CERTAIN.iter().position(|known| *known == rule);
-        place.map_or(usize::MAX, |place| place.saturating_add(1))
-    }
-
-    /// Hears a page of invoices, and the deposits that any identifier on it names.
-    pub fn offer(&mut self, page: &[Unmatched], named: &[Candidate]) {
-        let by_order: HashMap<&str, DepositId> = named.iter().map(|c| (c.order_id.as_str(), c.id)).collect();
-        let by_link: HashMap<&str, DepositId> =
-            named.iter().filter_map(|c| Some((c.link_id.as_deref()?, c.id))).collect();
-        for invoice in page {
-            for rule in Rule::CERTAIN {
-                let (id, table) = match rule {
-                    Rule::PayIdIsOrder => (&invoice.pay_id, &by_order),
-                    Rule::SesidIsOrder => (&invoice.sesid, &by_order),
-                    Rule::PayIdIsLink => (&invoice.pay_id, &by_link),
-                    Rule::SesidIsLink | Rule::AmountAndTime => (&invoice.sesid, &by_link),
-                };
-                if let Some(deposit) = id.as_deref().and_then(|id| table.get(id)) {
-                    let (rank, deposit) = (self.rank(*rule), *deposit);
-                    self.claims.push(Claim {
-                        rank,
-                        print: invoice.print,
-                        row: invoice.row,
-                        deposit,
-                        rule: *rule,
-                    });
-                }
-            }
-            if let (Some(created), Some(cents)) = (invoice.guess_at, invoice.amount_cents) {
-                self.loose.push(Loose { row: invoice.row, print: invoice.print, cents, created });
-            }
+    /// Hears what one rule says of invoices that no rule before it has recognised, page after page.
+    pub fn hear(&mut self, claims: Vec<Claim>) {
+        if self.claims.is_empty() {
+            self.claims = claims;
+        } else {
+            self.claims.extend(claims);
         }
     }
 
-    /// Decides what the identifiers say, once every page was heard.
-    pub fn certain(&mut self) -> Vec<Match> {
+    /// Decides what has been heard of `rule`, all pages of it; in the order of the invoices.
+    pub fn decide(&mut self, rule: Rule) -> Vec<Match> {
         let mut claims = std::mem::take(&mut self.claims);
         claims.sort_unstable();
+        // One identifier may name several deposits: an invoice is one's.
         let mut rows = HashSet::new();
-        let mut matches = Vec::new();
-        for claim in claims {
-            if !rows.contains(&claim.row) && self.taken.insert(claim.deposit) {
+        claims.retain(|claim| {
+            let free = !rows.contains(&claim.row) && self.taken.insert(claim.deposit);
+            if free {
                 rows.insert(claim.row);
-                matches.push(Match { row: claim.row, deposit: claim.deposit, rule: claim.rule });
             }
-        }
-        self.loose.retain(|loose| !rows.contains(&loose.row));
-        matches
-    }
-
-    /// True where amount and time have to be asked, after [`Matcher::certain`].
-    #[must_use]
-    pub fn has_loose(&self) -> bool {
-        !self.loose.is_empty()
+            free
+        });
+        claims.sort_unstable_by_key(|claim| claim.row);
+        claims.into_iter().map(|claim| Match { row: claim.row, deposit: claim.deposit, rule }).collect()
     }
 
     /// Matches what is left with deposits that have no invoice by amount and time; nearest in time first.
     #[must_use]
-    pub fn probable(self, free: &[Candidate]) -> Vec<Match> {
-        let mut free: Vec<&Candidate> = free.iter().filter(|c| !self.taken.contains(&c.id)).collect();
-        free.sort_unstable_by_key(|candidate| (candidate.created_at, candidate.id));
+    pub fn probable(self, loose: &[Loose], free: &[Candidate]) -> Vec<Match> {
+        let mut free: Vec<&Candidate> = free.iter().filter(|c| !self.taken.contains(&c.deposit)).collect();
+        free.sort_unstable_by_key(|candidate| (candidate.created_at, candidate.deposit));
         let mut pairs = Vec::new();
-        for loose in &self.loose {
+        for loose in loose {
             let from = loose.created.minus(MATCH_WINDOW);
             let first = free.partition_point(|candidate| candidate.created_at < from);
             let near = free.get(first..).unwrap_or_default();
@@ -205,7 +153,7 @@ impl Matcher {
                 if candidate.cents.contains(&loose.cents) {
                     let (one, other) = (loose.created, candidate.created_at);
                     let apart = one.since(other).max(other.since(one));
-                    pairs.push((apart, candidate.id, loose.print, loose.row));
+                    pairs.push((apart, candidate.deposit, loose.print, loose.row));
                 }
             }
         }

@@ -12,7 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::lost::{Lost, SKEW, Stray, Unnamed, claim, claim_unnamed};
-pub use self::matching::{Candidate, Match, Matcher, Unmatched, is_processor, name_of, print_of};
+pub use self::matching::{Candidate, Claim, Loose, Match, Matcher, is_processor, name_of, print_of};
 use super::deposit::State;
 use super::ids::DepositId;
 use super::money::UsdMicros;

@@ -11,42 +11,62 @@ fn id(number: u128) -> DepositId {
     uuid::Uuid::from_u128(number).to_string().parse().unwrap()
 }
 
-fn candidate(number: u128, cents: i64, at: i64) -> Candidate {
-    Candidate {
-        id: id(number),
-        order_id: format!("order-{number}"),
-        link_id: Some(format!("link-{number}")),
-        created_at: Timestamp::from_seconds(at),
-        cents: vec![cents],
-    }
+/// A deposit, and what an identifier may call it by.
+fn candidate(number: i64, cents: i64, at: i64) -> Candidate {
+    Candidate { deposit: number, created_at: Timestamp::from_seconds(at), cents: vec![cents] }
 }
 
-fn unmatched(row: i64, pay_id: Option<String>, sesid: Option<String>, cents: i64, at: i64) -> Unmatched {
+/// An invoice: what it is called by, and what it says.
+#[derive(Debug, Clone)]
+struct Entry {
+    loose: Loose,
+    pay_id: Option<String>,
+    sesid: Option<String>,
+    /// It may be matched by amount and time.
+    guess: bool,
+}
+
+fn entry(row: i64, pay_id: Option<String>, sesid: Option<String>, cents: i64, at: i64) -> Entry {
     let texts = [pay_id.clone(), sesid.clone(), Some(cents.to_string()), Some(at.to_string())];
-    Unmatched {
-        row,
-        print: print_of(texts.iter().map(Option::as_deref)),
-        sesid,
-        pay_id,
-        amount_cents: Some(cents),
-        guess_at: Some(Timestamp::from_seconds(at)),
-    }
+    let print = print_of(texts.iter().map(Option::as_deref));
+    let loose = Loose { row, print, cents, created: Timestamp::from_seconds(at) };
+    Entry { loose, pay_id, sesid, guess: true }
+}
+
+/// What one rule says of a page of invoices, as the ledger would.
+fn claims(rule: Rule, page: &[Entry], candidates: &[Candidate], matched: &[Match]) -> Vec<Claim> {
+    let left = page.iter().filter(|one| matched.iter().all(|two| two.row != one.loose.row));
+    let pairs = left.flat_map(|one| candidates.iter().map(move |candidate| (one, candidate.deposit)));
+    pairs
+        .filter(|(one, deposit)| {
+            let (order, link) = (Some(format!("order-{deposit}")), Some(format!("link-{deposit}")));
+            match rule {
+                Rule::PayIdIsOrder => one.pay_id == order,
+                Rule::SesidIsOrder => one.sesid == order,
+                Rule::PayIdIsLink => one.pay_id == link,
+                Rule::SesidIsLink => one.sesid == link,
+                Rule::AmountAndTime => false,
+            }
+        })
+        .map(|(one, deposit)| Claim { print: one.loose.print, row: one.loose.row, deposit })
+        .collect()
 }
 
 /// What is matched, by what the invoices say and not by where they stand.
-fn matched(
-    pages: &[&[Unmatched]],
-    candidates: &[Candidate],
-    learnt: Option<Rule>,
-) -> Vec<(i64, DepositId, Rule)> {
-    let mut matcher = Matcher::new(learnt);
-    for page in pages {
-        matcher.offer(page, candidates);
+fn matched(pages: &[&[Entry]], candidates: &[Candidate], learnt: Option<Rule>) -> Vec<(i64, i64, Rule)> {
+    let mut matcher = Matcher::default();
+    let mut matches: Vec<Match> = Vec::new();
+    for rule in Matcher::rules(learnt) {
+        for page in pages {
+            matcher.hear(claims(rule, page, candidates, &matches));
+        }
+        matches.extend(matcher.decide(rule));
     }
-    let mut matches = matcher.certain();
-    matches.extend(matcher.probable(candidates));
-    let print =
-        |row: i64| pages.iter().flat_map(|page| page.iter()).find(|one| one.row == row).unwrap().print;
+    let all = || pages.iter().flat_map(|page| page.iter());
+    let left = all().filter(|one| one.guess && matches.iter().all(|two| two.row != one.loose.row));
+    let loose: Vec<Loose> = left.map(|one| one.loose).collect();
+    matches.extend(matcher.probable(&loose, candidates));
+    let print = |row: i64| all().find(|one| one.loose.row == row).unwrap().loose.print;
     let mut said: Vec<_> = matches.iter().map(|one| (print(one.row), one.deposit, one.rule)).collect();
     said.sort_unstable();
     said
@@ -61,21 +81,21 @@ fn each_rule_recognises_its_field_and_certain_ones_go_first() {
     let candidates =
         [candidate(1, 500, 0), candidate(2, 500, 10), candidate(3, 700, 20), candidate(4, 900, 30)];
     let page = [
-        unmatched(1, some("order-1"), some("x"), 500, 0),
-        unmatched(2, some("y"), some("order-2"), 500, 0),
-        unmatched(3, some("link-3"), None, 1, 0),
-        unmatched(4, None, some("link-4"), 1, 0),
+        entry(1, some("order-1"), some("x"), 500, 0),
+        entry(2, some("y"), some("order-2"), 500, 0),
+        entry(3, some("link-3"), None, 1, 0),
+        entry(4, None, some("link-4"), 1, 0),
         // Its amount and time would fit the first deposit, which has its own.
-        unmatched(5, some("z"), None, 500, 0),
+        entry(5, some("z"), None, 500, 0),
     ];
     let said = matched(&[&page], &candidates, None);
     let of = |row: usize| {
-        said.iter().find(|(print, ..)| *print == page[row].print).map(|(_, id, rule)| (*id, *rule))
+        said.iter().find(|(print, ..)| *print == page[row].loose.print).map(|(_, id, rule)| (*id, *rule))
     };
-    assert_eq!(of(0), Some((id(1), Rule::PayIdIsOrder)));
-    assert_eq!(of(1), Some((id(2), Rule::SesidIsOrder)));
-    assert_eq!(of(2), Some((id(3), Rule::PayIdIsLink)));
-    assert_eq!(of(3), Some((id(4), Rule::SesidIsLink)));
+    assert_eq!(of(0), Some((1, Rule::PayIdIsOrder)));
+    assert_eq!(of(1), Some((2, Rule::SesidIsOrder)));
+    assert_eq!(of(2), Some((3, Rule::PayIdIsLink)));
+    assert_eq!(of(3), Some((4, Rule::SesidIsLink)));
     assert_eq!(of(4), None);
 }
 
@@ -83,9 +103,9 @@ fn each_rule_recognises_its_field_and_certain_ones_go_first() {
 fn the_learnt_rule_is_heard_first() {
     let candidates = [candidate(1, 500, 0), candidate(2, 500, 10)];
     // One says one thing in one field, and another thing in the other.
-    let page = [unmatched(1, some("order-1"), some("order-2"), 500, 0)];
-    assert_eq!(matched(&[&page], &candidates, None)[0].1, id(1));
-    assert_eq!(matched(&[&page], &candidates, Some(Rule::SesidIsOrder))[0].1, id(2));
+    let page = [entry(1, some("order-1"), some("order-2"), 500, 0)];
+    assert_eq!(matched(&[&page], &candidates, None)[0].1, 1);
+    assert_eq!(matched(&[&page], &candidates, Some(Rule::SesidIsOrder))[0].1, 2);
     let counts = |rule| if rule == Rule::SesidIsOrder { 7 } else { i64::from(rule == Rule::PayIdIsOrder) };
     assert_eq!(Rule::learnt(counts), Some(Rule::SesidIsOrder));
     assert_eq!(Rule::learnt(|_| 2), Some(Rule::PayIdIsOrder), "the first of equals");
@@ -95,16 +115,13 @@ fn the_learnt_rule_is_heard_first() {
 #[test]
 fn amount_and_time_is_a_guess_within_five_minutes_and_the_nearest_goes_first() {
     let candidates = [candidate(1, 500, 1000), candidate(2, 500, 1100), candidate(3, 500, 9000)];
-    let page = [
-        unmatched(1, None, None, 500, 1090),
-        unmatched(2, None, None, 500, 1001),
-        unmatched(3, None, None, 500, 9301),
-    ];
+    let page =
+        [entry(1, None, None, 500, 1090), entry(2, None, None, 500, 1001), entry(3, None, None, 500, 9301)];
     let said = matched(&[&page], &candidates, None);
     assert_eq!(said.len(), 2, "301 seconds are too far: {said:?}");
-    assert!(said.contains(&(page[0].print, id(2), Rule::AmountAndTime)));
-    assert!(said.contains(&(page[1].print, id(1), Rule::AmountAndTime)));
-    let already = Unmatched { guess_at: None, ..unmatched(4, None, None, 500, 1000) };
+    assert!(said.contains(&(page[0].loose.print, 2, Rule::AmountAndTime)));
+    assert!(said.contains(&(page[1].loose.print, 1, Rule::AmountAndTime)));
+    let already = Entry { guess: false, ..entry(4, None, None, 500, 1000) };
     assert_eq!(matched(&[&[already]], &candidates, None), []);
 }
 
@@ -155,7 +172,7 @@ fn what_no_look_can_name_is_claimed_by_amount_and_time_and_only_once() {
 }
 
 /// Invoices that name few deposits, so that they quarrel about them.
-fn quarrel() -> impl Strategy<Value = (Vec<Unmatched>, Vec<Candidate>)> {
+fn quarrel() -> impl Strategy<Value = (Vec<Entry>, Vec<Candidate>)> {
     let name = prop_oneof![
         3 => (0..6_u128).prop_map(|n| Some(format!("order-{n}"))),
         2 => (0..6_u128).prop_map(|n| Some(format!("link-{n}"))),
@@ -167,7 +184,7 @@ fn quarrel() -> impl Strategy<Value = (Vec<Unmatched>, Vec<Candidate>)> {
     (proptest::collection::vec(invoice, 0..12), proptest::collection::vec(deposit, 0..6)).prop_map(
         |(invoices, deposits)| {
             let rows = invoices.into_iter().zip(1..);
-            let rows = rows.map(|((pay, ses, cents, at), row)| unmatched(row, pay, ses, cents, at)).collect();
+            let rows = rows.map(|((pay, ses, cents, at), row)| entry(row, pay, ses, cents, at)).collect();
             let deposits = deposits.into_iter().zip(0..);
             (rows, deposits.map(|((cents, at), number)| candidate(number, cents, at)).collect())
         },
@@ -196,7 +213,7 @@ proptest! {
             other.swap(at, usize::try_from(state >> 33).unwrap().checked_rem(end).unwrap());
         }
         for (row, invoice) in (1..).zip(&mut other) {
-            invoice.row = row;
+            invoice.loose.row = row;
         }
         let (one, two) = other.split_at(cut.min(other.len()));
         prop_assert_eq!(matched(&[two, one], &candidates, learnt), once);

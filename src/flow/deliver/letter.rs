@@ -82,6 +82,7 @@ fn subject_of(mail: &OwedMail) -> String {
     let said = |key: &str| mail.notice.as_ref().and_then(|notice| notice.get(key));
     match mail.event.as_str() {
         name if name.starts_with("upstream_") => "upstream".to_owned(),
+        name if name.starts_with("reconciliation_") => "reconciliation".to_owned(),
         name if name.starts_with("discrepancy_") => match said("deposit_id").and_then(|id| id.as_str()) {
             Some(deposit) => deposit.to_owned(),
             None => format!("case-{}", said("id").map(ToString::to_string).unwrap_or_default()),

@@ -11,15 +11,17 @@ use crate::domain::reconcile::{self as rules, Difference, Kind};
 use crate::flow::Flow;
 use crate::ledger::{self, RunFigures, Write};
 
-/// Everything that does not agree now; but for the deposits that were `moving` while the run was reading.
+/// Everything that does not agree now; but for the deposits that were `moving` while the run was reading. Where
+/// `pairs_agree`, deposits and their invoices have just been held against each other.
 pub(super) async fn differences(
     flow: &Flow,
     sides: &Sides<'_>,
     figures: &RunFigures,
     moving: &HashSet<DepositId>,
+    pairs_agree: bool,
 ) -> ledger::Result<Vec<Difference>> {
     let tolerance = flow.settings.tolerance_cents;
-    let suspects = flow.ledger.suspects(&sides.scope).await?;
+    let suspects = if pairs_agree { Vec::new() } else { flow.ledger.suspects(&sides.scope).await? };
     let mut found: Vec<Difference> = suspects
         .iter()
         .filter(|pair| !moving.contains(&pair.deposit_id))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::intake::{Changes, Intake};
+use super::intake::{Changes, Intake, Rejected};
 use super::{Failed, Flow};
 use crate::domain::report::Balance;
 use crate::flow::adopt::Window;
@@ -32,7 +32,7 @@ pub(super) async fn fetch(
     evidence: &mut Option<Value>,
 ) -> Result<Fetched, Failed> {
     let mut head_seq = *flow.ledger.head().borrow();
-    let mut intake = Intake::new(flow.ledger.known_invoices().await?, window);
+    let mut intake = Intake::new(flow.ledger.known_invoices().await?, flow.ledger.spool(), window);
     let (mut before, _) = balance(flow, evidence).await?;
     let mut tries: usize = 0;
     loop {
@@ -55,7 +55,10 @@ pub(super) async fn fetch(
             )));
         }
         if still || (!first && tries >= FETCHES) {
-            let changes = sink.finish().map_err(Failed::Void)?;
+            let changes = sink.finish().map_err(|rejected| match rejected {
+                Rejected::Implausible(why) => Failed::Void(why),
+                Rejected::Ledger(error) => Failed::Ledger(error),
+            })?;
             return Ok(Fetched { balance: after, changes, head_seq });
         }
         before = after;

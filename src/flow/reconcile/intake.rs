@@ -1,19 +1,14 @@
 //! What of the upstream's list is new: each invoice is held against what the ledger knows, and only what differs is
-//! kept, packed, until the whole list has been read.
-
-use std::collections::HashMap;
+//! kept aside until the whole list has been read.
 
 use serde::Serialize;
 
 use crate::domain::reconcile::{name_of, print_of};
 use crate::domain::report::{Invoice, Status};
-use crate::domain::time::Timestamp;
 use crate::flow::adopt::Window;
-use crate::ledger::{self, InvoiceChange, KnownInvoice};
+use crate::ledger::{self, Fate, InvoiceRow, KnownInvoice, Pages, Spool};
 use crate::upstream::InvoiceSink;
 
-/// So many changed invoices are packed, and later written, together.
-const PAGE: usize = 2000;
 /// So many flaws are named; the others are counted.
 const NAMED_FLAWS: usize = 20;
 /// A list that lost fewer than this may have lost them; above it, a quarter is half a list.
@@ -30,17 +25,13 @@ pub struct Flaw {
     pub what: String,
 }
 
-/// `sesid`, `payId`, method, cents, created in milliseconds, status.
-type Packed = (Option<String>, Option<String>, Option<String>, Option<i64>, Option<i64>, Option<String>);
-
-/// Hears the list. Memory grows with what has changed, and by a few words for each invoice that is known.
+/// Hears the list. Memory grows by a few words for each invoice that is known or has changed; what those say is on disk.
 #[derive(Debug)]
 pub(super) struct Intake {
     known: Vec<KnownInvoice>,
     seen: Vec<bool>,
-    page: Vec<Packed>,
-    pages: Vec<String>,
-    /// Name and print of each packed invoice, in their order.
+    spool: Spool,
+    /// Name and print of each invoice in the spool, in their order.
     fresh: Vec<(i64, i64)>,
     heard: usize,
     flawed: usize,
@@ -51,8 +42,10 @@ pub(super) struct Intake {
 
 /// What a whole list has changed.
 pub(super) struct Changes {
-    pages: Vec<String>,
-    fates: Vec<Fate>,
+    /// What is new or has changed.
+    pub(super) pages: Pages,
+    /// What becomes of those that are not simply new.
+    pub(super) fates: Vec<(usize, Fate)>,
     /// No longer listed.
     pub(super) gone: Vec<i64>,
     /// How many invoices are listed.
@@ -63,35 +56,27 @@ pub(super) struct Changes {
     pub(super) window: Window,
 }
 
-/// What becomes of a changed invoice.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    /// It is the one with this number.
-    Update(i64),
-    /// It is new, and this is its place among those of its name.
-    Insert(usize),
+/// Why a list that was read changes nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Rejected {
+    /// It cannot be what it says.
+    #[error("{0}")]
+    Implausible(String),
+    /// It could not be kept aside.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
 }
 
 impl Intake {
     /// `known` is ordered by name and print.
-    pub(super) fn new(known: Vec<KnownInvoice>, window: Window) -> Self {
+    pub(super) fn new(known: Vec<KnownInvoice>, spool: Spool, window: Window) -> Self {
         let seen = vec![false; known.len()];
-        Self {
-            known,
-            seen,
-            page: Vec::new(),
-            pages: Vec::new(),
-            fresh: Vec::new(),
-            heard: 0,
-            flawed: 0,
-            flaws: Vec::new(),
-            window,
-        }
+        Self { known, seen, spool, fresh: Vec::new(), heard: 0, flawed: 0, flaws: Vec::new(), window }
     }
 
     /// Forgets the list, to hear it again.
     pub(super) fn again(self) -> Self {
-        Self::new(self.known, self.window.again())
+        Self::new(self.known, self.spool.again(), self.window.again())
     }
 
     /// The known invoice of this name and print that was not heard of yet, listed or not.
@@ -103,33 +88,26 @@ impl Intake {
         alike.zip(seen).position(|(_, seen)| !seen).and_then(|at| first.checked_add(at))
     }
 
-    fn pack(&mut self) {
-        if let Ok(page) = serde_json::to_string(&self.page) {
-            self.pages.push(page);
-        }
-        self.page.clear();
-    }
-
     /// The list has been read to its end: what it changes, or why it cannot be what it says.
-    pub(super) fn finish(mut self) -> Result<Changes, String> {
-        self.pack();
+    pub(super) fn finish(mut self) -> Result<Changes, Rejected> {
         let listed_before = self.known.iter().filter(|known| known.listed == 1).count();
         let lost = listed_before.saturating_sub(self.heard);
         if lost >= FEW && lost.saturating_mul(4) > listed_before {
-            return Err(format!(
+            return Err(Rejected::Implausible(format!(
                 "the upstream lists {} invoices, and listed {listed_before} before: a part of the list is missing",
                 self.heard
-            ));
+            )));
         }
         if self.flawed >= FEW && self.flawed.saturating_mul(2) > self.heard {
             let what = self.flaws.first().map_or("", |flaw| flaw.what.as_str());
-            return Err(format!("{} of {} invoices cannot be read: {what}", self.flawed, self.heard));
+            let many = format!("{} of {} invoices cannot be read: {what}", self.flawed, self.heard);
+            return Err(Rejected::Implausible(many));
         }
         let fates = self.fates();
         let gone = self.known.iter().zip(&self.seen).filter(|(known, seen)| known.listed == 1 && !**seen);
         let gone = gone.map(|(known, _)| known.row).collect();
         Ok(Changes {
-            pages: self.pages,
+            pages: self.spool.into_pages()?,
             fates,
             gone,
             listed: self.heard,
@@ -139,13 +117,15 @@ impl Intake {
         })
     }
 
-    /// Decides for each packed invoice which one it is: name by name, in an order that is not the list's.
-    fn fates(&mut self) -> Vec<Fate> {
+    /// Decides for each invoice in the spool which one it is: name by name, in an order that is not the list's.
+    fn fates(&mut self) -> Vec<(usize, Fate)> {
         let mut order: Vec<(i64, i64, usize)> =
             self.fresh.iter().enumerate().map(|(at, (name, print))| (*name, *print, at)).collect();
+        self.fresh = Vec::new();
         order.sort_unstable();
-        let mut fates = vec![Fate::Insert(1); order.len()];
-        let mut places: HashMap<i64, usize> = HashMap::new();
+        let mut fates = Vec::new();
+        let mut before = None;
+        let mut more: i64 = 0;
         for (name, _, at) in order {
             let first = self.known.partition_point(|known| known.name < name);
             let of_name = self.known.get(first..).unwrap_or_default();
@@ -153,22 +133,22 @@ impl Intake {
             let like = of_name.clone().count();
             let seen = self.seen.get(first..).unwrap_or_default();
             let free = of_name.zip(seen).position(|(_, seen)| !seen).and_then(|at| first.checked_add(at));
-            let fate = match free.and_then(|place| Some((self.seen.get_mut(place)?, self.known.get(place)?)))
-            {
+            match free.and_then(|place| Some((self.seen.get_mut(place)?, self.known.get(place)?))) {
                 Some((seen, known)) => {
                     *seen = true;
-                    Fate::Update(known.row)
+                    fates.push((at, Fate::Update(known.row)));
                 }
                 None => {
-                    let more = places.entry(name).or_default();
-                    *more = more.saturating_add(1);
-                    Fate::Insert(like.saturating_add(*more))
+                    more = if before == Some(name) { more.saturating_add(1) } else { 1 };
+                    before = Some(name);
+                    let place = i64::try_from(like).unwrap_or(i64::MAX).saturating_add(more);
+                    if place > 1 {
+                        fates.push((at, Fate::Insert(place)));
+                    }
                 }
-            };
-            if let Some(slot) = fates.get_mut(at) {
-                *slot = fate;
             }
         }
+        fates.sort_unstable_by_key(|(at, _)| *at);
         fates
     }
 }
@@ -194,29 +174,19 @@ impl InvoiceSink for Intake {
             return;
         }
         let Invoice { sesid, pay_id, method, amount_cents, created, status, .. } = invoice;
-        self.page.push((sesid, pay_id, method, amount_cents, created.map(Timestamp::as_millis), status));
+        let credited = status.as_deref().and_then(Status::parse).is_some_and(Status::is_credited);
         self.fresh.push((name, print));
-        if self.page.len() >= PAGE {
-            self.pack();
-        }
-    }
-}
-
-impl Changes {
-    /// Lets go of what has been written.
-    pub(super) fn written(&mut self) {
-        self.pages = Vec::new();
-        self.fates = Vec::new();
-    }
-
-    /// What is to be written, page by page.
-    pub(super) fn pages(&self) -> impl Iterator<Item = ledger::Result<Vec<InvoiceChange>>> + Send + '_ {
-        let mut fates = self.fates.iter();
-        self.pages.iter().map(move |page| {
-            let packed: Vec<Packed> =
-                serde_json::from_str(page).map_err(|error| ledger::Error::Unreadable(error.to_string()))?;
-            Ok(packed.into_iter().zip(fates.by_ref()).map(|(packed, fate)| change(packed, *fate)).collect())
-        })
+        self.spool.push(InvoiceRow {
+            name,
+            print,
+            sesid,
+            pay_id,
+            method,
+            amount_cents,
+            created,
+            status,
+            credited,
+        });
     }
 }
 
@@ -233,31 +203,4 @@ fn prints(called: &str, invoice: &Invoice) -> (i64, i64) {
         invoice.status.as_deref(),
     ]);
     (print_of([Some(called)]), print)
-}
-
-fn change(packed: Packed, fate: Fate) -> InvoiceChange {
-    let (sesid, pay_id, method, amount_cents, created, status) = packed;
-    let created = created.map(Timestamp::from_millis);
-    let invoice = Invoice { sesid, pay_id, method, amount_cents, created, status, flaw: None };
-    let called = name_of(&invoice);
-    let (name, print) = prints(&called, &invoice);
-    let (row, key) = match fate {
-        Fate::Update(row) => (Some(row), called),
-        Fate::Insert(1) => (None, called),
-        Fate::Insert(place) => (None, format!("{called}#{place}")),
-    };
-    let credited = invoice.status.as_deref().and_then(Status::parse).is_some_and(Status::is_credited);
-    InvoiceChange {
-        row,
-        key,
-        name,
-        print,
-        sesid: invoice.sesid,
-        pay_id: invoice.pay_id,
-        method: invoice.method,
-        amount_cents,
-        created: created.map(|at| at.to_string()),
-        status: invoice.status,
-        credited,
-    }
 }

@@ -29,22 +29,23 @@ impl Since {
 
 /// Matches what is not matched for certain yet.
 pub(super) async fn match_invoices(flow: &Flow, since: Since, learnt: Option<Rule>) -> ledger::Result<()> {
-    let mut matcher = Matcher::new(learnt);
-    let mut after = 0;
-    loop {
-        let (page, last) = flow.ledger.unmatched(since.invoices, after).await?;
-        let Some(last) = last else { break };
-        after = last;
-        let ids: Vec<&str> =
-            page.iter().flat_map(|one| [one.pay_id.as_deref(), one.sesid.as_deref()]).flatten().collect();
-        let named = flow.ledger.named(&ids).await?;
-        matcher.offer(&page, &named);
+    let mut matcher = Matcher::default();
+    let mut left = flow.ledger.unmatched(since.invoices).await?;
+    for rule in Matcher::rules(learnt) {
+        matcher.hear(flow.ledger.claims(rule, &left).await?);
+        let decided = matcher.decide(rule);
+        flow.ledger.keep_matches(&decided).await?;
+        // Both are in the order of the invoices.
+        let mut found = decided.iter().map(|one| one.row).peekable();
+        left.retain(|row| found.next_if(|found| found == row).is_none());
+        if left.is_empty() {
+            return Ok(());
+        }
     }
-    let certain = matcher.certain();
-    flow.ledger.keep_matches(&certain).await?;
-    if matcher.has_loose() {
+    let loose = flow.ledger.loose(&left).await?;
+    if !loose.is_empty() {
         let free = flow.ledger.uninvoiced(since.deposits, MOST_FREE).await?;
-        flow.ledger.keep_matches(&matcher.probable(&free)).await?;
+        flow.ledger.keep_matches(&matcher.probable(&loose, &free)).await?;
     }
     Ok(())
 }

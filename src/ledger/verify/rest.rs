@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::Verification;
-use crate::ledger::{Error, Result};
+use crate::ledger::{Error, Result, noted};
 
 pub(super) async fn verify(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     verify_runs(view, found).await?;
@@ -53,7 +53,7 @@ async fn verify_runs(view: &mut SqliteConnection, found: &mut Verification) -> R
     Ok(())
 }
 
-/// Cases against the events that told of them: what was told was so. A case that came and went untold has none.
+/// Cases against the events that told of them: what was told was so. Those that came and went untold are noted.
 async fn verify_cases(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     let lost = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.facts ->> '$.id' AS "id: i64" FROM event e
@@ -81,11 +81,14 @@ async fn verify_cases(view: &mut SqliteConnection, found: &mut Verification) -> 
               OR (told_at IS NOT NULL AND d.id NOT IN (SELECT id FROM told WHERE name = 'discrepancy_opened'))
               OR (closed_at IS NOT NULL AND (told_at IS NOT NULL OR closed_by = 'person') AND d.id NOT IN (SELECT id FROM told WHERE name = 'discrepancy_closed'))"#
     )
-    .fetch_all(view)
+    .fetch_all(&mut *view)
     .await
     .map_err(Error::database("read"))?;
     for id in untold {
         found.find("discrepancy", id, "no event told of its beginning or its end");
+    }
+    for seq in noted::broken(view).await? {
+        found.find("discrepancy", "", format!("those that event {seq} notes are not as they were"));
     }
     Ok(())
 }

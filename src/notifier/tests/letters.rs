@@ -55,6 +55,8 @@ fn the_fact_comes_first() {
         (full(EventName::NeedsReview), "Needs review: 5.15 USD (USDT on BSC) – invoice-42"),
         (full(EventName::UpstreamDown), "Upstream down since 2025-05-30 13:00 UTC"),
         (full(EventName::UpstreamBack), "Upstream back after 45 min 30 s"),
+        (full(EventName::ReconciliationVoid), "Reconciliation void since 2025-05-30 13:00 UTC"),
+        (full(EventName::ReconciliationBack), "Reconciliation whole again at 2025-05-30 13:45 UTC"),
         (full(EventName::DiscrepancyOpened), "Books differ: amount_mismatch, expected 5.00, found 4.50"),
         (full(EventName::Digest), "Digest 2025-05-30: 3 settled, 15.00 USD, 2 open, 1 open case"),
     ];

@@ -136,6 +136,11 @@ fn full(event: EventName) -> LetterInput {
         EventName::UpstreamDown | EventName::UpstreamBack => {
             notice(event, json!({"since": "2025-05-30T13:00:00Z", "error": "timed out", "failures": 12}))
         }
+        EventName::ReconciliationVoid | EventName::ReconciliationBack => notice(
+            event,
+            json!({"since": "2025-05-30T13:00:00Z", "error": "not JSON", "runs": 2,
+                "last_good_at": "2025-05-30T12:30:00Z"}),
+        ),
         EventName::MailTest => letter(event, None),
         _ => letter(event, Some(view(State::Settled))),
     }

@@ -348,11 +348,15 @@ impl Colour {
 
 fn colour_of(event: &str) -> Colour {
     match event {
-        "settled" | "upstream_back" | "discrepancy_closed" => Colour::Good,
+        "settled" | "upstream_back" | "reconciliation_back" | "discrepancy_closed" => Colour::Good,
         "underpaid" | "held" | "short" | "refunding" | "refunded" | "needs_review" => Colour::Waiting,
-        "expired" | "failed" | "rejected" | "unresolved" | "upstream_down" | "discrepancy_opened" => {
-            Colour::Bad
-        }
+        "expired"
+        | "failed"
+        | "rejected"
+        | "unresolved"
+        | "upstream_down"
+        | "reconciliation_void"
+        | "discrepancy_opened" => Colour::Bad,
         "requested" | "status_changed" | "figures_changed" | "review_cleared" => Colour::Dim,
         _ => Colour::Plain,
     }

@@ -1,0 +1,128 @@
+//! What runs did to cases that nobody was told of: one event a run, however many they are, that names and seals them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use sqlx::SqliteConnection;
+
+use super::cases::Case;
+use super::record::Notice;
+use super::{Error, Result};
+use crate::domain::event::EventName;
+use crate::domain::time::Timestamp;
+
+/// The cases that one run opened, or closed, without a letter: their numbers from and to, and a digest of what never
+/// changes of them any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Sealed {
+    count: usize,
+    ids: Vec<(i64, i64)>,
+    sha256: String,
+}
+
+/// Collects them, in any order.
+#[derive(Debug, Default)]
+struct Side(Vec<(i64, [u8; 32])>);
+
+/// Both sides.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    opened: Side,
+    closed: Side,
+}
+
+impl Noted {
+    /// A case was opened, and nobody is told yet.
+    pub(super) fn open(&mut self, case: &Case) {
+        self.opened.0.push((case.id, beginning(case.id, &case.key, &case.opened_at)));
+    }
+
+    /// A run closed one that nobody had been told of.
+    pub(super) fn close(&mut self, case: &Case) {
+        let end = end(case.id, case.closed_at.as_deref(), case.resolution.as_deref());
+        self.closed.0.push((case.id, end));
+    }
+
+    /// The event, where there is anything to say.
+    pub(super) fn into_notice(self, at: Timestamp) -> Option<Notice> {
+        if self.opened.0.is_empty() && self.closed.0.is_empty() {
+            return None;
+        }
+        let facts = json!({ "opened": self.opened.seal(), "closed": self.closed.seal() });
+        Some(Notice { name: EventName::CasesNoted, at, reason: None, facts, mail_to: Vec::new() })
+    }
+}
+
+impl Side {
+    fn seal(mut self) -> Sealed {
+        self.0.sort_unstable();
+        let (mut ids, mut digest): (Vec<(i64, i64)>, _) = (Vec::new(), Sha256::new());
+        for (id, line) in &self.0 {
+            digest.update(line);
+            match ids.last_mut() {
+                Some((_, last)) if last.checked_add(1) == Some(*id) => *last = *id,
+                _ => ids.push((*id, *id)),
+            }
+        }
+        let sha256 = hex::encode(digest.finalize());
+        Sealed { count: self.0.len(), ids, sha256 }
+    }
+}
+
+fn beginning(id: i64, key: &str, opened_at: &str) -> [u8; 32] {
+    Sha256::digest(json!([id, key, opened_at]).to_string()).into()
+}
+
+fn end(id: i64, closed_at: Option<&str>, resolution: Option<&str>) -> [u8; 32] {
+    Sha256::digest(json!([id, closed_at, resolution]).to_string()).into()
+}
+
+/// The events whose cases are no longer those that they sealed.
+pub(super) async fn broken(view: &mut SqliteConnection) -> Result<Vec<i64>> {
+    let events =
+        sqlx::query!(r#"SELECT seq AS "seq!", facts FROM event WHERE name = 'cases_noted' ORDER BY seq"#)
+            .fetch_all(&mut *view)
+            .await
+            .map_err(Error::database("read"))?;
+    let mut broken = Vec::new();
+    for event in events {
+        let whole = match serde_json::from_str::<Sides>(&event.facts) {
+            Ok(Sides { opened, closed }) => {
+                again(view, &opened).await?.0.seal() == opened
+                    && again(view, &closed).await?.1.seal() == closed
+            }
+            Err(_) => false,
+        };
+        if !whole {
+            broken.push(event.seq);
+        }
+    }
+    Ok(broken)
+}
+
+/// The facts of the event.
+#[derive(Deserialize)]
+struct Sides {
+    opened: Sealed,
+    closed: Sealed,
+}
+
+/// The beginnings and the ends of these cases, as they stand now.
+async fn again(view: &mut SqliteConnection, sealed: &Sealed) -> Result<(Side, Side)> {
+    let (mut opened, mut closed) = (Side::default(), Side::default());
+    for (first, last) in &sealed.ids {
+        let cases = sqlx::query!(
+            r#"SELECT id AS "id!", key, opened_at, closed_at, resolution FROM discrepancy WHERE id BETWEEN ? AND ?"#,
+            first,
+            last
+        )
+        .fetch_all(&mut *view)
+        .await
+        .map_err(Error::database("read"))?;
+        for case in cases {
+            opened.0.push((case.id, beginning(case.id, &case.key, &case.opened_at)));
+            closed.0.push((case.id, end(case.id, case.closed_at.as_deref(), case.resolution.as_deref())));
+        }
+    }
+    Ok((opened, closed))
+}
