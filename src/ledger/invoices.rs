@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 const PAGE: usize = 5000;
 /// So many pages of changes are written in one transaction: they touch the same leaves of the indexes, and others wait
 /// for the length of it.
-const TOGETHER: usize = 50;
+const TOGETHER: usize = 25;
 
 /// What is known of an invoice, to tell whether it has changed. Small: there is one for each invoice ever seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -129,7 +129,13 @@ impl Ledger {
                 Box::pin(async move {
                     begin(connection).await?;
                     work(connection).await?;
-                    commit(connection).await
+                    commit(connection).await?;
+                    // All connections share one store of pages: what this one keeps of a long list, the readers lack.
+                    sqlx::query("PRAGMA shrink_memory")
+                        .execute(connection)
+                        .await
+                        .map(|_| ())
+                        .map_err(Error::database("let go of"))
                 })
             })
             .await
@@ -207,7 +213,7 @@ async fn insert_new(connection: &mut SqliteConnection, rows: String, now: Timest
                                 abandoned, listed, first_seen_ms, changed_ms)
            SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
                   j.value ->> 7, j.value ->> 8, j.value ->> 9, 0, 1, ?1, ?1
-           FROM json_each(?2) AS j"#,
+           FROM jsonb_each(?2) AS j"#,
         now,
         rows
     )
@@ -224,7 +230,7 @@ async fn update_changed(connection: &mut SqliteConnection, rows: String, now: Ti
         r#"UPDATE invoice SET print = j.value ->> 2, sesid = j.value ->> 3, pay_id = j.value ->> 4,
                method = j.value ->> 5, amount_cents = coalesce(j.value ->> 6, amount_cents), created_ms = j.value ->> 7,
                status = j.value ->> 8, credited = max(credited, j.value ->> 9), listed = 1, changed_ms = ?
-           FROM json_each(?) AS j WHERE row_id = j.value ->> 0"#,
+           FROM jsonb_each(?) AS j WHERE row_id = j.value ->> 0"#,
         now,
         rows
     )

@@ -9,12 +9,12 @@ use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::reconcile::{Candidate, Claim, Loose, Match, Rule, is_processor};
 use crate::domain::time::Timestamp;
 
-/// So many invoices are read at a time.
+/// So many invoices are read, and matches written, in one statement.
 const PAGE: usize = 5000;
 /// So many identifiers are looked up at a time: they share the pages of a large index.
-const ASKED: usize = 50_000;
+const ASKED: usize = 40_000;
 /// So many matches are written in one transaction: they touch the same leaves of the indexes.
-const TOGETHER: usize = 100_000;
+const TOGETHER: usize = 50_000;
 
 /// An invoice that may be matched by amount and time, as SQL gives it: row, print, cents, created, method.
 type LooseRow = (i64, i64, i64, i64, Option<String>);
@@ -66,52 +66,66 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn claims(&self, rule: Rule, rows: &[i64]) -> Result<Vec<Claim>> {
         let mut claims = Vec::new();
-        for page in rows.chunks(ASKED) {
-            let rows = json(page)?;
-            let said = match rule {
-                Rule::PayIdIsOrder => sqlx::query_scalar!(
-                    r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
-                       FROM (SELECT o.row_id, o.print, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                             WHERE o.pay_id IS NOT NULL ORDER BY o.pay_id LIMIT -1) i CROSS JOIN deposit d ON d.order_id = i.called
-                       WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
-                    rows
-                )
-                .fetch_one(&self.readers)
-                .await,
-                Rule::SesidIsOrder => sqlx::query_scalar!(
-                    r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
-                       FROM (SELECT o.row_id, o.print, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                             WHERE o.sesid IS NOT NULL ORDER BY o.sesid LIMIT -1) i CROSS JOIN deposit d ON d.order_id = i.called
-                       WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
-                    rows
-                )
-                .fetch_one(&self.readers)
-                .await,
-                Rule::PayIdIsLink => sqlx::query_scalar!(
-                    r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
-                       FROM (SELECT o.row_id, o.print, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                             WHERE o.pay_id IS NOT NULL ORDER BY o.pay_id LIMIT -1) i CROSS JOIN deposit d ON d.link_id = i.called
-                       WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
-                    rows
-                )
-                .fetch_one(&self.readers)
-                .await,
-                Rule::SesidIsLink => sqlx::query_scalar!(
-                    r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
-                       FROM (SELECT o.row_id, o.print, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                             WHERE o.sesid IS NOT NULL ORDER BY o.sesid LIMIT -1) i CROSS JOIN deposit d ON d.link_id = i.called
-                       WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
-                    rows
-                )
-                .fetch_one(&self.readers)
-                .await,
-                // No identifier says that.
-                Rule::AmountAndTime => return Ok(claims),
-            };
-            let said: Vec<(i64, i64, i64)> = from_json(&said.map_err(Error::database("read"))?)?;
-            claims.extend(said.into_iter().map(|(print, row, deposit)| Claim { print, row, deposit }));
+        let mut pages = rows.chunks(ASKED);
+        // Two at once, on two of the readers; others have theirs.
+        while let Some(page) = pages.next() {
+            let (one, other) = futures_util::try_join!(
+                self.claims_of(rule, page),
+                self.claims_of(rule, pages.next().unwrap_or_default())
+            )?;
+            claims.extend(one);
+            claims.extend(other);
         }
         Ok(claims)
+    }
+
+    async fn claims_of(&self, rule: Rule, rows: &[i64]) -> Result<Vec<Claim>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = json(rows)?;
+        let said = match rule {
+            Rule::PayIdIsOrder => sqlx::query_scalar!(
+                r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
+                   FROM (SELECT o.row_id, o.print, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
+                         WHERE o.pay_id IS NOT NULL ORDER BY o.pay_id LIMIT -1) i CROSS JOIN deposit d ON d.order_id = i.called
+                   WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
+                rows
+            )
+            .fetch_one(&self.readers)
+            .await,
+            Rule::SesidIsOrder => sqlx::query_scalar!(
+                r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
+                   FROM (SELECT o.row_id, o.print, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
+                         WHERE o.sesid IS NOT NULL ORDER BY o.sesid LIMIT -1) i CROSS JOIN deposit d ON d.order_id = i.called
+                   WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
+                rows
+            )
+            .fetch_one(&self.readers)
+            .await,
+            Rule::PayIdIsLink => sqlx::query_scalar!(
+                r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
+                   FROM (SELECT o.row_id, o.print, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
+                         WHERE o.pay_id IS NOT NULL ORDER BY o.pay_id LIMIT -1) i CROSS JOIN deposit d ON d.link_id = i.called
+                   WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
+                rows
+            )
+            .fetch_one(&self.readers)
+            .await,
+            Rule::SesidIsLink => sqlx::query_scalar!(
+                r#"SELECT json_group_array(json_array(i.print, i.row_id, d.row_id)) AS "rows!: String"
+                   FROM (SELECT o.row_id, o.print, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
+                         WHERE o.sesid IS NOT NULL ORDER BY o.sesid LIMIT -1) i CROSS JOIN deposit d ON d.link_id = i.called
+                   WHERE NOT EXISTS (SELECT 1 FROM invoice m WHERE m.deposit_row = d.row_id AND m.rule <> 'amount_and_time')"#,
+                rows
+            )
+            .fetch_one(&self.readers)
+            .await,
+            // No identifier says that.
+            Rule::AmountAndTime => return Ok(Vec::new()),
+        };
+        let said: Vec<(i64, i64, i64)> = from_json(&said.map_err(Error::database("read"))?)?;
+        Ok(said.into_iter().map(|(print, row, deposit)| Claim { print, row, deposit }).collect())
     }
 
     /// Those of the invoices with these numbers that amount and time may tell of: the processor's, with both, and not
@@ -169,14 +183,20 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says; the next run does it again.
     pub async fn keep_matches(&self, matches: &[Match]) -> Result<()> {
-        for page in matches.chunks(TOGETHER) {
-            let rows: Vec<(i64, i64, &str)> =
-                page.iter().map(|one| (one.row, one.deposit, one.rule.as_str())).collect();
-            let rows = json(&rows)?;
+        for together in matches.chunks(TOGETHER) {
+            let pages = together.chunks(PAGE).map(|page| {
+                let rows: Vec<(i64, i64, &str)> =
+                    page.iter().map(|one| (one.row, one.deposit, one.rule.as_str())).collect();
+                json(&rows)
+            });
+            let pages = pages.collect::<Result<Vec<String>>>()?;
             self.write_page(move |connection| {
                 Box::pin(async move {
-                    clear_guesses(connection, &rows).await?;
-                    set_matches(connection, rows).await
+                    for rows in pages {
+                        clear_guesses(connection, &rows).await?;
+                        set_matches(connection, rows).await?;
+                    }
+                    Ok(())
                 })
             })
             .await?;
@@ -251,7 +271,7 @@ async fn clear_guesses(connection: &mut SqliteConnection, rows: &str) -> Result<
 async fn set_matches(connection: &mut SqliteConnection, rows: String) -> Result<()> {
     sqlx::query!(
         r#"UPDATE invoice SET deposit_row = j.value ->> 1, rule = j.value ->> 2
-           FROM json_each(?) AS j WHERE row_id = j.value ->> 0"#,
+           FROM jsonb_each(?) AS j WHERE row_id = j.value ->> 0"#,
         rows
     )
     .execute(connection)
