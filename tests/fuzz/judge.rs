@@ -111,7 +111,7 @@ impl Answers {
         let order = NewOrder { asset: self.deposit.request.asset, amount: &amount, coupon: Some("C") };
         let looked = upstream.look(upstream.admit(Priority::Look).await, "af161c5a").await;
         match looked {
-            Ok(answer) => report(&self.deposit, answer.value, bent, whence),
+            Ok(answer) => report(&self.deposit, *answer.value, bent, whence),
             Err(error) => assert!(!format!("{error:?}").contains("hunter2"), "{whence}"),
         }
         let created = upstream.create(upstream.admit(Priority::Create).await, &order).await;
