@@ -3,20 +3,18 @@
 use super::*;
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
-use crate::domain::reconcile::{Candidate, Match, Rule};
+use crate::domain::reconcile::{Candidate, Claim, Loose, Match, Rule};
 
 /// An invoice of the list, as an intake hands it over.
-fn invoice(number: i64, cents: Option<i64>, status: &str) -> InvoiceChange {
-    InvoiceChange {
-        row: None,
-        key: format!("pay:{number}"),
+fn invoice(number: i64, cents: Option<i64>, status: &str) -> InvoiceRow {
+    InvoiceRow {
         name: number,
         print: number * 10,
         sesid: Some(format!("ses-{number}")),
         pay_id: Some(format!("pay-{number}")),
         method: Some("Cryptomus".to_owned()),
         amount_cents: cents,
-        created: Some("2026-01-10T09:00:00.000Z".to_owned()),
+        created: Some(at("2026-01-10T09:00:00Z")),
         status: Some(status.to_owned()),
         credited: status.starts_with("paid"),
     }
@@ -27,20 +25,36 @@ fn known(row: i64, listed: u8) -> KnownInvoice {
 }
 
 impl Desk {
-    async fn keep(&self, changes: Vec<InvoiceChange>, gone: &[i64]) {
-        self.ledger.keep_invoices(std::iter::once(Ok(changes)), gone, self.now).await.unwrap();
+    async fn keep(&self, changes: Vec<InvoiceRow>, gone: &[i64]) {
+        self.keep_as(changes, &[], gone).await;
     }
 
-    async fn matched(&self, matches: &[(i64, u128, Rule)]) {
+    async fn keep_as(&self, changes: Vec<InvoiceRow>, fates: &[(usize, Fate)], gone: &[i64]) {
+        let mut spool = self.ledger.spool();
+        changes.into_iter().for_each(|row| spool.push(row));
+        self.ledger.keep_invoices(spool.into_pages().unwrap(), fates, gone, self.now).await.unwrap();
+    }
+
+    async fn matched(&self, matches: &[(i64, i64, Rule)]) {
         let matches: Vec<_> = matches
             .iter()
-            .map(|(row, number, rule)| Match { row: *row, deposit: id(*number), rule: *rule })
+            .map(|(row, deposit, rule)| Match { row: *row, deposit: *deposit, rule: *rule })
             .collect();
         self.ledger.keep_matches(&matches).await.unwrap();
     }
 
+    /// What every rule says of these invoices: the invoice and the deposit.
+    async fn claims(&self, rows: &[i64]) -> Vec<(Rule, i64, i64)> {
+        let mut said = Vec::new();
+        for rule in Rule::CERTAIN.iter().copied().chain([Rule::AmountAndTime]) {
+            let claims = self.ledger.claims(rule, rows).await.unwrap();
+            said.extend(claims.iter().map(|Claim { row, deposit, .. }| (rule, *row, *deposit)));
+        }
+        said
+    }
+
     async fn owners(&self) -> Vec<String> {
-        self.rows("SELECT concat_ws(' ', row_id, coalesce(substr(deposit_id, -1), '-'), coalesce(rule, '-'), abandoned) FROM invoice ORDER BY row_id").await
+        self.rows("SELECT concat_ws(' ', row_id, coalesce(deposit_row, '-'), coalesce(rule, '-'), abandoned) FROM invoice ORDER BY row_id").await
     }
 }
 
@@ -55,48 +69,51 @@ async fn an_invoice_is_kept_once_and_a_figure_that_could_be_read_once_stands() {
     assert_eq!(desk.ledger.known_invoices().await.unwrap(), first);
     let seen = desk.now;
     desk.wait(60);
-    let changed = InvoiceChange {
-        row: Some(1),
+    let changed = InvoiceRow {
         print: 21,
         amount_cents: None,
         status: Some("refund_paid".to_owned()),
         credited: false,
         ..invoice(2, None, "x")
     };
-    desk.keep(vec![changed], &[2]).await;
+    desk.keep_as(vec![changed], &[(0, Fate::Update(1))], &[2]).await;
     assert_eq!(
-        desk.rows("SELECT concat_ws(' ', row_id, key, print, amount_cents, status, credited, listed, first_seen) FROM invoice ORDER BY row_id").await,
+        desk.rows("SELECT concat_ws(' ', row_id, name_print, place, print, amount_cents, status, credited, listed, first_seen_ms) FROM invoice ORDER BY row_id").await,
         [
-            "1 pay:2 21 600 refund_paid 1 1 2026-01-10T09:00:00.000Z",
-            "2 pay:1 10 check 0 0 2026-01-10T09:00:00.000Z",
+            format!("1 2 1 21 600 refund_paid 1 1 {}", seen.as_millis()),
+            format!("2 1 1 10 check 0 0 {}", seen.as_millis()),
         ],
         "what was credited once stays so"
     );
     assert_eq!(desk.ledger.known_invoices().await.unwrap()[0].listed, 0);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0.len(), 2, "both have changed");
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2], "both have changed");
     desk.wait(60);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap(), (Vec::new(), None));
-    assert_eq!(desk.ledger.unmatched(seen, 2).await.unwrap(), (Vec::new(), None));
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
+    assert_eq!(desk.ledger.unmatched(at("1970-01-01T00:00:00Z")).await.unwrap(), [1, 2], "ever");
     assert_eq!(desk.ledger.free_invoices(&[1, 2, 3]).await.unwrap(), [(1, 2)], "the other one was credited");
 }
 
 #[tokio::test]
 async fn thousands_of_invoices_come_in_pages_and_none_is_lost() {
-    let desk = Desk::new().await;
-    let pages = (0..12)
-        .map(|page| Ok((page * 500 + 1..=page * 500 + 500).map(|n| invoice(n, Some(1), "check")).collect()));
-    desk.ledger.keep_invoices(pages, &[], desk.now).await.unwrap();
+    let mut desk = Desk::new().await;
+    desk.wallet(1, "5").await;
+    desk.keep((1..=6000).map(|number| invoice(number, Some(1), "check")).collect(), &[]).await;
     let rows = desk.ledger.known_invoices().await.unwrap();
     assert_eq!(rows, (1..=6000).map(|row| known(row, 1)).collect::<Vec<_>>());
-    let (first, after) = desk.ledger.unmatched(desk.now, 0).await.unwrap();
-    let (rest, end) = desk.ledger.unmatched(desk.now, after.unwrap()).await.unwrap();
-    assert_eq!((first.len() + rest.len(), end), (6000, Some(6000)));
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), (1..=6000).collect::<Vec<_>>());
+    // In the second page: one that is known, and two that are called as one that is.
+    let mut again: Vec<_> = (7001..=9100).map(|number| invoice(number, Some(1), "check")).collect();
+    again[2001] = invoice(17, Some(2), "paid");
+    again[2003] = InvoiceRow { print: 181, ..invoice(18, Some(3), "paid") };
+    desk.keep_as(again, &[(2001, Fate::Update(17)), (2003, Fate::Insert(2))], &[]).await;
+    let like = "SELECT concat_ws(' ', row_id, place, amount_cents) FROM invoice WHERE name_print IN (17, 18) ORDER BY row_id";
+    assert_eq!(desk.rows(like).await, ["17 1 2", "18 1 1", "8003 2 3"]);
+    assert_eq!(desk.ledger.known_invoices().await.unwrap().len(), 8099);
     let gone: Vec<i64> = (1..=5500).collect();
-    desk.ledger.keep_invoices(std::iter::empty(), &gone, desk.now).await.unwrap();
+    desk.keep(Vec::new(), &gone).await;
     let listed = desk.ledger.known_invoices().await.unwrap().iter().filter(|known| known.listed == 1).count();
-    assert_eq!(listed, 500);
-    let matches: Vec<_> =
-        (1..=3).map(|row| Match { row, deposit: id(9), rule: Rule::PayIdIsOrder }).collect();
+    assert_eq!(listed, 2599);
+    let matches: Vec<_> = (1..=3).map(|row| Match { row, deposit: 1, rule: Rule::PayIdIsOrder }).collect();
     assert!(desk.ledger.keep_matches(&matches).await.is_err(), "one deposit, one invoice");
     assert_eq!(desk.ledger.tally().await.unwrap()[0].rule, "elsewhere");
 }
@@ -111,29 +128,33 @@ async fn what_may_be_matched_is_given_with_what_it_says() {
     let mut others = invoice(2, Some(2), "check");
     others.method = Some("Stripe".to_owned());
     desk.keep(vec![invoice(1, Some(515), "check"), others, invoice(3, None, "check")], &[]).await;
-    let (unmatched, last) = desk.ledger.unmatched(desk.now, 0).await.unwrap();
-    assert_eq!(last, Some(3));
-    let created = Some(at("2026-01-10T09:00:00Z"));
-    let say: Vec<_> =
-        unmatched.iter().map(|one| (one.row, one.print, one.amount_cents, one.guess_at)).collect();
-    assert_eq!(say, [(1, 10, Some(515), created), (2, 20, Some(2), None), (3, 30, None, created)]);
-    assert_eq!(
-        (unmatched[0].sesid.as_deref(), unmatched[0].pay_id.as_deref()),
-        (Some("ses-1"), Some("pay-1"))
-    );
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2, 3]);
+    let created = at("2026-01-10T09:00:00Z");
+    // Another processor's, and one without a figure, are not guessed at.
+    let loose = Loose { row: 1, print: 10, cents: 515, created };
+    assert_eq!(desk.ledger.loose(&[1, 2, 3]).await.unwrap(), [loose]);
 
     let link = |number: u128| Uuid::from_u128(number + 1000).to_string();
+    let mut named = [invoice(4, None, "check"), invoice(5, None, "check"), invoice(6, None, "check")];
+    named[0].pay_id = Some("order-1".to_owned());
+    named[1].sesid = Some(link(2));
+    (named[2].sesid, named[2].pay_id) = (Some("order-2".to_owned()), Some(link(1)));
+    desk.keep(named.into(), &[]).await;
+    let said = [
+        (Rule::PayIdIsOrder, 4, 1),
+        (Rule::SesidIsOrder, 6, 2),
+        (Rule::PayIdIsLink, 6, 1),
+        (Rule::SesidIsLink, 5, 2),
+    ];
+    assert_eq!(desk.claims(&[1, 2, 3, 4, 5, 6]).await, said);
+    assert_eq!(desk.claims(&[4]).await, said[..1]);
+    assert_eq!(desk.claims(&[]).await, []);
     let candidate = |deposit: &Deposit, number, cents: &[i64]| Candidate {
-        id: deposit.id,
-        order_id: order(number),
-        link_id: Some(link(number)),
+        deposit: number,
         created_at: deposit.facts.wallet.as_ref().unwrap().created_at,
         cents: cents.to_vec(),
     };
     let (one, two) = (candidate(&one, 1, &[515, 515]), candidate(&over, 2, &[600, 600, 700]));
-    let mut named = desk.ledger.named(&["order-1", &link(2), "stranger"]).await.unwrap();
-    named.sort_by_key(|candidate| candidate.id);
-    assert_eq!(named, [one.clone(), two.clone()]);
     let since = at("2026-01-10T09:00:00Z");
     assert_eq!(
         desk.ledger.uninvoiced(since, 9).await.unwrap(),
@@ -148,14 +169,14 @@ async fn what_may_be_matched_is_given_with_what_it_says() {
 
     // A guess keeps nobody from a certain match, and gives way to it.
     desk.matched(&[(1, 1, Rule::AmountAndTime)]).await;
-    assert_eq!(desk.ledger.named(&["order-1"]).await.unwrap(), [one]);
+    assert_eq!(desk.claims(&[4]).await, said[..1]);
     assert_eq!(desk.ledger.uninvoiced(since, 9).await.unwrap(), [two]);
-    let guessed = &desk.ledger.unmatched(desk.now, 0).await.unwrap().0[0];
-    assert_eq!((guessed.row, guessed.guess_at), (1, None), "not guessed at again");
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(desk.ledger.loose(&[1]).await.unwrap(), [], "not guessed at again");
     desk.matched(&[(3, 1, Rule::PayIdIsOrder)]).await;
-    assert_eq!(desk.owners().await, ["1 - - 0", "2 - - 0", "3 1 pay_id_is_order 0"]);
-    assert_eq!(desk.ledger.named(&["order-1"]).await.unwrap(), []);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0.len(), 2);
+    assert_eq!(desk.owners().await[..3], ["1 - - 0", "2 - - 0", "3 1 pay_id_is_order 0"]);
+    assert_eq!(desk.claims(&[4]).await, []);
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2, 4, 5, 6]);
 }
 
 #[tokio::test]
@@ -167,7 +188,7 @@ async fn an_abandoned_wallets_invoice_is_nobodys_until_it_is_matched_again() {
     let orders = ["pay-2".to_owned(), "ses-3".to_owned(), "pay-4".to_owned()];
     desk.ledger.mark_abandoned(&[1], &orders).await.unwrap();
     assert_eq!(desk.owners().await, ["1 - - 1", "2 - - 1", "3 - - 1", "4 1 sesid_is_link 0"]);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0, []);
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
     let tally = |rule: &str, invoices| Tally {
         rule: rule.to_owned(),
         invoices,
@@ -177,13 +198,12 @@ async fn an_abandoned_wallets_invoice_is_nobodys_until_it_is_matched_again() {
     assert_eq!(desk.ledger.tally().await.unwrap(), [tally("abandoned", 3), tally("sesid_is_link", 1)]);
     desk.keep(vec![invoice(5, Some(7), "check"), invoice(6, Some(8), "check")], &[]).await;
     desk.wait(60);
-    assert_eq!(desk.ledger.unmatched(desk.now, 0).await.unwrap().0, []);
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
     desk.ledger
         .rematch(&["pay-5".to_owned(), "ses-6".to_owned(), "pay-4".to_owned()], desk.now)
         .await
         .unwrap();
-    let again = desk.ledger.unmatched(desk.now, 0).await.unwrap().0;
-    assert_eq!(again.iter().map(|one| one.row).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [5, 6]);
     assert_eq!(desk.ledger.free_invoices(&[1, 5, 6]).await.unwrap(), [(5, 5), (6, 6)]);
 }
 
