@@ -13,7 +13,7 @@ pub fn read_every_way(body: &[u8]) -> Option<OrderReport> {
     let _ = wire::words(body, str::to_owned);
     let _ = wire::salvaged_order_id(body);
     match wire::order(body) {
-        Ok(Decoded::Yes(report)) => Some(report),
+        Ok(Decoded::Yes(report)) => Some(*report),
         _ => None,
     }
 }
