@@ -151,7 +151,7 @@ async fn readiness_and_figures_tell_how_things_are() {
         "depositd_mails{state=\"dead\"} 0",
         "depositd_open_cases 0",
         "depositd_upstream_failing 1",
-        "depositd_ledger_head_seq 2",
+        "depositd_ledger_head_seq 3",
         "depositd_task_alive{task=\"create\"} 1",
         "# TYPE depositd_task_rounds_total counter",
     ] {

@@ -212,9 +212,22 @@ impl Program {
 
     /// Where it listens for TCP, as its log says.
     pub(crate) fn port(&self) -> u16 {
-        let log = self.log();
-        let said = log.rsplit_once("the API listens on 127.0.0.1:").expect("it says where it listens").1;
-        said.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+        // Each door is said as it opens, and the one that `start` waits for may be the first.
+        let clock = SystemClock::new();
+        let started = clock.monotonic();
+        loop {
+            let log = self.log();
+            let said =
+                log.rsplit_once("the API listens on 127.0.0.1:").and_then(|(_, rest)| rest.split_once('\n'));
+            if let Some((rest, _)) = said {
+                return rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+            }
+            assert!(
+                clock.monotonic() - started < Duration::from_secs(60),
+                "it does not say where it listens: {log}"
+            );
+            std::thread::yield_now();
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -95,7 +95,7 @@ async fn an_invoice_is_kept_once_and_a_figure_that_could_be_read_once_stands() {
 
 #[tokio::test]
 async fn thousands_of_invoices_come_in_pages_and_none_is_lost() {
-    let mut desk = Desk::new().await;
+    let desk = Desk::new().await;
     desk.wallet(1, "5").await;
     desk.keep((1..=6000).map(|number| invoice(number, Some(1), "check")).collect(), &[]).await;
     let rows = desk.ledger.known_invoices().await.unwrap();
