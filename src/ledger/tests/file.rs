@@ -53,6 +53,9 @@ async fn a_ledger_begins_only_where_nothing_tells_of_an_earlier_one() {
     assert!(log > 4096 && ledger.log_bytes() == log);
     ledger.close().await.unwrap();
     assert!(!folder.path().join("ledger.db-wal").exists(), "one whole file is left");
+    // What the file itself says of its journal: 1 is none beside it, 2 a log (SQLite's file format, section 1.3.3).
+    let header = std::fs::read(folder.path().join("ledger.db")).unwrap();
+    assert_eq!(&header[18..20], [1, 1], "and who may only read can open it");
     let again = open(&path, Access::Write).await.unwrap();
     assert_eq!(format!("{}\n", again.id()), name, "the same ledger, under the same name");
     again.close().await.unwrap();
