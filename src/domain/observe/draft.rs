@@ -30,8 +30,9 @@ impl Draft {
     }
 
     pub(super) fn finish(mut self, policy: &Policy) -> Step {
-        self.deposit.facts = self.facts;
+        // A step without events leaves the deposit as it is on disk, to the letter: it may be kept in memory.
         if !self.events.is_empty() {
+            self.deposit.facts = self.facts;
             let count = i64::try_from(self.events.len()).unwrap_or(i64::MAX);
             self.deposit.version = self.deposit.version.saturating_add(count);
             self.deposit.updated_at = self.now;

@@ -371,8 +371,9 @@ proptest! {
                     prop_assert_eq!(again, deposit.next_after_quiet_look(report, then, &POLICY));
                 }
             }
-            let step = deposit.observe(Observation::Looked(Box::new(report.clone())), now, &POLICY).unwrap();
+            let step = deposit.clone().observe(Observation::Looked(Box::new(report.clone())), now, &POLICY).unwrap();
             prop_assert_eq!(&step, &whole);
+            prop_assert!(!step.events.is_empty() || step.deposit == deposit, "nothing happened, and it is another one");
             deposit = step.deposit;
         }
     }
