@@ -91,6 +91,15 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A first start was cut off before the ledger was made, or a later one while it opened or closed the file. Only
+    /// who may write can finish that.
+    #[error(
+        "the ledger {path} was left in the midst of a start or a stop; start the daemon once, it finishes that"
+    )]
+    Unfinished {
+        /// The ledger.
+        path: PathBuf,
+    },
     /// The file is no longer what it was: deleted, replaced, or rolled back under the running daemon.
     #[error("the ledger can no longer be trusted: {0}")]
     Untrusted(String),

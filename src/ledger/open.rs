@@ -47,7 +47,7 @@ impl Ledger {
     /// Opens the ledger.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::InUse`], [`Error::Newer`], or whatever the disk says.
+    /// [`Error::Missing`], [`Error::InUse`], [`Error::Newer`], [`Error::Unfinished`], or whatever the disk says.
     pub async fn open(settings: Settings, access: Access) -> Result<Self> {
         match access {
             Access::Write => open_writing(settings).await,
@@ -97,7 +97,7 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         .pragma("journal_size_limit", "67108864");
     let mut connection = options.connect().await.map_err(Error::database("opened"))?;
     if exists {
-        refuse_other_tables(&settings.path, &mut connection).await?;
+        has_begun(&settings.path, &mut connection).await?;
     }
     MIGRATIONS
         .run_direct(None, &mut connection, false)
@@ -131,23 +131,36 @@ async fn open_reading(settings: Settings) -> Result<Ledger> {
         return Err(Error::Missing { path: settings.path, hint });
     }
     let readers = readers(&settings.path, 2).await?;
+    let mut connection = readers.acquire().await.map_err(Error::database("read"))?;
+    match has_begun(&settings.path, &mut connection).await {
+        Ok(true) => {}
+        Ok(false) => return Err(unfinished(settings.path)),
+        // SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK: what was cut off must be undone by who may write.
+        Err(Error::Database { source, .. }) if matches!(Error::code(&source), Some(264 | 776)) => {
+            return Err(Error::Unfinished { path: settings.path });
+        }
+        Err(error) => return Err(error),
+    }
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
     let version = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-        .fetch_one(&readers)
+        .fetch_one(&mut *connection)
         .await
         .map_err(Error::database("read as a ledger"))?;
     if version > newest {
         let reason = format!("its schema is {version}, this program knows {newest}");
         return Err(Error::Newer { path: settings.path, reason });
     }
+    if version == 0 {
+        return Err(unfinished(settings.path));
+    }
     if version < newest {
         let reason = format!("its schema is {version}, this program reads {newest}");
         return Err(Error::Older { path: settings.path, reason });
     }
-    let ledger_id = sqlx::query_scalar!("SELECT value FROM meta WHERE key = 'ledger_id'")
-        .fetch_one(&readers)
-        .await
-        .map_err(Error::database("read"))?;
+    let Some(ledger_id) = known_id(&mut connection).await? else {
+        return Err(unfinished(settings.path));
+    };
+    drop(connection);
     let shared = Arc::new(Shared {
         path: settings.path,
         ledger_id,
@@ -192,6 +205,11 @@ fn refuse_unless_fresh(settings: &Settings, lock_path: &Path) -> Result<()> {
                 .to_owned(),
         );
     }
+    // A first start that was cut off had its lock and an empty file: what lies beside them is its own.
+    let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0);
+    if is_empty(&settings.path) && is_empty(lock_path) {
+        return Ok(());
+    }
     for suffix in ["-wal", "-shm", "-journal"] {
         let trace = beside(&settings.path, suffix);
         if trace.exists() {
@@ -220,8 +238,8 @@ fn refuse_foreign(path: &Path) -> Result<()> {
     Err(Error::Unreadable(format!("{} is not a depositd ledger", path.display())))
 }
 
-/// Nor must another program's database.
-async fn refuse_other_tables(path: &Path, connection: &mut sqlx::SqliteConnection) -> Result<()> {
+/// Whether our first table is there. Another program's database is refused: it must not become a ledger.
+async fn has_begun(path: &Path, connection: &mut sqlx::SqliteConnection) -> Result<bool> {
     let (ours, tables) = sqlx::query_as::<_, (i64, i64)>(
         "SELECT count(*) FILTER (WHERE name = '_sqlx_migrations'), count(*) FROM sqlite_master",
     )
@@ -234,7 +252,19 @@ async fn refuse_other_tables(path: &Path, connection: &mut sqlx::SqliteConnectio
             "{path} is a database of another program, not a depositd ledger"
         )));
     }
-    Ok(())
+    Ok(ours > 0)
+}
+
+/// What a reader says of a file that is not a ledger yet: the lock file tells whether it has been one.
+fn unfinished(path: PathBuf) -> Error {
+    let lock_path = beside(&path, ".lock");
+    if std::fs::metadata(&lock_path).is_ok_and(|meta| meta.len() > 0) {
+        let (path, lock_path) = (path.display(), lock_path.display());
+        return Error::Untrusted(format!(
+            "{path} is not the ledger that {lock_path} names any more; restore it from a backup"
+        ));
+    }
+    Error::Unfinished { path }
 }
 
 fn lock(path: &Path, lock_path: &Path) -> Result<File> {
@@ -273,16 +303,32 @@ fn remember(lock: &mut File, lock_path: &Path, ledger_id: &str) -> Result<()> {
     Ok(())
 }
 
+/// The ledger's name, given to it as the last step of its making.
 async fn ledger_id(connection: &mut sqlx::SqliteConnection) -> Result<String> {
+    if let Some(known) = known_id(connection).await? {
+        return Ok(known);
+    }
     let fresh = uuid::Uuid::new_v4().simple().to_string();
-    sqlx::query!("INSERT INTO meta (key, value) VALUES ('ledger_id', ?) ON CONFLICT DO NOTHING", fresh)
-        .execute(&mut *connection)
+    sqlx::query!("INSERT INTO meta (key, value) VALUES ('ledger_id', ?)", fresh)
+        .execute(connection)
         .await
         .map_err(Error::database("written"))?;
-    sqlx::query_scalar!("SELECT value FROM meta WHERE key = 'ledger_id'")
-        .fetch_one(connection)
-        .await
-        .map_err(Error::database("read"))
+    Ok(fresh)
+}
+
+/// `None` in a ledger that was never finished being made: one that has events has a name.
+async fn known_id(connection: &mut sqlx::SqliteConnection) -> Result<Option<String>> {
+    let row = sqlx::query!(
+        r#"SELECT (SELECT value FROM meta WHERE key = 'ledger_id') AS "ledger_id: String",
+                  EXISTS (SELECT 1 FROM event) AS "used!: bool""#
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(Error::database("read"))?;
+    match row.ledger_id {
+        None if row.used => Err(Error::Untrusted("its name, meta's ledger_id, is gone".to_owned())),
+        ledger_id => Ok(ledger_id),
+    }
 }
 
 fn migration_error(path: &Path, error: sqlx::migrate::MigrateError) -> Error {

@@ -17,6 +17,7 @@ mod marks;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod birth;
 mod daemon;
 mod reckoning;
 mod storage;

@@ -113,6 +113,57 @@ async fn a_file_of_another_version_is_refused_in_words_that_help() {
     );
 }
 
+/// A first start may be cut off after each of its steps.
+#[tokio::test]
+async fn a_ledger_whose_making_was_cut_off_is_finished_by_the_next_start() {
+    let cuts = [
+        // The file is there; then its first page; then the first table.
+        "",
+        "PRAGMA user_version = 1; PRAGMA user_version = 0",
+        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+             installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL,
+             checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)",
+        // The schema is whole, but it has no name yet.
+        "DELETE FROM meta WHERE key = 'ledger_id'",
+    ];
+    for cut in cuts {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        if cut.starts_with("DELETE") {
+            assert_eq!(outcome(&path, Access::Write).await, Ok(()));
+            std::fs::write(folder.path().join("ledger.db.lock"), b"").unwrap();
+        } else {
+            std::fs::write(&path, b"").unwrap();
+        }
+        sql(&path, cut).await;
+        let error = open(&path, Access::Read).await.unwrap_err();
+        assert!(matches!(error, Error::Unfinished { .. }), "{cut}: {error}");
+        assert_eq!(outcome(&path, Access::Write).await, Ok(()), "{cut}");
+        assert_eq!(outcome(&path, Access::Read).await, Ok(()), "{cut}");
+        // Where there was a ledger, the same is a loss and not a beginning.
+        std::fs::write(&path, b"").unwrap();
+        let error = open(&path, Access::Read).await.unwrap_err();
+        assert!(matches!(&error, Error::Untrusted(why) if why.contains("restore it")), "{error}");
+        let error = open(&path, Access::Write).await.unwrap_err();
+        assert!(matches!(&error, Error::Missing { hint, .. } if hint.contains("restore")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_with_events_that_lost_its_name_is_not_given_another() {
+    let mut desk = Desk::new().await;
+    desk.paid(1, "5").await;
+    let Desk { folder, ledger, .. } = desk;
+    let path = ledger.path().to_owned();
+    ledger.close().await.unwrap();
+    sql(&path, "DELETE FROM meta WHERE key = 'ledger_id'").await;
+    std::fs::remove_file(folder.path().join("ledger.db.lock")).unwrap();
+    for access in [Access::Read, Access::Write] {
+        let error = open(&path, access).await.unwrap_err();
+        assert!(matches!(&error, Error::Untrusted(why) if why.contains("ledger_id")), "{access:?}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn once_the_file_is_not_what_it_was_nothing_is_written_any_more() {
     for harm in ["deleted", "replaced", "emptied", "unlocked", "relocked", "written by another"] {
