@@ -196,6 +196,11 @@ token_file = "token"
         Running { child, lock: self.home().join("ledger.db.lock") }
     }
 
+    /// The key of each request that was answered with a deposit, and that deposit's id.
+    pub(crate) fn accepted(&self) -> BTreeMap<String, String> {
+        self.accepted.lock().unwrap().clone()
+    }
+
     /// One of the files in which what it says is kept.
     fn file(&self, name: &str) -> File {
         OpenOptions::new().create(true).append(true).open(self.out().join(name)).unwrap()

@@ -93,6 +93,7 @@ async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
         *deaths.entry(if at_the_moment { moment.name() } else { "past its moment" }).or_default() += 1;
         let proof = daemon.verify();
         assert!(proof.0, "after kill {kill} ({moment:?}), seed {seed}: {}", proof.1);
+        reckoning::holds(&daemon, &upstream, &smtp).await;
     }
     let missed = deaths.get("past its moment").copied().unwrap_or(0);
     assert!(missed * 2 < kills, "{missed} of {kills} chosen moments never came: nothing was proven");

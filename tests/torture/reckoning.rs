@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use depositd::clock::SharedClock;
 use depositd::domain::deposit::{Deposit, State};
-use depositd::ledger::{Access, Ledger, Listing, Settings};
+use depositd::ledger::{Access, Error, Ledger, Listing, Settings};
 use depositd::sandbox::upstream::SimulatedUpstream;
 
 use super::daemon::Daemon;
@@ -80,10 +80,56 @@ pub(crate) async fn reckon(
     )
 }
 
-async fn open(daemon: &Daemon) -> Ledger {
+/// What holds after every single death, whatever was under way: nothing that was answered is gone, nothing is there that
+/// the upstream or the mail receiver knows otherwise.
+pub(crate) async fn holds(daemon: &Daemon, upstream: &SimulatedUpstream, smtp: &SmtpReceiver) {
+    let ledger = match try_open(daemon).await {
+        Ok(ledger) => ledger,
+        Err(Error::Missing { .. } | Error::Unfinished { .. } | Error::Older { .. }) => {
+            assert!(daemon.accepted().is_empty(), "it has accepted requests, and there is no ledger");
+            return;
+        }
+        Err(error) => panic!("{}", error.chain()),
+    };
+    let deposits = all(&ledger).await;
+    let ids: BTreeSet<String> = deposits.iter().map(|deposit| deposit.id.to_string()).collect();
+    assert_eq!(ids.len(), deposits.len());
+    for (key, id) in daemon.accepted() {
+        assert!(ids.contains(&id), "{key} was accepted as {id}, and is lost");
+    }
+    let (orders, books) = (upstream.orders(), upstream.books());
+    let theirs: HashMap<&str, &str> =
+        orders.iter().map(|order| (order.order_id.as_str(), order.address.as_str())).collect();
+    let mut owners = BTreeSet::new();
+    for deposit in &deposits {
+        let Some(wallet) = &deposit.facts.wallet else {
+            assert!(deposit.facts.booked.is_none(), "booked without a wallet: {}", deposit.id);
+            continue;
+        };
+        assert!(owners.insert(&wallet.order_id), "{} belongs to two deposits", wallet.order_id);
+        assert_eq!(theirs.get(wallet.order_id.as_str()), Some(&wallet.address.as_str()), "{}", deposit.id);
+        if let Some(booked) = &deposit.facts.booked {
+            let credited = books.credited.get(&wallet.order_id).map(|credit| credit.micros);
+            assert_eq!(Some(booked.total()), credited, "deposit {}", deposit.id);
+        }
+    }
+    let (arrived, owed) = (arrived(smtp), outbox(daemon));
+    for (id, state) in &owed {
+        assert!(state != "sent" || arrived.contains_key(id), "{id} is called sent and never arrived");
+    }
+    for id in arrived.keys() {
+        assert!(owed.contains_key(id), "{id} arrived, and nobody owed it");
+    }
+}
+
+async fn try_open(daemon: &Daemon) -> Result<Ledger, Error> {
     let settings =
         Settings { path: daemon.ledger(), create_if_missing: false, mail_domain: "example.com".to_owned() };
-    Ledger::open(settings, Access::Read).await.unwrap()
+    Ledger::open(settings, Access::Read).await
+}
+
+async fn open(daemon: &Daemon) -> Ledger {
+    try_open(daemon).await.unwrap()
 }
 
 async fn all(ledger: &Ledger) -> Vec<Deposit> {
@@ -150,26 +196,35 @@ fn compare_credits(deposits: &[Deposit], upstream: &SimulatedUpstream) -> usize 
     credited
 }
 
-/// Every owed letter arrived; twice only where the link, or the daemon, was cut before the answer.
-fn compare_letters(daemon: &Daemon, smtp: &SmtpReceiver, kills: u64) -> u64 {
-    let mut arrived: HashMap<String, u64> = HashMap::new();
+/// How often each letter arrived.
+fn arrived(smtp: &SmtpReceiver) -> HashMap<String, u64> {
+    let mut arrived = HashMap::new();
     for letter in smtp.messages() {
         let id = letter.header("Message-ID").unwrap();
         *arrived.entry(id.trim_matches(['<', '>']).to_owned()).or_default() += 1;
     }
+    arrived
+}
+
+/// What has become of each letter, as the ledger says.
+fn outbox(daemon: &Daemon) -> HashMap<String, String> {
     let rows = std::process::Command::new("sqlite3")
         .args(["-readonly", &daemon.ledger().display().to_string(), "SELECT message_id, state FROM outbox"])
         .output()
         .unwrap();
     let rows = String::from_utf8(rows.stdout).unwrap();
-    let mut owed = 0;
-    for row in rows.lines() {
-        let (id, state) = row.split_once('|').unwrap();
+    let pair = |row: &str| row.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()));
+    rows.lines().filter_map(pair).collect()
+}
+
+/// Every owed letter arrived; twice only where the link, or the daemon, was cut before the answer.
+fn compare_letters(daemon: &Daemon, smtp: &SmtpReceiver, kills: u64) -> u64 {
+    let (arrived, owed) = (arrived(smtp), outbox(daemon));
+    for (id, state) in &owed {
         assert_eq!(state, "sent", "{id}");
         assert!(arrived.contains_key(id), "{id} is called sent and never arrived");
-        owed += 1;
     }
-    assert_eq!(arrived.len(), owed, "a letter that nobody owed");
+    assert_eq!(arrived.len(), owed.len(), "a letter that nobody owed");
     let doubled: u64 = arrived.values().map(|times| times - 1).sum();
     // A cut link costs one letter at most, a kill those under way: one for each recipient.
     assert!(doubled <= 2 * kills, "{doubled} doubled letters in {kills} kills");

@@ -149,6 +149,37 @@ async fn a_full_disk_refuses_requests_and_goes_on_when_there_is_room() {
     scene.nothing_is_lost().await;
 }
 
+/// Sectors that cannot be read or written for a while, each kind from several moments on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_with_errors_loses_nothing_that_was_accepted() {
+    for fault in
+        ["pwrite64:error=EIO:when=50..90", "pread64:error=EIO:when=60..90", "pread64:error=EIO:when=150+"]
+    {
+        let mut scene = Scene::new().await;
+        let mut running = scene.daemon.start(None);
+        scene.up(&mut running).await;
+        for _ in 0..20 {
+            assert!(scene.ask());
+        }
+        drop(running);
+        let mut running = scene.daemon.start_with(fault);
+        scene.until(Duration::from_secs(20), || running.has_ended() || scene.daemon.listens()).await;
+        for _ in 0..100 {
+            if running.has_ended() {
+                break;
+            }
+            scene.ask();
+            scene.daemon.get("/v1/deposits?limit=50");
+            scene.clock.sleep(Duration::from_millis(10)).await;
+        }
+        assert!(matches!(running.status(), None | Some(1)), "{fault}: {}", scene.daemon.log());
+        drop(running);
+        let log = scene.daemon.log();
+        assert!(log.contains("disk I/O error"), "{fault}: no error was met, or none was told\n{log}");
+        scene.nothing_is_lost().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ledger_that_becomes_read_only_takes_nothing_and_says_so() {
     let mut scene = Scene::new().await;
