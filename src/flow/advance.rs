@@ -363,7 +363,7 @@ async fn observe(
     let policy = &flow.settings.policy;
     let mut due = None;
     let spared = |body: &[u8], answered_at| {
-        if heard.as_ref().is_some_and(|heard| heard.as_slice() == body) {
+        if heard.as_ref().is_some_and(|heard| heard.is(body)) {
             due = deposit.next_after_same_look(answered_at, flow.clock.now(), policy);
         }
         due.is_some()
@@ -376,7 +376,11 @@ async fn observe(
         }
         Ok(upstream::Answer { value: Some(report), evidence, .. }) => {
             if let Some(due) = deposit.next_after_quiet_look(&report, now, policy) {
-                return Some(Observed::Quiet { due, heard: evidence.whole(), answered: true });
+                return Some(Observed::Quiet {
+                    due,
+                    heard: evidence.whole().map(Heard::new),
+                    answered: true,
+                });
             }
             (Observation::Looked(report), evidence)
         }

@@ -72,6 +72,8 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::asset::Asset;
     use crate::domain::deposit::Request;
@@ -99,7 +101,7 @@ mod tests {
     }
 
     fn again(row: i64, version: i64) -> Again {
-        let heard = Some(Heard::new(b"nothing new".to_vec()));
+        let heard = Some(Heard::new(Arc::new(b"nothing new".to_vec())));
         Again { turn: turn(row, version), due: None, deposit: at_version(version), heard }
     }
 

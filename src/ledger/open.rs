@@ -205,6 +205,9 @@ fn refuse_unless_fresh(settings: &Settings, lock_path: &Path) -> Result<()> {
                 .to_owned(),
         );
     }
+    if settings.path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return missing("its folder is not there; make it, or name another under [ledger] path".to_owned());
+    }
     // A first start that was cut off had its lock and an empty file: what lies beside them is its own.
     let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0);
     if is_empty(&settings.path) && is_empty(lock_path) {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -86,8 +87,29 @@ pub struct Again {
     pub heard: Option<Heard>,
 }
 
-/// The bytes that somebody has heard of a deposit.
-pub type Heard = Arc<Vec<u8>>;
+/// The bytes that somebody has heard of a deposit. They may hold a secret: they can be compared, and not looked at.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Heard(Arc<Vec<u8>>);
+
+impl Heard {
+    /// Shares these bytes.
+    #[must_use]
+    pub const fn new(bytes: Arc<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether it was these.
+    #[must_use]
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        self.0.as_slice() == bytes
+    }
+}
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heard").field("bytes", &self.0.len()).finish_non_exhaustive()
+    }
+}
 
 /// A deposit that was taken from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,6 +31,11 @@ async fn a_ledger_begins_only_where_nothing_tells_of_an_earlier_one() {
     assert!(matches!(&error, Error::Missing { hint, .. } if hint.contains("create_if_missing")), "{error}");
     assert!(matches!(open(&path, Access::Read).await, Err(Error::Missing { .. })));
     assert!(!path.exists());
+    let error = open(&folder.path().join("no such/ledger.db"), Access::Write).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Missing { hint, .. } if hint.contains("its folder is not there")),
+        "{error}"
+    );
     for trace in ["ledger.db-wal", "ledger.db-shm", "ledger.db-journal", "ledger.db.lock"] {
         let trace = folder.path().join(trace);
         std::fs::write(&trace, b"trace").unwrap();
@@ -113,6 +118,55 @@ async fn a_file_of_another_version_is_refused_in_words_that_help() {
     );
 }
 
+#[tokio::test]
+async fn what_a_first_start_left_behind_does_not_keep_the_next_from_beginning() {
+    for left in [&["ledger.db.lock"][..], &["ledger.db.lock", "ledger.db", "ledger.db-journal"]] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in left {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        assert_eq!(outcome(&folder.path().join("ledger.db"), Access::Write).await, Ok(()), "{left:?}");
+    }
+    // The same beside a ledger that is gone, or under a lock that names one, is a loss.
+    for kept in ["ledger.db", "ledger.db.lock"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(kept), b"").unwrap();
+        std::fs::write(folder.path().join("ledger.db-journal"), b"trace").unwrap();
+        let error = open(&folder.path().join("ledger.db"), Access::Write).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Missing { hint, .. } if hint.contains("-journal")),
+            "{kept}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reader_is_told_of_a_write_that_was_cut_off_and_the_daemon_undoes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("ledger.db"), folder.path().join("copy.db"));
+    assert_eq!(outcome(&path, Access::Write).await, Ok(()));
+    let mut writing = connect(&path).await;
+    // More than the cache holds: pages and the journal that undoes them are on the disk before the end.
+    sqlx::raw_sql(
+        "PRAGMA cache_size = 1; BEGIN;
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+         INSERT INTO meta SELECT 'half ' || i, hex(zeroblob(100)) FROM n",
+    )
+    .execute(&mut writing)
+    .await
+    .unwrap();
+    for (from, to) in [("ledger.db", "copy.db"), ("ledger.db-journal", "copy.db-journal")] {
+        std::fs::copy(folder.path().join(from), folder.path().join(to)).unwrap();
+    }
+    let error = open(&copy, Access::Read).await.unwrap_err();
+    assert!(matches!(error, Error::Unfinished { .. }), "{error}");
+    assert_eq!(outcome(&copy, Access::Write).await, Ok(()));
+    let ledger = open(&copy, Access::Read).await.unwrap();
+    assert!(ledger.verify(|_, _| {}).await.unwrap().findings.is_empty());
+    let half = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM meta WHERE key LIKE 'half %'");
+    assert_eq!(half.fetch_one(&mut connect(&copy).await).await.unwrap(), 0);
+}
+
 /// A first start may be cut off after each of its steps.
 #[tokio::test]
 async fn a_ledger_whose_making_was_cut_off_is_finished_by_the_next_start() {
@@ -134,6 +188,7 @@ async fn a_ledger_whose_making_was_cut_off_is_finished_by_the_next_start() {
             std::fs::write(folder.path().join("ledger.db.lock"), b"").unwrap();
         } else {
             std::fs::write(&path, b"").unwrap();
+            std::fs::write(folder.path().join("ledger.db.lock"), b"").unwrap();
         }
         sql(&path, cut).await;
         let error = open(&path, Access::Read).await.unwrap_err();

@@ -1,5 +1,7 @@
 //! The queue: whose turn it is, in which order, and that no turn is had twice or lost.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::poll::{Due, Urgency};
 
@@ -130,7 +132,7 @@ async fn a_quiet_look_moves_its_turn_and_nothing_else() {
     let taken = |turn, heard| Taken { turn, deposit: Box::new(deposit.clone()), heard };
     assert_eq!(desk.ledger.taking(&turns).await.unwrap(), [taken(turns[0], None)]);
     let next = desk.now.plus(Duration::from_secs(15));
-    let heard = Some(Heard::new(b"nothing new".to_vec()));
+    let heard = Some(Heard::new(Arc::new(b"nothing new".to_vec())));
     let again = Again {
         turn: turns[0],
         due: due(next, Urgency::Awaiting),
