@@ -130,7 +130,7 @@ impl Ledger {
                     begin(connection).await?;
                     work(connection).await?;
                     commit(connection).await?;
-                    // All connections share one store of pages: what this one keeps of a long list, the readers lack.
+                    // What it has kept of a long list, nobody asks for again.
                     sqlx::query("PRAGMA shrink_memory")
                         .execute(connection)
                         .await

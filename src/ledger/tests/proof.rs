@@ -32,7 +32,8 @@ impl Desk {
         desk
     }
 
-    async fn after(&self, statements: &'static str) -> Vec<String> {
+    /// What is found in a copy in which this was done.
+    pub(super) async fn after(&self, statements: &'static str) -> Vec<String> {
         let proof = self.proof_after(statements).await.unwrap();
         proof.findings.iter().map(|found| format!("{} {}: {}", found.table, found.row, found.what)).collect()
     }

@@ -151,6 +151,44 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
 }
 
 #[tokio::test]
+async fn cases_that_nobody_is_told_of_are_sealed_and_whatever_is_changed_of_them_is_found() {
+    let mut desk = Desk::new().await;
+    let open = |order: &str| {
+        let difference = Difference {
+            kind: Kind::InvoiceMissing,
+            deposit_id: None,
+            order_id: Some(order.to_owned()),
+            expected: "5.00".to_owned(),
+            found: "none".to_owned(),
+        };
+        CaseAct::Open(NewCase { difference, told: order == "told" })
+    };
+    let tell =
+        |case: &Case, _: &CaseAct| case.told_at.is_some().then(|| (EventName::DiscrepancyOpened, Vec::new()));
+    let opened = ["a", "b", "c", "told", "e"].map(open).to_vec();
+    assert_eq!(desk.ledger.keep_cases(opened, desk.now, tell).await.unwrap(), [1, 2, 3, 4, 5]);
+    desk.wait(60);
+    let close = |id| CaseAct::Close { id, who: None, resolution: format!("{id} agrees") };
+    desk.ledger.keep_cases([5, 2, 1].map(close).to_vec(), desk.now, tell).await.unwrap();
+    let noted = "SELECT concat_ws(' ', seq, facts ->> '$.opened.count', facts ->> '$.opened.ids',
+                     facts ->> '$.closed.count', facts ->> '$.closed.ids')
+                 FROM event WHERE name = 'cases_noted' ORDER BY seq";
+    assert_eq!(desk.rows(noted).await, ["2 4 [[1,3],[5,5]] 0 []", "3 0 [] 3 [[1,2],[5,5]]"]);
+    let bent = |event: u8| format!("discrepancy : those that event {event} notes are not as they were");
+    for (statements, events) in [
+        ("UPDATE discrepancy SET key = 'invoice_missing:x' WHERE id = 3", &[2][..]),
+        ("UPDATE discrepancy SET opened_at = '2026-01-09T00:00:00.000Z' WHERE id = 1", &[2]),
+        ("UPDATE discrepancy SET closed_at = '2026-01-11T00:00:00.000Z' WHERE id = 2", &[3]),
+        ("UPDATE discrepancy SET resolution = 'a gift' WHERE id = 5", &[3]),
+        ("DELETE FROM discrepancy WHERE id = 5", &[2, 3]),
+        ("UPDATE discrepancy SET seen_runs = 9, told_at = NULL WHERE id = 3", &[]),
+    ] {
+        let expected: Vec<_> = events.iter().copied().map(bent).collect();
+        assert_eq!(desk.after(statements).await, expected, "{statements}");
+    }
+}
+
+#[tokio::test]
 async fn an_abandoned_wallet_stands_until_it_was_told_and_can_be_paid_no_more() {
     let desk = Desk::new().await;
     let deposit = desk.ask(1, "5").await;
