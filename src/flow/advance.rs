@@ -432,13 +432,17 @@ fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
     evidence.http_status == Some(200) && ok(evidence.text())
 }
 
-/// Looks at one deposit now, outside its turn; gives what it is afterwards.
-pub(super) async fn look_now(flow: &Flow, deposit: Deposit) -> ledger::Result<()> {
+/// Looks at one deposit now, outside its turn; gives whether the upstream answered about it.
+pub(super) async fn look_now(flow: &Flow, deposit: Deposit) -> ledger::Result<bool> {
     let permit = flow.upstream.admit(Priority::Reconcile).await;
-    if let Some(Observed::Looked(observation, evidence)) = observe(flow, &deposit, None, permit).await
-        && let Some(write) = work_out(flow, deposit, observation, &evidence)
-    {
-        flow.record(vec![write]).await?;
+    match observe(flow, &deposit, None, permit).await {
+        Some(Observed::Looked(observation, evidence)) => {
+            if let Some(write) = work_out(flow, deposit, observation, &evidence) {
+                flow.record(vec![write]).await?;
+            }
+            Ok(true)
+        }
+        Some(Observed::Quiet { answered, .. }) => Ok(answered),
+        None => Ok(false),
     }
-    Ok(())
 }

@@ -67,7 +67,7 @@ pub struct Report {
 /// Why a run did not come about.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
-    /// Something could not be fetched: the run is void and has changed nothing.
+    /// Something could not be fetched: the run is void, and no figure and no case was changed by it.
     #[error("the run is void: {0}")]
     Void(String),
     /// The ledger could not be read or written.
@@ -122,7 +122,7 @@ async fn run(flow: &Flow, at: Timestamp, evidence: &mut Option<Value>) -> Result
         Some(last) if !whole => scope(flow, last, at).await?,
         _ => Scope::Whole,
     };
-    let pairs_agree = look_again(flow, &scope).await?;
+    let pairs_agree = look_again(flow, &scope, last.is_none()).await?;
     let sides = Sides { balance, head_seq, last: last.as_ref(), scope, pairs_agree };
     let (figures, opened, closed) = settle(flow, &sides, at).await?;
     let tally = flow.ledger.tally().await?;
@@ -202,13 +202,23 @@ async fn scope(flow: &Flow, last: &GoodRun, at: Timestamp) -> ledger::Result<Sco
 }
 
 /// What is credited there and not here is looked at at once, through the ordinary door. True where nothing had to be.
-async fn look_again(flow: &Flow, scope: &Scope) -> ledger::Result<bool> {
+/// The `first` run needs an answer about each that the list tells of without saying what of it was credited: that would
+/// be in the baseline for ever.
+async fn look_again(flow: &Flow, scope: &Scope, first: bool) -> Result<bool, Failed> {
     let suspects = flow.ledger.suspects(scope).await?;
     let differing: Vec<_> = suspects.iter().filter(|pair| rules::compare(pair, 0).is_some()).collect();
     let agree = differing.is_empty();
-    for pair in differing.into_iter().take(MOST_LOOKS) {
-        if let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? {
-            advance::look_now(flow, deposit).await?;
+    for (looks, pair) in differing.into_iter().enumerate() {
+        let needed = first && pair.is_unheard();
+        if looks >= MOST_LOOKS && !needed {
+            continue;
+        }
+        let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? else { continue };
+        if !advance::look_now(flow, deposit).await? && needed {
+            let (order, word) = (&pair.order_id, pair.invoice_status.as_deref().unwrap_or("none"));
+            return Err(Failed::Void(format!(
+                "the invoice of order {order} says {word}, the upstream gives no answer about it, and the first run needs one"
+            )));
         }
     }
     Ok(agree)

@@ -104,6 +104,7 @@ impl Ledger {
                        FROM invoice i CROSS JOIN deposit d ON d.row_id = i.deposit_row
                        WHERE i.listed = 1
                          AND ((d.amount_booked_micros IS NOT NULL) <> (coalesce(lower(i.status), '') IN ('paid', 'paid_over'))
+                              OR lower(i.status) IN ('wrong_amount', 'refund_process', 'refund_paid', 'refund_fail')
                               OR abs(d.amount_booked_micros - i.amount_cents * 10000) >= 10000
                               OR i.amount_cents IS NULL)"#
                 )
@@ -117,6 +118,7 @@ impl Ledger {
                        FROM json_each(?) j JOIN deposit d ON d.id = j.value JOIN invoice i ON i.deposit_row = d.row_id
                        WHERE i.listed = 1
                          AND ((d.amount_booked_micros IS NOT NULL) <> (coalesce(lower(i.status), '') IN ('paid', 'paid_over'))
+                              OR lower(i.status) IN ('wrong_amount', 'refund_process', 'refund_paid', 'refund_fail')
                               OR abs(d.amount_booked_micros - i.amount_cents * 10000) >= 10000
                               OR i.amount_cents IS NULL)"#,
                     ids

@@ -156,6 +156,35 @@ async fn the_baseline_is_taken_at_a_moment_of_rest_or_not_at_all() {
     house.prove().await;
 }
 
+/// What a short payment adds to the total, only its order says: without it the first run would keep it for history.
+#[tokio::test]
+async fn the_baseline_waits_for_money_that_the_list_tells_of_and_no_look_has_heard_of() {
+    let house = house().await;
+    house.simulator.adjust(300, 300).unwrap();
+    let deposit = house.wallet("50").await;
+    let order = house.order(&deposit);
+    house.simulator.act(&order, Act::PayPart { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Act::CloseShort).unwrap();
+    house.simulator.inject(Call::Look, Fault::Status(503, "no".to_owned(), Vec::new()), u32::MAX);
+    let failed = flow::reconcile(&house.flow).await.unwrap_err();
+    let why = format!("the invoice of order {order} says wrong_amount");
+    assert!(matches!(&failed, ReconcileFailed::Void(words) if words.contains(&why)), "{failed}");
+    assert_eq!(house.sql("SELECT count(*) FROM meta WHERE key = 'baseline_cents'"), "0");
+    house.simulator.clear_faults();
+    house.clock.advance(Duration::from_secs(60));
+    let first = house.reconcile().await.figures.unwrap();
+    assert_eq!((first.baseline_cents, first.credited_here_cents, first.difference_cents), (300, 2500, 0));
+    // Later on it is no condition, but heard at once all the same.
+    let deposit = house.wallet("30").await;
+    let order = house.order(&deposit);
+    house.simulator.act(&order, Act::PayPart { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Act::CloseShort).unwrap();
+    let second = house.reconcile().await.figures.unwrap();
+    assert_eq!((second.baseline_cents, second.credited_here_cents, second.difference_cents), (300, 4000, 0));
+    assert!(house.reconcile().await.cases.is_empty());
+    house.prove().await;
+}
+
 #[tokio::test]
 async fn each_broken_answer_is_told_by_one_letter_and_its_end_by_another() {
     let mut house = house().await;

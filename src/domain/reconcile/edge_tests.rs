@@ -98,6 +98,14 @@ fn a_deposit_and_its_invoice_agree_or_it_is_said_how_they_do_not() {
         (State::AwaitingPayment, None, Some(500), "check", None),
         (State::Expired, None, Some(500), "cancel", None),
         (State::Short, None, Some(500), "wrong_amount", None),
+        // The list tells of money that the deposit has not heard of, whatever has become of it since.
+        (State::Underpaid, None, Some(500), "wrong_amount", status(State::Underpaid, "wrong_amount")),
+        (State::Expired, None, Some(500), "refund_fail", status(State::Expired, "refund_fail")),
+        (State::Confirming, None, Some(500), "refund_paid", status(State::Confirming, "refund_paid")),
+        (State::Failed, None, None, "Refund_Process", status(State::Failed, "Refund_Process")),
+        (State::Refunding, None, Some(500), "refund_fail", None),
+        (State::Refunded, None, Some(500), "refund_paid", None),
+        (State::Underpaid, None, Some(500), "wrong_amount_waiting", None),
     ];
     for (state, booked, cents, word, expected) in table {
         assert_eq!(
@@ -106,6 +114,8 @@ fn a_deposit_and_its_invoice_agree_or_it_is_said_how_they_do_not() {
             "{state} {booked:?} {cents:?} {word}"
         );
     }
+    let unheard = |booked, word| pair(State::Underpaid, booked, Some(500), word).is_unheard();
+    assert!(unheard(None, "wrong_amount") && !unheard(None, "paid") && !unheard(five, "wrong_amount"));
     let apart = pair(State::Settled, five, Some(503), "paid");
     assert_eq!((said(&apart, 3), said(&apart, -3)), (None, None));
     assert!(said(&apart, 2).is_some());

@@ -150,6 +150,22 @@ pub struct Pair {
     pub invoice_status: Option<String>,
 }
 
+impl Pair {
+    /// Whether the invoice tells of money, short or on its way back, that the deposit has not heard of: what of it is in
+    /// the upstream's total, its next look says.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        let word = self.invoice_status.as_deref().and_then(Status::parse);
+        let of_money = matches!(
+            word,
+            Some(Status::WrongAmount | Status::RefundProcess | Status::RefundPaid | Status::RefundFail)
+        );
+        self.booked.is_none()
+            && of_money
+            && !matches!(self.state, State::Short | State::Refunding | State::Refunded)
+    }
+}
+
 /// The figure of an invoice whose amount cannot be read.
 pub const UNREADABLE: &str = "unreadable";
 
@@ -191,7 +207,9 @@ pub fn compare(pair: &Pair, tolerance_cents: i64) -> Option<Difference> {
                 .flatten()
         }
         (Some(_), _) => difference(Kind::StatusMismatch, pair.state.to_string(), word.to_owned()),
-        (None, _) if credited => difference(Kind::StatusMismatch, pair.state.to_string(), word.to_owned()),
+        (None, _) if credited || pair.is_unheard() => {
+            difference(Kind::StatusMismatch, pair.state.to_string(), word.to_owned())
+        }
         (None, _) => None,
     }
 }

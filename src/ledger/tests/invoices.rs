@@ -282,6 +282,17 @@ async fn deposits_and_invoices_stand_side_by_side_where_they_may_not_agree() {
     assert_eq!(of(Scope::Whole).await, suspects);
     let these = |numbers: &[u128]| Scope::These(numbers.iter().map(|n| id(*n).to_string()).collect());
     assert_eq!(of(these(&[1, 3])).await, suspects[1..2]);
+    let mut aside = desk.aside().await;
+    for (status, is_suspect) in
+        [("Wrong_Amount", 1), ("refund_fail", 1), ("check", 0), ("wrong_amount_waiting", 0), ("paid", 1)]
+    {
+        let change = sqlx::query("UPDATE invoice SET status = ? WHERE deposit_row = 5").bind(status);
+        change.execute(&mut aside).await.unwrap();
+        for scope in [Scope::Whole, these(&[2, 5])] {
+            let found = of(scope).await.iter().filter(|pair| pair.0 == 5).count();
+            assert_eq!(found, is_suspect, "{status}");
+        }
+    }
     let missing = |scope: Scope| {
         let ledger = desk.ledger.clone();
         async move {

@@ -133,6 +133,8 @@ async fn a_quiet_look_moves_its_turn_and_nothing_else() {
     assert_eq!(desk.ledger.taking(&turns).await.unwrap(), [taken(turns[0], None)]);
     let next = desk.now.plus(Duration::from_secs(15));
     let heard = Some(Heard::new(Arc::new(b"nothing new".to_vec())));
+    let said = heard.as_ref().unwrap();
+    assert!(said.is(b"nothing new") && !said.is(b"nothing ne") && !format!("{said:?}").contains("110"));
     let again = Again {
         turn: turns[0],
         due: due(next, Urgency::Awaiting),
