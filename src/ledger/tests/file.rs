@@ -108,6 +108,13 @@ async fn a_file_of_another_version_is_refused_in_words_that_help() {
         assert!(matches!(open(&path, access).await, Err(Error::Newer { .. })), "{access:?}");
     }
     sql(&path, "DELETE FROM _sqlx_migrations WHERE version > 2").await;
+    // What SQLite itself does not know is neither: a schema format beyond its fourth (its file format, section 1.3.10).
+    let sound = std::fs::read(&path).unwrap();
+    let mut strange = sound.clone();
+    strange[47] = 9;
+    std::fs::write(&path, &strange).unwrap();
+    assert!(matches!(open(&path, Access::Read).await, Err(Error::Database { .. })));
+    std::fs::write(&path, &sound).unwrap();
     let error = open(&path, Access::Read).await.unwrap_err();
     assert!(matches!(&error, Error::Older { reason, .. } if reason.contains("its schema is 2")), "{error}");
     sql(&path, "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1").await;
