@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::sync::watch;
 
 use super::kept::Kept;
-use super::writer::Writer;
+use super::writer::{Writer, begin, commit};
 use super::{Error, Ledger, Result, Shared};
 
 /// The schema's whole history, forward only.
@@ -306,17 +306,23 @@ fn remember(lock: &mut File, lock_path: &Path, ledger_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The ledger's name, given to it as the last step of its making.
+/// The ledger's name, given to it as the last step of its making. It is looked for as if it were to be written: a ledger
+/// that cannot be is not open.
 async fn ledger_id(connection: &mut sqlx::SqliteConnection) -> Result<String> {
-    if let Some(known) = known_id(connection).await? {
-        return Ok(known);
-    }
-    let fresh = uuid::Uuid::new_v4().simple().to_string();
-    sqlx::query!("INSERT INTO meta (key, value) VALUES ('ledger_id', ?)", fresh)
-        .execute(connection)
-        .await
-        .map_err(Error::database("written"))?;
-    Ok(fresh)
+    begin(connection).await?;
+    let ledger_id = match known_id(connection).await? {
+        Some(known) => known,
+        None => {
+            let fresh = uuid::Uuid::new_v4().simple().to_string();
+            sqlx::query!("INSERT INTO meta (key, value) VALUES ('ledger_id', ?)", fresh)
+                .execute(&mut *connection)
+                .await
+                .map_err(Error::database("written"))?;
+            fresh
+        }
+    };
+    commit(connection).await?;
+    Ok(ledger_id)
 }
 
 /// `None` in a ledger that was never finished being made: one that has events has a name.

@@ -80,6 +80,7 @@ journal_has() { journal > "$work/journal"; grep -q -- "$1" "$work/journal"; }
 nowhere() { inside journalctl --no-pager > "$work/journal"; ! grep -- "$1" "$work/journal"; }
 # locked SECONDS [LEDGER]: another program keeps the ledger from being written
 locked() { (echo 'BEGIN EXCLUSIVE;'; sleep "$1") | inside sqlite3 "${2:-/var/lib/depositd/ledger.db}"; }
+is_locked() { ! inside sqlite3 /var/lib/depositd/ledger.db 'BEGIN IMMEDIATE' 2> /dev/null; }
 
 # configure FILE NAME: writes a configuration whose places end in NAME ("" or "/name")
 configure() {
@@ -151,9 +152,9 @@ check "start succeeds" inside systemctl start depositd
 check "/readyz answers as soon as start returns" get /readyz
 check "it is active" inside systemctl is-active depositd
 check "it runs as its own user" test "$(inside ps -o user= -p "$(property MainPID)")" = depositd
+locked 9 &
+eventually is_locked
 inside systemctl kill --signal=KILL depositd
-eventually is ActiveState activating
-locked 6 &
 eventually is SubState start
 sleep 1
 check "while its ledger cannot be opened it is not active" is SubState start

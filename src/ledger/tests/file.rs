@@ -212,6 +212,21 @@ async fn a_ledger_whose_making_was_cut_off_is_finished_by_the_next_start() {
 }
 
 #[tokio::test]
+async fn a_ledger_that_another_program_holds_is_not_open_until_it_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    assert_eq!(outcome(&path, Access::Write).await, Ok(()));
+    let mut other = connect(&path).await;
+    sqlx::raw_sql("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let mut opening = std::pin::pin!(open(&path, Access::Write));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it is called open and cannot be written: {early:?}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    opening.await.unwrap().close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_ledger_with_events_that_lost_its_name_is_not_given_another() {
     let mut desk = Desk::new().await;
     desk.paid(1, "5").await;
