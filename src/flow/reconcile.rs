@@ -107,6 +107,7 @@ async fn run(flow: &Flow, at: Timestamp, evidence: &mut Option<Value>) -> Result
     let fetched = fetch(flow, last.is_none(), adopt::window(flow).await?, evidence).await?;
     let Fetched { balance, changes, head_seq } = fetched;
     flow.ledger.keep_invoices(changes.pages, &changes.fates, &changes.gone, at).await?;
+    flow.ledger.reclaim(at).await?;
     let tally = flow.ledger.tally().await?;
     let since = Since::last(last.as_ref().map(|last| last.at.min(at)), whole);
     match_invoices(flow, since, learnt(&tally)).await?;
@@ -235,7 +236,9 @@ async fn identity(flow: &Flow, sides: &Sides<'_>) -> ledger::Result<(RunFigures,
     let baseline = match flow.ledger.recall("baseline_cents").await? {
         Some(kept) if sides.last.is_some() => kept.parse().map_err(|_| ledger::Error::Unreadable(kept))?,
         _ => {
-            let baseline = balance.total_charges_cents.saturating_sub(flow.ledger.credited_invoices().await?);
+            let baseline = balance
+                .total_charges_cents
+                .saturating_sub(flow.ledger.credited_invoices(sides.head_seq).await?);
             flow.ledger.remember("baseline_cents", baseline.to_string()).await?;
             baseline
         }

@@ -204,7 +204,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Marks the invoices of wallets that nobody was shown, by their numbers and by the orders that they name.
+    /// Marks the invoices of wallets that nobody was shown, by their numbers and by the orders that they name; none that a
+    /// deposit shows, whoever thought so before.
     ///
     /// # Errors
     /// Whatever the disk says.
@@ -216,9 +217,33 @@ impl Ledger {
                     r#"UPDATE invoice SET abandoned = 1
                        WHERE rule IS NULL
                          AND (row_id IN (SELECT value FROM json_each(?1)) OR pay_id IN (SELECT value FROM json_each(?2))
-                              OR sesid IN (SELECT value FROM json_each(?2)))"#,
+                              OR sesid IN (SELECT value FROM json_each(?2)))
+                         AND NOT EXISTS (SELECT 1 FROM deposit d WHERE d.order_id IN (pay_id, sesid))"#,
                     rows,
                     orders
+                )
+                .execute(connection)
+                .await
+                .map(|_| ())
+                .map_err(Error::database("written"))
+            })
+        })
+        .await
+    }
+
+    /// Has those invoices matched after all that were called abandoned before a deposit came to show their wallet.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn reclaim(&self, now: Timestamp) -> Result<()> {
+        let now = now.as_millis();
+        self.write_page(move |connection| {
+            Box::pin(async move {
+                sqlx::query!(
+                    r#"UPDATE invoice SET abandoned = 0, changed_ms = ?
+                       WHERE rule IS NULL AND abandoned = 1
+                         AND EXISTS (SELECT 1 FROM deposit d WHERE d.order_id IN (pay_id, sesid))"#,
+                    now
                 )
                 .execute(connection)
                 .await

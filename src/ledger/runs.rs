@@ -86,16 +86,20 @@ impl Ledger {
     }
 
     /// All invoices that were credited, in cents; ours with other words now (a refund, a short payment) as they are
-    /// booked.
+    /// booked, but for those that were booked after event `seq` and that the list, which is older, shows unpaid.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn credited_invoices(&self) -> Result<i64> {
+    pub async fn credited_invoices(&self, seq: i64) -> Result<i64> {
         sqlx::query_scalar!(
             r#"SELECT (SELECT coalesce(sum(amount_cents), 0) FROM invoice WHERE credited = 1)
                       + (SELECT coalesce(sum((d.amount_booked_micros + 5000) / 10000), 0)
                          FROM invoice i CROSS JOIN deposit d ON d.row_id = i.deposit_row
-                         WHERE i.credited = 0 AND d.settled_at IS NOT NULL) AS "cents!: i64""#
+                         WHERE i.credited = 0 AND d.settled_at IS NOT NULL
+                           AND (coalesce(lower(i.status), '') IN ('wrong_amount', 'refund_process', 'refund_paid', 'refund_fail')
+                                OR NOT EXISTS (SELECT 1 FROM event e WHERE e.deposit_id = d.id AND e.seq > ?
+                                                 AND e.name IN ('settled', 'short')))) AS "cents!: i64""#,
+            seq
         )
         .fetch_one(&self.readers)
         .await

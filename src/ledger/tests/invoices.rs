@@ -227,6 +227,7 @@ async fn an_abandoned_wallets_invoice_is_nobodys_until_it_is_matched_again() {
     assert_eq!(desk.ledger.tally().await.unwrap(), [tally("abandoned", 3), tally("sesid_is_link", 1)]);
     desk.keep(vec![invoice(5, Some(7), "check"), invoice(6, Some(8), "check")], &[]).await;
     desk.wait(60);
+    desk.ledger.reclaim(desk.now).await.unwrap();
     assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
     desk.ledger
         .rematch(&["pay-5".to_owned(), "ses-6".to_owned(), "pay-4".to_owned()], desk.now)
@@ -234,6 +235,27 @@ async fn an_abandoned_wallets_invoice_is_nobodys_until_it_is_matched_again() {
         .unwrap();
     assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [5, 6]);
     assert_eq!(desk.ledger.free_invoices(&[1, 5, 6]).await.unwrap(), [(5, 5), (6, 6)]);
+}
+
+/// A sweep and an adoption at the same moment may think differently of one order: what a deposit shows is not abandoned.
+#[tokio::test]
+async fn an_invoice_of_a_wallet_that_is_shown_is_never_abandoned_for_long() {
+    let mut desk = Desk::new().await;
+    desk.wallet(1, "5").await;
+    let of = |number: u128, pay_id: bool| {
+        let (ours, other) = (Some(order(number)), Some(format!("another-{number}")));
+        let (pay_id, sesid) = if pay_id { (ours, other) } else { (other, ours) };
+        InvoiceRow { pay_id, sesid, ..invoice(i64::try_from(number).unwrap(), Some(500), "paid") }
+    };
+    desk.keep(vec![of(1, true), of(2, true), of(3, false), of(4, true)], &[]).await;
+    desk.ledger.mark_abandoned(&[1], &(1..=4).map(order).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(desk.owners().await, ["1 - - 0", "2 - - 1", "3 - - 1", "4 - - 1"], "the first is shown");
+    desk.wallet(2, "5").await;
+    desk.wallet(3, "5").await;
+    desk.wait(60);
+    desk.ledger.reclaim(desk.now).await.unwrap();
+    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [2, 3], "seen as new");
+    assert_eq!(desk.owners().await, ["1 - - 0", "2 - - 0", "3 - - 0", "4 - - 1"]);
 }
 
 #[tokio::test]
@@ -329,5 +351,13 @@ async fn deposits_and_invoices_stand_side_by_side_where_they_may_not_agree() {
     let totals = Totals { credited_here_cents: 3200, credited_elsewhere_cents: 500 };
     assert_eq!(desk.ledger.totals().await.unwrap(), totals);
     // Four that were called paid, and the fifth by what is booked.
-    assert_eq!(desk.ledger.credited_invoices().await.unwrap(), 500 + 501 + 500 + 500 + 500);
+    assert_eq!(desk.ledger.credited_invoices(head).await.unwrap(), 500 + 501 + 500 + 500 + 500);
+    // What was booked while the run was reading is not in the total that was read.
+    desk.keep(vec![invoice(6, Some(700), "check")], &[]).await;
+    desk.matched(&[(6, 6, Rule::PayIdIsOrder)]).await;
+    assert_eq!(desk.ledger.credited_invoices(head).await.unwrap(), 2501);
+    assert_eq!(desk.ledger.credited_invoices(head + 9).await.unwrap(), 2501 + 700);
+    let word = "UPDATE invoice SET status = 'Wrong_Amount' WHERE row_id = 6";
+    sqlx::raw_sql(word).execute(&mut desk.aside().await).await.unwrap();
+    assert_eq!(desk.ledger.credited_invoices(head).await.unwrap(), 2501 + 700, "the list knew of it");
 }
