@@ -211,6 +211,10 @@ async fn settle(flow: &Flow, one: &LostAttempt, stray: &Stray, sweep: &mut Sweep
     let Some(deposit) = flow.ledger.find(&one.deposit.id.to_string()).await? else { return Ok(()) };
     let id = deposit.id;
     let Some(order_id) = stray.report.order_id.clone() else { return Ok(()) };
+    if deposit.facts.wallet.as_ref().is_some_and(|wallet| wallet.order_id == order_id) {
+        // Another sweep has adopted it since this one began to look.
+        return Ok(());
+    }
     let end = |outcome| {
         let order_id = Some(order_id.clone());
         Some(AttemptEnd { id: one.attempt.id, at: flow.clock.now(), outcome, order_id, detail: None })
