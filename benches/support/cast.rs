@@ -47,6 +47,8 @@ pub fn report(order_id: &str, status: Option<&str>) -> OrderReport {
         network: Some("bsc".to_owned()),
         amount_usd: amount("25.00"),
         amount_crypto: amount("24.98"),
+        memo: None,
+        unreadable: Vec::new(),
         expire_at: Some(Timestamp::from_seconds(EXPIRE_AT)),
         url: Some(format!("{PAY}{order_id}")),
         status: status.map(str::to_owned),

@@ -171,6 +171,7 @@ mod tests {
             url: None,
             amount_usd: Amount::parse("5.00").unwrap(),
             amount_crypto: Amount::parse("5.15000000").unwrap(),
+            memo: None,
             expire_at: at,
             created_at: at,
         });
@@ -178,7 +179,9 @@ mod tests {
             usd: UsdMicros::new(5_000_000),
             crypto: None,
             source: FigureSource::AmountInUsd,
+            credited: None,
             correction: UsdMicros::new(-10_000),
+            said: false,
             expected: None,
         });
         let reason = "odd".to_owned();

@@ -138,6 +138,9 @@ pub struct Wallet {
     pub amount_usd: Amount,
     /// Exactly what is to be paid, in the currency.
     pub amount_crypto: Amount,
+    /// What else the payer must give, where the upstream named something: a memo, a tag, a comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<String>,
     /// The deadline.
     pub expire_at: Timestamp,
     /// When we learnt of it.
@@ -180,8 +183,12 @@ impl Outcome {
 pub enum FigureSource {
     /// `payment_amount_usd` of a look.
     PaymentAmountUsd,
-    /// `amountInUSD` of a look.
+    /// `amountInUSD` of a look: provisional, until the list states what was credited.
     AmountInUsd,
+    /// The deposit's first credited row in the invoice list.
+    Invoice,
+    /// Nobody but a person: see [`Booked::said`].
+    Person,
 }
 
 /// What the journal holds for the deposit.
@@ -193,9 +200,17 @@ pub struct Booked {
     pub crypto: Option<Amount>,
     /// Where the dollars' figure came from.
     pub source: FigureSource,
-    /// What reconciliation has added to the dollars (or taken away), once borne out.
+    /// What of `usd` the prepaid account holds, in whole cents; the rest is rounding. `None` in what earlier versions
+    /// booked, which counted every millionth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credited: Option<UsdMicros>,
+    /// What was added to that (or taken away) by a correction.
     #[serde(default)]
     pub correction: UsdMicros,
+    /// A person said what was credited in all: that total stands, whatever figures later looks state, until it is
+    /// taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub said: bool,
     /// What the wallet was for when it was booked: `amountInUSD` then. `None` in what earlier versions booked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<UsdMicros>,
@@ -222,10 +237,28 @@ pub struct Refund {
 }
 
 impl Booked {
+    /// What of the upstream's figure the prepaid account was credited with.
+    #[must_use]
+    pub fn by_figure(&self) -> UsdMicros {
+        self.credited.unwrap_or(self.usd)
+    }
+
+    /// Whether a person said what was credited in all. Corrections of earlier versions count as said.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        self.said || self.correction != UsdMicros::ZERO
+    }
+
+    /// A person says that this was credited in all.
+    pub fn say(&mut self, total: UsdMicros) {
+        self.correction = UsdMicros::new(total.get().saturating_sub(self.by_figure().get()));
+        self.said = true;
+    }
+
     /// What the account was credited with in all.
     #[must_use]
     pub fn total(&self) -> UsdMicros {
-        UsdMicros::new(self.usd.get().saturating_add(self.correction.get()))
+        UsdMicros::new(self.by_figure().get().saturating_add(self.correction.get()))
     }
 }
 

@@ -60,8 +60,10 @@ event_names! {
     StatusChanged = "status_changed",
     /// The upstream's figures changed and the state did not.
     FiguresChanged = "figures_changed",
-    /// The books were corrected after a reconciliation.
+    /// The books were corrected, because a person said so.
     Corrected = "corrected",
+    /// The first credited row stated what had been booked provisionally.
+    FigureStated = "figure_stated",
     /// A person should look.
     NeedsReview = "needs_review",
     /// A later look was ordinary again.
@@ -88,6 +90,14 @@ event_names! {
     ReconciliationBack = "reconciliation_back",
     /// A month was closed: what is booked in it stands.
     PeriodClosed = "period_closed",
+    /// A person said what only a person can know: a correction, an acceptance, or that one is taken back.
+    Decided = "decided",
+    /// What the account's total held before the first run was established, or set by a person.
+    BaselineSet = "baseline_set",
+    /// The ledger was restored from a copy: what happened between that copy and its loss is not in it.
+    Restored = "restored",
+    /// The ledger was given to another account of the upstream's.
+    Rebound = "rebound",
     /// A message that a person asked for, to try the mail.
     MailTest = "mail_test",
     /// Many letters to one recipient in one.
@@ -111,6 +121,9 @@ impl EventName {
                 | Self::StatusChanged
                 | Self::FiguresChanged
                 | Self::Corrected
+                | Self::FigureStated
+                | Self::Restored
+                | Self::Rebound
                 | Self::ReviewCleared
                 | Self::Reviewed
                 | Self::DiscrepancyExplained

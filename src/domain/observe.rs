@@ -39,12 +39,23 @@ pub enum Observation {
     Unreadable(String),
     /// A person has looked, and notes this.
     Reviewed(String),
-    /// Reconciliation found that the upstream credited this much, and that its total bears it out.
+    /// A person says that the upstream credited this much, whatever the state.
     Corrected {
         /// What was credited in all.
         credited: UsdMicros,
-        /// Why it is believed.
+        /// Who says so, and why.
         reason: String,
+    },
+    /// A person takes back what was said of the credit: the upstream's own figure counts again.
+    Uncorrected {
+        /// Who says so, and why.
+        reason: String,
+    },
+    /// The deposit's first credited row states what was credited: it replaces a provisional figure, or settles to
+    /// which of two neighbouring cents a finer figure was rounded.
+    FigureStated {
+        /// What the row credits, in whole cents.
+        credited: UsdMicros,
     },
 }
 
@@ -100,8 +111,12 @@ impl Deposit {
                 draft.flag(ReviewKind::Passing, format!("the upstream's answer cannot be read: {why}"));
             }
             Observation::Reviewed(note) => draft.reviewed(note)?,
-            Observation::Corrected { credited, reason } if draft.facts.booked.is_some() => {
+            Observation::Corrected { credited, reason } if draft.facts.wallet.is_some() => {
                 draft.correct(credited, reason);
+            }
+            Observation::Uncorrected { reason } if draft.facts.booked.is_some() => draft.uncorrect(reason),
+            Observation::FigureStated { credited } if draft.facts.booked.is_some() => {
+                draft.state_figure(credited);
             }
             Observation::Wallet(_) => return out_of_place("given a wallet"),
             Observation::Refused(_) => return out_of_place("refused"),
@@ -109,7 +124,10 @@ impl Deposit {
             Observation::Looked(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => {
                 return out_of_place("looked at");
             }
-            Observation::Corrected { .. } => return out_of_place("corrected"),
+            Observation::Corrected { .. } | Observation::Uncorrected { .. } => {
+                return out_of_place("corrected");
+            }
+            Observation::FigureStated { .. } => return out_of_place("given its figure"),
         }
         Ok(draft.finish(policy))
     }

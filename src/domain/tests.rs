@@ -113,6 +113,7 @@ fn the_link_names_its_order_only_where_it_ends_in_a_uuid() {
             url,
             amount_usd: "5".parse().unwrap(),
             amount_crypto: "5".parse().unwrap(),
+            memo: None,
             expire_at: Timestamp::default(),
             created_at: Timestamp::default(),
         };

@@ -111,7 +111,9 @@ fn view(event: EventName) -> Option<DepositView> {
         usd: UsdMicros::new(5_000_000),
         crypto: amount("4.99"),
         source: FigureSource::PaymentAmountUsd,
+        credited: None,
         correction: UsdMicros::ZERO,
+        said: false,
         expected: None,
     });
     let wallet = Wallet {
@@ -120,6 +122,7 @@ fn view(event: EventName) -> Option<DepositView> {
         url: Some("https://pay.cryptomus.com/pay/35a4ee29-16ef-4b18-9960-b7812c836bb1".to_owned()),
         amount_usd: amount("5.00")?,
         amount_crypto: amount("4.99")?,
+        memo: None,
         expire_at: at(3600),
         created_at: at(2),
     };

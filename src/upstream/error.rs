@@ -31,6 +31,16 @@ pub enum Error {
         /// What came of the answer.
         evidence: Evidence,
     },
+    /// It answered, with a status of success, and what it says cannot be read.
+    #[error("the upstream answers, and cannot be read: {words}")]
+    Unreadable {
+        /// What is wrong with the answer.
+        words: String,
+        /// An order that the answer named all the same.
+        order_id: Option<String>,
+        /// The answer.
+        evidence: Evidence,
+    },
     /// Final: the upstream will not make this wallet.
     #[error("the upstream refused: {words}")]
     Refused {
@@ -67,6 +77,7 @@ impl Error {
             Self::Settings(_) => None,
             Self::NotTaken { evidence, .. }
             | Self::Unknown { evidence, .. }
+            | Self::Unreadable { evidence, .. }
             | Self::Refused { evidence, .. }
             | Self::UnknownOrder { evidence, .. }
             | Self::Denied { evidence, .. } => Some(evidence),
@@ -86,7 +97,7 @@ impl Error {
     #[must_use]
     pub fn order_id(&self) -> Option<&str> {
         match self {
-            Self::Unknown { order_id, .. } => order_id.as_deref(),
+            Self::Unknown { order_id, .. } | Self::Unreadable { order_id, .. } => order_id.as_deref(),
             _ => None,
         }
     }
@@ -98,6 +109,7 @@ impl Error {
             Self::Settings(words)
             | Self::NotTaken { words, .. }
             | Self::Unknown { words, .. }
+            | Self::Unreadable { words, .. }
             | Self::Refused { words, .. }
             | Self::UnknownOrder { words, .. }
             | Self::Denied { words, .. } => words,

@@ -172,6 +172,8 @@ fn order_report(wire: &OrderWire<'_>) -> Result<Box<OrderReport>, Wrong> {
         payer_amount: field::amount(wire.payer_amount, "payer_amount").unwrap_or_default(),
         refund_amount: field::amount(wire.refund_amount, "refund_amount").unwrap_or_default(),
         refund_amount_usd: field::amount(wire.refund_amount_usd, "refund_amount_usd")?,
+        memo: None,
+        unreadable: Vec::new(),
         answered_at: None,
     }))
 }

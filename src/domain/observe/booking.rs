@@ -35,7 +35,9 @@ impl Draft {
             usd,
             crypto,
             source: FigureSource::PaymentAmountUsd,
+            credited: None,
             correction: UsdMicros::ZERO,
+            said: false,
             expected: self.expected(),
         })
     }
@@ -49,7 +51,15 @@ impl Draft {
         let stated = report.payment_amount.clone().or_else(|| report.payer_amount.clone());
         let crypto = stated.or_else(|| (status == Status::Paid).then(|| wallet.amount_crypto.clone()));
         let usd = figure.to_usd_micros_floor()?;
-        Some(Booked { usd, crypto, source, correction: UsdMicros::ZERO, expected: self.expected() })
+        Some(Booked {
+            usd,
+            crypto,
+            source,
+            credited: None,
+            correction: UsdMicros::ZERO,
+            said: false,
+            expected: self.expected(),
+        })
     }
 
     /// A settled deposit that is still called paid: more, or a better figure, is booked; less is flagged.

@@ -4,7 +4,9 @@ use super::InvalidTransition;
 use super::transition::{Move, transition};
 use crate::domain::address::{self, AddressVerdict};
 use crate::domain::asset::Asset;
-use crate::domain::deposit::{Booked, Deposit, Facts, Outcome, Review, ReviewKind, State, Wallet};
+use crate::domain::deposit::{
+    Booked, Deposit, Facts, FigureSource, Outcome, Review, ReviewKind, State, Wallet,
+};
 use crate::domain::event::{Event, EventName, Step};
 use crate::domain::journal;
 use crate::domain::money::{Amount, UsdMicros};
@@ -100,12 +102,49 @@ impl Draft {
         Ok(())
     }
 
+    /// A person's word on what was credited in all. Where nothing was booked it is the whole of it.
     pub(super) fn correct(&mut self, credited: UsdMicros, reason: String) {
+        let before = self.facts.booked.clone();
+        let booked = self.facts.booked.get_or_insert(Booked {
+            usd: UsdMicros::ZERO,
+            crypto: None,
+            source: FigureSource::Person,
+            credited: Some(UsdMicros::ZERO),
+            correction: UsdMicros::ZERO,
+            said: true,
+            expected: None,
+        });
+        booked.say(credited);
+        if self.facts.booked == before {
+            return;
+        }
+        self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
+        if self.facts.state == State::Refunded {
+            self.facts.refunded_at = self.facts.refunded_at.or(Some(self.now));
+        }
+        self.same_state(EventName::Corrected, Some(reason));
+    }
+
+    /// What a person said no longer counts: the upstream's figure does, or nothing where it never gave one.
+    pub(super) fn uncorrect(&mut self, reason: String) {
+        let Some(booked) = self.facts.booked.as_mut().filter(|booked| booked.is_said()) else { return };
+        (booked.correction, booked.said) = (UsdMicros::ZERO, false);
+        if booked.source == FigureSource::Person {
+            self.facts.booked = None;
+        }
+        self.same_state(EventName::Corrected, Some(reason));
+    }
+
+    /// The first credited row settles a provisional figure; of a finer one, which of two cents it was rounded to.
+    pub(super) fn state_figure(&mut self, credited: UsdMicros) {
         let Some(booked) = self.facts.booked.as_mut() else { return };
-        let correction = UsdMicros::new(credited.get().saturating_sub(booked.usd.get()));
-        if booked.correction != correction {
-            booked.correction = correction;
-            self.same_state(EventName::Corrected, Some(reason));
+        let before = booked.clone();
+        if booked.source == FigureSource::AmountInUsd && booked.usd.get().abs_diff(credited.get()) >= 10_000 {
+            (booked.usd, booked.source) = (credited, FigureSource::Invoice);
+        }
+        booked.credited = Some(credited);
+        if *booked != before {
+            self.same_state(EventName::FigureStated, Some("the list states what was credited".to_owned()));
         }
     }
 
@@ -360,6 +399,7 @@ fn wallet_of(report: &OrderReport, asset: Asset, now: Timestamp) -> Result<Walle
         url: report.url.clone(),
         amount_usd: report.amount_usd.clone().ok_or_else(|| missing("amountInUSD"))?,
         amount_crypto: report.amount_crypto.clone().ok_or_else(|| missing("amountInCrypto"))?,
+        memo: report.memo.clone(),
         expire_at: report.expire_at.ok_or_else(|| missing("expire_at"))?,
         created_at: now,
     })

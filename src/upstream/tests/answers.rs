@@ -43,6 +43,7 @@ pub(super) fn kind<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::Settings(_)) => "settings",
         Err(Error::NotTaken { .. }) => "not taken",
         Err(Error::Unknown { .. }) => "unknown",
+        Err(Error::Unreadable { .. }) => "unreadable",
         Err(Error::Refused { .. }) => "refused",
         Err(Error::UnknownOrder { .. }) => "unknown order",
         Err(Error::Denied { .. }) => "denied",
