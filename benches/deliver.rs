@@ -83,7 +83,7 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
         requests_per_second: None,
         max_in_flight: 1,
         timeout: Duration::from_secs(1),
-        utc_offset_seconds: 0,
+        zone: depositd::domain::time::Zone::UTC,
     };
     let upstream = Upstream::new(upstream, "key".to_owned().into(), clock.clone()).unwrap();
     let settings = Settings {
@@ -102,12 +102,14 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
     let flow_settings = flow::Settings {
         policy: Policy::default(),
         create_attempts: 3,
+        request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(1),
         max_in_flight: 1,
         look_batch: 1,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,
+        lag: Duration::ZERO,
         mail_retry_initial: Duration::from_secs(5),
         mail_retry_max: Duration::from_secs(3600),
         mail_give_up_after: Duration::from_secs(5 * 86_400),

@@ -83,7 +83,7 @@ async fn run(args: &Args) {
         requests_per_second: None,
         max_in_flight: in_flight,
         timeout: Duration::from_secs(30),
-        utc_offset_seconds: 0,
+        zone: depositd::domain::time::Zone::UTC,
     };
     let upstream = Upstream::new(settings, KEY.to_owned().into(), clock.clone()).unwrap();
     let mailer = notifier::Settings {
@@ -166,12 +166,14 @@ fn flow_settings(in_flight: usize) -> flow::Settings {
     flow::Settings {
         policy: Policy::default(),
         create_attempts: 3,
+        request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(30),
         max_in_flight: in_flight,
         look_batch: flow::Settings::LOOK_BATCH,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,
+        lag: Duration::ZERO,
         mail_retry_initial: Duration::from_secs(5),
         mail_retry_max: Duration::from_hours(1),
         mail_give_up_after: Duration::from_hours(120),

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, Api};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config};
-use crate::flow::{self, Flow};
+use crate::flow::{self, Flow, OwnershipError};
 use crate::ledger::{self, Access, Ledger};
 use crate::notifier::{self, Mailer, Rules};
 use crate::scheduler::{self, BackupPlan, Lifecycle, Loops, Schedule, Status};
@@ -67,6 +67,9 @@ impl Daemon {
             .map_err(|error| Error::Start(with_cause(&error)))?;
         let loops = Loops::start(flow.clone(), status, timetable(config)).await.map_err(Error::Start)?;
         let (addresses, stop_api) = (door.addresses(), CancellationToken::new());
+        // A refused account is known from here on; nothing waits for it.
+        let (own, stop) = (flow.clone(), stop_api.clone());
+        tokio::spawn(async move { stop.run_until_cancelled(flow::probe_account(&own)).await });
         let api = tokio::spawn(door.serve(stop_api.clone()));
         Ok(Self { flow, loops, addresses, stop_api, api })
     }
@@ -182,7 +185,7 @@ pub fn upstream_client(config: &Config, clock: SharedClock) -> Result<Upstream, 
         requests_per_second: (!rate.is_zero()).then_some(rate),
         max_in_flight: config.upstream.max_in_flight,
         timeout: config.upstream.timeout,
-        utc_offset_seconds: config.reconcile.upstream_utc_offset_seconds,
+        zone: config.reconcile.upstream_zone.clone(),
     };
     Upstream::new(settings, key, clock).map_err(|error| Error::Configuration(error.to_string()))
 }
@@ -291,7 +294,20 @@ async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
         .collect();
     let rules = Rules::new(config.mail.to.clone(), rules).with_pace(pace(config));
     let ledger = Ledger::open(ledger_settings(config), Access::Write).await?;
-    Ok(Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock))
+    if let Some(account) = &config.upstream.user_id
+        && let Err(error) = flow::bind(&ledger, account).await
+    {
+        ledger.close().await?;
+        return Err(match error {
+            OwnershipError::Ledger(error) => Error::Ledger(error),
+            foreign @ OwnershipError::Foreign { .. } => Error::Configuration(foreign.to_string()),
+        });
+    }
+    let flow = Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock);
+    if let Some(backups) = &config.ledger.backup_dir {
+        flow::notice_restore(&flow, backups).await?;
+    }
+    Ok(flow)
 }
 
 fn flow_settings(config: &Config) -> flow::Settings {
@@ -312,6 +328,8 @@ fn flow_settings(config: &Config) -> flow::Settings {
         down_after: config.upstream.down_after,
         tolerance_cents: config.reconcile.tolerance_cents,
         tell_after_runs: config.reconcile.tell_after_runs,
+        lag: config.reconcile.lag,
+        request_limit: config.upstream.request_limit,
         mail_retry_initial: config.mail.retry_initial,
         mail_retry_max: config.mail.retry_max,
         mail_give_up_after: config.mail.give_up_after,

@@ -102,3 +102,16 @@ async fn a_deadline_in_the_past_expires_on_a_look_that_found_nothing_and_not_bef
     assert_eq!(house.read(&never).await.facts.state, State::Expired);
     house.prove().await;
 }
+
+/// What is booked takes the upstream's time; the letter about it goes by ours.
+#[tokio::test]
+async fn letters_do_not_wait_for_the_upstreams_clock() {
+    let house = House::with_clocks_apart().await;
+    let deposit = house.wallet("25.00").await;
+    house.world.jump_to(house.world.now().plus(5 * HOUR));
+    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.look().await;
+    assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
+    assert_eq!(house.letters(&deposit), ["settled"]);
+    house.prove().await;
+}

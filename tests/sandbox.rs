@@ -42,6 +42,18 @@ async fn the_story_ends_with_both_sides_agreeing_and_is_not_told_twice() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert_eq!((summary.letters["upstream_down"], summary.letters["upstream_back"]), (1, 1));
+    // One case waits for a person, and the page says how to decide it.
+    let waiting = summary.waiting.as_ref().unwrap();
+    for line in [
+        format!("cases show {}", waiting.case),
+        format!("cases correct {} --note", waiting.case),
+        format!("cases accept {} --note", waiting.case),
+        format!("say that {} USD were paid", waiting.looks_say),
+        "but for the one case that waits for a person".to_owned(),
+    ] {
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+    assert_eq!(summary.letters["discrepancy_opened"], 1);
     let sum: i64 = summary.trial_balance.iter().map(|row| row.usd_micros).sum();
     assert_eq!(sum, 0);
 
@@ -51,6 +63,7 @@ async fn the_story_ends_with_both_sides_agreeing_and_is_not_told_twice() {
     assert!(again.resumed);
     assert_eq!((again.deposits, again.transactions), (summary.deposits, summary.transactions));
     assert_eq!(again.letters, summary.letters);
+    assert_eq!(again.waiting.unwrap().case, summary.waiting.unwrap().case);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

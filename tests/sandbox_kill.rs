@@ -65,6 +65,7 @@ async fn a_sandbox_killed_at_any_point_finishes_the_same_story() {
     assert_eq!(summary["mismatches"], serde_json::json!([]));
     assert_eq!(summary["deposits"], DEPOSITS);
     assert_eq!(summary["identity"]["difference_cents"], 0);
+    assert!(summary["waiting"]["case"].is_number(), "{}", summary["waiting"]);
 
     let settings = Settings {
         path: dir.join("ledger.db"),

@@ -9,13 +9,17 @@ use serde_json::{Value, json};
 
 use super::door::Caller;
 use super::input::{Name, Params, Raw, clip};
+use super::objects::DepositObject;
 use super::problem::{Kind, Problem};
 use super::{Desk, SharedDesk, whole};
-use crate::flow::{self, CaseError, ReconcileFailed, Report};
+use crate::domain::money::Amount;
+use crate::domain::reconcile;
+use crate::domain::time::Timestamp;
+use crate::flow::{self, CaseError, Correction, ReconcileFailed, Report, Wish};
 use crate::ledger::Case;
 
 /// `POST /v1/reconciliations`
-pub(super) async fn reconcile(
+pub(super) async fn run(
     State(desk): State<SharedDesk>,
     Extension(caller): Extension<Caller>,
     body: Raw,
@@ -28,7 +32,7 @@ pub(super) async fn reconcile(
     let own = Arc::clone(&desk);
     match whole(&desk, caller.origin(), async move { flow::reconcile(&own.flow).await }).await? {
         Ok(report) => Ok(Json(report)),
-        Err(error @ ReconcileFailed::Void(_)) => {
+        Err(error @ ReconcileFailed::Incomplete(_)) => {
             Err(Problem::new(Kind::ReconciliationVoid, error.to_string()))
         }
         Err(ReconcileFailed::Ledger(error)) => Err(error.into()),
@@ -53,7 +57,7 @@ pub(super) async fn show(State(desk): State<SharedDesk>, Name(name): Name) -> Re
 }
 
 async fn find(desk: &Desk, id: i64) -> Result<Case, Problem> {
-    desk.flow.ledger.case(id).await?.ok_or_else(|| Problem::not_found(CaseError::Unknown(id).to_string()))
+    desk.flow.ledger.case(id).await?.ok_or_else(|| Problem::not_found(format!("there is no case {id}")))
 }
 
 fn number(name: &str) -> Result<i64, Problem> {
@@ -65,42 +69,189 @@ fn number(name: &str) -> Result<i64, Problem> {
 pub(super) enum Act {
     Explain,
     Close,
+    Accept,
+    Unaccept,
     Correct,
+    Uncorrect,
 }
 
-/// `POST /v1/cases/{id}/explain`, `../close` and `../correct`
+/// A case afterwards, with what was booked.
+#[derive(serde::Serialize)]
+pub(super) struct CaseAfter {
+    #[serde(flatten)]
+    case: Case,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correction: Option<Correction>,
+}
+
+/// What a person says with an act.
+struct Said {
+    note: String,
+    amount: Option<Amount>,
+    amount_cents: Option<i64>,
+    dry_run: bool,
+}
+
+impl Said {
+    fn read(body: &Raw) -> Result<Self, Problem> {
+        let fields = body.fields(&["note", "amount", "amount_cents", "dry_run"])?;
+        let amount = match fields.has("amount") {
+            true => Some(amount(&fields.digits("amount")?)?),
+            false => None,
+        };
+        let (note, amount_cents) = (fields.needed_text("note")?, fields.integer("amount_cents")?);
+        Ok(Self { note, amount, amount_cents, dry_run: fields.boolean("dry_run")? })
+    }
+
+    fn wish<'a>(&'a self, who: &'a str) -> Wish<'a> {
+        Wish { who, note: &self.note, amount: self.amount.as_ref(), dry_run: self.dry_run }
+    }
+}
+
+/// Dollars that may be none at all: a credit that never was is corrected to 0.
+fn amount(text: &str) -> Result<Amount, Problem> {
+    Amount::parse(text).map_err(|error| Problem::invalid("amount", error))
+}
+
+/// `POST /v1/cases/{id}/explain`, `../close`, `../accept`, `../unaccept`, `../correct` and `../uncorrect`
 pub(super) async fn act(
     act: Act,
     State(desk): State<SharedDesk>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,
     body: Raw,
-) -> Result<Json<Case>, Problem> {
-    let (id, note) = (number(&name)?, note(&body)?);
+) -> Result<Json<CaseAfter>, Problem> {
+    let (id, said) = (number(&name)?, Said::read(&body)?);
     let own = Arc::clone(&desk);
-    let said = whole(&desk, caller.origin(), async move {
+    let done = whole(&desk, caller.origin(), async move {
         let (flow, who) = (&own.flow, caller.words());
+        let mut correction = None;
         match act {
-            Act::Explain => flow::explain_case(flow, id, who, &note).await,
-            Act::Close => flow::close_case(flow, id, who, &note).await,
-            Act::Correct => flow::correct_case(flow, id, who, &note).await,
+            Act::Explain => drop(flow::explain_case(flow, id, who, &said.note).await?),
+            Act::Close => drop(flow::close_case(flow, id, who, &said.note).await?),
+            Act::Accept => drop(flow::accept_case(flow, id, who, &said.note, said.amount_cents).await?),
+            Act::Unaccept => drop(flow::unaccept_case(flow, id, who, &said.note).await?),
+            Act::Correct => correction = Some(flow::correct_case(flow, id, said.wish(who)).await?),
+            Act::Uncorrect => correction = Some(flow::uncorrect_case(flow, id, who, &said.note).await?),
         }
+        Ok(correction)
     });
-    answer(&desk, id, said.await?).await
-}
-
-fn note(body: &Raw) -> Result<String, Problem> {
-    body.fields(&["note"])?.needed_text("note")
-}
-
-async fn answer(desk: &Desk, id: i64, said: Result<Case, CaseError>) -> Result<Json<Case>, Problem> {
-    match said {
-        Ok(case) => Ok(Json(case)),
-        Err(error @ CaseError::Unknown(_)) => Err(Problem::not_found(error.to_string())),
-        Err(CaseError::Ledger(error)) => Err(error.into()),
-        Err(CaseError::Refused(why)) if find(desk, id).await?.closed_at.is_some() => {
+    match done.await? {
+        Ok(correction) => Ok(Json(CaseAfter { case: find(&desk, id).await?, correction })),
+        Err(CaseError::Refused(why)) if is_closed(&desk, id).await => {
             Err(Problem::new(Kind::CaseClosed, why))
         }
-        Err(CaseError::Refused(why)) => Err(Problem::invalid("note", why)),
+        Err(error) => Err(problem(error)),
     }
+}
+
+async fn is_closed(desk: &Desk, id: i64) -> bool {
+    matches!(desk.flow.ledger.case(id).await, Ok(Some(case)) if case.closed_at.is_some())
+}
+
+fn problem(error: CaseError) -> Problem {
+    match error {
+        CaseError::Unknown(_) => Problem::not_found(error.to_string()),
+        CaseError::Ledger(error) => error.into(),
+        CaseError::Note(why) => Problem::invalid("note", why),
+        CaseError::Refused(why) => Problem::new(Kind::InvalidRequest, why),
+    }
+}
+
+/// `POST /v1/deposits/{id}/correct` and `../uncorrect`
+pub(super) async fn of_deposit(
+    act: Act,
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+    body: Raw,
+) -> Result<Json<Correction>, Problem> {
+    let said = Said::read(&body)?;
+    let own = Arc::clone(&desk);
+    let done = whole(&desk, caller.origin(), async move {
+        let (flow, who) = (&own.flow, caller.words());
+        match act {
+            Act::Uncorrect => flow::uncorrect_deposit(flow, &name, who, &said.note).await,
+            _ => flow::correct_deposit(flow, &name, said.wish(who)).await,
+        }
+    });
+    done.await?.map(Json).map_err(problem)
+}
+
+/// `POST /v1/corrections`: every open case of one kind whose deposit has credited rows.
+pub(super) async fn correct_all(
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    body: Raw,
+) -> Result<Json<Value>, Problem> {
+    let fields = body.fields(&["kind", "note", "dry_run"])?;
+    let word = fields.needed_text("kind")?;
+    let kind = reconcile::Kind::parse(&word)
+        .ok_or_else(|| Problem::invalid("kind", format!("{:?} is no kind of case", clip(&word))))?;
+    let (note, dry_run) = (fields.needed_text("note")?, fields.boolean("dry_run")?);
+    let own = Arc::clone(&desk);
+    let done = whole(&desk, caller.origin(), async move {
+        let wish = Wish { who: caller.words(), note: &note, amount: None, dry_run };
+        flow::correct_all(&own.flow, kind, wish).await
+    });
+    done.await?.map(|corrections| Json(json!({ "corrections": corrections }))).map_err(problem)
+}
+
+/// `GET /v1/baseline`
+pub(super) async fn baseline(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
+    let kept = desk.flow.ledger.recall("baseline_cents").await?;
+    let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
+    Ok(Json(json!({ "baseline_cents": cents })))
+}
+
+/// `POST /v1/baseline`
+pub(super) async fn set_baseline(
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    body: Raw,
+) -> Result<Json<Value>, Problem> {
+    let fields = body.fields(&["cents", "note"])?;
+    let cents = fields.integer("cents")?.ok_or_else(|| Problem::invalid("cents", "missing"))?;
+    let note = fields.needed_text("note")?;
+    let own = Arc::clone(&desk);
+    let done = whole(&desk, caller.origin(), async move {
+        flow::set_baseline(&own.flow, cents, caller.words(), &note).await
+    });
+    done.await?.map_err(problem)?;
+    Ok(Json(json!({ "baseline_cents": cents })))
+}
+
+/// `POST /v1/claims`
+pub(super) async fn claim(
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    body: Raw,
+) -> Result<Json<DepositObject>, Problem> {
+    let fields = body.fields(&["order", "reference", "note"])?;
+    let (order, note) = (fields.needed_text("order")?, fields.needed_text("note")?);
+    let reference = fields.text("reference")?;
+    let own = Arc::clone(&desk);
+    let done = whole(&desk, caller.origin(), async move {
+        flow::claim(&own.flow, &order, reference, caller.words(), &note).await
+    });
+    done.await?.map(|deposit| Json(DepositObject::from(&deposit))).map_err(problem)
+}
+
+/// `POST /v1/restored`
+pub(super) async fn restored(
+    State(desk): State<SharedDesk>,
+    Extension(caller): Extension<Caller>,
+    body: Raw,
+) -> Result<Json<Value>, Problem> {
+    let fields = body.fields(&["note", "since"])?;
+    let note = fields.needed_text("note")?;
+    let since = fields.text("since")?;
+    let since = since.map(|since| Timestamp::parse(&since).map_err(|error| Problem::invalid("since", error)));
+    let since = since.transpose()?;
+    let own = Arc::clone(&desk);
+    let done = whole(&desk, caller.origin(), async move {
+        flow::restored(&own.flow, caller.words(), &note, since).await
+    });
+    let restore = done.await?.map_err(problem)?;
+    Ok(Json(json!({ "since": restore.since, "until": restore.until })))
 }

@@ -50,11 +50,14 @@ pub(super) async fn readiness(desk: &Desk) -> Readiness {
         readiness.ready = false;
         readiness.reasons.push(format!("ledger: {}", error.chain()));
     }
-    if let Ok(Some(void)) = flow.ledger.void_runs().await {
+    if let Ok(Some(void)) = flow.ledger.incomplete_runs().await {
         readiness.warnings.retain(|warning| !warning.starts_with("reconcile: "));
         let (runs, why) = (void.runs, void.error);
         readiness.warnings.push(format!("reconcile: the last {runs} run(s) were void: {why}"));
         readiness.void_reconciliations = runs;
+    }
+    if let Ok(warnings) = flow.time_warnings().await {
+        readiness.warnings.extend(warnings);
     }
     readiness.warnings.extend(flow.log_warning());
     if desk.stop.is_cancelled() {

@@ -149,6 +149,22 @@ impl<'b> Fields<'b> {
             .map_err(|_| Problem::invalid(name, format!("expected a list of texts, found {}", clip(text))))
     }
 
+    /// True where the field is there and says something.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.raw(name).is_some()
+    }
+
+    /// `true` or `false`; absent is false.
+    pub(super) fn boolean(&self, name: &str) -> Result<bool, Problem> {
+        match self.raw(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => {
+                Err(Problem::invalid(name, format!("expected true or false, found {}", clip(other))))
+            }
+        }
+    }
+
     /// A whole number, if there is one.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, Problem> {
         self.raw(name)

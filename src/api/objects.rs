@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::address::{self, AddressVerdict};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::deposit::{Booked, Deposit, Outcome, State};
 use crate::domain::ids::DepositId;
+use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
+use crate::notifier::qr;
 
 /// The deposit object (INTERFACE.md, "Local HTTP API"). Every key is always written, `null` where there is nothing yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +37,14 @@ pub struct DepositObject {
     pub amount_booked: Option<String>,
     /// The same in millionths.
     pub amount_booked_micros: Option<i64>,
-    /// Where to pay.
+    /// Where to pay; null while that must not be shown.
     pub address: Option<String>,
+    /// What else the payer must give: a memo, a tag, a comment.
+    #[serde(default)]
+    pub memo: Option<String>,
+    /// Everything that a payer needs, while a payment is awaited.
+    #[serde(default)]
+    pub pay_with: Option<PayWith>,
     /// The upstream's payment page.
     pub url: Option<String>,
     /// The upstream's name for the order.
@@ -61,10 +70,43 @@ pub struct DepositObject {
     pub refunded_at: Option<Timestamp>,
 }
 
+/// What a payer needs (INTERFACE.md, "API, more").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayWith {
+    /// Where to pay.
+    pub address: String,
+    /// Exactly what is to be paid, in the currency.
+    pub amount: String,
+    /// What else must be given with the payment.
+    pub memo: Option<String>,
+    /// The upstream's payment page.
+    pub url: Option<String>,
+    /// The text of the QR code. A memo is not in it.
+    pub qr: String,
+}
+
+/// What a payer needs, unless nobody should pay.
+fn pay_with(deposit: &Deposit) -> Option<PayWith> {
+    let (asset, facts) = (deposit.request.asset, &deposit.facts);
+    let wallet = facts.wallet.as_ref()?;
+    let (address, amount) = (wallet.shown_address()?, wallet.shown_amount()?);
+    let awaited = matches!(facts.state, State::AwaitingPayment | State::Underpaid);
+    let malformed = matches!(address::check(asset.network, address), AddressVerdict::Malformed(_));
+    (awaited && !malformed).then(|| PayWith {
+        address: address.to_owned(),
+        amount: amount.as_str().to_owned(),
+        memo: wallet.memo.clone(),
+        url: wallet.url.clone(),
+        qr: qr::payment_uri(asset, address, amount.as_str()),
+    })
+}
+
 impl From<&Deposit> for DepositObject {
     fn from(deposit: &Deposit) -> Self {
         let (request, facts) = (&deposit.request, &deposit.facts);
         let wallet = facts.wallet.as_ref();
+        let amount_usd = wallet.and_then(|wallet| wallet.amount_usd.as_ref());
+        let shown = wallet.filter(|wallet| wallet.withheld.is_none());
         let booked = facts.booked.as_ref().map(Booked::total);
         Self {
             id: deposit.id,
@@ -74,17 +116,19 @@ impl From<&Deposit> for DepositObject {
             currency: request.asset.currency,
             network: request.asset.network,
             amount_requested: request.amount.as_str().to_owned(),
-            amount_usd: wallet.map(|wallet| wallet.amount_usd.as_str().to_owned()),
-            amount_usd_micros: wallet
-                .and_then(|wallet| wallet.amount_usd.to_usd_micros_floor())
-                .map(|micros| micros.get()),
-            amount_crypto: wallet.map(|wallet| wallet.amount_crypto.as_str().to_owned()),
+            amount_usd: amount_usd.map(|amount| amount.as_str().to_owned()),
+            amount_usd_micros: amount_usd.and_then(Amount::to_usd_micros_floor).map(UsdMicros::get),
+            amount_crypto: wallet
+                .and_then(|wallet| wallet.amount_crypto.as_ref())
+                .map(|amount| amount.as_str().to_owned()),
             amount_booked: booked.map(|micros| micros.to_string()),
             amount_booked_micros: booked.map(|micros| micros.get()),
-            address: wallet.map(|wallet| wallet.address.clone()),
-            url: wallet.and_then(|wallet| wallet.url.clone()),
+            address: shown.map(|wallet| wallet.address.clone()),
+            memo: shown.and_then(|wallet| wallet.memo.clone()),
+            pay_with: pay_with(deposit),
+            url: shown.and_then(|wallet| wallet.url.clone()),
             order_id: wallet.map(|wallet| wallet.order_id.clone()),
-            expire_at: wallet.map(|wallet| wallet.expire_at),
+            expire_at: wallet.and_then(|wallet| wallet.expire_at),
             upstream_status: facts.upstream_status.clone(),
             txid: facts.txid.clone(),
             reference: request.reference.clone(),
@@ -129,7 +173,6 @@ mod tests {
     use super::*;
     use crate::domain::asset::Asset;
     use crate::domain::deposit::{Facts, FigureSource, Request, Review, ReviewKind, Wallet};
-    use crate::domain::money::{Amount, UsdMicros};
 
     pub(super) fn deposit() -> Deposit {
         let at = Timestamp::from_seconds(1_748_615_577);
@@ -153,7 +196,7 @@ mod tests {
             "id": "0190f000-0000-7000-8000-000000000001", "state": "requested", "outcome": null, "late": false,
             "currency": "USDT", "network": "TRON", "amount_requested": "5.10", "amount_usd": null,
             "amount_usd_micros": null, "amount_crypto": null, "amount_booked": null, "amount_booked_micros": null,
-            "address": null, "url": null, "order_id": null, "expire_at": null, "upstream_status": null, "txid": null,
+            "address": null, "memo": null, "pay_with": null, "url": null, "order_id": null, "expire_at": null, "upstream_status": null, "txid": null,
             "reference": "R-1", "needs_review": null, "created_at": "2025-05-30T14:32:57.000Z",
             "updated_at": "2025-05-30T14:32:57.000Z", "settled_at": null, "refunded_at": null,
         });
@@ -169,11 +212,14 @@ mod tests {
             order_id: "o-1".to_owned(),
             address: "T1".to_owned(),
             url: None,
-            amount_usd: Amount::parse("5.00").unwrap(),
-            amount_crypto: Amount::parse("5.15000000").unwrap(),
+            amount_usd: Some(Amount::parse("5.00").unwrap()),
+            amount_crypto: Some(Amount::parse("5.15000000").unwrap()),
             memo: None,
-            expire_at: at,
+            expire_at: Some(at),
             created_at: at,
+            withheld: None,
+            unread: Vec::new(),
+            shared: false,
         });
         deposit.facts.booked = Some(Booked {
             usd: UsdMicros::new(5_000_000),

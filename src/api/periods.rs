@@ -37,7 +37,7 @@ pub(super) async fn close(
         Ok(closed) => Ok(Json(closed)),
         Err(CloseError::Early(why)) => Err(Problem::invalid("month", why)),
         Err(CloseError::NotClean(why)) => Err(Problem::new(Kind::BooksNotClean, why)),
-        Err(CloseError::Reconcile(ReconcileFailed::Void(why))) => {
+        Err(CloseError::Reconcile(ReconcileFailed::Incomplete(why))) => {
             Err(Problem::new(Kind::ReconciliationVoid, why))
         }
         Err(CloseError::Reconcile(ReconcileFailed::Ledger(error)) | CloseError::Ledger(error)) => {

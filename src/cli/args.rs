@@ -102,6 +102,47 @@ Exit status 6 when a case is open or figures differ, 1 when the run could not fe
     /// The differences, and what a person says of them
     #[command(subcommand)]
     Cases(CasesCommand),
+    /// What the upstream's total held before the first run; `set` it
+    #[command(after_help = "Examples:
+  depositd baseline
+  depositd baseline set 12345 --note 'top-ups before 2026, by the dashboard'")]
+    Baseline {
+        #[command(subcommand)]
+        command: Option<BaselineCommand>,
+    },
+    /// Make a deposit of an order that this ledger does not know, as after a restore
+    #[command(after_help = "Example:
+  depositd claim af161c5a-936c-4294-b656-6da12b77e232 --reference 'invoice 42' --note 'made before the crash'")]
+    Claim {
+        /// The upstream's order
+        order: String,
+        /// Your own words for this deposit, at most 200 characters
+        #[arg(long, value_name = "R")]
+        reference: Option<String>,
+        /// What a person says of it
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
+    /// Say that the ledger was restored from a copy: the next run names the orders made since
+    #[command(after_help = "Examples:
+  depositd restored --note 'disk failure, copy of last night'
+  depositd restored --since 2026-05-30T02:00:00Z --note 'copy of two days ago'")]
+    Restored {
+        /// When the copy ended [default: its last event]
+        #[arg(long, value_name = "T", value_parser = Timestamp::parse)]
+        since: Option<Timestamp>,
+        /// What a person says of it
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
+    /// Give the ledger to the configured account, where the account itself has a new name; with the daemon stopped
+    #[command(after_help = "Example:
+  depositd rebind --note 'SMSOnline merged our two logins, ticket 4711'")]
+    Rebind {
+        /// What a person says of it
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
     /// Close a month for good, after a clean reconciliation and proof
     #[command(after_help = "Examples:
   depositd close 2026-10
@@ -272,14 +313,94 @@ pub(super) enum CasesCommand {
     #[command(after_help = "Example:
   depositd cases explain 3 --note 'the coupon of May, asked support'")]
     Explain(NoteArgs),
-    /// Close it; it is opened again only when its figures change
+    /// Close it; it is opened again only when its figures change. A drift that is closed is accepted
     #[command(after_help = "Example:
   depositd cases close 3 --note 'credited by hand on 2026-05-30, ticket 4711'")]
     Close(NoteArgs),
-    /// Book an amount_mismatch as the invoice says, by a new entry, and close it
+    /// Accept it as it is: a drift is explained by it, a deposit's rows count what the journal holds
+    #[command(after_help = "Examples:
+  depositd cases accept 3 --note 'a goodwill credit, ticket 4711'
+  depositd cases accept 5 --amount 4850 --note 'the dashboard shows 48.50'     (a row that cannot be read, in cents)
+
+The case is closed, and the acceptance stands until it is taken back: depositd cases unaccept 3.")]
+    Accept(AcceptArgs),
+    /// Take back what was accepted of it
     #[command(after_help = "Example:
-  depositd cases correct 3 --note 'support confirms 49.00'")]
-    Correct(NoteArgs),
+  depositd cases unaccept 3 --note 'support has corrected the total'")]
+    Unaccept(NoteArgs),
+    /// Book, of a case's deposit, what its rows credit, or the amount that is given; by a new entry
+    #[command(after_help = "Examples:
+  depositd cases correct 3 --dry-run --note 'what would be booked?'
+  depositd cases correct 3 --note 'support confirms 49.00'
+  depositd cases correct 019c0a3e-7b1d-7c3a-9f3e-2d1c4b5a6978 --amount 6.00 --note 'short, credited in part'
+  depositd cases correct --all amount_mismatch --note 'the fee of May, ticket 4711'
+
+A deposit may be named instead of a case, in any state. It can be taken back: depositd cases uncorrect 3.")]
+    Correct(CorrectArgs),
+    /// Take back a correction: the upstream's own figure counts again
+    #[command(after_help = "Example:
+  depositd cases uncorrect 3 --note 'support was wrong'")]
+    Uncorrect(UncorrectArgs),
+}
+
+/// `cases accept`
+#[derive(Debug, Args)]
+pub(super) struct AcceptArgs {
+    /// The case's number
+    pub(super) id: i64,
+    /// What a row that cannot be read credits, in whole US cents
+    #[arg(long, value_name = "CENTS")]
+    pub(super) amount: Option<i64>,
+    /// What a person says of it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: String,
+}
+
+/// `cases correct`
+#[derive(Debug, Args)]
+pub(super) struct CorrectArgs {
+    /// The case's number; or a deposit: its id, its order, or its address
+    #[arg(required_unless_present = "all")]
+    pub(super) id: Option<String>,
+    /// Every open case of this kind whose deposit has credited rows
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["id", "amount"],
+          value_parser = ["amount_mismatch", "status_mismatch", "invoice_missing"])]
+    pub(super) all: Option<String>,
+    /// US dollars in whole cents; what the rows credit unless given
+    #[arg(long, value_name = "USD")]
+    pub(super) amount: Option<String>,
+    /// Only say what would be booked
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// What a person says of it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: String,
+}
+
+/// `cases uncorrect`
+#[derive(Debug, Args)]
+pub(super) struct UncorrectArgs {
+    /// The case's number; or a deposit: its id, its order, or its address
+    pub(super) id: String,
+    /// What a person says of it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: String,
+}
+
+/// `baseline`
+#[derive(Debug, Subcommand)]
+pub(super) enum BaselineCommand {
+    /// Set it, because a person says so; the only way in which it moves once it is taken
+    #[command(after_help = "Example:
+  depositd baseline set 12345 --note 'top-ups before 2026, by the dashboard'")]
+    Set {
+        /// In whole US cents
+        #[arg(allow_negative_numbers = true)]
+        cents: i64,
+        /// What a person says of it
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
 }
 
 /// A case and what a person says of it.

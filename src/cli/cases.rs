@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::{CasesCommand, NoteArgs};
+use super::args::{AcceptArgs, CasesCommand, NoteArgs};
 use super::client::Call;
 use super::context::Context;
+use super::corrections;
 use super::exit::{Exit, Failure, Outcome};
 use super::objects::CaseObject;
 use super::out::{Out, Paint, say};
@@ -21,7 +22,12 @@ pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> Outco
         CasesCommand::Show { id } => show(context, id).await,
         CasesCommand::Explain(args) => act(context, args, "explain", "explained; it stays open").await,
         CasesCommand::Close(args) => act(context, args, "close", "closed").await,
-        CasesCommand::Correct(args) => act(context, args, "correct", "corrected and closed").await,
+        CasesCommand::Accept(args) => accept(context, args).await,
+        CasesCommand::Unaccept(args) => {
+            act(context, args, "unaccept", "no longer accepted; the next run finds what differs").await
+        }
+        CasesCommand::Correct(args) => corrections::correct(context, args).await,
+        CasesCommand::Uncorrect(args) => corrections::uncorrect(context, args).await,
     }
 }
 
@@ -61,6 +67,21 @@ async fn act(context: &mut Context, args: NoteArgs, verb: &str, done: &str) -> O
         context.out.document(&reply.value)?;
     } else {
         context.out.line(format_args!("case {} is {done}", args.id));
+    }
+    Ok(Exit::Done)
+}
+
+async fn accept(context: &mut Context, args: AcceptArgs) -> Outcome {
+    let note = said(&args.note)?;
+    let mut body = json!({ "note": note });
+    if let (Some(cents), Some(body)) = (args.amount, body.as_object_mut()) {
+        body.insert("amount_cents".to_owned(), json!(cents));
+    }
+    let reply = context.client()?.call(Call::post(format!("/v1/cases/{}/accept", args.id), body)).await?;
+    if context.out.json {
+        context.out.document(&reply.value)?;
+    } else {
+        context.out.line(format_args!("case {} is accepted and closed", args.id));
     }
     Ok(Exit::Done)
 }
@@ -115,9 +136,10 @@ fn page(out: &mut Out, case: &CaseObject, now: Timestamp) {
             ("order", case.order_id.clone()),
             ("expected (ours)", Some(case.expected.clone())),
             ("found (upstream)", Some(case.found.clone())),
+            ("rows and figures", case.detail.clone()),
             ("opened", time(&Some(case.opened_at.clone()))),
             ("age", age),
-            ("seen in", Some(format!("{} runs in a row", case.seen_runs))),
+            ("seen in", Some(format!("{} runs in a row, each `reconcile.lag` apart", case.seen_runs))),
             ("mailed", time(&case.told_at)),
             ("explained", explained),
             ("closed", time(&case.closed_at).map(|at| format!("{at}{by}"))),

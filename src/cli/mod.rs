@@ -10,6 +10,7 @@ mod check;
 mod client;
 mod close;
 mod context;
+mod corrections;
 mod exit;
 mod export;
 mod last_words;
@@ -17,6 +18,7 @@ mod list;
 mod mail;
 mod objects;
 mod out;
+mod ownership;
 mod reconcile;
 mod request;
 mod review;
@@ -75,6 +77,12 @@ fn perform(command: Command, context: &mut Context) -> Outcome {
         Command::Review { id, note } => wait_for(review::review(context, &id, &note)),
         Command::Reconcile => wait_for(reconcile::reconcile(context)),
         Command::Cases(command) => wait_for(cases::cases(context, command)),
+        Command::Baseline { command } => wait_for(ownership::baseline(context, command)),
+        Command::Claim { order, reference, note } => {
+            wait_for(ownership::claim(context, &order, reference, &note))
+        }
+        Command::Restored { since, note } => wait_for(ownership::restored(context, since, &note)),
+        Command::Rebind { note } => wait_for(ownership::rebind(context, &note)),
         Command::Close { month } => wait_for(close::close(context, &month)),
         Command::Export(args) => wait_for(export::export(context, args)),
         Command::Verify => wait_for(verify::verify(context)),

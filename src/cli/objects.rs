@@ -23,6 +23,9 @@ pub(super) struct CaseObject {
     pub(super) expected: String,
     /// The upstream's.
     pub(super) found: String,
+    /// The rows and figures behind it.
+    #[serde(default)]
+    pub(super) detail: Option<String>,
     /// When it was first seen.
     pub(super) opened_at: String,
     /// In how many runs in a row.
@@ -54,6 +57,7 @@ impl From<Case> for CaseObject {
             order_id: case.order_id,
             expected: case.expected,
             found: case.found,
+            detail: case.detail,
             opened_at: case.opened_at,
             seen_runs: case.seen_runs,
             told_at: case.told_at,

@@ -17,6 +17,9 @@ use crate::domain::money::UsdMicros;
 /// A run may have to look at hundreds of deposits within the request budget.
 const LIMIT: Duration = Duration::from_mins(15);
 
+/// After so long without an answer it is said what the daemon waits for.
+const SILENT_FOR: Duration = Duration::from_secs(1);
+
 /// The report as the daemon gives it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -28,18 +31,46 @@ struct Report {
     total_charges_cents: i64,
     credited_here_cents: i64,
     credited_elsewhere_cents: i64,
-    baseline_cents: i64,
-    difference_cents: i64,
+    baseline_cents: Option<i64>,
+    accepted_cents: i64,
+    not_listed_cents: i64,
+    difference_cents: Option<i64>,
+    clean: bool,
+    on_its_way_cents: Option<i64>,
+    on_their_way: u64,
+    balance_rise_cents: i64,
     invoices: u64,
+    list_reaches: Option<String>,
+    standing: Standing,
+    unknown_words: Vec<UnknownWord>,
+    zone_hint: Option<String>,
+    lost_attempts: i64,
+    perhaps_theirs: Vec<String>,
     matched: Vec<Matched>,
     identifier: Option<String>,
     unreadable: u64,
     flaws: Vec<Flaw>,
-    adopted: Vec<String>,
     opened: Vec<i64>,
     closed: Vec<i64>,
     cases: Vec<CaseObject>,
     evidence: Option<Evidence>,
+}
+
+/// Rows that stand although they are no longer listed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Standing {
+    rows: i64,
+    cents: i64,
+}
+
+/// A word that nobody knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UnknownWord {
+    word: String,
+    rows: i64,
+    cents: i64,
 }
 
 /// What one rule has matched.
@@ -80,7 +111,15 @@ struct List {
 pub(super) async fn reconcile(context: &mut Context) -> Outcome {
     let tolerance = context.config()?.reconcile.tolerance_cents;
     let call = Call::post("/v1/reconciliations", json!({})).within(LIMIT);
-    let reply = context.client()?.call(call).await?;
+    let client = context.client()?;
+    let mut run = std::pin::pin!(client.call(call));
+    let reply = tokio::select! {
+        reply = &mut run => reply,
+        () = context.clock.sleep(SILENT_FOR) => {
+            warn_of_outage(context).await?;
+            run.await
+        }
+    }?;
     let report = Report::deserialize(&reply.value)?;
     if context.out.json {
         context.out.document(&reply.value)?;
@@ -91,17 +130,47 @@ pub(super) async fn reconcile(context: &mut Context) -> Outcome {
         let why = report.error.as_deref().unwrap_or("the daemon does not say why");
         return Err(Failure::new(Exit::Failed, format_args!("the run is void: {}", plain(why))));
     }
-    let agrees = report.difference_cents.unsigned_abs() <= tolerance.unsigned_abs();
+    let on_its_way = report.on_its_way_cents.is_some();
+    let drift = report.difference_cents.unwrap_or(0);
+    let agrees = on_its_way || drift.unsigned_abs() <= tolerance.unsigned_abs();
     if report.cases.is_empty() && agrees && report.unreadable == 0 {
+        say_what_is_open(&report);
         return Ok(Exit::Done);
     }
     if !report.cases.is_empty() || !agrees {
         say("the books and the upstream do not agree: depositd cases list");
     }
     if report.unreadable > 0 {
-        say(format_args!("invoices of which something cannot be read: {}", report.unreadable));
+        say(format_args!("rows that could count and cannot be read: {}", report.unreadable));
     }
     Ok(Exit::Wrong)
+}
+
+/// What is neither clean nor a case, in a line.
+fn say_what_is_open(report: &Report) {
+    if report.baseline_cents.is_none() {
+        say("no baseline yet: it is taken once two runs, `reconcile.lag` apart, agree on it");
+    } else if let Some(cents) = report.on_its_way_cents {
+        say(format_args!("{} USD are on their way between status, list and total", dollars(cents)));
+    } else if report.on_their_way > 0 {
+        say(format_args!("{} deposits are on their way between status and list", report.on_their_way));
+    }
+}
+
+/// In an outage a run can only be void; that is said while it is waited for.
+async fn warn_of_outage(context: &mut Context) -> Result<(), Failure> {
+    let Ok(reply) = context.client()?.call(Call::get("/readyz")).await else { return Ok(()) };
+    let of_upstream =
+        |name: &str| reply.value.get("upstream").and_then(|upstream| upstream.get(name)?.as_str());
+    if let Some(since) = of_upstream("failing_since") {
+        let why = of_upstream("last_error").unwrap_or("it gives no answer");
+        say(format_args!(
+            "the upstream has given no good answer since {} UTC ({}); the run is void unless it does now",
+            short_time(since),
+            plain(why)
+        ));
+    }
+    Ok(())
 }
 
 fn dollars(cents: i64) -> String {
@@ -118,7 +187,17 @@ fn print(out: &mut Out, report: &Report) {
     let list = |ids: &[i64]| {
         (!ids.is_empty()).then(|| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
     };
-    let adopted = (!report.adopted.is_empty()).then(|| report.adopted.join(", "));
+    let some = |count: i64, words: String| (count != 0).then_some(words);
+    let theirs = if report.perhaps_theirs.is_empty() {
+        String::new()
+    } else {
+        format!("; orders that may be theirs, shown to nobody: {}", report.perhaps_theirs.join(", "))
+    };
+    let words = report
+        .unknown_words
+        .iter()
+        .map(|one| format!("{:?} on {} rows of {} USD", one.word, one.rows, dollars(one.cents)));
+    let words: Vec<String> = words.collect();
     let digest = report.evidence.as_ref().map(|evidence| &evidence.invoices);
     facts(
         out,
@@ -128,7 +207,32 @@ fn print(out: &mut Out, report: &Report) {
                 "the list that was read",
                 digest.map(|list| format!("{} bytes, SHA-256 {}", list.bytes, list.sha256)),
             ),
-            ("wallets of lost answers, found and adopted", adopted),
+            (
+                "the list reaches back to",
+                report.list_reaches.as_deref().map(|at| format!("{} UTC", short_time(at))),
+            ),
+            (
+                "rows that stand and are no longer listed",
+                some(
+                    report.standing.rows,
+                    format!("{}, of {} USD", report.standing.rows, dollars(report.standing.cents)),
+                ),
+            ),
+            (
+                "booked here and not listed yet",
+                some(report.not_listed_cents, format!("{} USD", dollars(report.not_listed_cents))),
+            ),
+            (
+                "the balance rose beyond the total by",
+                some(report.balance_rise_cents, format!("{} USD", dollars(report.balance_rise_cents))),
+            ),
+            ("words that nobody knows", (!words.is_empty()).then(|| words.join(", "))),
+            (
+                "attempts whose answer was lost",
+                some(report.lost_attempts, format!("{}{theirs}", report.lost_attempts)),
+            ),
+            ("zone", report.zone_hint.clone()),
+            ("clean", Some(if report.clean { "yes".to_owned() } else { "no".to_owned() })),
             ("cases opened by this run", list(&report.opened)),
             ("cases closed by this run", list(&report.closed)),
             ("open cases", Some(report.cases.len().to_string())),
@@ -156,29 +260,43 @@ fn print(out: &mut Out, report: &Report) {
 
 /// credited here + credited elsewhere + difference = total charges.
 fn identity(out: &mut Out, report: &Report) {
-    let baseline = format!("of which {} from before the first run", dollars(report.baseline_cents));
+    let mut parts = vec![match report.baseline_cents {
+        Some(baseline) => format!("of which {} from before the first run", dollars(baseline)),
+        None => "without what is from before the first run: not known yet".to_owned(),
+    }];
+    if report.accepted_cents != 0 {
+        parts.push(format!("{} accepted by people", dollars(report.accepted_cents)));
+    }
+    let elsewhere = parts.join(", ");
     let mut identity = Table::new(&["", "", ">USD", ""]);
-    let unexplained = if report.difference_cents == 0 { "" } else { "not explained" };
+    let unexplained = match (report.difference_cents, report.on_its_way_cents) {
+        (None, _) => "not known yet",
+        (Some(0), _) => "",
+        (Some(_), Some(_)) => "on its way",
+        (Some(_), None) => "not explained",
+    };
     for (sign, name, cents, note) in [
-        ("", "credited here (our journal)", report.credited_here_cents, ""),
-        ("+", "credited elsewhere", report.credited_elsewhere_cents, baseline.as_str()),
+        ("", "credited here (rows of our deposits)", Some(report.credited_here_cents), ""),
+        ("+", "credited elsewhere", Some(report.credited_elsewhere_cents), elsewhere.as_str()),
         ("+", "difference", report.difference_cents, unexplained),
-        ("=", "total charges (upstream)", report.total_charges_cents, ""),
-        ("", "balance (upstream)", report.balance_cents, "what is left of it after services were bought"),
+        ("=", "total charges (upstream)", Some(report.total_charges_cents), ""),
+        (
+            "",
+            "balance (upstream)",
+            Some(report.balance_cents),
+            "what is left of it after services were bought",
+        ),
     ] {
-        let amount = dollars(cents);
-        let figure = if name == "difference" && cents != 0 {
-            Cell::painted(&amount, Paint::Bad)
-        } else {
-            Cell::from(&amount)
-        };
+        let amount = cents.map_or_else(|| "-".to_owned(), dollars);
+        let wrong = name == "difference" && cents.unwrap_or(0) != 0 && report.on_its_way_cents.is_none();
+        let figure = if wrong { Cell::painted(&amount, Paint::Bad) } else { Cell::from(&amount) };
         identity.row([Cell::from(sign), Cell::from(name), figure, Cell::from(note)]);
     }
     identity.print(out, "  ");
 }
 
 fn matches(out: &mut Out, report: &Report) {
-    let mut table = Table::new(&["invoices matched by", "that is", ">count", ">credited", ">USD credited"]);
+    let mut table = Table::new(&["rows matched by", "that is", ">count", ">credited", ">USD credited"]);
     let mut sum = Matched::default();
     for one in &report.matched {
         table.row([
@@ -218,7 +336,6 @@ fn by(rule: &str) -> &str {
         "sesid_is_link" => "ours: sesid is the payment link",
         "amount_and_time" => "probably ours: same amount and time",
         "elsewhere" => "others' (cards, the dashboard)",
-        "abandoned" => "ours, shown to nobody",
         other => other,
     }
 }

@@ -215,6 +215,10 @@ fn print(out: &mut Out, deposit: &DepositObject, now: Timestamp, show_qr: bool) 
         out,
         [
             ("address", deposit.address.clone()),
+            (
+                "memo",
+                deposit.memo.as_deref().map(|memo| format!("{} (give it with the payment)", plain(memo))),
+            ),
             ("pay exactly", exact.filter(|_| deposit.address.is_some())),
             ("network", Some(deposit.network.to_string())),
             ("deadline", deadline),
@@ -229,6 +233,9 @@ fn print(out: &mut Out, deposit: &DepositObject, now: Timestamp, show_qr: bool) 
     if let (true, None, Some(code)) = (show_qr, &warning, qr_code(deposit)) {
         out.line("");
         out.text(&code);
+        if let Some(memo) = &deposit.memo {
+            out.line(format_args!("memo: {}", plain(memo)));
+        }
     }
 }
 

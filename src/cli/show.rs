@@ -115,16 +115,24 @@ fn wallet(out: &mut Out, story: &Story, deposit: &DepositObject, now: Timestamp)
     let Some(wallet) = &known.wallet else { return };
     let is_open = matches!(known.state, State::AwaitingPayment | State::Underpaid);
     let end = wallet.expire_at;
-    let end = if is_open { deadline(end, now) } else { utc(&end.to_seconds_text()) };
+    let end = end.map(|end| if is_open { deadline(end, now) } else { utc(&end.to_seconds_text()) });
     heading(out, "Wallet");
     facts(
         out,
         [
-            ("address", deposit.address.clone()),
-            ("pay exactly", deposit.amount_crypto.as_deref().map(|a| format!("{a} {}", deposit.currency))),
+            ("address", Some(deposit.address.clone().unwrap_or_else(|| "not shown".to_owned()))),
+            ("memo", deposit.memo.clone()),
+            (
+                "pay exactly",
+                deposit
+                    .amount_crypto
+                    .as_deref()
+                    .filter(|_| deposit.address.is_some())
+                    .map(|a| format!("{a} {}", deposit.currency)),
+            ),
             ("counts for", deposit.amount_usd.as_deref().map(|usd| format!("{usd} USD"))),
             ("made", Some(utc(&wallet.created_at.to_string()))),
-            ("deadline", Some(end)),
+            ("deadline", end),
             ("order", deposit.order_id.clone()),
             ("link", deposit.url.clone()),
         ],

@@ -16,6 +16,7 @@ use super::values::{self, Listen};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::event::EventName;
 use crate::domain::poll;
+use crate::domain::time::Zone;
 
 const DEFAULT_BASE_URL: &str = "https://api-x.smsonline.cloud";
 const DEFAULT_RECONCILE: &str = "0 */15 * * * *";
@@ -60,6 +61,7 @@ fn upstream(layers: &Layers) -> Result<UpstreamConfig, Error> {
         timeout: timeout.unwrap_or(Duration::from_secs(30)),
         create_attempts: layers.number("upstream.create_attempts", 1..=10)?.unwrap_or(3),
         down_after: layers.duration("upstream.down_after")?.unwrap_or(Duration::from_secs(30)),
+        request_limit: layers.duration("upstream.request_limit")?.unwrap_or(Duration::from_hours(1)),
     })
 }
 
@@ -96,16 +98,22 @@ fn reconcile(layers: &Layers) -> Result<ReconcileConfig, Error> {
         Some(schedule) => schedule,
         None => Cron::parse(DEFAULT_RECONCILE).map_err(|error| layers.fault("reconcile.schedule", error))?,
     };
-    let offset = layers.parsed(
+    let zone = layers.parsed(
         "reconcile.upstream_utc_offset",
-        "an offset in quotes such as \"+00:00\"",
-        values::utc_offset,
+        "an offset or a zone in quotes such as \"+00:00\" or \"Europe/Berlin\"",
+        values::zone,
+    )?;
+    let lag = layers.parsed(
+        "reconcile.lag",
+        "a duration in quotes such as \"1h\", or \"0s\"",
+        values::duration_or_none,
     )?;
     Ok(ReconcileConfig {
         schedule,
-        upstream_utc_offset_seconds: offset.unwrap_or(0),
+        upstream_zone: zone.unwrap_or(Zone::UTC),
         tolerance_cents: layers.number("reconcile.tolerance_cents", 0..=1_000_000_000)?.unwrap_or(0),
         tell_after_runs: layers.number("reconcile.tell_after_runs", 1..=1000)?.unwrap_or(2),
+        lag: lag.unwrap_or(Duration::from_hours(1)),
     })
 }
 

@@ -10,6 +10,7 @@ use super::secret::SecretSource;
 use super::values::{DayHours, Listen};
 use crate::domain::event::EventName;
 use crate::domain::poll;
+use crate::domain::time::Zone;
 
 /// The whole configuration. Showing it with `{:?}` shows no secret.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub struct UpstreamConfig {
     pub create_attempts: u32,
     /// Nothing but failures for so long is an outage.
     pub down_after: Duration,
+    /// A request without a wallet ends after this.
+    pub request_limit: Duration,
 }
 
 /// `[ledger]`: the books.
@@ -71,12 +74,14 @@ pub struct LedgerConfig {
 pub struct ReconcileConfig {
     /// When.
     pub schedule: Cron,
-    /// How far east of UTC the upstream's invoice times are.
-    pub upstream_utc_offset_seconds: i32,
+    /// Where the clock of the upstream's invoice times hangs.
+    pub upstream_zone: Zone,
     /// A difference up to this many cents is none.
     pub tolerance_cents: i64,
     /// A difference is told when so many runs in a row have found it.
     pub tell_after_runs: u32,
+    /// For so long status, list and total may be apart; zero is off.
+    pub lag: Duration,
 }
 
 /// How mail leaves.

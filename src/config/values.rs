@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::{nearest, quoted};
 use crate::domain::event::EventName;
+use crate::domain::time::{Zone, offset_seconds};
 
 /// Ten years: longer than anything here is meant to wait.
 pub(crate) const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
@@ -30,6 +31,11 @@ impl fmt::Display for Listen {
 }
 
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Reads a duration, or `0s`, which is none at all.
+pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { duration(text, LONGEST) }
+}
 
 /// Reads `300ms`, `15s`, `1h30m`: whole numbers, each unit at most once, the larger first.
 pub(crate) fn duration(text: &str, longest: Duration) -> Result<Duration, String> {
@@ -107,25 +113,19 @@ pub(crate) fn day_hours(text: &str) -> Result<DayHours, String> {
 
 /// Reads `+02:00`, `-05:30`, `Z` into seconds east of Greenwich.
 pub(crate) fn utc_offset(text: &str) -> Result<i32, String> {
-    let expected =
-        || format!("expected an offset from UTC such as \"+00:00\" or \"-05:30\", found {}", quoted(text));
-    if text == "Z" {
-        return Ok(0);
-    }
-    let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
-        (Some(rest), _) => (1_i32, rest),
-        (_, Some(rest)) => (-1_i32, rest),
-        _ => return Err(expected()),
-    };
-    let two_digits = |part: &str| {
-        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
-            .then(|| part.parse::<i32>().ok())
-            .flatten()
-    };
-    let (hours, minutes) = rest.split_once(':').ok_or_else(expected)?;
-    let (hours, minutes) = two_digits(hours).zip(two_digits(minutes)).ok_or_else(expected)?;
-    let seconds = hours.saturating_mul(3600).saturating_add(minutes.saturating_mul(60));
-    if minutes > 59 || seconds > 14 * 3600 { Err(expected()) } else { Ok(sign.saturating_mul(seconds)) }
+    offset_seconds(text).ok_or_else(|| {
+        format!("expected an offset from UTC such as \"+00:00\" or \"-05:30\", found {}", quoted(text))
+    })
+}
+
+/// Reads an offset, or the name of a place, which knows when clocks there are changed.
+pub(crate) fn zone(text: &str) -> Result<Zone, String> {
+    Zone::parse(text).map_err(|_| {
+        format!(
+            "expected an offset from UTC such as \"+00:00\", or a zone such as \"Europe/Berlin\", found {}",
+            quoted(text)
+        )
+    })
 }
 
 /// Checks that a text looks like a mail address, with or without a name before it.

@@ -134,17 +134,30 @@ pub struct Wallet {
     pub address: String,
     /// The upstream's payment page.
     pub url: Option<String>,
-    /// US dollars that the upstream counts for it, its latest figure.
-    pub amount_usd: Amount,
-    /// Exactly what is to be paid, in the currency.
-    pub amount_crypto: Amount,
+    /// US dollars that the upstream counts for it, its latest figure; `None` while it has stated none that can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_usd: Option<Amount>,
+    /// Exactly what is to be paid, in the currency; `None` while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_crypto: Option<Amount>,
     /// What else the payer must give, where the upstream named something: a memo, a tag, a comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
-    /// The deadline.
-    pub expire_at: Timestamp,
+    /// The deadline; `None` while it is not known: then only the upstream's own word ends the wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_at: Option<Timestamp>,
     /// When we learnt of it.
     pub created_at: Timestamp,
+    /// Why the address is shown to nobody: whoever paid to it could pay wrongly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
+    /// The fields that the answers have not stated readably yet. Once the last of them is known, the address is shown.
+    /// Empty where the address is withheld for another reason: then it stays so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
+    /// Another deposit has the same address: it identifies neither of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 impl Wallet {
@@ -153,6 +166,18 @@ impl Wallet {
     pub fn link_id(&self) -> Option<&str> {
         let last = self.url.as_deref()?.trim_end_matches('/').rsplit('/').next()?;
         uuid::Uuid::parse_str(last).is_ok().then_some(last)
+    }
+
+    /// Where to pay, unless that must not be shown.
+    #[must_use]
+    pub fn shown_address(&self) -> Option<&str> {
+        self.withheld.is_none().then_some(self.address.as_str())
+    }
+
+    /// Exactly what is to be paid, unless the address must not be shown: nobody pays without one.
+    #[must_use]
+    pub fn shown_amount(&self) -> Option<&Amount> {
+        self.amount_crypto.as_ref().filter(|_| self.withheld.is_none())
     }
 }
 
@@ -236,6 +261,34 @@ pub struct Refund {
     pub crypto: Option<Amount>,
 }
 
+/// How many events of little weight a deposit has written lately, so that one that flaps stays bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chatter {
+    /// When this hour began.
+    pub since: Timestamp,
+    /// How many were written in it.
+    pub count: u32,
+    /// How many more were left out. Kept in memory until the next event is written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
+}
+
+impl Chatter {
+    /// The span in which events are counted.
+    const SPAN: std::time::Duration = std::time::Duration::from_hours(1);
+
+    /// True once its hour has passed, or where the clock went back before it.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.since.plus(Self::SPAN) || now < self.since
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl Booked {
     /// What of the upstream's figure the prepaid account was credited with.
     #[must_use]
@@ -280,6 +333,14 @@ pub struct Payment {
     /// What went back, in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_amount_usd: Option<Amount>,
+}
+
+impl Payment {
+    /// True where nothing is stated.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Who can clear a review flag.
@@ -350,6 +411,18 @@ pub struct Facts {
     /// The last reason that a person has cleared: it is not raised again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<String>,
+    /// An answer of the status call has named this order: one that names none is unreadable from then on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
+    /// What the first poll of the unpaid order bore in its payment figures: the same figures later state nothing.
+    #[serde(default, skip_serializing_if = "Payment::is_empty")]
+    pub first_payment: Payment,
+    /// The transaction that this poll bore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_txid: Option<String>,
+    /// How many events of little weight were written lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chatter: Option<Chatter>,
 }
 
 /// A request for money and its fate.

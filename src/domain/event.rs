@@ -68,6 +68,8 @@ event_names! {
     NeedsReview = "needs_review",
     /// A later look was ordinary again.
     ReviewCleared = "review_cleared",
+    /// So many changes of flags, words and figures of one deposit were left out within an hour.
+    ChangesLeftOut = "changes_left_out",
     /// A person has looked.
     Reviewed = "reviewed",
     /// Books and upstream do not agree.
@@ -125,6 +127,7 @@ impl EventName {
                 | Self::Restored
                 | Self::Rebound
                 | Self::ReviewCleared
+                | Self::ChangesLeftOut
                 | Self::Reviewed
                 | Self::DiscrepancyExplained
                 | Self::CasesNoted

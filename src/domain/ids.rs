@@ -37,3 +37,9 @@ impl FromStr for DepositId {
         Uuid::parse_str(text).map(Self)
     }
 }
+
+/// True where two names of the upstream's are the same: UUIDs compare without case, anything else letter by letter.
+#[must_use]
+pub fn same_id(one: &str, other: &str) -> bool {
+    one == other || (one.eq_ignore_ascii_case(other) && uuid::Uuid::parse_str(one).is_ok())
+}

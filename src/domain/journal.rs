@@ -14,6 +14,8 @@ pub const PAID_CRYPTO: &str = "equity:crypto";
 pub const HELD: &str = "equity:held";
 /// Money whose amount in crypto the upstream did not state.
 pub const UNSTATED: &str = "equity:unstated";
+/// Fractions of a cent: the prepaid account holds whole cents.
+pub const ROUNDING: &str = "equity:rounding";
 /// Corrections after a reconciliation.
 pub const CORRECTIONS: &str = "equity:corrections";
 /// The other side of what was asked for and not credited, or credited and not asked for.
@@ -116,10 +118,15 @@ fn position(request: &Request, facts: &Facts) -> Vec<Posting> {
 }
 
 fn credit(lines: &mut Vec<Posting>, request: &Request, facts: &Facts, booked: &Booked) {
-    lines.push(usd(PREPAID, booked.usd));
+    let credited = booked.by_figure();
+    lines.push(usd(PREPAID, credited));
     lines.push(paid(PAID_CRYPTO, request, booked.crypto.as_ref(), booked.usd.negated()));
+    let rest = UsdMicros::new(booked.usd.get().saturating_sub(credited.get()));
+    if rest != UsdMicros::ZERO {
+        lines.push(usd(ROUNDING, rest));
+    }
     if let Some(expected) = booked.expected {
-        explain(lines, request, facts, booked.usd, expected);
+        explain(lines, request, facts, credited, expected);
     }
     if booked.correction != UsdMicros::ZERO {
         lines.push(usd(PREPAID, booked.correction));

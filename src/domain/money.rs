@@ -45,6 +45,12 @@ impl UsdMicros {
         self.0.div_euclid(10_000)
     }
 
+    /// Cut down to whole cents, the unit of the prepaid account.
+    #[must_use]
+    pub fn to_whole_cents(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(10_000)))
+    }
+
     /// The sum, unless it overflows.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
@@ -101,17 +107,42 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// Reads what the upstream wrote: plain digits, at most 28 of them, no sign, no exponent.
+    /// Reads what the upstream wrote: digits with at most one point, perhaps an exponent, no sign. Plain digits are
+    /// kept to the letter, up to 28 of them; more are rounded, half to even, and an exponent is written out.
     ///
     /// # Errors
-    /// [`AmountError::NotDecimal`], or [`AmountError::TooLong`] past 28 digits, where decimals stop being exact.
+    /// [`AmountError::NotDecimal`], or [`AmountError::TooLong`] for 10 to the power of 28 and more.
     pub fn parse(text: &str) -> Result<Self, AmountError> {
-        let (whole, fraction) = split(text)?;
-        if whole.len().saturating_add(fraction.len()) > 28 {
-            return Err(AmountError::TooLong);
+        if let Ok((whole, fraction)) = split(text)
+            && whole.len().saturating_add(fraction.len()) <= EXACT
+        {
+            let value = Decimal::from_str_exact(text).map_err(|_| AmountError::NotDecimal(clip(text)))?;
+            return Ok(Self { text: text.to_owned(), value });
         }
-        let value = Decimal::from_str_exact(text).map_err(|_| AmountError::NotDecimal(clip(text)))?;
-        Ok(Self { text: text.to_owned(), value })
+        Self::rounded(Digits::parse(text)?, text)
+    }
+
+    /// Reads a number of JSON. More than 15 significant digits are what a binary fraction leaves behind
+    /// (67.2000000000000028 for 67.2): they are rounded to 15, half to even, without ever being a float here.
+    ///
+    /// # Errors
+    /// As [`Amount::parse`].
+    pub fn parse_number(text: &str) -> Result<Self, AmountError> {
+        let mut digits = Digits::parse(text)?;
+        if digits.len() <= OF_A_DOUBLE {
+            return Self::parse(text);
+        }
+        digits.round_to(OF_A_DOUBLE);
+        digits.drop_zeros();
+        Self::rounded(digits, text)
+    }
+
+    fn rounded(mut digits: Digits, written: &str) -> Result<Self, AmountError> {
+        digits.round_to(EXACT);
+        digits.round_to_scale(EXACT);
+        let text = digits.written_out().ok_or(AmountError::TooLong)?;
+        let value = Decimal::from_str_exact(&text).map_err(|_| AmountError::NotDecimal(clip(written)))?;
+        Ok(Self { text, value })
     }
 
     /// Reads what a person asks for: more than zero, at most 12 digits before the point and 6 after it.
@@ -165,6 +196,119 @@ impl Amount {
     pub fn canonical(&self) -> String {
         self.value.normalize().to_string()
     }
+}
+
+/// So many significant digits are held exactly, and so many behind the point.
+const EXACT: usize = 28;
+/// So many significant digits of a decimal survive the way through a double.
+const OF_A_DOUBLE: usize = 15;
+
+/// A decimal of any length while it is read: `digits` (values 0 to 9, no zero in front) times ten to the `exponent`.
+struct Digits {
+    digits: Vec<u8>,
+    exponent: i64,
+}
+
+impl Digits {
+    fn parse(text: &str) -> Result<Self, AmountError> {
+        let wrong = || AmountError::NotDecimal(clip(text));
+        let (mantissa, power) = match text.split_once(['e', 'E']) {
+            Some((mantissa, power)) => (mantissa, exponent(power).ok_or_else(wrong)?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = split(mantissa).map_err(|_| wrong())?;
+        let behind = i64::try_from(fraction.len()).map_err(|_| AmountError::TooLong)?;
+        let all = whole.bytes().chain(fraction.bytes()).map(|digit| digit.saturating_sub(b'0'));
+        let digits: Vec<u8> = all.skip_while(|digit| *digit == 0).collect();
+        // Zero keeps its place behind the point, so that `0.00` stays what it is.
+        Ok(Self { digits, exponent: power.saturating_sub(behind) })
+    }
+
+    fn len(&self) -> usize {
+        self.digits.len()
+    }
+
+    /// Rounds to at most `most` significant digits, half to even.
+    fn round_to(&mut self, most: usize) {
+        self.drop_last(self.len().saturating_sub(most));
+        // 9.99 may have become 10.0.
+        self.drop_last(self.len().saturating_sub(most));
+    }
+
+    /// Rounds to at most `most` digits behind the point, half to even.
+    fn round_to_scale(&mut self, most: usize) {
+        let behind = usize::try_from(self.exponent.saturating_neg()).unwrap_or(0);
+        self.drop_last(behind.saturating_sub(most));
+    }
+
+    fn drop_last(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.exponent = self.exponent.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
+        if count > self.len() {
+            self.digits.clear();
+            return;
+        }
+        let dropped = self.digits.split_off(self.len().saturating_sub(count));
+        let (first, rest) = dropped.split_first().map_or((0, &[][..]), |(first, rest)| (*first, rest));
+        let odd = self.digits.last().is_some_and(|digit| !digit.is_multiple_of(2));
+        let up = first > 5 || (first == 5 && (odd || rest.iter().any(|digit| *digit > 0)));
+        if up {
+            self.add_one();
+        }
+    }
+
+    fn add_one(&mut self) {
+        for digit in self.digits.iter_mut().rev() {
+            if *digit < 9 {
+                *digit = digit.saturating_add(1);
+                return;
+            }
+            *digit = 0;
+        }
+        self.digits.insert(0, 1);
+    }
+
+    /// Drops the zeros that end a fraction.
+    fn drop_zeros(&mut self) {
+        while self.exponent < 0 && self.digits.last() == Some(&0) {
+            self.digits.pop();
+            self.exponent = self.exponent.saturating_add(1);
+        }
+    }
+
+    /// The number without an exponent; `None` where it has more digits before the point than can be held.
+    fn written_out(&self) -> Option<String> {
+        let mut text: String =
+            self.digits.iter().map(|digit| char::from(digit.saturating_add(b'0'))).collect();
+        if self.exponent >= 0 {
+            if !text.is_empty() {
+                let zeros = usize::try_from(self.exponent).ok().filter(|zeros| *zeros <= EXACT)?;
+                text.push_str(&"0".repeat(zeros));
+            }
+            return match text.len() {
+                0 => Some("0".to_owned()),
+                len => (len <= EXACT).then_some(text),
+            };
+        }
+        let behind = usize::try_from(self.exponent.saturating_neg()).ok()?;
+        // At least one digit stands before the point.
+        let padded = format!("{}{text}", "0".repeat(behind.saturating_add(1).saturating_sub(text.len())));
+        let (whole, fraction) = padded.split_at_checked(padded.len().checked_sub(behind)?)?;
+        Some(format!("{whole}.{fraction}"))
+    }
+}
+
+/// The power of ten behind an `e`, held within what can matter.
+fn exponent(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1_i64, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let power = plain.then(|| digits.parse::<i64>().unwrap_or(i64::MAX).min(1_000_000_000))?;
+    Some(sign.saturating_mul(power))
 }
 
 fn split(text: &str) -> Result<(&str, &str), AmountError> {
@@ -246,6 +390,67 @@ mod tests {
     }
 
     #[test]
+    fn what_the_upstream_writes_is_read_digit_for_digit_with_or_without_an_exponent() {
+        let long = format!("1.{}5", "0".repeat(27));
+        for (written, read) in [
+            ("5.00", "5.00"),
+            ("007.50", "007.50"),
+            ("0.0000000000000000000000001", "0.0000000000000000000000001"),
+            ("5.0E-5", "0.000050"),
+            ("5e-5", "0.00005"),
+            ("1e3", "1000"),
+            ("1.5E+3", "1500"),
+            ("4.85e2", "485"),
+            ("4.8500e2", "485.00"),
+            ("0e5", "0"),
+            ("0.00e1", "0.0"),
+            ("0e-999999999999999999999", "0.0000000000000000000000000000"),
+            ("9.999999999999999999999999999999", "10.00000000000000000000000000"),
+            (long.as_str(), "1.000000000000000000000000000"),
+            ("1.00000000000000000000000000050", "1.000000000000000000000000000"),
+            ("1.0000000000000000000000000015", "1.000000000000000000000000002"),
+            ("1.00000000000000000000000000051", "1.000000000000000000000000001"),
+            ("1.9999999999999999999999999995", "2.000000000000000000000000000"),
+            ("0.00000000000000000000000000009", "0.0000000000000000000000000001"),
+            ("1e-400", "0.0000000000000000000000000000"),
+            ("0000000000000000000000000000000000005.15", "5.15"),
+            ("67.2000000000000028421709430404007434844970703125", "67.20000000000000284217094304"),
+        ] {
+            assert_eq!(Amount::parse(written).unwrap().as_str(), read, "{written}");
+        }
+        for wrong in [
+            "1,212.50", "1 000", "1_000", "+5", "-5", "5e", "e5", "5e+", "5e1.5", "5e 1", "5.e1", ".5e1", "",
+            "Infinity", "0x1p3",
+        ] {
+            assert!(matches!(Amount::parse(wrong), Err(AmountError::NotDecimal(_))), "{wrong}");
+        }
+        for wide in ["1e28", "1e999999999999999999999", "99999999999999999999999999999.5"] {
+            assert_eq!(Amount::parse(wide), Err(AmountError::TooLong), "{wide}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_more_than_fifteen_digits_is_a_doubles_and_rounded_to_fifteen() {
+        for (written, read) in [
+            ("67.2000000000000028421709430404007434844970703125", "67.2"),
+            ("29.949999999999999", "29.95"),
+            ("29.95", "29.95"),
+            ("5.00", "5.00"),
+            ("5.0000000000000000", "5"),
+            ("0.1000000000000000055511151231257827", "0.1"),
+            ("6.7200000000000003e1", "67.2"),
+            ("999999999999999.9", "1000000000000000"),
+            ("0.00012345678901234550", "0.000123456789012346"),
+            ("1.000000000000005", "1"),
+            ("1.000000000000015", "1.00000000000002"),
+            ("123456789012345678", "123456789012346000"),
+            ("123456789012345", "123456789012345"),
+        ] {
+            assert_eq!(Amount::parse_number(written).unwrap().as_str(), read, "{written}");
+        }
+    }
+
+    #[test]
     fn dollars_are_exact_or_refused() {
         assert_eq!(Amount::parse("5.15").unwrap().to_usd_micros(), Some(UsdMicros::new(5_150_000)));
         assert_eq!(Amount::parse("5.00000000").unwrap().to_usd_micros(), Some(UsdMicros::new(5_000_000)));
@@ -268,8 +473,29 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in ".{0,60}") {
-            let _ = Amount::parse_request(&text);
+        fn what_is_kept_of_any_amount_reads_back_as_the_same(
+            text in r"[0-9]{1,40}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,2})?",
+        ) {
+            for read in [Amount::parse(&text), Amount::parse_number(&text)].into_iter().flatten() {
+                let again = Amount::parse(read.as_str()).unwrap();
+                prop_assert_eq!((again.value(), again.as_str()), (read.value(), read.as_str()));
+                let json = serde_json::to_string(&read).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Amount>(&json).unwrap(), read);
+            }
+        }
+
+        #[test]
+        fn up_to_twenty_eight_plain_digits_stay_as_they_are(text in r"[0-9]{1,14}(\.[0-9]{1,14})?") {
+            prop_assert_eq!(Amount::parse(&text).unwrap().to_string(), text);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,60}", near in "[0-9.eE+-]{0,60}") {
+            for text in [text, near] {
+                let _ = Amount::parse_request(&text);
+                let _ = Amount::parse(&text);
+                let _ = Amount::parse_number(&text);
+            }
         }
     }
 }

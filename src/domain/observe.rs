@@ -3,10 +3,15 @@
 mod booking;
 #[cfg(test)]
 mod booking_tests;
+#[cfg(test)]
+mod certainty_tests;
 mod draft;
 #[cfg(test)]
 mod edge_tests;
+#[cfg(test)]
+mod naming_tests;
 mod quiet;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod transition;
@@ -23,14 +28,25 @@ use super::time::Timestamp;
 /// What was seen, or decided, of one deposit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
-    /// The upstream answered our request for a wallet, or an attempt of unknown outcome was found again.
+    /// The upstream answered our request for a wallet.
     Wallet(Box<OrderReport>),
+    /// The same, with an address that another open or watched deposit has already: it is shown to nobody.
+    SharedWallet {
+        /// What the upstream answered.
+        report: Box<OrderReport>,
+        /// Whose address it is.
+        reason: String,
+    },
+    /// Another deposit was given this one's address, and is not shown it.
+    AddressShared(String),
     /// The upstream refused to make a wallet, in these words.
     Refused(String),
     /// An answer that cannot be about this deposit: it names another's order, say. A person must look.
     Contradiction(String),
     /// No attempt is left, and what the last ones did cannot be known.
     OutOfAttempts,
+    /// There was no wallet within the time that a request may wait, for this reason.
+    GivenUp(String),
     /// A successful look at the order.
     Looked(Box<OrderReport>),
     /// The upstream says that it does not know the order, in these words.
@@ -73,6 +89,15 @@ pub enum InvalidTransition {
     /// There is nothing to review.
     #[error("the deposit carries no review flag")]
     NothingToReview,
+    /// What a person says is what is booked.
+    #[error("it is right already: {0} USD are booked")]
+    NothingToCorrect(UsdMicros),
+    /// Less than nothing cannot have been credited.
+    #[error("what was credited cannot be less than nothing")]
+    NegativeCredit,
+    /// No person has said anything of the credit.
+    #[error("no person has corrected this deposit")]
+    NothingSaid,
 }
 
 impl Deposit {
@@ -86,48 +111,71 @@ impl Deposit {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Step, InvalidTransition> {
+        self.observe_by(observation, now, None, policy)
+    }
+
+    /// The same, with what the upstream's clock shows, where it tells: a look says so itself. While the two are apart, what
+    /// is booked bears the upstream's time.
+    ///
+    /// # Errors
+    /// As [`Deposit::observe`].
+    pub fn observe_by(
+        self,
+        observation: Observation,
+        now: Timestamp,
+        theirs: Option<Timestamp>,
+        policy: &Policy,
+    ) -> Result<Step, InvalidTransition> {
         let state = self.facts.state;
-        let unborn = matches!(state, State::Requested | State::Unresolved) && self.facts.wallet.is_none();
+        let unborn = state == State::Requested;
         let out_of_place = |observed| Err(InvalidTransition::OutOfPlace { state, observed });
         if let Observation::Looked(report) = &observation
             && let Some(due) = self.next_after_quiet_look(report, now, policy)
         {
             return Ok(Step { expected_version: self.version, deposit: self, events: Vec::new(), due });
         }
-        let mut draft = Draft::new(self, now);
+        let mut draft = match &observation {
+            Observation::Looked(report) => Draft::hearing(self, now, report.answered_at),
+            _ => Draft::hearing(self, now, theirs),
+        };
         match observation {
-            Observation::Wallet(report) if unborn => draft.receive_wallet(&report, policy),
+            Observation::Wallet(report) if unborn => draft.receive_wallet(&report, None, policy),
+            Observation::SharedWallet { report, reason } if unborn => {
+                draft.receive_wallet(&report, Some(reason), policy);
+            }
+            Observation::AddressShared(reason) if draft.facts.wallet.is_some() => draft.share(reason),
             Observation::Refused(words) if state == State::Requested => {
                 draft.enter(State::Rejected, Some(words));
             }
             Observation::Contradiction(reason) => draft.contradict(reason),
             Observation::OutOfAttempts if state == State::Requested => draft
                 .enter(State::Unresolved, Some("every attempt ended without a readable answer".to_owned())),
+            Observation::GivenUp(why) if state == State::Requested => {
+                draft.enter(State::Unresolved, Some(why));
+            }
             Observation::Looked(report) if draft.facts.wallet.is_some() => draft.look(&report, policy),
             Observation::UnknownOrder(words) if draft.facts.wallet.is_some() => {
                 draft.flag(ReviewKind::Passing, format!("the upstream does not know this order: {words}"));
             }
             Observation::Unreadable(why) if draft.facts.wallet.is_some() => {
-                draft.flag(ReviewKind::Passing, format!("the upstream's answer cannot be read: {why}"));
+                draft.flag(ReviewKind::Passing, draft::unreadable(why));
             }
             Observation::Reviewed(note) => draft.reviewed(note)?,
             Observation::Corrected { credited, reason } if draft.facts.wallet.is_some() => {
-                draft.correct(credited, reason);
+                draft.correct(credited, reason)?;
             }
-            Observation::Uncorrected { reason } if draft.facts.booked.is_some() => draft.uncorrect(reason),
-            Observation::FigureStated { credited } if draft.facts.booked.is_some() => {
-                draft.state_figure(credited);
+            Observation::Uncorrected { reason } => draft.uncorrect(reason)?,
+            Observation::FigureStated { credited } => draft.state_figure(credited)?,
+            Observation::AddressShared(_) => return out_of_place("given an address that another has"),
+            Observation::Wallet(_) | Observation::SharedWallet { .. } => {
+                return out_of_place("given a wallet");
             }
-            Observation::Wallet(_) => return out_of_place("given a wallet"),
             Observation::Refused(_) => return out_of_place("refused"),
-            Observation::OutOfAttempts => return out_of_place("out of attempts"),
+            Observation::OutOfAttempts | Observation::GivenUp(_) => return out_of_place("out of attempts"),
             Observation::Looked(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => {
                 return out_of_place("looked at");
             }
-            Observation::Corrected { .. } | Observation::Uncorrected { .. } => {
-                return out_of_place("corrected");
-            }
-            Observation::FigureStated { .. } => return out_of_place("given its figure"),
+            Observation::Corrected { .. } => return out_of_place("corrected"),
         }
         Ok(draft.finish(policy))
     }
@@ -142,8 +190,8 @@ impl Deposit {
         now: Timestamp,
         policy: &Policy,
     ) -> Option<Option<Due>> {
-        let now = now.max(self.updated_at);
-        quiet::is_quiet(self, report, now, policy).then(|| poll::next_look(self, now, policy))
+        quiet::is_quiet(self, report, now, policy)
+            .then(|| poll::next_look(self, now, report.answered_at, policy))
     }
 
     /// The same of a look that heard, word for word, what [`Deposit::next_after_quiet_look`] has called quiet at this
@@ -155,9 +203,27 @@ impl Deposit {
         now: Timestamp,
         policy: &Policy,
     ) -> Option<Option<Due>> {
-        let now = now.max(self.updated_at);
         quiet::nothing_ended(&self.facts, answered_at, now, policy)
-            .then(|| poll::next_look(self, now, policy))
+            .then(|| poll::next_look(self, now, answered_at, policy))
+    }
+
+    /// Why an answer of the status call says nothing of this deposit, because it names no order: it is unreadable then.
+    #[must_use]
+    pub fn unnamed_answer(&self, report: &OrderReport) -> Option<&'static str> {
+        // One that names another order is a contradiction, which is more than nothing.
+        let about_another = reading::contradiction(self.request.asset, &self.facts, report).is_some();
+        if about_another { None } else { reading::names_nothing(self, report) }
+    }
+
+    /// True where `address` is this deposit's, and nothing tells a payment to one from a payment to the other: the
+    /// memo is the same, or not known.
+    #[must_use]
+    pub fn shares_address(&self, address: &str, memo: Option<&str>) -> bool {
+        let asset = self.request.asset;
+        self.facts.wallet.as_ref().is_some_and(|wallet| {
+            let told_apart = memo.is_some() && wallet.memo.is_some() && memo != wallet.memo.as_deref();
+            reading::is_same_address(asset, address, &wallet.address) && !told_apart
+        })
     }
 
     /// The first step of a deposit: it was asked for.
@@ -195,6 +261,10 @@ impl Facts {
             refund: None,
             review: None,
             acknowledged: None,
+            named: false,
+            first_payment: super::deposit::Payment::default(),
+            first_txid: None,
+            chatter: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::deposit::{Deposit, State};
+use super::report::agree_that_past;
 use super::time::Timestamp;
 
 /// The intervals of `[polling]`.
@@ -96,9 +97,15 @@ pub struct Due {
     pub urgency: Urgency,
 }
 
-/// When to look at `deposit` again after a look at `now`; `None` where nobody needs to look.
+/// When to look at `deposit` again after a look at `now`; `None` where nobody needs to look. `theirs` is what the
+/// upstream's clock shows, where it tells: a deposit leaves the watch only by both.
 #[must_use]
-pub fn next_look(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
+pub fn next_look(
+    deposit: &Deposit,
+    now: Timestamp,
+    theirs: Option<Timestamp>,
+    policy: &Policy,
+) -> Option<Due> {
     let facts = &deposit.facts;
     let wallet = facts.wallet.as_ref()?;
     let spread = |span: Duration| now.plus(with_jitter(span, deposit, now));
@@ -108,11 +115,17 @@ pub fn next_look(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<D
             Some(Due { at: spread(policy.confirming_interval), urgency: Urgency::Confirming })
         }
         State::AwaitingPayment => {
+            let Some(expire_at) = wallet.expire_at else {
+                // Nothing but the upstream's word ends it: after a while it is asked less often.
+                let rarely = now >= facts.since.plus(policy.late_watch);
+                let wait = policy.interval.saturating_mul(if rarely { 4 } else { 1 });
+                return Some(Due { at: spread(wait), urgency: Urgency::Awaiting });
+            };
             // A look right after the deadline's grace decides: do not let it wait for a whole interval.
-            let verdict = wallet.expire_at.plus(policy.expiry_grace);
+            let verdict = expire_at.plus(policy.expiry_grace);
             let next = spread(policy.interval);
             let at = if verdict > now { next.min(verdict) } else { next };
-            let near = wallet.expire_at.since(at) < NEAR_DEADLINE;
+            let near = expire_at.since(at) < NEAR_DEADLINE;
             Some(Due { at, urgency: if near { Urgency::NearDeadline } else { Urgency::Awaiting } })
         }
         State::Underpaid | State::Refunding => {
@@ -123,13 +136,14 @@ pub fn next_look(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<D
         }
         State::Settled | State::Short | State::Expired | State::Failed | State::Refunded => {
             let end = facts.since.plus(policy.late_watch);
-            if now >= end {
+            if agree_that_past(end, now, theirs) {
                 return None;
             }
             // Waits of 4, 8, 16.. intervals add up to this rule without counting looks.
-            let passed = now.since(facts.since);
+            let passed = now.min(theirs.unwrap_or(now)).since(facts.since);
             let wait = policy.interval.saturating_mul(4).saturating_add(passed).min(WATCH_CEILING);
-            Some(Due { at: spread(wait).min(end), urgency: Urgency::Watch })
+            let next = spread(wait);
+            Some(Due { at: if now < end { next.min(end) } else { next }, urgency: Urgency::Watch })
         }
     }
 }

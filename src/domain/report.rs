@@ -39,7 +39,8 @@ pub struct OrderReport {
     pub refund_amount_usd: Option<Amount>,
     /// What else a payer must give for the payment to arrive: `memo`, `tag`, `dest_tag`, `payment_id` or `comment`.
     pub memo: Option<String>,
-    /// Fields that were there and could not be read, each with what was wrong with it.
+    /// Fields that could not be read, each with what was wrong with it; of an answer to a creation also those that a
+    /// payer needs and that are missing: `amountInUSD is not an amount`, `expire_at is missing`.
     pub unreadable: Vec<String>,
     /// The upstream's own clock when it answered: the `Date` of the answer (RFC 9110, section 6.6.1).
     pub answered_at: Option<Timestamp>,

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::asset::{Asset, Currency, Network};
-use super::deposit::{Outcome, State, Wallet};
+use super::deposit::{Booked, Chatter, FigureSource, Outcome, Payment, State, Wallet};
 use super::event::EventName;
 use super::ids::DepositId;
 use super::money::{Amount, AmountError, UsdMicros};
 use super::poll::{CREATE_CEILING, Policy, Urgency};
+use super::reconcile::Rule;
 use super::report::{OrderReport, Status};
 use super::time::Timestamp;
 
@@ -54,7 +55,7 @@ fn the_events_that_are_mailed_are_those_that_were_promised() {
     let promised: BTreeSet<&str> =
         "wallet_created confirming underpaid settled short expired failed held refunded rejected \
         unresolved needs_review discrepancy_opened discrepancy_closed digest upstream_down upstream_back \
-        reconciliation_void reconciliation_back"
+        reconciliation_void reconciliation_back decided baseline_set"
             .split_whitespace()
             .collect();
     let of = |choose: fn(EventName) -> bool| -> BTreeSet<&str> {
@@ -111,11 +112,14 @@ fn the_link_names_its_order_only_where_it_ends_in_a_uuid() {
             order_id: "order".to_owned(),
             address: "address".to_owned(),
             url,
-            amount_usd: "5".parse().unwrap(),
-            amount_crypto: "5".parse().unwrap(),
+            amount_usd: Some("5".parse().unwrap()),
+            amount_crypto: Some("5".parse().unwrap()),
             memo: None,
-            expire_at: Timestamp::default(),
+            expire_at: None,
             created_at: Timestamp::default(),
+            withheld: None,
+            unread: Vec::new(),
+            shared: false,
         };
         wallet.link_id().map(str::to_owned)
     };
@@ -161,13 +165,13 @@ fn an_amount_is_shown_as_it_was_written_and_compared_by_its_worth() {
     assert_eq!(serde_json::from_str::<Amount>("\"0.50\"").unwrap().as_str(), "0.50");
     assert!(serde_json::from_str::<Amount>("\"-1\"").is_err());
     assert_eq!((amount("0.00").is_zero(), amount("0.01").is_zero()), (true, false));
-    // As many digits as are exact, and not one more.
+    // As many digits as are exact; what is finer is rounded, what is larger is none.
     let longest = "1".repeat(28);
     assert_eq!(amount(&longest).value().to_string(), longest);
     assert_eq!(Amount::parse(&"1".repeat(29)), Err(AmountError::TooLong));
     let fine = format!("{}.{}", "1".repeat(14), "2".repeat(14));
     assert_eq!(amount(&fine).value().to_string(), fine);
-    assert_eq!(Amount::parse(&format!("{fine}2")), Err(AmountError::TooLong));
+    assert_eq!(amount(&format!("{fine}2")).as_str(), fine);
     let long = "x".repeat(500);
     assert_eq!(Amount::parse(&long), Err(AmountError::NotDecimal("x".repeat(40))));
 }
@@ -218,4 +222,44 @@ fn instants_are_whole_milliseconds_written_in_three_ways() {
     assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
     assert_eq!(at.minus(Duration::from_millis(7)).as_millis(), 1_748_615_577_000);
     assert_eq!(at.since(Timestamp::from_seconds(1_748_615_577)), Duration::from_millis(7));
+}
+
+#[test]
+fn what_is_kept_leaves_out_what_states_nothing_and_keeps_the_rest() {
+    let quiet = Chatter { since: Timestamp::from_seconds(7), count: 3, left_out: 0 };
+    assert_eq!(serde_json::to_string(&quiet).unwrap(), r#"{"since":"1970-01-01T00:00:07.000Z","count":3}"#);
+    for left_out in [0, 1, 250] {
+        let chatter = Chatter { left_out, ..quiet };
+        let kept = serde_json::to_string(&chatter).unwrap();
+        assert_eq!(serde_json::from_str::<Chatter>(&kept).unwrap(), chatter);
+    }
+    let amount: Amount = "0.5".parse().unwrap();
+    let stated = Payment { amount_usd: Some(amount), ..Payment::default() };
+    assert_eq!((Payment::default().is_empty(), stated.is_empty()), (true, false));
+}
+
+#[test]
+fn a_correction_of_an_earlier_version_counts_as_said() {
+    let booked = |said, correction| Booked {
+        usd: UsdMicros::new(5_000_000),
+        crypto: None,
+        source: FigureSource::PaymentAmountUsd,
+        credited: None,
+        correction: UsdMicros::new(correction),
+        said,
+        expected: None,
+    };
+    let table = [(false, 0, false), (false, -1, true), (true, 0, true), (true, 1, true)];
+    for (said, correction, counts) in table {
+        assert_eq!(booked(said, correction).is_said(), counts, "{said} {correction}");
+    }
+}
+
+#[test]
+fn each_rule_has_one_word() {
+    let words = ["pay_id_is_order", "sesid_is_order", "pay_id_is_link", "sesid_is_link"];
+    assert_eq!(Rule::CERTAIN.iter().map(|rule| rule.as_str()).collect::<Vec<_>>(), words);
+    for rule in Rule::CERTAIN.iter().chain([&Rule::AmountAndTime]) {
+        assert_eq!(word(rule), rule.as_str());
+    }
 }

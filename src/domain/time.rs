@@ -114,6 +114,86 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// A text that is no zone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no offset from UTC such as +00:00, and no zone name such as Europe/Berlin")]
+pub struct InvalidZone(pub String);
+
+/// Where a clock without a zone hangs: a fixed offset from UTC, or a place, by the database of zones that is part of this
+/// program and not of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone(jiff::tz::TimeZone);
+
+impl Zone {
+    /// No offset at all.
+    pub const UTC: Self = Self(jiff::tz::TimeZone::UTC);
+
+    /// Reads `+02:00`, `-05:30`, `Z`, or the name of a place such as `Europe/Berlin` in any letter case.
+    ///
+    /// # Errors
+    /// [`InvalidZone`] for anything else, and for offsets beyond 14 hours.
+    pub fn parse(text: &str) -> Result<Self, InvalidZone> {
+        let invalid = || InvalidZone(text.to_owned());
+        if let Some(seconds) = offset_seconds(text) {
+            let offset = jiff::tz::Offset::from_seconds(seconds).map_err(|_| invalid())?;
+            return Ok(Self(jiff::tz::TimeZone::fixed(offset)));
+        }
+        let zone = jiff::tz::TimeZone::get(text).map_err(|_| invalid())?;
+        if zone.is_unknown() { Err(invalid()) } else { Ok(Self(zone)) }
+    }
+
+    /// The instant at which a clock on the wall there shows `civil`. Where it shows that twice, the earlier; where it
+    /// never does, because it was put forward, as much later.
+    #[must_use]
+    pub fn to_instant(&self, civil: jiff::civil::DateTime) -> Option<Timestamp> {
+        let instant = self.0.to_ambiguous_timestamp(civil).compatible().ok()?;
+        Some(Timestamp::from_millis(instant.as_millisecond()))
+    }
+}
+
+/// Seconds east of Greenwich of `+02:00` and its like.
+pub(crate) fn offset_seconds(text: &str) -> Option<i32> {
+    if text == "Z" {
+        return Some(0);
+    }
+    let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+        (Some(rest), _) => (1_i32, rest),
+        (_, Some(rest)) => (-1_i32, rest),
+        _ => return None,
+    };
+    let two_digits = |part: &str| {
+        let plain = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| part.parse::<i32>().ok()).flatten()
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes) = two_digits(hours).zip(two_digits(minutes))?;
+    let seconds = hours.saturating_mul(3600).saturating_add(minutes.saturating_mul(60));
+    (minutes < 60 && seconds <= 14 * 3600).then(|| sign.saturating_mul(seconds))
+}
+
+impl fmt::Display for Zone {
+    /// The name of the place, or the offset as `+03:00`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.to_fixed_offset(), self.0.iana_name()) {
+            (_, Some(name)) if name != "UTC" => f.write_str(name),
+            (Ok(offset), _) => {
+                let (sign, seconds) =
+                    (if offset.is_negative() { '-' } else { '+' }, offset.seconds().unsigned_abs());
+                let minutes = seconds.div_euclid(60);
+                write!(f, "{sign}{:02}:{:02}", minutes.div_euclid(60), minutes.rem_euclid(60))
+            }
+            _ => f.write_str("an unknown zone"),
+        }
+    }
+}
+
+impl std::str::FromStr for Zone {
+    type Err = InvalidZone;
+    fn from_str(text: &str) -> Result<Self, InvalidZone> {
+        Self::parse(text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +225,64 @@ mod tests {
         assert_eq!(end.to_string(), "9999-12-30T22:00:00.000Z");
         assert_eq!(Timestamp::from_millis(5).minus(Duration::MAX).as_millis(), 0);
         assert_eq!(Timestamp::from_millis(5).since(end), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_zone_is_an_offset_or_a_place_and_is_shown_as_it_is_written() {
+        for (written, shown) in [
+            ("+00:00", "+00:00"),
+            ("Z", "+00:00"),
+            ("UTC", "+00:00"),
+            ("+03:00", "+03:00"),
+            ("-05:30", "-05:30"),
+            ("+14:00", "+14:00"),
+            ("Europe/Berlin", "Europe/Berlin"),
+            ("europe/berlin", "Europe/Berlin"),
+            ("America/New_York", "America/New_York"),
+            ("Asia/Kolkata", "Asia/Kolkata"),
+        ] {
+            let zone = Zone::parse(written).unwrap();
+            assert_eq!(zone.to_string(), shown);
+            assert_eq!(Zone::parse(shown).unwrap().to_string(), shown, "and reads back");
+        }
+        for wrong in [
+            "",
+            "00:00",
+            "+1:00",
+            "+15:00",
+            "+00:60",
+            "+0100",
+            "+٠٠:00",
+            "Berlin",
+            "Europe/Berlim",
+            "CET-1CEST",
+            "Etc/Unknown",
+            " UTC",
+            "../../etc/localtime",
+            "/etc/localtime",
+            "local",
+        ] {
+            assert!(Zone::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_clock_on_the_wall_is_read_where_it_hangs_also_when_it_is_put_forward_or_back() {
+        for (zone, civil, instant) in [
+            ("+00:00", "2026-03-29 02:30:00", "2026-03-29T02:30:00Z"),
+            ("+03:00", "2026-03-29 02:30:00", "2026-03-28T23:30:00Z"),
+            ("-05:30", "2026-03-29 02:30:00", "2026-03-29T08:00:00Z"),
+            ("Europe/Berlin", "2026-01-15 12:00:00", "2026-01-15T11:00:00Z"),
+            ("Europe/Berlin", "2026-07-15 12:00:00", "2026-07-15T10:00:00Z"),
+            // Twice: the earlier of 00:30 and 01:30.
+            ("Europe/Berlin", "2026-10-25 02:30:00", "2026-10-25T00:30:00Z"),
+            // Never: an hour later, 03:30 there.
+            ("Europe/Berlin", "2026-03-29 02:30:00", "2026-03-29T01:30:00Z"),
+            ("America/New_York", "2026-11-01 01:30:00", "2026-11-01T05:30:00Z"),
+        ] {
+            let read = Zone::parse(zone).unwrap().to_instant(civil.parse().unwrap());
+            assert_eq!(read, Timestamp::parse(instant).ok(), "{zone} {civil}");
+        }
+        assert_eq!(Zone::UTC, Zone::parse("+00:00").unwrap());
     }
 }

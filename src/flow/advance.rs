@@ -13,7 +13,8 @@ use super::Flow;
 use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
 use crate::domain::observe::Observation;
-use crate::domain::poll::{self, Due};
+use crate::domain::poll::{self, Due, Policy, Urgency};
+use crate::domain::time::Timestamp;
 use crate::ledger::{self, Again, Heard, Page, Recorded, Taken, Turn, Write};
 use crate::upstream::{self, Priority};
 
@@ -25,6 +26,8 @@ const MOST: usize = 2048;
 const UNWRITTEN: usize = 4096;
 /// What was seen is on its way to the disk after this long, however little it is. News do not wait.
 const LINGER: Duration = Duration::from_millis(50);
+/// How long a final state that got no answer at the end of its watch waits for the next.
+const RARELY: Duration = Duration::from_hours(12);
 /// How often a run that waits for the upstream shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -372,9 +375,20 @@ async fn observe(
     let now = flow.clock.now();
     let (observation, evidence) = match answer {
         Ok(upstream::Answer { value: None, .. }) => {
+            flow.troubles().read(deposit.id);
             return Some(Observed::Quiet { due: due.flatten(), heard, answered: true });
         }
         Ok(upstream::Answer { value: Some(report), evidence, .. }) => {
+            if let Some(why) = deposit.unnamed_answer(&report) {
+                return Some(flow.trouble_of(
+                    deposit,
+                    why.to_owned(),
+                    evidence,
+                    heard,
+                    Observation::Unreadable,
+                ));
+            }
+            flow.troubles().read(deposit.id);
             if let Some(due) = deposit.next_after_quiet_look(&report, now, policy) {
                 return Some(Observed::Quiet {
                     due,
@@ -386,20 +400,53 @@ async fn observe(
         }
         Err(upstream::Error::UnknownOrder { words, evidence }) => {
             tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
-            (Observation::UnknownOrder(words), evidence)
+            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::UnknownOrder));
         }
-        Err(upstream::Error::Unknown { words, evidence, .. }) if is_about_the_order(&evidence) => {
+        Err(
+            upstream::Error::Unknown { words, evidence, .. }
+            | upstream::Error::Unreadable { words, evidence, .. },
+        ) if is_about_the_order(&evidence) => {
             tracing::debug!(deposit.id = %deposit.id, "an answer cannot be read: {words}");
-            (Observation::Unreadable(words), evidence)
+            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::Unreadable));
         }
         Err(error) => {
             // Silence never moves money: it is looked at again in its turn.
             tracing::debug!(deposit.id = %deposit.id, "no readable answer: {error}");
-            let due = poll::next_look(deposit, now, policy);
-            return Some(Observed::Quiet { due, heard, answered: false });
+            return Some(Observed::Quiet {
+                due: due_in_silence(deposit, now, policy),
+                heard,
+                answered: false,
+            });
         }
     };
     Some(Observed::Looked(observation, evidence))
+}
+
+/// When to look again after no answer at all: silence ends no watch.
+fn due_in_silence(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
+    let rarely =
+        || deposit.facts.wallet.is_some().then(|| Due { at: now.plus(RARELY), urgency: Urgency::Watch });
+    poll::next_look(deposit, now, None, policy).or_else(rarely)
+}
+
+impl Flow {
+    /// What an answer is that says nothing of the order: this deposit's own trouble where other polls could be read
+    /// since it began, else the upstream's, which flags no deposit.
+    fn trouble_of(
+        &self,
+        deposit: &Deposit,
+        words: String,
+        evidence: upstream::Evidence,
+        heard: Option<Heard>,
+        observation: impl FnOnce(String) -> Observation,
+    ) -> Observed {
+        if self.troubles().is_its_own(deposit.id) {
+            return Observed::Looked(observation(words), evidence);
+        }
+        tracing::debug!(deposit.id = %deposit.id, "no readable answer: {words}");
+        let due = poll::next_look(deposit, self.clock.now(), None, &self.settings.policy);
+        Observed::Quiet { due, heard, answered: false }
+    }
 }
 
 /// What `observation` makes of the deposit, ready to be written.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Flow, ReconcileFailed, reconcile};
+use super::{Flow, ReconcileFailed, Report, reconcile};
 use crate::domain::period::Month;
 use crate::ledger::{self, ClosedMonth};
 
@@ -38,14 +38,14 @@ pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, Clos
         return Err(CloseError::Early(format!("{month} has not ended yet; it can be closed from {end} on")));
     }
     let report = reconcile(flow).await?;
-    let difference = report.figures.as_ref().map_or(0, |figures| figures.difference_cents);
-    let agrees = difference.unsigned_abs() <= flow.settings.tolerance_cents.unsigned_abs();
-    if !agrees || !report.cases.is_empty() {
-        let cases = report.cases.len();
-        return Err(CloseError::NotClean(format!(
-            "the books and the upstream do not agree: {cases} open cases, a difference of {difference} cents; see \
-             `depositd cases list`"
+    // The run has just heard the upstream's clock: a month is over by both.
+    if let Some(theirs) = flow.upstream.now_there().filter(|theirs| *theirs < month.ends_at()) {
+        return Err(CloseError::Early(format!(
+            "{month} has not ended by the upstream's clock, which shows {theirs}; it can be closed once both clocks agree"
         )));
+    }
+    if !report.clean {
+        return Err(CloseError::NotClean(not_clean(&report)));
     }
     let proof = flow.ledger.verify(|_, _| {}).await?;
     if let Some(found) = proof.findings.first() {
@@ -58,7 +58,8 @@ pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, Clos
         "reconciled_at": report.at,
         "total_charges_cents": report.figures.as_ref().map(|figures| figures.total_charges_cents),
         "credited_here_cents": report.figures.as_ref().map(|figures| figures.credited_here_cents),
-        "difference_cents": difference,
+        "accepted_cents": report.figures.as_ref().map(|figures| figures.accepted_cents),
+        "difference_cents": report.figures.as_ref().map(|figures| figures.difference_cents),
         "transactions": proof.transactions,
         "head_seq": proof.head_seq,
         "head_hash": proof.head_hash,
@@ -68,6 +69,31 @@ pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, Clos
     covering(flow, month).await?.ok_or_else(|| {
         CloseError::Ledger(ledger::Error::Unreadable(format!("the close of {month} cannot be read back")))
     })
+}
+
+/// Why a run is not clean.
+fn not_clean(report: &Report) -> String {
+    let figures = report.figures.as_ref();
+    let mut why = Vec::new();
+    if !report.cases.is_empty() {
+        why.push(format!("{} open cases (depositd cases list)", report.cases.len()));
+    }
+    match figures.map(|figures| (figures.baseline_cents, figures.difference_cents)) {
+        Some((Some(_), Some(0)) | (None, _)) | None => {}
+        Some((_, difference)) => {
+            why.push(format!("a difference of {} cents", difference.unwrap_or_default()))
+        }
+    }
+    if figures.is_some_and(|figures| figures.baseline_cents.is_none()) {
+        why.push("no baseline yet: it is taken once two runs agree on it".to_owned());
+    }
+    if report.unreadable > 0 {
+        why.push(format!("{} rows that cannot be read", report.unreadable));
+    }
+    if report.on_their_way > 0 || report.on_its_way_cents.is_some() {
+        why.push("something is on its way between status, list and total: try again later".to_owned());
+    }
+    format!("the books and the upstream do not agree: {}", why.join("; "))
 }
 
 /// The close that locks `month`, if there is one.

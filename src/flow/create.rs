@@ -1,22 +1,21 @@
-//! Getting the wallet: the intent first, then one attempt; what an earlier one did is looked for before the next.
+//! Getting the wallet: the intent first, then one attempt. A lost answer is followed by another request; what it may have
+//! made was shown to nobody, and is nobody's deposit.
 
 use std::time::Duration;
 
-use super::adopt::{self, Search};
 use super::{Flow, backoff};
 use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
-use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
-use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
-use crate::domain::time::Timestamp;
-use crate::ledger::{self, AttemptEnd, AttemptOutcome, Turn, Write};
-use crate::upstream::{self, NewOrder, Priority};
+use crate::domain::poll::{self, CREATE_CEILING, Due, Urgency};
+use crate::domain::report::OrderReport;
+use crate::ledger::{self, AttemptEnd, AttemptOutcome, EvidenceNote, Recorded, Turn, Write};
+use crate::upstream::{self, NewOrder, Permit, Priority};
 
 /// How one round for one deposit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
-    /// It has a wallet, or was refused, or is given up for reconciliation to find.
+    /// It has a wallet, or was refused, or is given up.
     Decided,
     /// Not yet; it is in the queue again.
     Later,
@@ -25,35 +24,30 @@ pub enum Created {
 /// The first wait before a deposit's next round; then doubling.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 
-/// How long an order that cannot be read holds up the next attempt.
-const UNSURE_FOR: Duration = Duration::from_mins(1);
-
-/// Makes, or finds, the wallet of one deposit; one attempt at most.
+/// One round for one deposit: one attempt at most.
 ///
 /// # Errors
 /// Whatever the ledger says; the deposit stays in the queue.
 pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result<Created> {
-    let _busy = Busy::new(flow, deposit.id);
     let attempts = flow.ledger.attempts_of(deposit.id).await?;
     let tries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-    if attempts.iter().any(ledger::Attempt::is_lost) {
-        match adopt::search(flow, Some(deposit.id)).await? {
-            Search::Found => return Ok(Created::Decided),
-            Search::Nothing => {}
-            Search::Inconclusive => return later(flow, turn, deposit, tries, None).await,
-            Search::Unsure if flow.clock.now().since(last_try(&attempts)) < UNSURE_FOR => {
-                return later(flow, turn, deposit, tries, None).await;
-            }
-            // A wallet that turns up later is named by reconciliation.
-            Search::Unsure => {}
-        }
+    let waited = flow.clock.now().since(deposit.request.requested_at);
+    let left = flow.settings.request_limit.saturating_sub(waited);
+    if left.is_zero() {
+        return give_up(flow, turn, deposit).await;
     }
     let counted = attempts.iter().filter(|attempt| attempt.counts()).count();
     if counted >= usize::try_from(flow.settings.create_attempts).unwrap_or(usize::MAX) {
         let step = observe(flow, deposit, Observation::OutOfAttempts)?;
         return decided(flow, turn, Write::from(step)).await;
     }
-    let permit = flow.upstream.admit(Priority::Create).await;
+    // An outage is waited for, but not for ever; and no attempt is spent on finding out that it is not over.
+    let permit = tokio::select! {
+        biased;
+        permit = admitted(flow) => permit,
+        () = flow.clock.sleep(left) => return give_up(flow, turn, deposit).await,
+    };
+    let Some(permit) = permit else { return later(flow, turn, deposit, tries, None).await };
     // The intent is on disk before the upstream hears of it.
     let attempt = flow.ledger.begin_attempt(deposit.id, flow.clock.now()).await?;
     let request = &deposit.request;
@@ -64,25 +58,13 @@ pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result
     };
     match answer {
         Ok(answer) => {
-            let evidence = Some(flow.note(&answer.evidence));
-            let order_id = answer.value.order_id.clone();
-            let taken = match order_id.as_deref() {
-                Some(order) => flow.ledger.find(order).await?.filter(|other| other.id != deposit.id),
-                None => None,
-            };
-            let observation = match taken {
-                Some(other) => Observation::Contradiction(format!(
-                    "the upstream answered with an order that belongs to deposit {}",
-                    other.id
-                )),
-                None => Observation::Wallet(answer.value),
-            };
-            let step = observe(flow, deposit, observation)?;
-            // A wallet that contradicts what was asked is ours all the same: reconciliation will name it.
-            let made = step.deposit.facts.wallet.is_some();
-            let outcome = if made { AttemptOutcome::Wallet } else { AttemptOutcome::Unknown };
-            let write = Write { evidence, attempt: end(outcome, order_id, None), ..Write::from(step) };
-            decided(flow, turn, write).await
+            let evidence = flow.note(&answer.evidence);
+            take_answer(flow, turn, deposit, answer.value, evidence, attempt).await
+        }
+        Err(error) if is_denied(&error) && !account_answers(flow).await => {
+            tracing::warn!(deposit.id = %deposit.id, "the upstream refuses the account, the request waits: {error}");
+            let attempt = end(AttemptOutcome::NotTaken, None, Some(error.to_string()));
+            later(flow, turn, deposit, tries, attempt).await
         }
         Err(
             upstream::Error::Refused { words, evidence, .. } | upstream::Error::Denied { words, evidence },
@@ -99,6 +81,7 @@ pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result
                 _ => AttemptOutcome::Unknown,
             };
             tracing::warn!(deposit.id = %deposit.id, attempt = tries.saturating_add(1), "no wallet yet: {error}");
+            // What a broken answer named is kept as information: it is shown to nobody.
             let order_id = error.order_id().map(str::to_owned);
             let attempt = end(outcome, order_id, Some(error.to_string()));
             later(flow, turn, deposit, tries, attempt).await
@@ -106,8 +89,136 @@ pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result
     }
 }
 
-fn last_try(attempts: &[ledger::Attempt]) -> Timestamp {
-    attempts.last().map_or_else(Timestamp::default, |last| last.ended_at.unwrap_or(last.started_at))
+/// Asks for the balance once, so that a refused account is known at the start and not at the first request.
+pub async fn probe_account(flow: &Flow) {
+    if let Err(error) = ask_balance(flow).await {
+        tracing::warn!("the upstream does not give this account's balance: {error}");
+    }
+}
+
+/// The right to make a wallet; none while nothing is answered. What an outage swallows may have been done, so a request
+/// that could not be told from a lost one is not sent into it: the balance is asked first.
+async fn admitted(flow: &Flow) -> Option<Permit> {
+    if flow.upstream.health().failing_since.is_some() && ask_balance(flow).await.is_err() {
+        return None;
+    }
+    Some(flow.upstream.admit(Priority::Create).await)
+}
+
+async fn ask_balance(flow: &Flow) -> Result<(), upstream::Error> {
+    let permit = flow.upstream.admit(Priority::Create).await;
+    flow.upstream.balance(permit).await.map(|_| ())
+}
+
+/// True where the answer may be about the account and not about this request.
+fn is_denied(error: &upstream::Error) -> bool {
+    matches!(error, upstream::Error::Denied { .. } | upstream::Error::Refused { http_status: 401 | 403, .. })
+}
+
+/// True where the account is accepted otherwise. Where that cannot be known now, the request waits, too.
+async fn account_answers(flow: &Flow) -> bool {
+    ask_balance(flow).await.is_ok()
+}
+
+/// An answer with an order and an address: whatever else it says, nothing more is asked for.
+async fn take_answer(
+    flow: &Flow,
+    turn: Turn,
+    deposit: Deposit,
+    report: Box<OrderReport>,
+    evidence: EvidenceNote,
+    attempt: i64,
+) -> ledger::Result<Created> {
+    // Two answers that bear one order or one address are decided one after the other.
+    let _alone = flow.deciding.lock().await;
+    let id = deposit.id;
+    let order_id = report.order_id.clone();
+    let mut flagged = Vec::new();
+    let holder = match order_id.as_deref() {
+        Some(order) => flow.ledger.find_order(order).await?.filter(|other| other.id != id),
+        None => None,
+    };
+    let observation = if let Some(other) = holder {
+        let why = format!("the upstream answered with an order that belongs to deposit {}", other.id);
+        let told = format!("the upstream gave the order of this deposit to deposit {id}, too");
+        flagged.push((other, Observation::Contradiction(told)));
+        Observation::Contradiction(why)
+    } else {
+        let others = sharing(flow, &deposit, &report).await?;
+        let Some(first) = others.last() else {
+            return write_answer(
+                flow,
+                turn,
+                deposit,
+                Observation::Wallet(report),
+                evidence,
+                (attempt, order_id),
+                flagged,
+            )
+            .await;
+        };
+        let reason =
+            format!("the address is not shown, do not pay: deposit {} has the same address", first.id);
+        let told = format!("the upstream gave the address of this deposit to deposit {id}, too");
+        flagged.extend(others.into_iter().map(|other| (other, Observation::AddressShared(told.clone()))));
+        Observation::SharedWallet { report, reason }
+    };
+    write_answer(flow, turn, deposit, observation, evidence, (attempt, order_id), flagged).await
+}
+
+/// The open or watched deposits that have this answer's address, the oldest last.
+async fn sharing(flow: &Flow, deposit: &Deposit, report: &OrderReport) -> ledger::Result<Vec<Deposit>> {
+    let Some(address) = report.address.as_deref() else { return Ok(Vec::new()) };
+    let now = flow.clock.now();
+    let mut others = flow.ledger.holders_of(address).await?;
+    others.retain(|other| {
+        other.id != deposit.id
+            && other.shares_address(address, report.memo.as_deref())
+            && poll::next_look(other, now, report.answered_at, &flow.settings.policy).is_some()
+    });
+    Ok(others)
+}
+
+/// Writes what the answer makes of its deposit, and of others that it casts doubt on.
+async fn write_answer(
+    flow: &Flow,
+    turn: Turn,
+    deposit: Deposit,
+    observation: Observation,
+    evidence: EvidenceNote,
+    (attempt, order_id): (i64, Option<String>),
+    flagged: Vec<(Deposit, Observation)>,
+) -> ledger::Result<Created> {
+    let step = observe(flow, deposit, observation)?;
+    let made = step.deposit.facts.wallet.is_some();
+    let outcome = if made { AttemptOutcome::Wallet } else { AttemptOutcome::Unknown };
+    let end = AttemptEnd { id: attempt, at: flow.clock.now(), outcome, order_id, detail: None };
+    let write = Write { evidence: Some(evidence), attempt: Some(end), turn: Some(turn), ..Write::from(step) };
+    // All in one transaction, as far as nobody else changed the others meanwhile.
+    let mut writes = vec![write];
+    for (other, observation) in &flagged {
+        writes.push(Write::from(observe(flow, other.clone(), observation.clone())?));
+    }
+    let recorded = flow.record(writes).await?;
+    for ((other, observation), written) in flagged.iter().zip(recorded.iter().skip(1)) {
+        let mut written = written.clone();
+        while written == Recorded::Conflict {
+            let Some(now) = flow.ledger.find(&other.id.to_string()).await? else { break };
+            let step = observe(flow, now, observation.clone())?;
+            let recorded = flow.record(vec![Write::from(step)]).await?;
+            written = recorded.into_iter().next().unwrap_or(Recorded::Written);
+        }
+    }
+    flow.wakers.advance.notify_one();
+    Ok(Created::Decided)
+}
+
+/// The request has waited for as long as it may: nobody was shown anything.
+async fn give_up(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result<Created> {
+    let minutes = flow.settings.request_limit.as_secs().div_euclid(60);
+    let why = format!("there was no wallet within {minutes} min, and nobody was shown an address; ask anew");
+    let step = observe(flow, deposit, Observation::GivenUp(why))?;
+    decided(flow, turn, Write::from(step)).await
 }
 
 fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::Result<Step> {
@@ -130,28 +241,10 @@ async fn later(
     tries: u32,
     attempt: Option<AttemptEnd>,
 ) -> ledger::Result<Created> {
-    let at = flow.clock.now().plus(backoff(FIRST_WAIT, tries, CREATE_CEILING));
-    let due = Some(Due { at, urgency: Urgency::Create });
+    let end = deposit.request.requested_at.plus(flow.settings.request_limit);
+    let next = flow.clock.now().plus(backoff(FIRST_WAIT, tries, CREATE_CEILING));
+    let due = Some(Due { at: next.min(end.max(flow.clock.now())), urgency: Urgency::Create });
     let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
     flow.record(vec![Write { attempt, turn: Some(turn), ..Write::from(step) }]).await?;
     Ok(Created::Later)
-}
-
-/// Says for as long as it lives that a deposit is being worked on.
-struct Busy<'a> {
-    flow: &'a Flow,
-    id: DepositId,
-}
-
-impl<'a> Busy<'a> {
-    fn new(flow: &'a Flow, id: DepositId) -> Self {
-        flow.creating().insert(id);
-        Self { flow, id }
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.flow.creating().remove(&self.id);
-    }
 }

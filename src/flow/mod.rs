@@ -1,29 +1,36 @@
 //! The story of a deposit, one verb a file: open, create, advance, deliver, reconcile; and what they share.
 
-mod adopt;
 mod advance;
 mod cases;
+mod claim;
 mod close;
 mod create;
 mod deliver;
 mod digest;
 mod open;
 mod outage;
+mod ownership;
 mod reconcile;
 mod review;
+mod troubles;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use advance::{Advanced, advance};
-pub use cases::{CaseError, close_case, correct_case, explain_case};
+pub use cases::{
+    CaseError, Correction, Wish, accept_case, close_case, correct_all, correct_case, correct_deposit,
+    explain_case, set_baseline, unaccept_case, uncorrect_case, uncorrect_deposit,
+};
+pub use claim::claim;
 pub use close::{CloseError, close_month};
-pub use create::{Created, create};
+pub use create::{Created, create, probe_account};
 pub use deliver::{Delivered, deliver, letter_of};
 pub use digest::digest;
 pub use open::{NewDeposit, OpenError, Opened, open};
 pub use outage::watch_upstream;
+pub use ownership::{OwnershipError, bind, notice_restore, rebind, restored};
 pub use reconcile::{Failed as ReconcileFailed, Flaw, Report, reconcile};
 pub use review::{ReviewError, review};
 use tokio::sync::Notify;
@@ -31,14 +38,16 @@ use tokio::sync::Notify;
 use crate::clock::SharedClock;
 use crate::domain::deposit::State;
 use crate::domain::event::{EventName, Step};
-use crate::domain::ids::DepositId;
 use crate::domain::poll::{Due, Policy, Urgency};
+use crate::domain::time::Timestamp;
 use crate::ledger::{self, EvidenceNote, Ledger, Notice, Recorded, Write};
 use crate::notifier::{Mailer, Rules};
 use crate::upstream::{Evidence, Upstream};
 
 /// A log of this size, in MiB, is worth a word: ordinarily it stays below a third of it.
 const LARGE_LOG_MIB: u64 = 128;
+/// Clocks that are further apart than this are warned of.
+const CLOCKS_APART_MS: u64 = 5 * 60 * 1000;
 /// How long a step that the ledger forbids is put off.
 const PUT_OFF: Duration = Duration::from_mins(5);
 
@@ -60,6 +69,10 @@ pub struct Settings {
     pub down_after: Duration,
     /// Cents by which an invoice may differ.
     pub tolerance_cents: i64,
+    /// A request without a wallet ends unresolved after this.
+    pub request_limit: Duration,
+    /// How far status, list and total may be apart; zero switches it off.
+    pub lag: Duration,
     /// A difference is mailed once it has stood for this many runs.
     pub tell_after_runs: u32,
     /// The first wait after a failed delivery; then doubling.
@@ -118,6 +131,15 @@ impl Pulse {
     }
 }
 
+/// Where the ledger stood when this program opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The last event then.
+    pub head_seq: i64,
+    /// When that was.
+    pub at: Timestamp,
+}
+
 /// Everything that the verbs work with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Flow {
@@ -137,10 +159,14 @@ pub struct Flow {
     pub wakers: Arc<Wakers>,
     /// Held by the reconciliation that is under way: two never overlap.
     pub reconciling: Arc<tokio::sync::Mutex<()>>,
+    /// Where the ledger stood when this program opened it.
+    pub started: Started,
     /// Who has shown signs of life.
     pub pulse: Arc<Pulse>,
     post: Arc<deliver::Post>,
-    creating: Arc<Mutex<HashSet<DepositId>>>,
+    /// Held while it is decided whose an order or an address is.
+    deciding: Arc<tokio::sync::Mutex<()>>,
+    troubles: Arc<Mutex<troubles::Troubles>>,
 }
 
 impl Flow {
@@ -154,7 +180,9 @@ impl Flow {
         settings: Settings,
         clock: SharedClock,
     ) -> Self {
+        let started = Started { head_seq: *ledger.head().borrow(), at: clock.now() };
         Self {
+            started,
             ledger,
             upstream,
             mailer,
@@ -165,7 +193,8 @@ impl Flow {
             reconciling: Arc::default(),
             pulse: Arc::default(),
             post: Arc::default(),
-            creating: Arc::default(),
+            deciding: Arc::default(),
+            troubles: Arc::default(),
         }
     }
 
@@ -173,6 +202,7 @@ impl Flow {
     async fn record(&self, mut writes: Vec<Write>) -> ledger::Result<Vec<Recorded>> {
         let mut owed = false;
         for write in &mut writes {
+            write.letters_due = Some(self.clock.now());
             let request = &write.step.deposit.request;
             for event in &mut write.step.events {
                 event.mail_to = self.rules.recipients_of(event.name, request);
@@ -280,8 +310,26 @@ impl Flow {
         })
     }
 
-    fn creating(&self) -> std::sync::MutexGuard<'_, HashSet<DepositId>> {
-        self.creating.lock().unwrap_or_else(PoisonError::into_inner)
+    fn troubles(&self) -> std::sync::MutexGuard<'_, troubles::Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What does not fit of the time: the clocks of both sides, and the zone of the upstream's list.
+    ///
+    /// # Errors
+    /// [`ledger::Error::Database`] where the ledger cannot be read now.
+    pub async fn time_warnings(&self) -> ledger::Result<Vec<String>> {
+        let mut warnings: Vec<String> = Vec::new();
+        if let Some(skew) = self.upstream.skew().filter(|skew| skew.unsigned_abs() > CLOCKS_APART_MS) {
+            let minutes = skew.unsigned_abs().div_euclid(60_000);
+            let which = if skew > 0 { "ahead of" } else { "behind" };
+            warnings.push(format!(
+                "clocks: the upstream's is {minutes} min {which} this machine's; bookings take the upstream's time"
+            ));
+        }
+        let hint = self.ledger.recall(reconcile::ZONE_HINT).await?.filter(|hint| !hint.is_empty());
+        warnings.extend(hint.map(|hint| format!("reconcile: {hint}")));
+        Ok(warnings)
     }
 
     fn note(&self, evidence: &Evidence) -> EvidenceNote {

@@ -8,6 +8,7 @@ use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request};
 use crate::domain::ids::DepositId;
 use crate::domain::money::Amount;
+use crate::domain::time::Timestamp;
 use crate::ledger::{self, Opening, Recorded, Write};
 use crate::notifier;
 
@@ -82,14 +83,7 @@ pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
     {
         return same(deposit, &held, &digest);
     }
-    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-    let time = uuid::Timestamp::from_unix_time(
-        millis.div_euclid(1000),
-        u32::try_from(millis.rem_euclid(1000)).unwrap_or(0).saturating_mul(1_000_000),
-        0,
-        0,
-    );
-    let step = Deposit::open(DepositId::new(Uuid::new_v7(time)), request);
+    let step = Deposit::open(fresh_id(now), request);
     let deposit = step.deposit.clone();
     let opening = Opening { idempotency_key: key.clone(), request_digest: digest.clone() };
     let write = Write { opening: Some(opening), ..Write::from(step) };
@@ -111,7 +105,7 @@ fn same(deposit: Deposit, held: &str, asked: &str) -> Result<Opened, OpenError> 
     if held == asked { Ok(Opened::Same(deposit)) } else { Err(OpenError::KeyReused) }
 }
 
-fn judge(new: NewDeposit, now: crate::domain::time::Timestamp) -> Result<Request, OpenError> {
+fn judge(new: NewDeposit, now: Timestamp) -> Result<Request, OpenError> {
     let invalid = |field: &'static str, why: String| OpenError::Invalid { field, why };
     let asset = Asset::parse(&new.currency, &new.network).map_err(|error| {
         let field = if matches!(error, crate::domain::asset::AssetError::Currency(_)) {
@@ -151,8 +145,20 @@ fn plain(field: &'static str, text: &str, most: usize) -> Result<(), OpenError> 
     Ok(())
 }
 
+/// A new id, which sorts by the time of the request.
+pub(super) fn fresh_id(now: Timestamp) -> DepositId {
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    let time = uuid::Timestamp::from_unix_time(
+        millis.div_euclid(1000),
+        u32::try_from(millis.rem_euclid(1000)).unwrap_or(0).saturating_mul(1_000_000),
+        0,
+        0,
+    );
+    DepositId::new(Uuid::new_v7(time))
+}
+
 /// Equal for requests that ask for the same: `5.10` and `5.1`, `usdt` and `USDT`.
-fn digest_of(request: &Request) -> String {
+pub(super) fn digest_of(request: &Request) -> String {
     let canonical = serde_json::json!([
         request.asset.currency.as_str(),
         request.asset.network.as_str(),

@@ -144,7 +144,8 @@ impl Chain<'_> {
             };
             let request = (version == 1).then_some(&deposit.request);
             let digest = evidence.as_ref().map(|(_, digest)| digest.as_str());
-            self.append(record, &event.mail_to, &event.postings, request, digest)?;
+            let owed = (event.mail_to.as_slice(), write.letters_due.unwrap_or(event.at));
+            self.append(record, owed, &event.postings, request, digest)?;
         }
         Ok(())
     }
@@ -165,13 +166,13 @@ impl Chain<'_> {
             evidence_id: None,
             hash: String::new(),
         };
-        self.append(record, &notice.mail_to, &[], None, None)
+        self.append(record, (&notice.mail_to, notice.at), &[], None, None)
     }
 
     fn append(
         &mut self,
         mut record: EventRecord,
-        mail_to: &[String],
+        (mail_to, due): (&[String], Timestamp),
         postings: &[Posting],
         request: Option<&Request>,
         evidence: Option<&str>,
@@ -203,14 +204,13 @@ impl Chain<'_> {
                 line.amount_usd_micros,
             ));
         }
-        let at = Timestamp::parse(&record.at).map_err(|error| Error::Unreadable(error.to_string()))?;
         for recipient in mail_to {
             let message_id = message_id(self.shared, record.seq, &record.hash, recipient);
             self.appended.mails.push(MailRecord(
                 record.seq,
                 recipient.clone(),
                 message_id,
-                at.as_millis(),
+                due.as_millis(),
                 record.at.clone(),
             ));
         }

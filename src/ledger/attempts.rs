@@ -1,7 +1,6 @@
 //! The attempts to make a wallet: the intent is on disk before the upstream hears of it.
 
 use super::{Error, Ledger, Result};
-use crate::domain::deposit::Deposit;
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
 
@@ -32,24 +31,6 @@ impl Attempt {
     pub fn counts(&self) -> bool {
         self.outcome.as_deref() != Some("not_taken")
     }
-}
-
-/// A lost attempt and the deposit that it was for.
-#[derive(Debug, Clone)]
-pub struct LostAttempt {
-    /// The attempt.
-    pub attempt: Attempt,
-    /// Its deposit as it stands.
-    pub deposit: Deposit,
-}
-
-/// A wallet that one of our attempts made and that nobody was shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AbandonedWallet {
-    /// For which deposit it was made.
-    pub deposit_id: DepositId,
-    /// Its order; where the invoice list names none, what the invoice is called by.
-    pub order_id: String,
 }
 
 struct Row {
@@ -116,100 +97,5 @@ impl Ledger {
         .into_iter()
         .map(Attempt::try_from)
         .collect()
-    }
-
-    /// Every attempt whose wallet, if it made one, is not known yet; oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn lost_attempts(&self) -> Result<Vec<LostAttempt>> {
-        let rows = sqlx::query!(
-            r#"SELECT id AS "id!", deposit_id, started_at, ended_at, outcome, order_id
-               FROM attempt WHERE outcome IS NULL OR outcome = 'unknown' ORDER BY id"#
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        let mut lost = Vec::with_capacity(rows.len());
-        for row in rows {
-            let attempt = Attempt::try_from(Row {
-                id: row.id,
-                started_at: row.started_at,
-                ended_at: row.ended_at,
-                outcome: row.outcome,
-                order_id: row.order_id,
-            })?;
-            if let Some(deposit) = self.find(&row.deposit_id).await? {
-                lost.push(LostAttempt { attempt, deposit });
-            }
-        }
-        Ok(lost)
-    }
-
-    /// Those of `ids` that name an order we know: a deposit's, by its order or link, or one made by an attempt.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn known_orders(&self, ids: &[&str]) -> Result<std::collections::HashSet<String>> {
-        let ids = super::record::json(ids)?;
-        let rows = sqlx::query_scalar!(
-            r#"SELECT CAST(j.value AS TEXT) AS "id!: String" FROM json_each(?) AS j
-               WHERE EXISTS (SELECT 1 FROM deposit d WHERE d.order_id = j.value)
-                  OR EXISTS (SELECT 1 FROM deposit d WHERE d.link_id = j.value)
-                  OR EXISTS (SELECT 1 FROM attempt a WHERE a.order_id = j.value AND a.outcome = 'abandoned')"#,
-            ids
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        Ok(rows.into_iter().collect())
-    }
-
-    /// The orders of all attempts whose wallets nobody was shown, with their deposits.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn abandoned(&self) -> Result<Vec<(DepositId, String)>> {
-        let rows = sqlx::query!(
-            r#"SELECT deposit_id, order_id AS "order_id!" FROM attempt
-               WHERE outcome = 'abandoned' AND order_id IS NOT NULL ORDER BY id"#
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        rows.into_iter()
-            .map(|row| {
-                let id = row.deposit_id.parse().map_err(|_| Error::Unreadable(row.deposit_id.clone()))?;
-                Ok((id, row.order_id))
-            })
-            .collect()
-    }
-
-    /// The wallets that nobody was shown and that may still be paid, or have not been told of yet: those whose case has
-    /// been told, and whose invoice has ended unpaid, are left out.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn abandoned_standing(&self) -> Result<Vec<AbandonedWallet>> {
-        let rows = sqlx::query!(
-            r#"SELECT a.deposit_id, a.order_id AS "order_id!" FROM attempt a
-               WHERE a.outcome = 'abandoned' AND a.order_id IS NOT NULL
-                 AND NOT (EXISTS (SELECT 1 FROM discrepancy c
-                                  WHERE c.key = 'abandoned_wallet:' || a.order_id AND c.told_at IS NOT NULL)
-                          AND EXISTS (SELECT 1 FROM invoice i
-                                      WHERE i.abandoned = 1 AND (i.pay_id = a.order_id OR i.sesid = a.order_id)
-                                        AND lower(i.status) IN ('cancel', 'fail', 'system_fail')))
-               ORDER BY a.id"#
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
-        rows.into_iter()
-            .map(|row| {
-                let deposit_id =
-                    row.deposit_id.parse().map_err(|_| Error::Unreadable(row.deposit_id.clone()))?;
-                Ok(AbandonedWallet { deposit_id, order_id: row.order_id })
-            })
-            .collect()
     }
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::open::{Access, Settings};
 use super::{Error, Ledger, Result, Verification};
@@ -16,6 +18,20 @@ pub struct BackupReport {
     pub bytes: u64,
     /// What was proven of it.
     pub verification: Verification,
+}
+
+/// So many files of a backup folder are looked into, the latest first.
+const COPIES: usize = 16;
+
+/// Where a copy of the ledger ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyHead {
+    /// Which file.
+    pub path: std::path::PathBuf,
+    /// The number of its last event.
+    pub head_seq: i64,
+    /// The hash of that.
+    pub head_hash: String,
 }
 
 impl Ledger {
@@ -122,5 +138,42 @@ impl Ledger {
             std::fs::remove_file(&old).map_err(io("cannot remove an old copy in"))?;
         }
         Ok(report)
+    }
+
+    /// Of the copies of this very ledger in `directory`, the one that knows most; `None` where there is none that can be
+    /// read.
+    pub async fn newest_copy(&self, directory: &Path) -> Option<CopyHead> {
+        let entries = std::fs::read_dir(directory).ok()?;
+        let mut files: Vec<(std::time::SystemTime, std::path::PathBuf)> = entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let path = entry.path();
+                let is_copy = path.extension().is_some_and(|extension| extension == "db");
+                is_copy.then_some((entry.metadata().ok()?.modified().ok()?, path))
+            })
+            .collect();
+        files.sort_unstable_by(|one, other| other.cmp(one));
+        let mut newest: Option<CopyHead> = None;
+        for (_, path) in files.into_iter().take(COPIES) {
+            if let Some(head) = self.head_of_copy(path).await
+                && newest.as_ref().is_none_or(|newest| newest.head_seq < head.head_seq)
+            {
+                newest = Some(head);
+            }
+        }
+        newest
+    }
+
+    /// Where a copy ends, whatever version wrote it; `None` for a file that is none of this ledger.
+    async fn head_of_copy(&self, path: std::path::PathBuf) -> Option<CopyHead> {
+        let options = SqliteConnectOptions::new().filename(&path).read_only(true).immutable(true);
+        let mut connection = options.disable_statement_logging().connect().await.ok()?;
+        let (id, head_seq, head_hash): (String, i64, String) = sqlx::query_as(
+            "SELECT m.value, e.seq, e.hash FROM meta m, event e WHERE m.key = 'ledger_id' ORDER BY e.seq DESC LIMIT 1",
+        )
+        .fetch_optional(&mut connection)
+        .await
+        .ok()??;
+        (id == self.shared.ledger_id).then_some(CopyHead { path, head_seq, head_hash })
     }
 }

@@ -23,18 +23,30 @@ pub struct Case {
     pub kind: String,
     /// About which deposit.
     pub deposit_id: Option<String>,
-    /// About which order.
+    /// About which order, or which row by what it is called.
     pub order_id: Option<String>,
-    /// Our figure.
+    /// About which row of the list, by the ledger's number.
+    pub invoice_row: Option<i64>,
+    /// Our side.
     pub expected: String,
     /// The upstream's.
     pub found: String,
+    /// Our side in cents, where it is a figure.
+    pub expected_cents: Option<i64>,
+    /// The upstream's in cents.
+    pub found_cents: Option<i64>,
+    /// The rows and figures behind it.
+    pub detail: Option<String>,
     /// When it was first seen.
     pub opened_at: String,
-    /// In how many runs in a row.
+    /// In how many runs in a row, each `[reconcile] lag` after the one before.
     pub seen_runs: i64,
-    /// When it was mailed.
+    /// When the last of those was.
+    pub seen_at: Option<String>,
+    /// When it was last mailed.
     pub told_at: Option<String>,
+    /// The difference in cents that was mailed then.
+    pub told_cents: Option<i64>,
     /// What a person said of it.
     pub explained: Option<String>,
     /// When.
@@ -69,13 +81,18 @@ pub enum CaseAct {
     Seen {
         /// Which.
         id: i64,
-        /// Our figure now.
-        expected: String,
-        /// The upstream's now.
-        found: String,
+        /// As it is now.
+        difference: Difference,
+        /// Whether it counts as another run: the last that did is long enough ago.
+        counts: bool,
     },
-    /// It has been mailed.
-    Told(i64),
+    /// It has been mailed, at this difference in cents.
+    Told {
+        /// Which.
+        id: i64,
+        /// `found - expected`.
+        cents: Option<i64>,
+    },
     /// A person has explained it; it stays open.
     Explain {
         /// Which.
@@ -104,8 +121,9 @@ impl Ledger {
     pub async fn cases(&self, closed: bool) -> Result<Vec<Case>> {
         sqlx::query_as!(
             Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
+                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
+                      closed_by, closed_who, resolution
                FROM discrepancy WHERE closed_at IS NULL OR ? ORDER BY closed_at IS NOT NULL, id DESC"#,
             closed
         )
@@ -121,8 +139,9 @@ impl Ledger {
     pub async fn case(&self, id: i64) -> Result<Option<Case>> {
         sqlx::query_as!(
             Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
+                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
+                      closed_by, closed_who, resolution
                FROM discrepancy WHERE id = ?"#,
             id
         )
@@ -138,8 +157,9 @@ impl Ledger {
     pub async fn last_case(&self, key: &str) -> Result<Option<Case>> {
         sqlx::query_as!(
             Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
+                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
+                      closed_by, closed_who, resolution
                FROM discrepancy WHERE key = ? ORDER BY id DESC LIMIT 1"#,
             key
         )
@@ -156,8 +176,9 @@ impl Ledger {
         let id = deposit.to_string();
         sqlx::query_as!(
             Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                      explained_at, explained_by, closed_at, closed_by, closed_who, resolution
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
+                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
+                      closed_by, closed_who, resolution
                FROM discrepancy WHERE deposit_id = ? ORDER BY id"#,
             id
         )
@@ -214,35 +235,49 @@ impl Ledger {
     }
 }
 
-async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp) -> Result<i64> {
+pub(super) async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp) -> Result<i64> {
     let now = now.to_string();
     let written = Error::database("written");
     match act {
         CaseAct::Open(NewCase { difference, told }) => {
-            let told_at = told.then_some(now.as_str());
             let (key, kind) = (difference.key(), difference.kind.as_str());
             let deposit_id = difference.deposit_id.map(|id| id.to_string());
+            let (told_at, told_cents) =
+                (told.then_some(now.as_str()), told.then(|| difference.cents()).flatten());
             sqlx::query_scalar!(
-                r#"INSERT INTO discrepancy (key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?) RETURNING id AS "id!""#,
+                r#"INSERT INTO discrepancy (key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents,
+                                            found_cents, detail, opened_at, seen_runs, seen_at, told_at, told_cents)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?11, ?12, ?13) RETURNING id AS "id!""#,
                 key,
                 kind,
                 deposit_id,
                 difference.order_id,
+                difference.row,
                 difference.expected,
                 difference.found,
+                difference.expected_cents,
+                difference.found_cents,
+                difference.detail,
                 now,
-                told_at
+                told_at,
+                told_cents
             )
             .fetch_one(connection)
             .await
             .map_err(written)
         }
-        CaseAct::Seen { id, expected, found } => {
+        CaseAct::Seen { id, difference, counts } => {
             sqlx::query!(
-                "UPDATE discrepancy SET expected = ?, found = ?, seen_runs = seen_runs + 1 WHERE id = ?",
-                expected,
-                found,
+                r#"UPDATE discrepancy SET expected = ?, found = ?, expected_cents = ?, found_cents = ?, detail = ?,
+                       seen_runs = seen_runs + ?, seen_at = iif(?, ?, seen_at) WHERE id = ?"#,
+                difference.expected,
+                difference.found,
+                difference.expected_cents,
+                difference.found_cents,
+                difference.detail,
+                counts,
+                counts,
+                now,
                 id
             )
             .execute(connection)
@@ -250,8 +285,8 @@ async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp)
             .map_err(written)?;
             Ok(*id)
         }
-        CaseAct::Told(id) => {
-            sqlx::query!("UPDATE discrepancy SET told_at = ? WHERE id = ?", now, id)
+        CaseAct::Told { id, cents } => {
+            sqlx::query!("UPDATE discrepancy SET told_at = ?, told_cents = ? WHERE id = ?", now, cents, id)
                 .execute(connection)
                 .await
                 .map_err(written)?;
@@ -289,11 +324,12 @@ async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp)
     }
 }
 
-async fn read_case(connection: &mut SqliteConnection, id: i64) -> Result<Case> {
+pub(super) async fn read_case(connection: &mut SqliteConnection, id: i64) -> Result<Case> {
     sqlx::query_as!(
         Case,
-        r#"SELECT id AS "id!", key, kind, deposit_id, order_id, expected, found, opened_at, seen_runs, told_at, explained,
-                  explained_at, explained_by, closed_at, closed_by, closed_who, resolution
+        r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
+                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
+                      closed_by, closed_who, resolution
            FROM discrepancy WHERE id = ?"#,
         id
     )

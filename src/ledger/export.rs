@@ -36,6 +36,7 @@ pub struct DepositLine {
     pub upstream_status: Option<String>,
     pub updated_at: String,
     pub amount_refunded_micros: Option<i64>,
+    pub memo: Option<String>,
 }
 
 /// A row of `accounting_entries`: its columns, in its order.
@@ -137,7 +138,7 @@ impl Ledger {
         sqlx::query_as!(
             DepositLine,
             r#"SELECT v.id AS "id!", v.order_id AS "order_id?", v.reference AS "reference?", v.currency AS "currency!",
-                      v.network AS "network!", v.address AS "address?", v.amount_requested AS "amount_requested!",
+                      v.network AS "network!", v.address AS "address?: String", v.amount_requested AS "amount_requested!",
                       v.amount_usd AS "amount_usd?", v.amount_usd_micros AS "amount_usd_micros?: i64",
                       v.amount_crypto AS "amount_crypto?", v.state AS "state!", v.outcome AS "outcome?",
                       v.late AS "late!: bool", v.txid AS "txid?", v.requested_at AS "requested_at!",
@@ -146,7 +147,7 @@ impl Ledger {
                       v.amount_booked AS "amount_booked?: String", v.amount_booked_micros AS "amount_booked_micros?: i64",
                       v.refunded_at AS "refunded_at?", v.needs_review AS "needs_review?",
                       v.upstream_status AS "upstream_status?", v.updated_at AS "updated_at!",
-                      v.amount_refunded_micros AS "amount_refunded_micros?: i64"
+                      v.amount_refunded_micros AS "amount_refunded_micros?: i64", v.memo AS "memo?"
                FROM deposit d JOIN accounting_deposits v ON v.id = d.id
                WHERE d.row_id > ? AND d.row_id <= ? AND d.requested_at >= ? AND d.requested_at < ? ORDER BY d.row_id"#,
             after,

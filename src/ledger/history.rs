@@ -2,6 +2,7 @@
 
 use super::{Error, Ledger, Result};
 use crate::domain::ids::DepositId;
+use crate::domain::time::Timestamp;
 
 /// One event as the outside sees it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -90,5 +91,17 @@ impl Ledger {
         .fetch_optional(&self.readers)
         .await
         .map_err(Error::database("read"))
+    }
+
+    /// When event `seq` happened.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where the file cannot be read now.
+    pub async fn time_of(&self, seq: i64) -> Result<Option<Timestamp>> {
+        let at = sqlx::query_scalar!("SELECT at FROM event WHERE seq = ?", seq)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
+        at.map(|at| Timestamp::parse(&at).map_err(|error| Error::Unreadable(error.to_string()))).transpose()
     }
 }

@@ -5,6 +5,7 @@ mod attempts;
 mod backup;
 mod cases;
 mod chain;
+mod decisions;
 mod deliveries;
 mod deposits;
 mod digest;
@@ -12,7 +13,6 @@ mod export;
 mod history;
 mod invoices;
 mod kept;
-mod matches;
 mod noted;
 mod open;
 mod outbox;
@@ -21,9 +21,6 @@ mod queue;
 mod record;
 mod rollup;
 mod rows;
-mod runs;
-mod sides;
-mod spool;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -35,23 +32,25 @@ use std::sync::Arc;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-pub use attempts::{AbandonedWallet, Attempt, LostAttempt};
-pub use backup::BackupReport;
+pub use attempts::Attempt;
+pub use backup::{BackupReport, CopyHead};
 pub use cases::{Case, CaseAct, NewCase};
+pub(crate) use decisions::RESTORED;
+pub use decisions::{Acceptance, Closing, Decision, NewAcceptance, Restore};
 pub use deliveries::Delivery;
 pub use deposits::{Listing, Story, StoryCall, StoryMail, StoryPosting};
 pub use digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use export::{DepositLine, Earlier, Entries, EntryLine, Period};
 pub use history::EventRow;
-pub use invoices::{KnownInvoice, Tally};
+pub use invoices::{
+    ForeignOrders, GoodRun, IncompleteRuns, Known, KnownRow, NAMED_ROWS, Pages, RowChange, RowStaging, Run,
+    RunFigures, Scope, StagedRow, Sums, Tally, Total, UnknownWord, UnreadRow,
+};
 pub use open::{Access, Settings};
 pub use outbox::{DueMails, MailRow, OwedMail, Waiting};
 pub use periods::ClosedMonth;
 pub use queue::{Again, Heard, Page, Taken, Turn};
 pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
-pub use runs::{GoodRun, Run, RunFigures, Totals, VoidRuns};
-pub use sides::{Credited, Scope};
-pub use spool::{Fate, InvoiceRow, Pages, Spool};
 pub use verify::{Finding, Verification};
 
 /// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.

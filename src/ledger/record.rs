@@ -34,10 +34,6 @@ pub enum AttemptOutcome {
     NotTaken,
     /// It cannot be known.
     Unknown,
-    /// Its answer was lost, and the wallet was found and adopted.
-    Adopted,
-    /// Its wallet was found, and the deposit has another.
-    Abandoned,
 }
 
 impl AttemptOutcome {
@@ -47,8 +43,6 @@ impl AttemptOutcome {
             Self::Refused => "refused",
             Self::NotTaken => "not_taken",
             Self::Unknown => "unknown",
-            Self::Adopted => "adopted",
-            Self::Abandoned => "abandoned",
         }
     }
 }
@@ -90,11 +84,14 @@ pub struct Write {
     pub attempt: Option<AttemptEnd>,
     /// The turn that it had, where it was taken from the queue.
     pub turn: Option<Turn>,
+    /// From when on its letters are due, by the clock that they are sent by: an event may bear the upstream's time. When
+    /// they happened, unless said.
+    pub letters_due: Option<Timestamp>,
 }
 
 impl From<Step> for Write {
     fn from(step: Step) -> Self {
-        Self { step, evidence: None, opening: None, attempt: None, turn: None }
+        Self { step, evidence: None, opening: None, attempt: None, turn: None, letters_due: None }
     }
 }
 
@@ -235,23 +232,18 @@ fn once_each<'a>(writes: &[&'a Write]) -> Vec<&'a Write> {
     writes.iter().filter(|write| seen.insert(write.step.deposit.id)).copied().collect()
 }
 
-/// An order that a deposit shows is no abandoned one, whoever thought so before it was adopted: such an end is not
-/// written, and the attempt goes on being looked for.
 async fn end_attempts(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
     for end in writes.iter().filter_map(|write| write.attempt.as_ref()) {
         let (at, outcome) = (end.at.to_string(), end.outcome.as_str());
         sqlx::query!(
             r#"UPDATE attempt SET ended_at = coalesce(ended_at, ?), outcome = ?, order_id = coalesce(?, order_id),
                    detail = coalesce(?, detail)
-               WHERE id = ?
-                   AND NOT (? = 'abandoned' AND EXISTS (SELECT 1 FROM deposit WHERE order_id = ?))"#,
+               WHERE id = ?"#,
             at,
             outcome,
             end.order_id,
             end.detail,
-            end.id,
-            outcome,
-            end.order_id
+            end.id
         )
         .execute(&mut *connection)
         .await

@@ -8,6 +8,7 @@ use super::record::{Write, json};
 use super::{Error, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::Facts;
+use crate::domain::event::Event;
 use crate::domain::journal::{Posting, Turnover};
 
 /// A month's sums of one currency on one network.
@@ -108,7 +109,9 @@ impl Rollup {
 
 /// Adds what `writes` book to the months' totals.
 pub(super) async fn add_writes(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
-    let books = |write: &&&Write| write.step.events.iter().any(|event| !event.postings.is_empty());
+    // A correction of what was refunded in whole moves totals, and books nothing.
+    let counts = |event: &Event| !event.postings.is_empty() || event.turnover != Turnover::default();
+    let books = |write: &&&Write| write.step.events.iter().any(counts);
     if !writes.iter().any(|write| books(&write)) {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use super::{Error, Result};
 use crate::domain::deposit::{Booked, Deposit, Outcome};
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
-use crate::domain::money::UsdMicros;
+use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
 
 /// Inserts new deposits, but for those whose idempotency key is taken.
@@ -55,6 +55,7 @@ pub(super) async fn update_deposits<'a>(
     }
     let current = current(connection, writes).await?;
     give_wallets(connection, &current).await?;
+    show_addresses(connection, &current).await?;
     let rows = current.iter().map(facts_row).collect::<Result<Vec<_>>>()?;
     let rows = json(&rows)?;
     let updated = sqlx::query!(
@@ -63,7 +64,8 @@ pub(super) async fn update_deposits<'a>(
                amount_usd = j.value ->> 6, amount_usd_micros = j.value ->> 7, amount_crypto = j.value ->> 8,
                expire_at = j.value ->> 9, upstream_status = j.value ->> 10, txid = j.value ->> 11,
                outcome = j.value ->> 12, late = j.value ->> 13, settled_at = j.value ->> 14,
-               refunded_at = j.value ->> 15, amount_booked_micros = j.value ->> 16, needs_review = j.value ->> 17
+               refunded_at = j.value ->> 15, amount_booked_micros = j.value ->> 16, needs_review = j.value ->> 17,
+               memo = j.value ->> 18
            FROM json_each(?) AS j
            WHERE deposit.row_id = j.value ->> 0 AND deposit.version = j.value ->> 1"#,
         rows
@@ -113,6 +115,31 @@ async fn give_wallets(connection: &mut SqliteConnection, writes: &[Placed<'_>]) 
                wallet_created_at = j.value ->> 4
            FROM json_each(?) AS j
            WHERE deposit.row_id = j.value ->> 0"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map_err(Error::database("written"))?;
+    Ok(())
+}
+
+/// An address that was withheld (an empty column) is written once it may be shown.
+async fn show_addresses(connection: &mut SqliteConnection, writes: &[Placed<'_>]) -> Result<()> {
+    let changed = |placed: &&Placed<'_>| {
+        placed.write.step.events.iter().any(|event| event.name == EventName::FiguresChanged)
+    };
+    let shown = |placed: &Placed<'_>| {
+        let wallet = placed.write.step.deposit.facts.wallet.as_ref()?;
+        Some((placed.row_id, wallet.shown_address()?.to_owned()))
+    };
+    let rows: Vec<(i64, String)> = writes.iter().filter(changed).filter_map(shown).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = json(&rows)?;
+    sqlx::query!(
+        r#"UPDATE deposit SET address = j.value ->> 1 FROM json_each(?) AS j
+           WHERE deposit.row_id = j.value ->> 0 AND deposit.address = ''"#,
         rows
     )
     .execute(connection)
@@ -182,6 +209,7 @@ struct FactsRow<'a>(
     Option<Timestamp>,
     Option<UsdMicros>,
     Option<&'a str>,
+    Option<&'a str>,
 );
 
 fn facts_row<'a>(placed: &Placed<'a>) -> Result<FactsRow<'a>> {
@@ -194,10 +222,10 @@ fn facts_row<'a>(placed: &Placed<'a>) -> Result<FactsRow<'a>> {
         facts.state.as_str(),
         json(facts)?,
         *updated_at,
-        wallet.map(|wallet| wallet.amount_usd.as_str()),
-        wallet.and_then(|wallet| wallet.amount_usd.to_usd_micros_floor()),
-        wallet.map(|wallet| wallet.amount_crypto.as_str()),
-        wallet.map(|wallet| wallet.expire_at.to_seconds_text()),
+        wallet.and_then(|wallet| wallet.amount_usd.as_ref()).map(Amount::as_str),
+        wallet.and_then(|wallet| wallet.amount_usd.as_ref()?.to_usd_micros_floor()),
+        wallet.and_then(|wallet| wallet.amount_crypto.as_ref()).map(Amount::as_str),
+        wallet.and_then(|wallet| wallet.expire_at).map(Timestamp::to_seconds_text),
         facts.upstream_status.as_deref(),
         facts.txid.as_deref(),
         facts.outcome.map(Outcome::as_str),
@@ -206,6 +234,7 @@ fn facts_row<'a>(placed: &Placed<'a>) -> Result<FactsRow<'a>> {
         facts.refunded_at,
         facts.booked.as_ref().map(Booked::total),
         facts.review.as_ref().map(|review| review.reason.as_str()),
+        wallet.and_then(|wallet| wallet.memo.as_deref()),
     ))
 }
 
@@ -214,5 +243,6 @@ struct WalletRow<'a>(i64, &'a str, &'a str, Option<&'a str>, Timestamp);
 
 fn wallet_row<'a>(placed: &Placed<'a>) -> Option<WalletRow<'a>> {
     let wallet = placed.write.step.deposit.facts.wallet.as_ref()?;
-    Some(WalletRow(placed.row_id, &wallet.order_id, &wallet.address, wallet.link_id(), wallet.created_at))
+    let address = wallet.shown_address().unwrap_or_default();
+    Some(WalletRow(placed.row_id, &wallet.order_id, address, wallet.link_id(), wallet.created_at))
 }

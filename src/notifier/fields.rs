@@ -65,14 +65,24 @@ pub(super) fn of_deposit(event: EventName, view: &DepositView, doubtful: bool) -
 }
 
 fn wallet_fields(fields: &mut Vec<Field>, view: &DepositView, wallet: &Wallet, doubtful: bool) {
-    if wallet.amount_usd != view.request.amount {
-        fields.push(Field::new("Counted upstream", usd(&wallet.amount_usd)));
+    if let Some(counted) = wallet.amount_usd.as_ref().filter(|counted| **counted != view.request.amount) {
+        fields.push(Field::new("Counted upstream", usd(counted)));
     }
-    fields.push(Field::mono("Exact amount", crypto(&wallet.amount_crypto, view)));
+    if let Some(due) = wallet.shown_amount() {
+        fields.push(Field::mono("Exact amount", crypto(due, view)));
+    }
     fields.push(Field::new("Network", network_name(view.request.asset.network)));
     let label = if doubtful { "Address (do not pay)" } else { "Address" };
-    fields.push(Field::mono(label, token(&wallet.address)));
-    fields.push(Field::new("Deadline", instant(wallet.expire_at)));
+    match wallet.shown_address() {
+        Some(address) => fields.push(Field::mono(label, token(address))),
+        None => fields.push(Field::new("Address", "not shown")),
+    }
+    if let Some(memo) = wallet.memo.as_ref().filter(|_| wallet.withheld.is_none()) {
+        fields.push(Field::mono("Memo (give it with the payment)", untrusted(memo)));
+    }
+    if let Some(deadline) = wallet.expire_at {
+        fields.push(Field::new("Deadline", instant(deadline)));
+    }
 }
 
 fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
@@ -103,7 +113,7 @@ pub(super) fn arrived(facts: &Facts) -> Option<&Amount> {
 
 /// What is missing in the currency, where the upstream says what arrived.
 pub(super) fn missing(facts: &Facts) -> Option<String> {
-    let due = facts.wallet.as_ref()?.amount_crypto.value();
+    let due = facts.wallet.as_ref()?.amount_crypto.as_ref()?.value();
     let rest = due.checked_sub(arrived(facts)?.value())?;
     (rest.is_sign_positive() && !rest.is_zero()).then(|| rest.normalize().to_string())
 }

@@ -80,7 +80,9 @@ fn doubts_the_address(input: &LetterInput, review: Option<&str>) -> bool {
         let text = text.to_lowercase();
         words.iter().any(|word| text.contains(word))
     };
-    open && (flagged.is_some_and(doubts) || review.is_some_and(doubts))
+    let withheld = input.deposit.as_ref().and_then(|view| view.facts.wallet.as_ref());
+    let withheld = withheld.is_some_and(|wallet| wallet.withheld.is_some());
+    withheld || open && (flagged.is_some_and(doubts) || review.is_some_and(doubts))
 }
 
 impl Told<'_> {
@@ -118,8 +120,7 @@ impl Told<'_> {
             let lead = format!("A wallet for the deposit of {} exists.", self.asked);
             return self.content(Tone::Act, self.subject("Wallet ready", &self.asked), lead, &[]);
         };
-        let due = crypto(&wallet.amount_crypto, self.view);
-        if self.doubtful {
+        if self.doubtful || wallet.shown_amount().is_none() {
             let subject = self.subject("Wallet in doubt, do not pay", &self.asked);
             let lead = format!(
                 "The upstream made a wallet for {}, but it needs a person's review first.",
@@ -127,8 +128,10 @@ impl Told<'_> {
             );
             return self.content(Tone::Bad, subject, lead, &[]);
         }
+        let due = wallet.shown_amount().map(|due| crypto(due, self.view)).unwrap_or_default();
         let subject = self.titled(&format!("Wallet ready: {}, pay {due} on {network}", self.asked));
-        let lead = format!("Pay exactly {due} on {network} by {}.", instant(wallet.expire_at));
+        let by = wallet.expire_at.map(|at| format!(" by {}", instant(at))).unwrap_or_default();
+        let lead = format!("Pay exactly {due} on {network}{by}.");
         let only = format!(
             "Send the exact amount, in one payment, on {}. What is sent in another currency or on another network is \
              lost. Fees of your exchange or wallet come on top: the full amount must arrive.",
@@ -139,9 +142,20 @@ impl Told<'_> {
             "After the deadline do not pay to this address any more: ask for a new deposit instead."
                 .to_owned(),
         );
+        if let Some(memo) = &wallet.memo {
+            content.next.insert(
+                0,
+                format!(
+                    "Give this memo (tag, comment, payment id) with the payment, or it does not arrive: {}",
+                    untrusted(memo)
+                ),
+            );
+        }
         content.link = self.link("Open the payment page");
-        content.qr =
-            Some(qr::payment_uri(self.view.request.asset, &wallet.address, wallet.amount_crypto.as_str()));
+        content.qr = wallet
+            .shown_address()
+            .zip(wallet.shown_amount())
+            .map(|(address, amount)| qr::payment_uri(self.view.request.asset, address, amount.as_str()));
         content
     }
 
@@ -158,7 +172,8 @@ impl Told<'_> {
     fn underpaid(&self) -> Content {
         let network = self.view.request.asset.network;
         let facts = &self.view.facts;
-        let due = facts.wallet.as_ref().map(|wallet| crypto(&wallet.amount_crypto, self.view));
+        let due = facts.wallet.as_ref().and_then(|wallet| wallet.shown_amount());
+        let due = due.map(|due| crypto(due, self.view));
         let lead = match (fields::arrived(facts), due, fields::missing(facts)) {
             (Some(arrived), Some(due), Some(missing)) => format!(
                 "Only {} of {due} arrived: {missing} {} on {network} are missing.",
@@ -169,9 +184,9 @@ impl Told<'_> {
                 format!("Less than required arrived for the deposit of {}; more may still come.", self.asked)
             }
         };
-        let until = facts.wallet.as_ref().map_or_else(
+        let until = facts.wallet.as_ref().and_then(|wallet| wallet.expire_at).map_or_else(
             || "before the deadline".to_owned(),
-            |wallet| format!("before {}", instant(wallet.expire_at)),
+            |deadline| format!("before {}", instant(deadline)),
         );
         let next = format!(
             "Send what is missing to the same address, on the same network, {until}; fees come on top. Otherwise the \
@@ -245,8 +260,8 @@ impl Told<'_> {
     }
 
     fn expired(&self) -> Content {
-        let deadline =
-            self.view.facts.wallet.as_ref().map(|wallet| format!(" by {}", instant(wallet.expire_at)));
+        let deadline = self.view.facts.wallet.as_ref().and_then(|wallet| wallet.expire_at);
+        let deadline = deadline.map(|at| format!(" by {}", instant(at)));
         let lead = if fields::arrived(&self.view.facts).is_some() {
             format!("The deposit of {} expired after only a part of it had arrived.", self.asked)
         } else {
@@ -307,14 +322,10 @@ impl Told<'_> {
     }
 
     fn unresolved(&self) -> Content {
-        let lead = format!(
-            "It cannot be known whether the upstream made a wallet for {}: no attempt got a clear answer.",
-            self.asked
-        );
+        let lead =
+            format!("There is no wallet for {} that anybody could be shown{}.", self.asked, self.because());
         let next = [
             "Nobody was shown an address, so nothing was paid. Ask for a new deposit if the money is still wanted.",
-            "Reconciliation looks for the wallet among the upstream's invoices and takes it up if it is found; another \
-             letter follows then.",
         ];
         self.content(Tone::Warn, self.subject("Deposit unresolved", &self.asked), lead, &next)
     }

@@ -36,6 +36,8 @@ pub(super) fn of_notice(input: &LetterInput) -> Content {
         EventName::UpstreamBack => notice.upstream_back(),
         EventName::ReconciliationVoid => notice.reconciliation_void(),
         EventName::ReconciliationBack => notice.reconciliation_back(),
+        EventName::Decided => notice.decided(),
+        EventName::BaselineSet => notice.baseline_set(),
         EventName::MailTest => notice.test(),
         EventName::Summary => notice.summary(),
         _ => notice.other(),
@@ -124,6 +126,7 @@ impl Notice<'_> {
         content.commands = match self.get(&["id", "case_id", "case"]) {
             Some(id) if id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => vec![
                 format!("depositd cases explain {id} --note \"what you found\""),
+                format!("depositd cases accept {id} --note \"why it is right as it is\""),
                 format!("depositd cases close {id} --note \"why\""),
             ],
             _ => vec!["depositd cases list".to_owned()],
@@ -143,13 +146,14 @@ impl Notice<'_> {
 
     fn upstream_down(&self) -> Content {
         let since = self.time(&["since", "down_since"]).unwrap_or(self.input.at);
-        let lead = format!("The upstream has not answered since {}.", instant(since));
+        let trouble = self.get(&["trouble"]).unwrap_or_default();
+        let (subject, lead, todo) = trouble_words(&trouble, since);
         let next = [
-            "No deposit changes its state while the upstream is silent, and none is called expired for that reason. \
-             depositd goes on trying; another letter follows when the upstream answers again.",
-            "If it lasts, check this machine's network and the upstream's own status before paying anything new.",
+            "No deposit changes its state meanwhile, and none is called expired for that reason. depositd goes on \
+             trying; another letter follows when the upstream answers again.",
+            todo,
         ];
-        self.content(Tone::Bad, &format!("Upstream down since {}", minute(since)), lead, &next, OUTAGE)
+        self.content(Tone::Bad, &format!("{subject} since {}", minute(since)), lead, &next, OUTAGE)
     }
 
     fn upstream_back(&self) -> Content {
@@ -161,7 +165,7 @@ impl Notice<'_> {
                 (
                     format!("Upstream back after {lasted}"),
                     format!(
-                        "The upstream answers again, after {lasted} of silence since {}.",
+                        "The upstream answers again, {lasted} after it was called down ({}).",
                         instant(since)
                     ),
                 )
@@ -274,6 +278,35 @@ impl Notice<'_> {
         content
     }
 
+    /// What a person has decided of the books: one letter, however much it is.
+    fn decided(&self) -> Content {
+        let what = self.input.reason.as_deref().map(untrusted).unwrap_or_default();
+        let subject = match self.get(&["act"]).as_deref() {
+            Some("accept") => "Books: a difference was accepted",
+            Some("unaccept") => "Books: an acceptance was taken back",
+            Some("correct") => "Books: a credit was corrected",
+            Some("uncorrect") => "Books: a correction was taken back",
+            Some("claim") => "Books: an order was claimed",
+            _ => "Books: a person has decided",
+        };
+        let next = ["Nothing to do. If this is wrong, it can be taken back: see `depositd cases --help`."];
+        let mut content = self.content(Tone::Warn, subject, what, &next, DECIDED);
+        content.sections =
+            self.members.get("corrections").and_then(|list| section("Deposits", list)).into_iter().collect();
+        content
+    }
+
+    fn baseline_set(&self) -> Content {
+        let taken = self.members.get("taken").and_then(Value::as_bool).unwrap_or(true);
+        let what = self.input.reason.as_deref().map(untrusted).unwrap_or_default();
+        let subject = if taken { "Books: the baseline was set" } else { "Books: no baseline can be taken" };
+        let next = [
+            "What the total held before the first run is history, and no difference. Only a person moves it.",
+        ];
+        let tone = if taken { Tone::Calm } else { Tone::Bad };
+        self.content(tone, subject, what, &next, DECIDED)
+    }
+
     fn test(&self) -> Content {
         let lead = "This is a test: mail from depositd reaches you.".to_owned();
         self.content(Tone::Good, "Test message from depositd", lead, &["Nothing to do."], &[])
@@ -292,12 +325,64 @@ const CASE: &[(&str, &str)] = &[
     ("kind", "Kind"),
     ("expected", "Expected"),
     ("found", "Found"),
+    ("detail", "Rows and figures"),
     ("resolution", "Resolution"),
     ("opened_at", "Opened"),
     ("closed_at", "Closed"),
     ("order_id", "Order id"),
     ("deposit_id", "Deposit id"),
 ];
+const DECIDED: &[(&str, &str)] = &[
+    ("case_id", "Case"),
+    ("kind", "Kind"),
+    ("drift_cents", "Drift, in cents"),
+    ("listed_cents", "Rows credit, in cents"),
+    ("counted_cents", "Counts, in cents"),
+    ("baseline_cents", "Baseline, in cents"),
+    ("before_cents", "Before, in cents"),
+    ("who", "By"),
+    ("by", "By"),
+    ("note", "Note"),
+    ("order_id", "Order id"),
+    ("deposit_id", "Deposit id"),
+];
+
+/// What is the matter with the upstream since `since`: a subject, a sentence, and what to do. Facts of an older version
+/// name no trouble: then it was silence.
+fn trouble_words(trouble: &str, since: Timestamp) -> (&'static str, String, &'static str) {
+    let at = instant(since);
+    match trouble {
+        "unreadable" => (
+            "Upstream unreadable",
+            format!("The upstream answers, and since {at} none of its answers could be read."),
+            "If it lasts, look at the upstream's own status. An answer that has changed its shape for good needs a newer \
+             depositd: `depositd check` shows what cannot be read.",
+        ),
+        "throttled" => (
+            "Upstream asks to slow down",
+            format!("Since {at} the upstream has turned every call away and asked us to slow down."),
+            "If it lasts, lower upstream.requests_per_second, or find out who else makes calls for this account.",
+        ),
+        "denied" => (
+            "Upstream denies access",
+            format!("The upstream has denied access to the account since {at}."),
+            "Check upstream.user_id and the API key with `depositd check`. Requests keep waiting until it is accepted.",
+        ),
+        "unknown_orders" => (
+            "Upstream knows no order",
+            format!(
+                "The upstream answers, and since {at} it has said of every order that it does not know it."
+            ),
+            "If it lasts, check upstream.user_id and the upstream's own status before paying anything new.",
+        ),
+        _ => (
+            "Upstream down",
+            format!("The upstream has not answered since {at}."),
+            "If it lasts, check this machine's network and the upstream's own status before paying anything new.",
+        ),
+    }
+}
+
 const OUTAGE: &[(&str, &str)] =
     &[("since", "Since"), ("back_at", "Back"), ("error", "Last error"), ("failures", "Failures")];
 const DIGEST: &[(&str, &str)] = &[
@@ -325,8 +410,8 @@ fn explain(kind: &str) -> (&'static str, &'static str) {
     match kind {
         "amount_mismatch" => (
             "The upstream's invoice and our books hold different amounts for one deposit.",
-            "Compare the invoice in the SMSOnline account with the deposit. The books are corrected by themselves only \
-             when the account's total bears the invoice out; the case closes when the figures agree.",
+            "Compare the row in the SMSOnline account with the deposit. Nothing is corrected by itself: book what is right \
+             with `depositd cases correct`, or accept it as it is; the case closes when the figures agree.",
         ),
         "invoice_missing" => (
             "A deposit that we booked as credited is not among the upstream's invoices.",
@@ -336,17 +421,27 @@ fn explain(kind: &str) -> (&'static str, &'static str) {
             "The upstream's invoice list says otherwise of a deposit than its own status call.",
             "Compare the deposit's history with the invoice; ask SMSOnline's support which of the two is right.",
         ),
-        "abandoned_wallet" => (
-            "The upstream made a wallet that nobody was shown: its answer was lost, and a retry made another one.",
-            "Nothing was paid to it, as nobody knows its address. The case closes by itself when its invoice has ended unpaid.",
-        ),
         "total_charges_drift" => (
             "The account's total of top-ups is not the sum of the invoices that were credited.",
             "Look for top-ups or corrections in the SMSOnline account that the invoice list does not show.",
         ),
-        "balance_rise" => (
-            "The account's balance rose by more than was topped up since the last reconciliation.",
-            "Look for a refund or a correction in the SMSOnline account.",
+        "total_fell" => (
+            "The account's total of top-ups is less than it was, and a total never falls. Nothing is compared until it is \
+             right again, or accepted.",
+            "Ask SMSOnline's support. If the lower total is right, accept it: what differs then is compared as usual.",
+        ),
+        "rows_changed" => (
+            "Many credited rows of the invoice list have other amounts than they had, or the list is empty. Nothing is \
+             compared until they are right again, or accepted.",
+            "Ask SMSOnline's support, whether amounts are in another unit for one. If the rows are right, accept them.",
+        ),
+        "row_unread" => (
+            "A row of the invoice list that may be credited cannot be read, so the books cannot be called clean.",
+            "Look the top-up up in the SMSOnline account, and say its amount: depositd cases accept NUMBER --amount CENTS.",
+        ),
+        "restored" => (
+            "The ledger was restored from a copy: orders that were made after the copy are not in it.",
+            "Claim each order of yours that is named with `depositd claim ORDER --note TEXT`, then close the case.",
         ),
         _ => (
             "What the upstream says and what the books hold do not agree.",
@@ -383,6 +478,8 @@ const ITEM: &[&str] = &[
     "usd",
     "expected",
     "found",
+    "booked",
+    "corrected",
     "days",
     "id",
 ];
@@ -411,6 +508,8 @@ fn figure(key: &str, value: &str) -> String {
         "days" => format!("{value} d old"),
         "id" => format!("no. {value}"),
         "expected" | "found" | "oldest" => format!("{key} {value}"),
+        "booked" => format!("was {value} USD"),
+        "corrected" => format!("now {value} USD"),
         _ => value.to_owned(),
     }
 }

@@ -63,6 +63,8 @@ fn reason_of(event: EventName) -> Option<&'static str> {
         EventName::Rejected => Some("Invalid, or expired Coupon"),
         EventName::UpstreamDown => Some("no answer within 30 s"),
         EventName::ReconciliationVoid => Some("no readable answer: it is not JSON"),
+        EventName::Decided => Some("corrected to 4.50 USD, by unix user alice: ticket 4711"),
+        EventName::BaselineSet => Some("the baseline is set to 123.45 USD, by unix user alice: ticket 4711"),
         _ => None,
     }
 }
@@ -85,6 +87,10 @@ fn empty_facts(state: State, since: Timestamp) -> Facts {
         refunded_at: None,
         review: None,
         acknowledged: None,
+        named: false,
+        first_payment: Payment::default(),
+        first_txid: None,
+        chatter: None,
     }
 }
 
@@ -120,11 +126,14 @@ fn view(event: EventName) -> Option<DepositView> {
         order_id: "af161c5a-936c-4294-b656-6da12b77e232".to_owned(),
         address: "0x66b928a82377d75ced043e95738372e9e9607f1f".to_owned(),
         url: Some("https://pay.cryptomus.com/pay/35a4ee29-16ef-4b18-9960-b7812c836bb1".to_owned()),
-        amount_usd: amount("5.00")?,
-        amount_crypto: amount("4.99")?,
+        amount_usd: amount("5.00"),
+        amount_crypto: amount("4.99"),
         memo: None,
-        expire_at: at(3600),
+        expire_at: Some(at(3600)),
         created_at: at(2),
+        withheld: None,
+        unread: Vec::new(),
+        shared: false,
     };
     let seen = arrived.is_some();
     Some(DepositView {
@@ -177,7 +186,8 @@ fn notice(event: EventName) -> Option<serde_json::Value> {
         EventName::DiscrepancyOpened => case(false),
         EventName::DiscrepancyClosed => case(true),
         EventName::UpstreamDown => {
-            json!({ "since": "2026-03-02T08:58:00.000Z", "failures": 12, "error": "no answer within 30 s" })
+            json!({ "since": "2026-03-02T08:58:00.000Z", "failures": 12, "error": "no answer within 30 s",
+                "trouble": "no_answer" })
         }
         EventName::UpstreamBack => {
             json!({ "since": "2026-03-02T08:58:00.000Z", "back_at": "2026-03-02T09:12:05.000Z" })
@@ -206,6 +216,14 @@ fn notice(event: EventName) -> Option<serde_json::Value> {
             "unsent_mail": 1, "unsent_dead": 1, "unsent_since": "2026-02-28T10:00:00.000Z",
             "head_seq": 4711, "head_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         }),
+        EventName::Decided => json!({
+            "act": "correct", "who": "unix user alice", "note": "ticket 4711",
+            "corrections": [{ "deposit_id": ID, "order_id": "af161c5a-936c-4294-b656-6da12b77e232", "booked": "5.00",
+                              "corrected": "4.50", "done": true }],
+        }),
+        EventName::BaselineSet => {
+            json!({ "baseline_cents": 12_345, "taken": true, "before_cents": null, "by": "unix user alice", "note": "ticket 4711" })
+        }
         EventName::Summary => json!({
             "count": 8412, "since": "2026-03-02T09:00:00.000Z", "until": "2026-03-02T09:04:10.000Z",
             "events": [{ "event": "expired", "count": 8400 }, { "event": "settled", "count": 12 }],

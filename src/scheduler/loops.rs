@@ -388,7 +388,7 @@ async fn reconcile_loop(context: Context, timetable: Timetable) {
                 let cases = report.cases.len();
                 context.done("reconcile", &serde_json::json!({ "open_cases": cases }));
             }
-            Err(flow::ReconcileFailed::Void(why)) => {
+            Err(flow::ReconcileFailed::Incomplete(why)) => {
                 context.status.failed("reconcile", flow.clock.now(), why);
             }
             Err(flow::ReconcileFailed::Ledger(error)) => context.failed("reconcile", &error).await,

@@ -82,10 +82,7 @@ impl Status {
                 }
             }
         }
-        if let Some(since) = health.failing_since {
-            let error = health.last_error.as_deref().unwrap_or("no answer");
-            readiness.warnings.push(format!("the upstream has not answered since {since}: {error}"));
-        }
+        readiness.warnings.extend(health.words());
         readiness.ready = readiness.reasons.is_empty();
         readiness
     }

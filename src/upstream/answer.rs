@@ -22,6 +22,8 @@ pub(super) enum Meaning {
     NotTaken,
     /// Nothing can be known; why.
     Unknown(String),
+    /// It came whole and with a status of success, and its body cannot be read; why.
+    Unreadable(String),
     /// The call's own kind of no.
     No,
     /// The account or its key is not accepted.

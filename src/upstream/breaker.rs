@@ -9,32 +9,85 @@ const TRIPS_AFTER: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// What is the matter with the upstream, by the latest call that was not answered readably.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trouble {
+    /// No answer, or an error of the server.
+    NoAnswer,
+    /// It answers, with a status of success, and what it says cannot be read.
+    Unreadable,
+    /// It says "too often".
+    Throttled,
+    /// It does not accept the account or its key.
+    Denied,
+    /// It says of the orders that it does not know them.
+    UnknownOrders,
+}
+
+impl Trouble {
+    /// The word that stands for it in facts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAnswer => "no_answer",
+            Self::Unreadable => "unreadable",
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::UnknownOrders => "unknown_orders",
+        }
+    }
+
+    /// What the upstream does, with its own words or what went wrong.
+    fn told(self, words: &str) -> String {
+        match self {
+            Self::NoAnswer => words.to_owned(),
+            Self::Unreadable => format!("answers, and cannot be read: {words}"),
+            Self::Throttled => format!("asks us to slow down: {words}"),
+            Self::Denied => format!("denies access: {words}"),
+            Self::UnknownOrders => format!("answers, and does not know the order: {words}"),
+        }
+    }
+
+    /// True for what is not worth asking on at full speed. Being told to slow down has its own pause, and an order that
+    /// is not known says nothing of the next.
+    const fn trips(self) -> bool {
+        matches!(self, Self::NoAnswer | Self::Unreadable | Self::Denied)
+    }
+}
+
 /// How a call ended, as far as the health of the upstream goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It answered sensibly, a refusal included.
+    /// It answered readably, a refusal included.
     Answered,
-    /// It said "too often": alive, but neither proof of health nor of an outage.
-    Throttled,
-    /// No answer, or none that can be understood; the words say how.
-    Failed(String),
+    /// It did not; the words say how.
+    Missed(Trouble, String),
 }
 
 /// How the upstream has been doing, by the calls that have ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {
-    /// When the present row of failures began; `None` while the upstream answers.
+    /// When the first call ended that was not answered readably; `None` once one is.
     pub failing_since: Option<Timestamp>,
-    /// How many failures in a row, without an answer between them.
+    /// How many such calls in a row, without a readable answer between them.
     pub failures: u32,
-    /// What the latest failure was, in words.
+    /// How many of them were denied access.
+    pub denials: u32,
+    /// What kind the latest of them was; stays when the upstream answers again.
+    pub trouble: Option<Trouble>,
+    /// What the latest of them was, in words; stays when the upstream answers again.
     pub last_error: Option<String>,
-    /// When the upstream last answered sensibly.
+    /// Since when looks come back and say nothing of their orders, unreadable or not knowing them; ended by a look that
+    /// is read, and not by the list or the figures.
+    pub looks_idle_since: Option<Timestamp>,
+    /// When the upstream last answered readably.
     pub last_success: Option<Timestamp>,
-    /// When a call last failed.
+    /// When a call last was not answered readably.
     pub last_failure: Option<Timestamp>,
     /// When a call last ended, however it did.
     pub last_call: Option<Timestamp>,
+    /// When a look was last answered readably, by the clock that never goes back.
+    pub last_read: Option<Duration>,
     /// True while only one probing call at a time is let through.
     pub breaker_open: bool,
     /// How long the upstream has asked us to wait from now (`Retry-After`), if it has.
@@ -43,6 +96,8 @@ pub struct Health {
     pub in_flight: usize,
     /// Calls that wait for their turn.
     pub waiting: usize,
+    /// The upstream's clock minus ours in milliseconds, when it last told.
+    pub skew_ms: Option<i64>,
 }
 
 impl Health {
@@ -54,6 +109,23 @@ impl Health {
             (Some(since), Some(last)) => last.since(since),
             _ => Duration::ZERO,
         }
+    }
+
+    /// True where access was denied and a second call has confirmed it: nothing heals that but a person.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.failing_since.is_some() && self.trouble == Some(Trouble::Denied) && self.denials >= 2
+    }
+
+    /// What is the matter, in words that are true for its kind; `None` while the upstream answers readably.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let since = self.failing_since?;
+        let error = self.last_error.as_deref().unwrap_or("no answer");
+        Some(match self.trouble {
+            None | Some(Trouble::NoAnswer) => format!("the upstream has not answered since {since}: {error}"),
+            Some(_) => format!("since {since} the upstream {error}"),
+        })
     }
 }
 
@@ -83,6 +155,8 @@ pub(super) enum Change {
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     open: Option<Open>,
+    /// Failures in a row that trip it.
+    strikes: u32,
     pub(super) health: Health,
 }
 
@@ -117,36 +191,70 @@ impl Breaker {
         }
     }
 
-    /// A call has ended.
-    pub(super) fn settle(&mut self, outcome: Outcome, probe: bool, at: Timestamp, now: Duration) -> Change {
+    /// A call has ended, which was a look at an order or not.
+    pub(super) fn settle(
+        &mut self,
+        outcome: Outcome,
+        is_look: bool,
+        probe: bool,
+        at: Timestamp,
+        now: Duration,
+    ) -> Change {
         self.health.last_call = Some(at);
         match outcome {
             Outcome::Answered => {
                 self.health.failing_since = None;
                 self.health.failures = 0;
+                self.health.denials = 0;
                 self.health.last_success = Some(at);
-                if self.open.take().is_some() { Change::Closed } else { Change::None }
-            }
-            Outcome::Throttled => {
-                if let Some(open) = self.open.as_mut().filter(|_| probe) {
-                    open.probing = false;
-                    open.next_probe = now.saturating_add(open.wait);
+                if is_look {
+                    self.health.last_read = Some(now);
+                    self.health.looks_idle_since = None;
                 }
-                Change::None
+                self.close()
             }
-            Outcome::Failed(words) => {
-                self.health.failing_since.get_or_insert(at);
-                self.health.failures = self.health.failures.saturating_add(1);
-                self.health.last_failure = Some(at);
-                self.health.last_error = Some(words);
-                self.fail(probe, now)
+            Outcome::Missed(trouble, words) => {
+                self.note(trouble, &words, is_look, at);
+                match trouble {
+                    Trouble::Throttled => {
+                        if let Some(open) = self.open.as_mut().filter(|_| probe) {
+                            open.probing = false;
+                            open.next_probe = now.saturating_add(open.wait);
+                        }
+                        Change::None
+                    }
+                    // It speaks, and the next order may be one that it knows.
+                    trouble if !trouble.trips() => self.close(),
+                    _ => self.fail(probe, now),
+                }
             }
         }
     }
 
+    fn note(&mut self, trouble: Trouble, words: &str, is_look: bool, at: Timestamp) {
+        let health = &mut self.health;
+        if is_look && matches!(trouble, Trouble::Unreadable | Trouble::UnknownOrders) {
+            health.looks_idle_since.get_or_insert(at);
+        }
+        health.failing_since.get_or_insert(at);
+        health.failures = health.failures.saturating_add(1);
+        if trouble == Trouble::Denied {
+            health.denials = health.denials.saturating_add(1);
+        }
+        health.trouble = Some(trouble);
+        health.last_failure = Some(at);
+        health.last_error = Some(trouble.told(words));
+    }
+
+    fn close(&mut self) -> Change {
+        self.strikes = 0;
+        if self.open.take().is_some() { Change::Closed } else { Change::None }
+    }
+
     fn fail(&mut self, probe: bool, now: Duration) -> Change {
+        self.strikes = self.strikes.saturating_add(1);
         match &mut self.open {
-            None if self.health.failures >= TRIPS_AFTER => {
+            None if self.strikes >= TRIPS_AFTER => {
                 let next_probe = now.saturating_add(FIRST_WAIT);
                 self.open = Some(Open { wait: FIRST_WAIT, next_probe, probing: false });
                 Change::Opened
@@ -175,16 +283,21 @@ mod tests {
         Timestamp::from_seconds(1_700_000_000)
     }
 
-    fn failed() -> Outcome {
-        Outcome::Failed("no answer".to_owned())
+    fn missed(trouble: Trouble) -> Outcome {
+        Outcome::Missed(trouble, "words".to_owned())
+    }
+
+    /// Settles a call that was no probe.
+    fn ends(breaker: &mut Breaker, outcome: Outcome) -> Change {
+        breaker.settle(outcome, false, false, at(), Duration::ZERO)
     }
 
     fn opened() -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
-            assert_eq!(breaker.settle(failed(), false, at(), Duration::ZERO), Change::None);
+            assert_eq!(ends(&mut breaker, missed(Trouble::NoAnswer)), Change::None);
         }
-        assert_eq!(breaker.settle(failed(), false, at(), Duration::ZERO), Change::Opened);
+        assert_eq!(ends(&mut breaker, missed(Trouble::NoAnswer)), Change::Opened);
         breaker
     }
 
@@ -199,42 +312,138 @@ mod tests {
             assert_eq!(breaker.gate(now), Gate::Open { probe: true });
             breaker.begin_probe();
             assert_eq!(breaker.gate(now), Gate::Probing, "one at a time");
-            breaker.settle(failed(), true, at(), now);
+            breaker.settle(missed(Trouble::NoAnswer), false, true, at(), now);
         }
     }
 
     #[test]
     fn the_first_answer_closes_it_even_from_a_call_that_was_no_probe() {
         let mut breaker = opened();
-        assert_eq!(breaker.settle(Outcome::Answered, false, at(), Duration::ZERO), Change::Closed);
+        assert_eq!(ends(&mut breaker, Outcome::Answered), Change::Closed);
         assert_eq!(breaker.gate(Duration::ZERO), Gate::Open { probe: false });
         assert_eq!((breaker.health.failures, breaker.health.failing_since), (0, None));
-        assert_eq!(breaker.health.last_error.as_deref(), Some("no answer"), "what it was can still be read");
+        assert_eq!(breaker.health.last_error.as_deref(), Some("words"), "what it was can still be read");
+        assert_eq!(breaker.health.words(), None);
     }
 
     #[test]
     fn an_answer_between_failures_starts_the_count_again() {
         let mut breaker = Breaker::default();
         for _ in 0..10 {
-            (0..4).for_each(|_| {
-                assert_eq!(breaker.settle(failed(), false, at(), Duration::ZERO), Change::None)
-            });
-            breaker.settle(Outcome::Answered, false, at(), Duration::ZERO);
+            (0..4).for_each(|_| assert_eq!(ends(&mut breaker, missed(Trouble::Unreadable)), Change::None));
+            ends(&mut breaker, Outcome::Answered);
         }
         assert!(!breaker.is_open());
     }
 
     #[test]
-    fn being_told_to_slow_down_is_no_outage_and_no_recovery() {
+    fn whatever_is_no_readable_answer_begins_the_row_and_says_what_it_is() {
+        for (trouble, trips, error, words) in [
+            (
+                Trouble::NoAnswer,
+                true,
+                "words",
+                "the upstream has not answered since 2023-11-14T22:13:20.000Z: words",
+            ),
+            (
+                Trouble::Unreadable,
+                true,
+                "answers, and cannot be read: words",
+                "since 2023-11-14T22:13:20.000Z the upstream answers, and cannot be read: words",
+            ),
+            (
+                Trouble::Throttled,
+                false,
+                "asks us to slow down: words",
+                "since 2023-11-14T22:13:20.000Z the upstream asks us to slow down: words",
+            ),
+            (
+                Trouble::Denied,
+                true,
+                "denies access: words",
+                "since 2023-11-14T22:13:20.000Z the upstream denies access: words",
+            ),
+            (
+                Trouble::UnknownOrders,
+                false,
+                "answers, and does not know the order: words",
+                "since 2023-11-14T22:13:20.000Z the upstream answers, and does not know the order: words",
+            ),
+        ] {
+            let mut breaker = Breaker::default();
+            for _ in 0..20 {
+                ends(&mut breaker, missed(trouble));
+            }
+            assert_eq!(breaker.is_open(), trips, "{trouble:?}");
+            let health = &breaker.health;
+            assert_eq!(
+                (health.failures, health.failing_since, health.trouble),
+                (20, Some(at()), Some(trouble))
+            );
+            assert_eq!((health.last_error.as_deref(), health.words().as_deref()), (Some(error), Some(words)));
+            ends(&mut breaker, Outcome::Answered);
+            assert_eq!((breaker.health.failing_since, breaker.is_open()), (None, false), "{trouble:?}");
+        }
+    }
+
+    #[test]
+    fn being_told_to_slow_down_neither_trips_nor_closes() {
         let mut breaker = Breaker::default();
-        (0..20).for_each(|_| {
-            breaker.settle(Outcome::Throttled, false, at(), Duration::ZERO);
-        });
-        assert_eq!((breaker.is_open(), breaker.health.failures), (false, 0));
+        for _ in 0..10 {
+            ends(&mut breaker, missed(Trouble::Throttled));
+            ends(&mut breaker, missed(Trouble::NoAnswer));
+            if breaker.is_open() {
+                break;
+            }
+        }
+        assert_eq!(breaker.health.failures, 10, "five of each: those between count for nothing");
         let mut breaker = opened();
         breaker.begin_probe();
-        breaker.settle(Outcome::Throttled, true, at(), Duration::from_secs(1));
+        breaker.settle(missed(Trouble::Throttled), false, true, at(), Duration::from_secs(1));
         assert_eq!(breaker.gate(Duration::from_secs(1)), Gate::Until(Duration::from_secs(2)));
+        assert_eq!(breaker.health.trouble, Some(Trouble::Throttled));
+    }
+
+    #[test]
+    fn an_order_that_is_not_known_lets_all_go_again_and_ends_no_outage() {
+        let mut breaker = opened();
+        assert_eq!(ends(&mut breaker, missed(Trouble::UnknownOrders)), Change::Closed);
+        assert_eq!(breaker.health.failing_since, Some(at()));
+        assert_eq!(ends(&mut breaker, Outcome::Answered), Change::None);
+        assert_eq!(breaker.health.failing_since, None);
+    }
+
+    #[test]
+    fn a_denial_counts_once_a_second_call_confirms_it() {
+        let mut breaker = Breaker::default();
+        ends(&mut breaker, missed(Trouble::Denied));
+        assert!(!breaker.health.is_denied());
+        ends(&mut breaker, Outcome::Answered);
+        ends(&mut breaker, missed(Trouble::Denied));
+        assert!(!breaker.health.is_denied(), "a readable answer between them");
+        ends(&mut breaker, missed(Trouble::NoAnswer));
+        ends(&mut breaker, missed(Trouble::Denied));
+        assert!(breaker.health.is_denied());
+        ends(&mut breaker, Outcome::Answered);
+        assert!(!breaker.health.is_denied());
+    }
+
+    #[test]
+    fn only_a_look_that_is_read_counts_as_read_and_ends_what_looks_do_not_say() {
+        let mut breaker = Breaker::default();
+        let later = Duration::from_secs(7);
+        breaker.settle(Outcome::Answered, false, false, at(), Duration::from_secs(3));
+        assert_eq!(breaker.health.last_read, None);
+        for trouble in [Trouble::UnknownOrders, Trouble::Unreadable] {
+            breaker.settle(missed(trouble), true, false, at(), later);
+            breaker.settle(Outcome::Answered, false, false, at(), later);
+            assert_eq!((breaker.health.failing_since, breaker.health.looks_idle_since), (None, Some(at())));
+            breaker.settle(Outcome::Answered, true, false, at(), later);
+            assert_eq!((breaker.health.last_read, breaker.health.looks_idle_since), (Some(later), None));
+        }
+        breaker.settle(missed(Trouble::Unreadable), false, false, at(), later);
+        breaker.settle(missed(Trouble::NoAnswer), true, false, at(), later);
+        assert_eq!(breaker.health.looks_idle_since, None, "neither a list nor silence");
     }
 
     #[test]
@@ -248,10 +457,10 @@ mod tests {
     #[test]
     fn one_failure_and_then_silence_is_no_outage() {
         let mut breaker = Breaker::default();
-        let start = Timestamp::from_seconds(1_700_000_000);
-        breaker.settle(failed(), false, start, Duration::ZERO);
+        ends(&mut breaker, missed(Trouble::NoAnswer));
         assert_eq!(breaker.health.failing_for(), Duration::ZERO);
-        breaker.settle(failed(), false, start.plus(Duration::from_secs(31)), Duration::ZERO);
+        let later = at().plus(Duration::from_secs(31));
+        breaker.settle(missed(Trouble::Throttled), false, false, later, Duration::ZERO);
         assert_eq!(breaker.health.failing_for(), Duration::from_secs(31));
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::answer::{Call, Meaning, status_words};
-use super::breaker::{Health, Outcome};
+use super::breaker::{Health, Outcome, Trouble};
 use super::budget::Budget;
 use super::error::Error;
 use super::evidence::{Answer, Evidence, KEPT};
@@ -18,13 +18,14 @@ use super::list::{InvoiceSink, Listed, Pieces};
 use super::pace::{Pacer, Permit, Priority};
 use super::secret::{ApiKey, is_unreserved, percent_encoded};
 use super::settings::{Settings, is_dots};
+use super::theirs::{Reading, TheirClock};
 use super::transport::{Digested, Failure, Limits, Reply, Transport};
 use super::wire::{self, Decoded, Undecodable};
 use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
 use crate::domain::report::{Balance, Coupon, OrderReport};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, Zone};
 
 /// No answer about one order, the balance or the coupons is larger.
 const SMALL: usize = 64 * 1024;
@@ -48,7 +49,8 @@ struct Inner {
     /// Where looks go, the key in its query; only the order is missing at the end of its path.
     look_url: Url,
     user_id: Arc<str>,
-    utc_offset_seconds: i32,
+    zone: Arc<Zone>,
+    theirs: TheirClock,
 }
 
 impl fmt::Debug for Upstream {
@@ -103,7 +105,8 @@ impl Upstream {
             look_url,
             customer_url,
             user_id: Arc::from(settings.user_id),
-            utc_offset_seconds: settings.utc_offset_seconds,
+            zone: Arc::new(settings.zone),
+            theirs: TheirClock::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -114,16 +117,38 @@ impl Upstream {
         self.inner.pacer.admit(priority).await
     }
 
+    /// The same, for at most `limit`; then its place in the queue is given back.
+    ///
+    /// # Errors
+    /// In words, what was waited for.
+    pub async fn admit_within(&self, priority: Priority, limit: Duration) -> Result<Permit, String> {
+        self.inner.pacer.admit_within(priority, limit).await
+    }
+
     /// What is known of the upstream's health.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.inner.pacer.health()
+        Health { skew_ms: self.skew(), ..self.inner.pacer.health() }
+    }
+
+    /// The upstream's clock minus ours in milliseconds, at its latest answer that told; whole seconds are all it tells.
+    #[must_use]
+    pub fn skew(&self) -> Option<i64> {
+        self.inner.theirs.skew()
+    }
+
+    /// What the upstream's clock shows now: what it told last and the time that has passed since, whatever has become
+    /// of our own clock meanwhile.
+    #[must_use]
+    pub fn now_there(&self) -> Option<Timestamp> {
+        self.inner.theirs.now(self.inner.clock.monotonic())
     }
 
     /// Orders a direct wallet. Not idempotent: record the intent first.
     ///
     /// # Errors
-    /// [`Error::NotTaken`], [`Error::Refused`], or [`Error::Unknown`], where a wallet may have been made.
+    /// [`Error::NotTaken`], [`Error::Refused`], or [`Error::Unknown`] and [`Error::Unreadable`], where a wallet may have
+    /// been made.
     pub async fn create(
         &self,
         permit: Permit,
@@ -144,7 +169,7 @@ impl Upstream {
     /// Looks at one order.
     ///
     /// # Errors
-    /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::UnknownOrder`], or [`Error::Denied`].
+    /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::Unreadable`], [`Error::UnknownOrder`], or [`Error::Denied`].
     pub async fn look(&self, permit: Permit, order_id: &str) -> Result<Answer<Box<OrderReport>>, Error> {
         self.ask(permit, order_id, read_order).await
     }
@@ -186,32 +211,39 @@ impl Upstream {
     /// the answer was read to its end. Memory does not grow with the list.
     ///
     /// # Errors
-    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`]; what the sink was given is worth nothing then.
+    /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::Unreadable`], or [`Error::Denied`]; what the sink was given is
+    /// worth nothing then.
     pub async fn invoices<S: InvoiceSink>(
         &self,
         permit: Permit,
         mut sink: S,
     ) -> Result<Answer<Listed<S>>, Error> {
-        let started = self.inner.clock.monotonic();
-        let (user, offset) = (Arc::clone(&self.inner.user_id), self.inner.utc_offset_seconds);
+        let started = self.reading();
+        let (user, zone) = (Arc::clone(&self.inner.user_id), Arc::clone(&self.inner.zone));
         let (pieces, arriving) = mpsc::channel(PIECES);
         // On a thread of its own, so that nobody else waits for it.
         let reading = tokio::task::spawn_blocking(move || {
-            let read =
-                wire::invoices(Pieces::new(arriving), &user, offset, &mut |invoice| sink.take(invoice));
+            let read = wire::invoices(Pieces::new(arriving), &user, &zone, &mut |invoice| sink.take(invoice));
             (read, sink)
         });
         let url = self.url("/payments");
         let limits = Limits { whole: LARGE, keep: KEPT };
         let reply = self.inner.transport.stream(&url, limits, self.inner.clock.now(), pieces).await;
         let read = reading.await;
-        let took = self.inner.clock.monotonic().saturating_sub(started);
+        let ended = self.reading();
+        let took = ended.monotonic.saturating_sub(started.monotonic);
         let http_status = reply.as_ref().ok().map(|(reply, _)| reply.status);
+        self.inner.theirs.hear(reply.as_ref().ok().and_then(|(reply, _)| reply.date), started, ended);
         let result = match reply {
-            Ok((reply, Digested { bytes, sha256 })) => {
-                let interrupted = || Err(Undecodable::new("reading the answer was interrupted"));
-                let (read, sink) =
-                    read.map_or_else(|_| (interrupted(), None), |(read, sink)| (read, Some(sink)));
+            Ok((mut reply, Digested { bytes, sha256 })) => {
+                let interrupted = "reading the answer was interrupted";
+                if read.is_err() {
+                    reply.broken.get_or_insert_with(|| interrupted.to_owned());
+                }
+                let (read, sink) = read.map_or_else(
+                    |_| (Err(Undecodable::new(interrupted)), None),
+                    |(read, sink)| (read, Some(sink)),
+                );
                 let answer = self.read(Call::Invoices, reply, took, |_| read);
                 answer.and_then(|Answer { value: rows, evidence, date }| match sink {
                     Some(sink) => Ok(Answer { value: Listed { sink, rows, bytes, sha256 }, evidence, date }),
@@ -227,7 +259,7 @@ impl Upstream {
     /// The account's figures.
     ///
     /// # Errors
-    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
+    /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::Unreadable`], or [`Error::Denied`].
     pub async fn balance(&self, permit: Permit) -> Result<Answer<Balance>, Error> {
         let user = Arc::clone(&self.inner.user_id);
         let url = parsed(&self.url("/balance"))?;
@@ -238,12 +270,12 @@ impl Upstream {
     /// The account's coupons.
     ///
     /// # Errors
-    /// [`Error::NotTaken`], [`Error::Unknown`], or [`Error::Denied`].
+    /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::Unreadable`], or [`Error::Denied`].
     pub async fn coupons(&self, permit: Permit) -> Result<Answer<Vec<Coupon>>, Error> {
-        let offset = self.inner.utc_offset_seconds;
+        let zone = Arc::clone(&self.inner.zone);
         let url = parsed(&self.url("/coupons"))?;
         let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
-        self.finish(permit, Call::Coupons, request, move |reply| wire::coupons(&reply.body, offset)).await
+        self.finish(permit, Call::Coupons, request, move |reply| wire::coupons(&reply.body, &zone)).await
     }
 
     /// The one address that is made thousands of times a second: from parts that are parsed already.
@@ -262,6 +294,10 @@ impl Upstream {
         format!("{}{path}{}", self.inner.customer_url, self.inner.key.expose_query())
     }
 
+    fn reading(&self) -> Reading {
+        Reading { wall: self.inner.clock.now(), monotonic: self.inner.clock.monotonic() }
+    }
+
     fn evidence(&self, call: Call, http_status: Option<u16>, took: Duration, body: Vec<u8>) -> Evidence {
         Evidence::new(call.name(), http_status, took, body, Arc::clone(&self.inner.key))
     }
@@ -274,10 +310,12 @@ impl Upstream {
         request: impl Future<Output = Result<Reply, Failure>>,
         decode: impl FnOnce(&Reply) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
-        let started = self.inner.clock.monotonic();
+        let started = self.reading();
         let reply = request.await;
-        let took = self.inner.clock.monotonic().saturating_sub(started);
+        let ended = self.reading();
+        let took = ended.monotonic.saturating_sub(started.monotonic);
         let http_status = reply.as_ref().ok().map(|reply| reply.status);
+        self.inner.theirs.hear(reply.as_ref().ok().and_then(|reply| reply.date), started, ended);
         let result = match reply {
             Ok(reply) => self.read(call, reply, took, decode),
             Err(failure) => Err(self.no_answer(call, failure, took)),
@@ -295,15 +333,9 @@ impl Upstream {
         took: Duration,
         result: &Result<Answer<T>, Error>,
     ) {
-        let outcome = match result {
-            Ok(_) | Err(Error::Refused { .. } | Error::UnknownOrder { .. } | Error::Settings(_)) => {
-                Outcome::Answered
-            }
-            Err(Error::NotTaken { .. }) if http_status == Some(429) => Outcome::Throttled,
-            Err(error) => Outcome::Failed(error.words().to_owned()),
-        };
+        let outcome = outcome_of(http_status, result.as_ref().err());
         let pause = result.as_ref().err().and_then(Error::retry_after);
-        permit.settle(outcome, pause);
+        permit.settle(outcome, call == Call::Look, pause);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(
             call = call.name(),
@@ -339,7 +371,7 @@ impl Upstream {
             match decode(&reply) {
                 Ok(Decoded::Yes(read)) => value = Some(read),
                 Ok(Decoded::No) => meaning = Meaning::No,
-                Err(wrong) => meaning = Meaning::Unknown(wrong.to_string()),
+                Err(wrong) => meaning = Meaning::Unreadable(wrong.to_string()),
             }
         }
         let said = || {
@@ -348,7 +380,7 @@ impl Upstream {
         };
         let words = match &meaning {
             Meaning::Decode => String::new(),
-            Meaning::Unknown(words) => key.redact_text(words),
+            Meaning::Unknown(words) | Meaning::Unreadable(words) => key.redact_text(words),
             Meaning::NotTaken if status == 429 => "too many requests".to_owned(),
             Meaning::NotTaken | Meaning::No | Meaning::Denied => said(),
         };
@@ -362,15 +394,36 @@ impl Upstream {
             (Meaning::No, Call::Look) if denies_access(&words) => Error::Denied { words, evidence },
             (Meaning::No, Call::Look) => Error::UnknownOrder { words, evidence },
             (Meaning::No | Meaning::Denied, _) => Error::Denied { words, evidence },
-            (Meaning::Unknown(_) | Meaning::Decode, _) => {
+            (meaning @ (Meaning::Unknown(_) | Meaning::Unreadable(_) | Meaning::Decode), _) => {
                 let salvaged = matches!(call, Call::Create { .. })
                     .then(|| wire::salvaged_order_id(evidence.raw()))
                     .flatten();
                 let order_id = salvaged.map(|id| key.redact_text(&id));
-                Error::Unknown { words, order_id, evidence }
+                match meaning {
+                    Meaning::Unreadable(_) => Error::Unreadable { words, order_id, evidence },
+                    _ => Error::Unknown { words, order_id, evidence },
+                }
             }
         })
     }
+}
+
+/// What the end of a call says of the upstream's health.
+fn outcome_of(http_status: Option<u16>, error: Option<&Error>) -> Outcome {
+    let Some(error) = error else { return Outcome::Answered };
+    let trouble = match error {
+        // To a creation a wrong key is refused in the words of a wrong request: which of the two it is, others tell.
+        Error::Refused { words, http_status, .. } if *http_status == 401 || denies_access(words) => {
+            Trouble::Denied
+        }
+        Error::Refused { .. } | Error::Settings(_) => return Outcome::Answered,
+        Error::UnknownOrder { .. } => Trouble::UnknownOrders,
+        Error::NotTaken { .. } if http_status == Some(429) => Trouble::Throttled,
+        Error::NotTaken { .. } | Error::Unknown { .. } => Trouble::NoAnswer,
+        Error::Unreadable { .. } => Trouble::Unreadable,
+        Error::Denied { .. } => Trouble::Denied,
+    };
+    Outcome::Missed(trouble, error.words().to_owned())
 }
 
 fn read_order(reply: &Reply) -> Result<Decoded<Box<OrderReport>>, Undecodable> {

@@ -21,7 +21,7 @@ pub enum Error {
         /// The answer, if one came.
         evidence: Evidence,
     },
-    /// It cannot be known whether the upstream acted, or what it meant: a timeout, a break, a 5xx, an unreadable answer.
+    /// It cannot be known whether the upstream acted, or what it meant: a timeout, a break, a 5xx.
     #[error("the upstream gave no answer to rely on: {words}")]
     Unknown {
         /// What happened.

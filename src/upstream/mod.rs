@@ -19,12 +19,13 @@ mod list;
 mod pace;
 mod secret;
 mod settings;
+mod theirs;
 mod transport;
 mod wire;
 
 #[cfg(fuzzing)]
 pub use bare::read_every_way;
-pub use breaker::Health;
+pub use breaker::{Health, Trouble};
 pub use client::{NewOrder, Upstream};
 pub use error::Error;
 pub use evidence::{Answer, Evidence};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::breaker::{Breaker, Change, Gate, Health, Outcome};
+use super::breaker::{Breaker, Change, Gate, Health, Outcome, Trouble};
 use super::budget::Budget;
 use crate::clock::SharedClock;
 
@@ -83,23 +83,51 @@ impl Pacer {
 
     /// Waits until a call may go out. Dropping the future gives the place in the queue back and costs nothing else.
     pub(super) async fn admit(self: &Arc<Self>, priority: Priority) -> Permit {
-        let mut place = {
-            let mut state = self.lock();
-            if state.classes.iter().all(|class| class.waiting.is_empty())
-                && let Turn::Go { probe } = state.gates(self.clock.monotonic())
-            {
-                state.grant(self.clock.monotonic(), probe);
-                return Permit { pacer: Some(Arc::clone(self)), probe };
-            }
-            state.last_ticket = state.last_ticket.wrapping_add(1);
-            let word = Arc::new(Notify::new());
-            let ticket = state.last_ticket;
-            state.class(priority).waiting.push_back((ticket, Arc::clone(&word)));
-            Place { pacer: self, priority, ticket, word, left: false }
+        match self.enter(priority) {
+            Ok(permit) => permit,
+            Err(mut place) => self.wait(&mut place).await,
+        }
+    }
+
+    /// The same, for at most `limit`; then the place is given back, and the words say what was waited for.
+    pub(super) async fn admit_within(
+        self: &Arc<Self>,
+        priority: Priority,
+        limit: Duration,
+    ) -> Result<Permit, String> {
+        let mut place = match self.enter(priority) {
+            Ok(permit) => return Ok(permit),
+            Err(place) => place,
         };
+        let over = self.clock.sleep(limit);
+        let permit = tokio::select! {
+            biased;
+            permit = self.wait(&mut place) => Some(permit),
+            () = over => None,
+        };
+        permit.ok_or_else(|| self.why_not(&place))
+    }
+
+    /// A permit where nobody waits and nothing stands in the way, else a place in the queue.
+    fn enter(self: &Arc<Self>, priority: Priority) -> Result<Permit, Place<'_>> {
+        let mut state = self.lock();
+        if state.classes.iter().all(|class| class.waiting.is_empty())
+            && let Turn::Go { probe } = state.gates(self.clock.monotonic())
+        {
+            state.grant(self.clock.monotonic(), probe);
+            return Ok(Permit { pacer: Some(Arc::clone(self)), probe });
+        }
+        state.last_ticket = state.last_ticket.wrapping_add(1);
+        let word = Arc::new(Notify::new());
+        let ticket = state.last_ticket;
+        state.class(priority).waiting.push_back((ticket, Arc::clone(&word)));
+        Err(Place { pacer: self, priority, ticket, word, left: false })
+    }
+
+    async fn wait(self: &Arc<Self>, place: &mut Place<'_>) -> Permit {
         loop {
             let now = self.clock.monotonic();
-            let turn = self.lock().turn(priority, place.ticket, now);
+            let turn = self.lock().turn(place.priority, place.ticket, now);
             match turn {
                 Turn::Go { probe } => {
                     place.left = true;
@@ -118,6 +146,23 @@ impl Pacer {
                     }
                 }
             }
+        }
+    }
+
+    /// Why a place in the queue has not come to be a permit, in words.
+    fn why_not(&self, place: &Place<'_>) -> String {
+        let health = self.health();
+        if let Some(left) = health.paused_for {
+            return format!("the upstream asks us to slow down until {}", self.clock.now().plus(left));
+        }
+        if let Some(words) = health.words().filter(|_| health.breaker_open) {
+            return words;
+        }
+        match self.lock().before(place.priority, place.ticket) {
+            0 if health.in_flight > 0 => format!("calls to the upstream under way: {}", health.in_flight),
+            0 => "the budget of calls to the upstream is used up".to_owned(),
+            1 => "1 call to the upstream waits before this one".to_owned(),
+            count => format!("{count} calls to the upstream wait before this one"),
         }
     }
 
@@ -157,6 +202,18 @@ impl State {
             .filter(|(_, class)| class.passed_over >= PATIENCE)
             .max_by_key(|(_, class)| class.passed_over);
         impatient.or_else(|| waiting().next()).map(|(at, _)| at)
+    }
+
+    /// How many wait before the one with `ticket`.
+    fn before(&self, priority: Priority, ticket: u64) -> usize {
+        let [create, reconcile, look] = &self.classes;
+        let (first, own): (&[&Class], &Class) = match priority {
+            Priority::Create => (&[], create),
+            Priority::Reconcile => (&[create], reconcile),
+            Priority::Look => (&[create, reconcile], look),
+        };
+        let ahead = own.waiting.iter().take_while(|(other, _)| *other != ticket).count();
+        first.iter().map(|class| class.waiting.len()).fold(ahead, usize::saturating_add)
     }
 
     fn front_waiter(&self) -> Option<&(u64, Arc<Notify>)> {
@@ -249,14 +306,14 @@ impl std::fmt::Debug for Permit {
 }
 
 impl Permit {
-    /// The call has ended; `pause` is what a `Retry-After` asked for.
-    pub(super) fn settle(mut self, outcome: Outcome, pause: Option<Duration>) {
+    /// The call has ended, which was a look or not; `pause` is what a `Retry-After` asked for.
+    pub(super) fn settle(mut self, outcome: Outcome, is_look: bool, pause: Option<Duration>) {
         let Some(pacer) = self.pacer.take() else { return };
         let (at, now) = (pacer.clock.now(), pacer.clock.monotonic());
         let (change, failures) = {
             let mut state = pacer.lock();
             state.in_flight = state.in_flight.saturating_sub(1);
-            let throttled = outcome == Outcome::Throttled;
+            let throttled = matches!(outcome, Outcome::Missed(Trouble::Throttled, _));
             if throttled && pause.is_none() {
                 let span = state.throttle;
                 pacer.pause(&mut state, span);
@@ -267,7 +324,7 @@ impl Permit {
             if let Some(span) = pause {
                 pacer.pause(&mut state, span);
             }
-            let change = state.breaker.settle(outcome, self.probe, at, now);
+            let change = state.breaker.settle(outcome, is_look, self.probe, at, now);
             state.wake_front();
             (change, state.breaker.health.failures)
         };

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use super::error::Error;
 use super::secret::push_percent_encoded;
+use crate::domain::time::Zone;
 
 /// How to reach the upstream.
 #[derive(Debug, Clone)]
@@ -22,8 +23,8 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// One call, from connecting to the last byte.
     pub timeout: Duration,
-    /// How to read the invoices' times, which carry no zone: seconds east of UTC.
-    pub utc_offset_seconds: i32,
+    /// How to read the invoices' times, which carry no zone.
+    pub zone: Zone,
 }
 
 impl Settings {
@@ -56,9 +57,6 @@ impl Settings {
         }
         if self.timeout.is_zero() {
             return refuse("the upstream's timeout must be more than nothing");
-        }
-        if self.utc_offset_seconds.unsigned_abs() > 26 * 3600 {
-            return refuse("the upstream's UTC offset must be within a day");
         }
         let mut base = url.as_str().trim_end_matches('/').to_owned();
         base.push_str("/v3/customers/");

@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Url};
 use sha2::{Digest as _, Sha256};
@@ -34,7 +34,7 @@ pub(super) struct Transport {
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
-    /// The other side's clock.
+    /// The other side's clock, where it is its own answer.
     pub(super) date: Option<Timestamp>,
     pub(super) body: Vec<u8>,
     /// Why the body is not whole.
@@ -140,7 +140,7 @@ impl Transport {
         let mut reply = Reply {
             status: response.status().as_u16(),
             retry_after: retry_after(response.headers(), now),
-            date: text(response.headers(), DATE).and_then(http_date),
+            date: date(response.headers()),
             body: Vec::new(),
             broken: None,
         };
@@ -176,7 +176,7 @@ impl Transport {
         let mut response = request.send().await?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), now);
-        let date = text(response.headers(), DATE).and_then(http_date);
+        let date = date(response.headers());
         let announced = response.content_length().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
         let mut body = Vec::with_capacity(announced.min(limit).min(16 * 1024));
         let broken = loop {
@@ -202,6 +202,15 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         http_date(text)?.since(now)
     };
     Some(span.min(LONGEST_PAUSE))
+}
+
+/// The other side's clock; not that of an answer from a store on the way, which bears an `Age` (RFC 9111, section 5.1):
+/// it was dated long ago.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    if headers.contains_key(AGE) {
+        return None;
+    }
+    text(headers, DATE).and_then(http_date)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -1,12 +1,16 @@
-//! The shapes of the upstream's JSON, and the one way from them to our own words. Nothing is guessed: what cannot be
-//! read digit for digit and letter for letter makes the whole answer unreadable, and says which field it was.
-//! Only a row of the invoice list may have a flaw by itself.
+//! The shapes of the upstream's JSON, and the one way from them to our own words. Nothing is guessed: what identity or
+//! money hangs on and cannot be read makes the whole answer unreadable, and says which field it was; any other field
+//! that cannot be read is none, and is named beside the rest. A row of the invoice list may have a flaw by itself.
 
 mod field;
 mod list;
 mod words;
 
+use std::borrow::Cow;
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub(super) use self::field::Undecodable;
@@ -14,6 +18,7 @@ use self::field::{Raw, Undecodable as Wrong};
 pub(super) use self::list::invoices;
 pub(super) use self::words::{salvaged_order_id, words};
 use crate::domain::report::{Balance, Coupon, OrderReport};
+use crate::domain::time::Zone;
 
 /// What the envelope says.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,44 +88,106 @@ fn list<'a>(raw: &'a RawValue, what: &'static str) -> Result<Vec<&'a RawValue>, 
     serde_json::from_str(raw.get()).map_err(|_| Wrong::in_field(what, "is not a list"))
 }
 
-#[derive(Deserialize)]
+/// The fields of an order, in the order of [`OrderWire`].
+const ORDER_FIELDS: [&str; 23] = [
+    "order_id",
+    "to_address",
+    "currency",
+    "network",
+    "amountInUSD",
+    "amountInCrypto",
+    "expire_at",
+    "url",
+    "status",
+    "payment_status",
+    "transaction",
+    "state",
+    "txid",
+    "payment_amount",
+    "payment_amount_usd",
+    "payer_amount",
+    "refund_amount",
+    "refund_amount_usd",
+    "memo",
+    "tag",
+    "dest_tag",
+    "payment_id",
+    "comment",
+];
+
+/// Where a memo may stand, the likeliest first.
+const MEMOS: [&str; 5] = ["memo", "tag", "dest_tag", "payment_id", "comment"];
+
+/// What a payer needs, and so does who holds the answer against the request.
+const NEEDED: [&str; 5] = ["amountInUSD", "amountInCrypto", "expire_at", "currency", "network"];
+
+/// The fields of an order that are known here, as they stand in the answer.
+#[derive(Default)]
 struct OrderWire<'a> {
-    #[serde(borrow, default)]
-    order_id: Raw<'a>,
-    #[serde(borrow, default)]
-    to_address: Raw<'a>,
-    #[serde(borrow, default)]
-    currency: Raw<'a>,
-    #[serde(borrow, default)]
-    network: Raw<'a>,
-    #[serde(borrow, default, rename = "amountInUSD")]
-    amount_in_usd: Raw<'a>,
-    #[serde(borrow, default, rename = "amountInCrypto")]
-    amount_in_crypto: Raw<'a>,
-    #[serde(borrow, default)]
-    expire_at: Raw<'a>,
-    #[serde(borrow, default)]
-    url: Raw<'a>,
-    #[serde(borrow, default)]
-    status: Raw<'a>,
-    #[serde(borrow, default)]
-    payment_status: Raw<'a>,
-    #[serde(borrow, default)]
-    transaction: Raw<'a>,
-    #[serde(borrow, default)]
-    state: Raw<'a>,
-    #[serde(borrow, default)]
-    txid: Raw<'a>,
-    #[serde(borrow, default)]
-    payment_amount: Raw<'a>,
-    #[serde(borrow, default)]
-    payment_amount_usd: Raw<'a>,
-    #[serde(borrow, default)]
-    payer_amount: Raw<'a>,
-    #[serde(borrow, default)]
-    refund_amount: Raw<'a>,
-    #[serde(borrow, default)]
-    refund_amount_usd: Raw<'a>,
+    fields: [Raw<'a>; ORDER_FIELDS.len()],
+    /// Which of them are given more than once: nobody can say which one counts.
+    twice: Vec<&'static str>,
+}
+
+impl<'de> Deserialize<'de> for OrderWire<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OrderVisitor)
+    }
+}
+
+/// A field's name, copied only where it is written with escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct OrderVisitor;
+
+impl<'de> Visitor<'de> for OrderVisitor {
+    type Value = OrderWire<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderWire<'de>, A::Error> {
+        let mut wire = OrderWire::default();
+        let mut seen = [false; ORDER_FIELDS.len()];
+        while let Some(Key(key)) = map.next_key()? {
+            let place = ORDER_FIELDS.iter().position(|name| **name == *key);
+            let slot = place
+                .and_then(|at| Some((ORDER_FIELDS.get(at)?, wire.fields.get_mut(at)?, seen.get_mut(at)?)));
+            match slot {
+                None => drop(map.next_value::<IgnoredAny>()?),
+                Some((name, _, true)) => {
+                    wire.twice.push(name);
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Some((_, field, seen)) => {
+                    *field = map.next_value()?;
+                    *seen = true;
+                }
+            }
+        }
+        Ok(wire)
+    }
+}
+
+impl<'a> OrderWire<'a> {
+    /// A field by its name.
+    fn get(&self, name: &'static str) -> Result<Raw<'a>, Wrong> {
+        if self.twice.contains(&name) {
+            return Err(Wrong::in_field(name, "is given more than once"));
+        }
+        let place = ORDER_FIELDS.iter().position(|known| *known == name);
+        Ok(place.and_then(|at| self.fields.get(at).copied().flatten()))
+    }
+
+    fn read<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(Raw<'a>, &'static str) -> Result<Option<T>, Wrong>,
+    ) -> Result<Option<T>, Wrong> {
+        self.get(name).and_then(|raw| read(raw, name))
+    }
 }
 
 #[derive(Deserialize)]
@@ -129,62 +196,106 @@ struct TransactionWire<'a> {
     status: Raw<'a>,
 }
 
-/// Reads the answer to a look: every field may be missing.
+/// Reads the answer to a look: every field may be missing. Where the order's name, its address, its status or what was
+/// paid or given back cannot be read, nothing of the answer counts.
 pub(super) fn order(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
-    envelope(answer, |body| order_report(&object(body, "body")?))
-}
-
-/// Reads the answer to a creation: what a payer needs must be there.
-pub(super) fn created(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
     envelope(answer, |body| {
-        let report = order_report(&object(body, "body")?)?;
-        let needed = [
-            ("order_id", report.order_id.is_some()),
-            ("to_address", report.address.is_some()),
-            ("amountInUSD", report.amount_usd.is_some()),
-            ("amountInCrypto", report.amount_crypto.is_some()),
-            ("expire_at", report.expire_at.is_some()),
-            ("currency", report.currency.is_some()),
-            ("network", report.network.is_some()),
-        ];
-        match needed.iter().find(|(_, present)| !present) {
-            Some((name, _)) => Err(Wrong::in_field(name, "is missing")),
-            None => Ok(report),
-        }
+        let wire: OrderWire<'_> = object(body, "body")?;
+        let mut side = Side::default();
+        let status = status(&wire)?;
+        let paid = wire.read("payment_amount_usd", field::amount)?;
+        let refunded = wire.read("refund_amount_usd", field::amount)?;
+        let report = order_report(&wire, &mut side)?;
+        let report = OrderReport { status, payment_amount_usd: paid, refund_amount_usd: refunded, ..report };
+        Ok(Box::new(OrderReport { unreadable: side.unreadable, ..report }))
     })
 }
 
-fn order_report(wire: &OrderWire<'_>) -> Result<Box<OrderReport>, Wrong> {
-    Ok(Box::new(OrderReport {
-        order_id: field::order_id(wire.order_id)?,
-        address: field::text(wire.to_address, "to_address", 256)?,
-        currency: field::text(wire.currency, "currency", 32)?,
-        network: field::text(wire.network, "network", 32)?,
-        amount_usd: field::amount(wire.amount_in_usd, "amountInUSD")?,
-        amount_crypto: field::amount(wire.amount_in_crypto, "amountInCrypto")?,
-        // No money moves by these four: where one cannot be read it is none.
-        expire_at: field::unix_seconds(wire.expire_at, "expire_at").unwrap_or_default(),
-        url: field::text(wire.url, "url", 2048).unwrap_or_default(),
-        status: status(wire)?,
-        txid: field::id(wire.txid, "txid").unwrap_or_default(),
-        payment_amount: field::amount(wire.payment_amount, "payment_amount")?,
-        payment_amount_usd: field::amount(wire.payment_amount_usd, "payment_amount_usd")?,
-        payer_amount: field::amount(wire.payer_amount, "payer_amount").unwrap_or_default(),
-        refund_amount: field::amount(wire.refund_amount, "refund_amount").unwrap_or_default(),
-        refund_amount_usd: field::amount(wire.refund_amount_usd, "refund_amount_usd")?,
-        memo: None,
-        unreadable: Vec::new(),
-        answered_at: None,
-    }))
+/// Reads the answer to a creation: with an order and an address its outcome is known, whatever else it says.
+pub(super) fn created(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
+    // One field in another alphabet must not hide which order was made: letters that are none are told from the rest.
+    envelope(String::from_utf8_lossy(answer).as_bytes(), |body| {
+        let wire: OrderWire<'_> = object(body, "body")?;
+        let mut side = Side::default();
+        let status = side.keep(status(&wire));
+        let paid = side.keep(wire.read("payment_amount_usd", field::amount));
+        let refunded = side.keep(wire.read("refund_amount_usd", field::amount));
+        let report = order_report(&wire, &mut side)?;
+        for (name, there) in [("order_id", &report.order_id), ("to_address", &report.address)] {
+            if there.is_none() {
+                return Err(Wrong::in_field(name, "is missing"));
+            }
+        }
+        let there = [
+            report.amount_usd.is_some(),
+            report.amount_crypto.is_some(),
+            report.expire_at.is_some(),
+            report.currency.is_some(),
+            report.network.is_some(),
+        ];
+        for (name, there) in NEEDED.into_iter().zip(there) {
+            side.need(name, there);
+        }
+        let report = OrderReport { status, payment_amount_usd: paid, refund_amount_usd: refunded, ..report };
+        Ok(Box::new(OrderReport { unreadable: side.unreadable, ..report }))
+    })
+}
+
+/// The fields of which each can be missed by itself.
+#[derive(Default)]
+struct Side {
+    unreadable: Vec<String>,
+}
+
+impl Side {
+    /// What was read; where it could not be, nothing, and its name is kept.
+    fn keep<T>(&mut self, read: Result<Option<T>, Wrong>) -> Option<T> {
+        read.unwrap_or_else(|wrong| {
+            self.unreadable.push(wrong.to_string());
+            None
+        })
+    }
+
+    /// Says that a field is missing, unless it was said already that it cannot be read.
+    fn need(&mut self, name: &str, there: bool) {
+        let said = |words: &String| words.split_once(' ').is_some_and(|(field, _)| field == name);
+        if !there && !self.unreadable.iter().any(said) {
+            self.unreadable.push(format!("{name} is missing"));
+        }
+    }
+}
+
+/// Everything but the status and the dollars paid and given back; an error only about who the order is.
+fn order_report(wire: &OrderWire<'_>, side: &mut Side) -> Result<OrderReport, Wrong> {
+    let order_id = wire.read("order_id", |raw, _| field::order_id(raw))?;
+    let address = wire.read("to_address", |raw, name| field::text(raw, name, 256))?;
+    let short = |raw: Raw<'_>, name| field::text(raw, name, 32);
+    let memos = MEMOS.map(|name| side.keep(wire.read(name, field::memo)));
+    Ok(OrderReport {
+        order_id,
+        address,
+        currency: side.keep(wire.read("currency", short)),
+        network: side.keep(wire.read("network", short)),
+        amount_usd: side.keep(wire.read("amountInUSD", field::amount)),
+        amount_crypto: side.keep(wire.read("amountInCrypto", field::amount)),
+        expire_at: side.keep(wire.read("expire_at", field::deadline)),
+        url: side.keep(wire.read("url", |raw, name| field::text(raw, name, 2048))),
+        txid: side.keep(wire.read("txid", field::id)),
+        payment_amount: side.keep(wire.read("payment_amount", field::amount)),
+        payer_amount: side.keep(wire.read("payer_amount", field::amount)),
+        refund_amount: side.keep(wire.read("refund_amount", field::amount)),
+        memo: memos.into_iter().flatten().next(),
+        ..OrderReport::default()
+    })
 }
 
 /// The status word stands where the contract assumes it: the first of four places that holds a string.
 fn status(wire: &OrderWire<'_>) -> Result<Option<String>, Wrong> {
-    let nested = match wire.transaction {
+    let nested = match wire.get("transaction")? {
         Some(raw) if raw.get().starts_with('{') => object::<TransactionWire<'_>>(raw, "transaction")?.status,
         _ => None,
     };
-    for place in [wire.status, wire.payment_status, nested, wire.state] {
+    for place in [wire.get("status")?, wire.get("payment_status")?, nested, wire.get("state")?] {
         if place.is_some_and(|raw| raw.get().starts_with('"'))
             && let Some(word) = field::text(place, "status", 64)?
         {
@@ -235,24 +346,22 @@ struct CouponWire<'a> {
 }
 
 /// Reads the account's coupons.
-pub(super) fn coupons(answer: &[u8], utc_offset_seconds: i32) -> Result<Decoded<Vec<Coupon>>, Wrong> {
+pub(super) fn coupons(answer: &[u8], zone: &Zone) -> Result<Decoded<Vec<Coupon>>, Wrong> {
     envelope(answer, |body| {
         let wire: CouponsWire<'_> = object(body, "body")?;
         let codes = wire.codes.ok_or_else(|| Wrong::in_field("codes", "is missing"))?;
-        let read = |(at, raw): (usize, &RawValue)| {
-            coupon(raw, utc_offset_seconds).map_err(|wrong| wrong.in_entry(at))
-        };
+        let read = |(at, raw): (usize, &RawValue)| coupon(raw, zone).map_err(|wrong| wrong.in_entry(at));
         list(codes, "codes")?.into_iter().enumerate().map(read).collect()
     })
 }
 
-fn coupon(raw: &RawValue, utc_offset_seconds: i32) -> Result<Coupon, Wrong> {
+fn coupon(raw: &RawValue, zone: &Zone) -> Result<Coupon, Wrong> {
     let wire: CouponWire<'_> = object(raw, "the entry")?;
     let code = field::text(wire.code, "code", 256)?;
     Ok(Coupon {
         code: code.ok_or_else(|| Wrong::in_field("code", "is missing"))?,
         status: field::text(wire.status, "status", 64).unwrap_or(None),
         percentage: field::cents(wire.percentage, "percentage").ok(),
-        expired_at: field::civil_time(wire.expired_at, utc_offset_seconds),
+        expired_at: field::civil_time(wire.expired_at, zone),
     })
 }

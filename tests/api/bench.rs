@@ -37,12 +37,14 @@ fn flow_settings(interval: Duration) -> flow::Settings {
     flow::Settings {
         policy: Policy { interval, ..Policy::default() },
         create_attempts: 3,
+        request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(5),
         max_in_flight: 16,
         look_batch: 64,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,
+        lag: Duration::ZERO,
         mail_retry_initial: Duration::from_secs(5),
         mail_retry_max: Duration::from_secs(60),
         mail_give_up_after: Duration::from_secs(3600),
@@ -67,7 +69,7 @@ async fn build(
         requests_per_second: None,
         max_in_flight: 16,
         timeout: Duration::from_secs(5),
-        utc_offset_seconds: 0,
+        zone: depositd::domain::time::Zone::UTC,
     };
     let client = Upstream::new(settings, SecretString::from("k&y".to_owned()), clock.clone()).unwrap();
     let settings = notifier::Settings {

@@ -17,8 +17,12 @@ async fn a_reconciliation_is_run_and_its_report_kept() {
     assert_eq!(bench.get("/v1/reconciliations/latest").await.0, 404);
     bench.ask(BODY, &[]).await;
     let runs = futures_util::future::join_all((0..3).map(|_| bench.post("/v1/reconciliations", ""))).await;
+    // The first of them has nothing to compare the total with yet.
+    let mut drifts: Vec<&Value> = runs.iter().map(|(_, report)| &report["difference_cents"]).collect();
+    drifts.sort_by_key(|drift| drift.as_i64());
+    assert_eq!(drifts, [&Value::Null, &json!(0), &json!(0)]);
     for (status, report) in &runs {
-        assert_eq!((*status, &report["ok"], &report["difference_cents"]), (200, &json!(true), &json!(0)));
+        assert_eq!((*status, &report["ok"]), (200, &json!(true)));
     }
     assert_eq!(bench.get("/v1/reconciliations/latest").await.1["ok"], true);
     bench.upstream.set_outage(true);
@@ -31,7 +35,9 @@ async fn a_reconciliation_is_run_and_its_report_kept() {
 #[tokio::test]
 async fn a_difference_is_explained_and_closed_by_a_person() {
     let bench = Bench::start().await;
-    bench.post("/v1/reconciliations", "").await;
+    for _ in 0..2 {
+        bench.post("/v1/reconciliations", "").await;
+    }
     bench.upstream.adjust(300, 300).unwrap();
     let (_, report) = bench.post("/v1/reconciliations", "").await;
     let id = &report["opened"][0];

@@ -110,7 +110,12 @@ async fn a_closed_month_stands_and_later_corrections_refer_back() {
         house.clock.advance(std::time::Duration::from_hours(24));
     }
     house.rounds().await;
-    house.reconcile().await;
+    // A total that falls is void, and a case: a person says that it is so.
+    let unclean = flow::close_month(&house.flow, &month("2026-04")).await.unwrap_err();
+    assert!(matches!(unclean, CloseError::Reconcile(_)), "{unclean}");
+    let fell = house.flow.ledger.cases(false).await.unwrap();
+    assert_eq!((fell.len(), fell[0].kind.as_str()), (1, "total_fell"));
+    flow::accept_case(&house.flow, fell[0].id, "an accountant", "support says 48.00", None).await.unwrap();
     let closed = flow::close_month(&house.flow, &month("2026-04")).await.unwrap();
     assert_eq!(closed.month, "2026-04");
     house.prove().await;

@@ -7,10 +7,11 @@ use super::story;
 
 const PAGE: &str = include_str!("../../docs/accounting.md");
 
-/// Nothing is open, locked, untold or unmatched at the end of the story.
+/// Nothing is open, locked, untold, unmatched or accepted at the end of the story.
 const MAY_BE_EMPTY: &[&str] = &[
     "HAVING sum(amount_usd_micros) <> 0",
     "closed_at IS NULL",
+    "taken_back_at IS NULL",
     "reconciled IS NOT 'matched'",
     "'requested', 'awaiting_payment'",
 ];

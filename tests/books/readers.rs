@@ -18,9 +18,10 @@ async fn churn(house: &House, rounds: u32) {
     let policy = house.flow.settings.policy;
     for round in 0..rounds {
         house.clock.advance(Duration::from_secs(1));
-        let status = Some(if round % 2 == 0 { "process" } else { "check" }.to_owned());
-        let report = OrderReport { status, ..OrderReport::default() };
         let now = house.flow.clock.now();
+        // What a payer is shown is always written, however often it moves.
+        let expire_at = Some(now.plus(Duration::from_secs(3600 + u64::from(round))));
+        let report = OrderReport { status: Some("check".to_owned()), expire_at, ..OrderReport::default() };
         let step = deposit.observe(Observation::Looked(Box::new(report)), now, &policy).unwrap();
         deposit = step.deposit.clone();
         let body = "x".repeat(1024 * 1024);

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use depositd::domain::deposit::Deposit;
-use depositd::flow::NewDeposit;
+use depositd::flow::{self, NewDeposit};
 use depositd::sandbox::upstream::{Act, Figures};
 
 use crate::support::house::House;
@@ -33,7 +33,7 @@ fn usd(text: &str) -> Option<depositd::domain::money::Amount> {
 pub(crate) async fn march() -> Lived {
     let house = House::new().await;
     house.simulator.top_up_elsewhere(12_345, "card").unwrap();
-    house.reconcile().await;
+    house.baseline().await;
     let act = |deposit: &Deposit, act: Act| house.simulator.act(&house.order(deposit), act).unwrap();
     let full = house.wallet("25").await;
     let over = house.open_wallet("BTC", "BTC", "30", None).await;
@@ -70,9 +70,13 @@ pub(crate) async fn march() -> Lived {
     let late = house.read(&late).await;
     assert!(late.facts.late, "{late:?}");
     house.simulator.spend(777).unwrap();
-    house.reconcile().await;
+    // What they credited of one order is less than its status says: a person books what the list says.
     let report = house.reconcile().await;
-    assert!(report.ok && report.cases.is_empty(), "{report:?}");
+    assert_eq!(report.cases.len(), 1, "{:?}", report.cases);
+    let wish = flow::Wish { who: "an accountant", note: "as credited", amount: None, dry_run: false };
+    flow::correct_case(&house.flow, report.cases[0].id, wish).await.unwrap();
+    let report = house.reconcile().await;
+    assert!(report.clean && report.cases.is_empty(), "{:?}", report.cases);
     house.rounds().await;
     house.prove().await;
     Lived { corrected, house }
@@ -97,7 +101,7 @@ pub(crate) async fn april(lived: &Lived) {
     house.pass(Duration::from_hours(30), Duration::from_mins(30)).await;
     house.reconcile().await;
     let report = house.reconcile().await;
-    assert!(report.ok && report.cases.is_empty(), "{report:?}");
+    assert!(report.clean && report.cases.is_empty(), "{:?}", report.cases);
     assert_eq!(house.read(&lived.corrected).await.facts.state.as_str(), "refunded");
     house.rounds().await;
     house.prove().await;

@@ -192,13 +192,8 @@ impl Filling {
     }
 
     async fn case(&self) {
-        let difference = Difference {
-            kind: Kind::BalanceRise,
-            deposit_id: None,
-            order_id: None,
-            expected: "170.00".to_owned(),
-            found: "165.00".to_owned(),
-        };
+        let difference =
+            Difference::of_account(Kind::TotalChargesDrift, "170.00".to_owned(), "165.00".to_owned());
         let act = CaseAct::Open(NewCase { difference, told: false });
         self.ledger.keep_cases(vec![act], self.now, |_, _| None).await.unwrap();
     }

@@ -114,7 +114,7 @@ async fn the_ledger_is_proven_and_a_changed_past_is_named() {
 async fn cases_and_mails_are_listed() {
     let bench = Bench::new();
     let ledger = books::fill(&bench).await;
-    assert_eq!(bench.json(&["cases", "list"])["cases"][0]["kind"], "balance_rise");
+    assert_eq!(bench.json(&["cases", "list"])["cases"][0]["kind"], "total_charges_drift");
     let page = bench.run(&["cases", "show", "1"]);
     assert!(page.stdout.contains("170.00") && page.stdout.contains("165.00"), "{}", page.stdout);
     assert_eq!(bench.run(&["cases", "show", "99"]).code, 3);

@@ -20,13 +20,21 @@ use depositd::upstream::{NewOrder, Priority, Settings, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixStream};
 
-/// An amount is exact or refused, never negative, and what may be asked for fits the books.
+/// An amount is kept as it is written up to 28 plain digits, rounded or refused beyond, never negative; what is kept
+/// reads back as the same, and what may be asked for fits the books.
 pub fn amount(bytes: &[u8], whence: &dyn Display) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (any, asked) = (Amount::parse(text), Amount::parse_request(text));
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    for amount in [&any, &Amount::parse_number(text)].into_iter().flatten() {
+        assert!(plain(amount.as_str()), "{text:?} {whence}");
+        let kept = Amount::parse(amount.as_str()).unwrap();
+        assert_eq!((kept.as_str(), kept.value()), (amount.as_str(), amount.value()), "{text:?} {whence}");
+    }
     if let Ok(amount) = &any {
-        assert_eq!(amount.as_str(), text, "digit for digit; {whence}");
-        assert!(text.bytes().all(|b| b.is_ascii_digit() || b == b'.'), "{text:?} {whence}");
+        if plain(text) && text.len() <= 28 {
+            assert_eq!(amount.as_str(), text, "digit for digit; {whence}");
+        }
         let again = Amount::parse(&amount.canonical()).unwrap();
         assert_eq!(again.value(), amount.value(), "{text:?} {whence}");
         if let Some(exact) = amount.to_usd_micros() {
@@ -151,7 +159,7 @@ fn upstream(url: &str) -> Upstream {
         requests_per_second: None,
         max_in_flight: 4,
         timeout: Duration::from_secs(20),
-        utc_offset_seconds: 3600,
+        zone: depositd::domain::time::Zone::parse("Europe/Berlin").unwrap(),
     };
     // Time goes on a thousand times as fast, so that no pause and no breaker holds the run up.
     let clock: SharedClock =

@@ -59,7 +59,7 @@ async fn a_run_over_hostile_lists_is_void_and_changes_nothing() {
         let (log, guard) = Log::listen();
         let ended = patiently(&house, flow::reconcile(&house.flow)).await;
         drop(guard);
-        assert!(matches!(ended, Err(flow::ReconcileFailed::Void(_))), "{name} ({call:?}): {ended:?}");
+        assert!(matches!(ended, Err(flow::ReconcileFailed::Incomplete(_))), "{name} ({call:?}): {ended:?}");
         let log = log.text();
         assert!(
             log.contains("reconciliation is void") && log.contains(line),

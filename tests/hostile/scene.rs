@@ -100,6 +100,8 @@ pub(crate) async fn lie(name: &str, settled: bool, fault: Fault, effect: Effect,
     let house = House::new().await;
     let deposit = house.wallet("25.00").await;
     let order = house.order(&deposit);
+    // Another that can be read all the while: what is odd is this deposit's own trouble.
+    house.wallet("7.00").await;
     if settled {
         house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
         look(&house).await;
@@ -108,9 +110,16 @@ pub(crate) async fn lie(name: &str, settled: bool, fault: Fault, effect: Effect,
         house.clock.advance(Duration::from_secs(600));
     }
     let before = (books(&house), house.read(&deposit).await.facts.state);
+    let fault = match fault {
+        Fault::Status(code, body, headers) => Fault::Status(code, body.replace("@order", &order), headers),
+        other => other,
+    };
     house.simulator.inject_for(&order, fault, u32::MAX);
     let (log, guard) = Log::listen();
-    look(&house).await;
+    // Whose trouble an unreadable answer is shows only after others could be read.
+    for _ in 0..if settled { 1 } else { 3 } {
+        look(&house).await;
+    }
     drop(guard);
     let log = log.text();
     let lied_to = house.read(&deposit).await;

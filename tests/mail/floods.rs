@@ -176,7 +176,7 @@ async fn in_quiet_hours_only_what_is_urgent_goes() {
 async fn the_digest_tells_how_everything_stands() {
     let house = house(Pace::default()).await;
     let (paid, open, lost) = (house.wallet("10").await, house.wallet("20").await, house.wallet("30").await);
-    house.reconcile().await;
+    house.baseline().await;
     house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
     house.simulator.act(&house.order(&lost), Act::Cancel).unwrap();
     house.look().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
-use depositd::flow::{self, ReconcileFailed};
+use depositd::flow::{self, CaseError, ReconcileFailed};
 use depositd::sandbox::upstream::{Act, Call, Fault};
 
 use super::month::ticking;
@@ -34,12 +34,15 @@ async fn is_void(house: &House, call: Call, fault: Fault, why: &str) {
     house.simulator.inject(call, fault.clone(), 1);
     let failed = flow::reconcile(&house.flow).await.unwrap_err();
     house.simulator.clear_faults();
-    assert!(matches!(&failed, ReconcileFailed::Void(words) if words.contains(why)), "{fault:?}: {failed}");
+    assert!(
+        matches!(&failed, ReconcileFailed::Incomplete(words) if words.contains(why)),
+        "{fault:?}: {failed}"
+    );
     assert_eq!(house.sql(CONTENT), before.0, "{fault:?} changed something");
     let (runs, good) = before.1.split_once('|').unwrap();
     let runs: u32 = runs.parse().unwrap();
     assert_eq!(house.sql("SELECT count(*), sum(ok) FROM reconciliation"), format!("{}|{good}", runs + 1));
-    let reason = house.flow.ledger.void_runs().await.unwrap().unwrap().error;
+    let reason = house.flow.ledger.incomplete_runs().await.unwrap().unwrap().error;
     assert!(reason.contains(why), "{reason}");
     let report = house.flow.ledger.last_report().await.unwrap().unwrap();
     assert_eq!((report["ok"].as_bool(), report["error"].as_str()), (Some(false), Some(reason.as_str())));
@@ -56,11 +59,8 @@ async fn refused_and_broken_answers_change_nothing_and_are_told() {
     let deposit = house.wallet("50").await;
     house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
     house.look().await;
-    house.reconcile().await;
+    house.baseline().await;
     let others = list(&[row(1, r#","userId":"67890""#)]);
-    let half = list(&(0..3).map(|number| row(number, "")).collect::<Vec<_>>());
-    let renamed: Vec<String> =
-        (0..13).map(|number| row(number, "").replace("amount", "amount_usd")).collect();
     for (fault, why) in [
         (Fault::Html200, "an HTML page"),
         (Fault::TruncatedJson, "cut off"),
@@ -76,11 +76,9 @@ async fn refused_and_broken_answers_change_nothing_and_are_told() {
         (said(200, r#"{"ok":false,"message":"try later"}"#), "try later"),
         (said(200, r#"{"ok":true,"body":{}}"#), "not a list"),
         (said(200, r#"{"ok":true}"#), "no body"),
-        (said(200, &list(&[])), "a part of the list is missing"),
-        (said(200, &half), "a part of the list is missing"),
+        (said(200, &list(&[])), "the list is empty, and had 13 rows before"),
         (said(200, &others), "another customer's"),
         (said(200, &list(&["7".to_owned()])), "not an object"),
-        (said(200, &list(&renamed)), "13 of 13 invoices cannot be read"),
     ] {
         is_void(&house, Call::Invoices, fault, why).await;
     }
@@ -94,11 +92,11 @@ async fn refused_and_broken_answers_change_nothing_and_are_told() {
     ] {
         is_void(&house, Call::Balance, fault, why).await;
     }
-    let runs = house.flow.ledger.void_runs().await.unwrap().unwrap().runs;
-    assert_eq!(runs, 22, "all of them in a row");
+    let runs = house.flow.ledger.incomplete_runs().await.unwrap().unwrap().runs;
+    assert_eq!(runs, 20, "all of them in a row");
     let report = house.reconcile().await;
-    assert_eq!((report.cases.len(), report.figures.unwrap().difference_cents), (0, 0));
-    assert_eq!(house.flow.ledger.void_runs().await.unwrap(), None, "a good run ends the row");
+    assert_eq!((report.cases.len(), report.figures.unwrap().difference_cents), (0, Some(0)));
+    assert_eq!(house.flow.ledger.incomplete_runs().await.unwrap(), None, "a good run ends the row");
     assert!(letters(&house, "discrepancy_opened").await.is_empty());
     assert_eq!(letters(&house, "reconciliation_void").await.len(), 1, "told once, however many there were");
     assert_eq!(letters(&house, "reconciliation_back").await.len(), 1);
@@ -137,20 +135,25 @@ async fn reconcile_amid(house: &House, times: u64) -> Result<flow::Report, Recon
 async fn the_baseline_is_taken_at_a_moment_of_rest_or_not_at_all() {
     let house = house().await;
     house.simulator.top_up_elsewhere(500, "card").unwrap();
-    let failed = reconcile_amid(&house, u64::MAX).await.unwrap_err();
-    assert!(matches!(&failed, ReconcileFailed::Void(why) if why.contains("money arrived")), "{failed}");
-    assert_eq!(house.sql("SELECT count(*) FROM meta WHERE key = 'baseline_cents'"), "0");
-    let first = reconcile_amid(&house, 5).await.unwrap().figures.unwrap();
-    assert_eq!(
-        (first.baseline_cents, first.difference_cents),
-        (0, 0),
-        "everything is in the list: {first:?}"
-    );
+    // Money arrives whenever the list is read: each run takes the same 7.00 for history, and none of them counts.
+    for _ in 0..4 {
+        let restless = reconcile_amid(&house, u64::MAX).await.unwrap();
+        let figures = restless.figures.unwrap();
+        assert_eq!((figures.baseline_cents, figures.difference_cents), (None, None), "not yet");
+        assert!(!restless.clean, "without a baseline nothing is clean");
+    }
+    // The third try of a run finds it at rest.
+    let first = reconcile_amid(&house, 2).await.unwrap().figures.unwrap();
+    assert_eq!((first.baseline_cents, first.difference_cents), (None, None), "one run is no proof");
+    let second = house.reconcile().await;
+    let figures = second.figures.unwrap();
+    assert_eq!((figures.baseline_cents, figures.difference_cents), (Some(0), Some(0)), "two agree");
+    assert!(second.clean);
     // Later ones do not wait for rest: what arrived meanwhile is a difference until the next one.
     let restless = reconcile_amid(&house, u64::MAX).await.unwrap().figures.unwrap();
-    assert_eq!((restless.baseline_cents, restless.difference_cents), (0, 700));
+    assert_eq!((restless.baseline_cents, restless.difference_cents), (Some(0), Some(700)));
     let after = house.reconcile().await.figures.unwrap();
-    assert_eq!((after.baseline_cents, after.difference_cents), (0, 0));
+    assert_eq!((after.baseline_cents, after.difference_cents), (Some(0), Some(0)));
     assert!(house.reconcile().await.cases.is_empty());
     assert_eq!(letters(&house, "discrepancy_opened").await, Vec::<String>::new());
     house.prove().await;
@@ -166,21 +169,28 @@ async fn the_baseline_waits_for_money_that_the_list_tells_of_and_no_look_has_hea
     house.simulator.act(&order, Act::PayPart { amount_usd: None }).unwrap();
     house.simulator.act(&order, Act::CloseShort).unwrap();
     house.simulator.inject(Call::Look, Fault::Status(503, "no".to_owned(), Vec::new()), u32::MAX);
-    let failed = flow::reconcile(&house.flow).await.unwrap_err();
-    let why = format!("the invoice of order {order} says wrong_amount");
-    assert!(matches!(&failed, ReconcileFailed::Void(words) if words.contains(&why)), "{failed}");
-    assert_eq!(house.sql("SELECT count(*) FROM meta WHERE key = 'baseline_cents'"), "0");
+    for _ in 0..3 {
+        let figures = house.reconcile().await.figures.unwrap();
+        assert_eq!((figures.baseline_cents, figures.difference_cents), (None, None));
+        house.clock.advance(Duration::from_secs(60));
+    }
     house.simulator.clear_faults();
     house.clock.advance(Duration::from_secs(60));
-    let first = house.reconcile().await.figures.unwrap();
-    assert_eq!((first.baseline_cents, first.credited_here_cents, first.difference_cents), (300, 2500, 0));
+    let first = house.baseline().await.figures.unwrap();
+    assert_eq!(
+        (first.baseline_cents, first.credited_here_cents, first.difference_cents),
+        (Some(300), 2500, Some(0))
+    );
     // Later on it is no condition, but heard at once all the same.
     let deposit = house.wallet("30").await;
     let order = house.order(&deposit);
     house.simulator.act(&order, Act::PayPart { amount_usd: None }).unwrap();
     house.simulator.act(&order, Act::CloseShort).unwrap();
     let second = house.reconcile().await.figures.unwrap();
-    assert_eq!((second.baseline_cents, second.credited_here_cents, second.difference_cents), (300, 4000, 0));
+    assert_eq!(
+        (second.baseline_cents, second.credited_here_cents, second.difference_cents),
+        (Some(300), 4000, Some(0))
+    );
     assert!(house.reconcile().await.cases.is_empty());
     house.prove().await;
 }
@@ -191,10 +201,9 @@ async fn each_broken_answer_is_told_by_one_letter_and_its_end_by_another() {
     for number in 0..16 {
         house.simulator.top_up_elsewhere(100 + number, "card").unwrap();
     }
-    house.reconcile().await;
-    let half = list(&(0..3).map(|number| row(number, "")).collect::<Vec<_>>());
+    house.baseline().await;
     let broken = [
-        (said(200, &half), "a part of the list is missing"),
+        (said(200, r#"{"ok":true,"body":{}}"#), "not a list"),
         (said(200, &list(&[row(1, r#","userId":"67890""#)])), "another customer's"),
         (Fault::Html200, "an HTML page"),
         (said(401, r#"{"ok":false,"body":"User-verification Failed"}"#), "User-verification Failed"),
@@ -267,7 +276,7 @@ async fn a_single_void_run_and_those_of_an_outage_have_no_letter_of_their_own() 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_named_and_the_totals_do_not_hide_it() {
     let house = house().await;
-    house.reconcile().await;
+    house.baseline().await;
     let good = [row(1, ""), row(2, "")];
     let spoilt = row(3, "").replace("100", "null");
     let serve = async |rows: &[String], total: u32| {
@@ -280,44 +289,67 @@ async fn a_row_that_cannot_be_read_is_named_and_the_totals_do_not_hide_it() {
     let report = serve(&[good[0].clone(), good[1].clone(), spoilt.clone()], 300).await;
     assert_eq!(report.unreadable, 1);
     assert_eq!((report.flaws[0].entry, report.flaws[0].invoice.as_str()), (2, "pay:p3"));
-    assert_eq!(report.flaws[0].what, "amount is not a whole number");
+    assert!(report.flaws[0].what.contains("amount"), "{:?}", report.flaws);
     assert_eq!(
         report.figures.unwrap().difference_cents,
-        100,
+        Some(100),
         "what cannot be read is missing, and is seen to be"
     );
-    assert_eq!(report.cases[0].kind, "total_charges_drift");
+    let kinds: Vec<&str> = report.cases.iter().map(|case| case.kind.as_str()).collect();
+    assert_eq!(kinds, ["total_charges_drift", "row_unread"]);
+    assert_eq!(report.cases[1].order_id.as_deref(), Some("p3"), "it is named");
     let whole = [good[0].clone(), good[1].clone(), row(3, "")];
     let report = serve(&whole, 300).await;
-    assert_eq!((report.unreadable, report.cases.len()), (0, 0), "it can be read now");
+    assert_eq!((report.unreadable, report.cases.len(), report.clean), (0, 0, true), "it can be read now");
+    let report = serve(&[good[0].clone(), good[1].clone(), spoilt.clone()], 300).await;
+    assert_eq!((report.unreadable, report.clean), (1, false));
+    assert_eq!(report.figures.unwrap().difference_cents, Some(0), "a figure that was read once stands");
+    // Only a person knows what it credits; until it changes that counts.
+    let case = report.cases[0].clone();
+    assert_eq!((report.cases.len(), case.kind.as_str()), (1, "row_unread"));
+    for amount in [None, Some(-1)] {
+        let refused = flow::accept_case(&house.flow, case.id, "API token", "they said so", amount).await;
+        assert!(matches!(refused, Err(CaseError::Refused(_))), "{refused:?}");
+    }
+    let closed = flow::close_case(&house.flow, case.id, "API token", "whatever").await;
+    assert!(
+        matches!(&closed, Err(CaseError::Refused(why)) if why.contains("--amount")),
+        "closed, nothing would end it: {closed:?}"
+    );
+    flow::accept_case(&house.flow, case.id, "API token", "they said so", Some(150)).await.unwrap();
+    let report = serve(&[good[0].clone(), good[1].clone(), spoilt.clone()], 350).await;
+    assert_eq!((report.cases, report.clean), (Vec::new(), true), "said is read");
+    flow::unaccept_case(&house.flow, case.id, "API token", "no, they did not").await.unwrap();
     let report = serve(&[good[0].clone(), good[1].clone(), spoilt], 300).await;
-    assert_eq!(report.unreadable, 1);
-    assert_eq!(report.figures.unwrap().difference_cents, 0, "a figure that was read once stands");
+    assert_eq!((report.cases.len(), report.clean), (1, false), "back, with the figure that was read");
+    assert_eq!(report.figures.unwrap().difference_cents, Some(0));
+    assert!(serve(&whole, 300).await.clean);
+    house.prove().await;
 }
 
 #[tokio::test]
 async fn a_settled_deposit_whose_invoice_has_no_amount_is_a_case() {
     let house = house().await;
-    house.reconcile().await;
+    house.baseline().await;
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
     house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
     house.look().await;
-    let spoilt = row(1, "").replace("p1", &order).replace("100", "\"5e3\"");
+    let spoilt = row(1, "").replace("p1", &order).replace("100", "\"5,000\"");
     house.simulator.inject(Call::Invoices, said(200, &list(&[spoilt])), 1);
     let report = house.reconcile().await;
-    assert_eq!(
-        (report.cases[0].kind.as_str(), report.cases[0].found.as_str()),
-        ("amount_mismatch", "unreadable")
-    );
-    assert_eq!(report.figures.unwrap().difference_cents, 0);
-    assert!(house.reconcile().await.cases.is_empty(), "the simulator's own list can be read");
+    let unread = report.cases.iter().find(|case| case.kind == "row_unread").unwrap();
+    assert_eq!(unread.order_id.as_deref(), Some(order.as_str()));
+    assert!(!report.clean);
+    assert_eq!(report.figures.unwrap().difference_cents, Some(5000), "the rows count, not the journal");
+    let healed = house.reconcile().await;
+    assert_eq!((healed.cases, healed.clean), (Vec::new(), true), "the simulator's own list can be read");
 }
 
 #[tokio::test]
 async fn the_order_of_the_list_changes_nothing() {
     let house = house().await;
-    house.reconcile().await;
+    house.baseline().await;
     // Twice the same name with other words, and rows without any.
     let mut rows: Vec<String> = (0..6).map(|number| row(number, "")).collect();
     rows.push(row(3, "").replace("paid", "cancel"));
@@ -325,8 +357,8 @@ async fn the_order_of_the_list_changes_nothing() {
     rows.push(row(9, "").replace(r#""sesid":"s9","payId":"p9","#, ""));
     let balance = r#"{"ok":true,"body":{"balance":1,"totalCharges":"800"}}"#;
     house.simulator.inject(Call::Balance, said(200, balance), u32::MAX);
-    let content = "SELECT group_concat(name_print || ' ' || place || ' ' || status || ' ' || credited || ' ' || listed, ';') FROM \
-         (SELECT * FROM invoice ORDER BY name_print, place)";
+    let content = "SELECT group_concat(row_id || ' ' || identity_hash || ' ' || status || ' ' || counted_cents || ' ' || listed, ';') \
+         FROM (SELECT * FROM invoice ORDER BY row_id)";
     let mut first = None;
     for turn in 0..5 {
         house.simulator.inject(Call::Invoices, said(200, &list(&rows)), 1);

@@ -14,7 +14,7 @@ mod support;
 
 mod answers;
 mod cases;
-mod lost;
+mod certainty;
 mod month;
 
 use depositd::flow;

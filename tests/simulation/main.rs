@@ -15,6 +15,8 @@
 mod support;
 
 mod checks;
+mod cut;
+mod lies;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use depositd::domain::asset::Currency;
 use depositd::domain::deposit::Deposit;
 use depositd::flow::{self, NewDeposit, Opened};
 use depositd::sandbox::upstream::{Call, Fate, Fault, OutageStyle};
+use lies::{Liar, Said};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -34,6 +37,8 @@ use tokio_util::sync::CancellationToken;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+/// After the lies, with what a person says after each.
+const RUNS_UNTIL_CLEAN: usize = 8;
 const PAYER: &str = "payer@example.net";
 
 fn number(name: &str) -> Option<u64> {
@@ -70,6 +75,7 @@ struct World {
     /// Each request as it was made, and the deposit that it became.
     asked: BTreeMap<String, (NewDeposit, Deposit)>,
     checks: Checks,
+    liar: Liar,
 }
 
 impl World {
@@ -79,10 +85,27 @@ impl World {
         // One call at a time: the same seed throws the same faults at the same calls.
         settings.max_in_flight = 1;
         settings.tell_after_runs = dice.random_range(1..3);
+        let liar = Liar::choose(&mut dice);
+        settings.lag = if liar == Liar::Lags || dice.random_bool(0.5) { HOUR } else { Duration::ZERO };
+        eprintln!("simulation: lies {liar:?}, lag {:?}", settings.lag);
         let house = House::with(settings, Vec::new()).await;
+        // Whatever a lost answer was about, nobody was shown it.
+        house.simulator.set_payers_wait(true);
         house.simulator.add_coupon("WELCOME", 10, 30).unwrap();
         house.simulator.adjust(12_345, 67_890).unwrap();
-        Self { house: Some(house), dice, asked: BTreeMap::new(), checks: Checks::new(seed) }
+        let checks = Checks::new(seed, house.flow.settings.lag);
+        let mut world = Self { house: Some(house), dice, asked: BTreeMap::new(), checks, liar };
+        if liar != Liar::Nobody {
+            // What the account held before is known before anybody lies.
+            world.house().simulator.top_up_elsewhere(12_345, "card").unwrap();
+            for _ in 0..3 {
+                world.reconcile().await;
+                world.pass(HOUR).await;
+            }
+            let baseline = world.house().sql("SELECT count(*) FROM event WHERE name = 'baseline_set'");
+            assert_eq!(baseline, "1", "seed {seed}");
+        }
+        world
     }
 
     fn house(&self) -> &House {
@@ -90,7 +113,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        match self.dice.random_range(0..12) {
+        match self.dice.random_range(0..18) {
             0..4 => self.ask().await,
             4 => self.ask_again().await,
             5 | 6 => self.break_calls(),
@@ -98,11 +121,30 @@ impl World {
             8 => self.happen_elsewhere(),
             9 => self.outage().await,
             10 => self.crash().await,
-            _ => self.reconcile().await,
+            11..14 => self.lie(),
+            14 => self.stranger().await,
+            // For a while it may be believed again.
+            15 => self.house().simulator.tell_the_truth(),
+            _ => {
+                self.reconcile().await;
+            }
         }
         let span = Duration::from_secs(self.dice.random_range(5..900));
         self.pass(span).await;
         self.check().await;
+    }
+
+    fn lie(&mut self) {
+        let house = self.house.as_ref().unwrap();
+        if let Some(order) = lies::tell(house, self.liar, &mut self.dice) {
+            self.checks.lied_about(order);
+        }
+    }
+
+    async fn stranger(&mut self) {
+        let shown = self.checks.shown(self.house.as_ref().unwrap()).await;
+        let house = self.house.as_ref().unwrap();
+        lies::stranger(house, &mut self.dice, &shown);
     }
 
     async fn check(&mut self) {
@@ -240,12 +282,20 @@ impl World {
         self.checks.crashed();
     }
 
-    async fn reconcile(&mut self) {
+    /// A run; whether it was clean.
+    async fn reconcile(&mut self) -> bool {
+        let house = self.house.as_ref().unwrap();
+        self.checks.note(house);
         let flow = self.house().flow.clone();
         let run = tokio::spawn(async move { flow::reconcile(&flow).await });
         // A void run is a failure, told and made good by the next one; only the ledger's failures are ours.
         let run = self.house().until(run, &CancellationToken::new()).await;
         assert!(!matches!(run, Err(flow::ReconcileFailed::Ledger(_))), "{run:?}, seed {}", self.checks.seed);
+        let clean = run.is_ok_and(|report| report.clean);
+        if clean {
+            self.checks.clean_means_right(self.house.as_ref().unwrap()).await;
+        }
+        clean
     }
 
     async fn pass(&mut self, span: Duration) {
@@ -260,17 +310,35 @@ impl World {
     /// Nothing goes wrong any more: every life comes to its end, and every book agrees.
     async fn come_to_rest(&mut self) {
         self.house().simulator.clear_faults();
+        self.house().simulator.tell_the_truth();
         for whom in [FINANCE, PAYER] {
             self.house().smtp.fail(whom, SmtpFault::Rcpt(451), 0);
         }
         for _ in 0..24 {
             self.pass(15 * MINUTE).await;
         }
-        for _ in 0..3 {
+        let mut said = Said::new();
+        let mut clean = false;
+        for _ in 0..RUNS_UNTIL_CLEAN {
             self.reconcile().await;
             self.pass(6 * HOUR).await;
+            clean = self.reconcile().await;
             self.check().await;
+            if clean {
+                break;
+            }
+            lies::settle(self.house(), &mut said).await;
         }
+        let seed = self.checks.seed;
+        if !clean {
+            let cases = self.house().flow.ledger.cases(false).await.unwrap();
+            panic!("never clean again, seed {seed}: {said:#?}\n{cases:#?}");
+        }
+        let twice: Vec<_> = said.iter().filter(|(_, done)| done.len() > 1).collect();
+        assert!(twice.is_empty(), "more than one command for one thing, seed {seed}: {twice:#?}");
+        self.checks.person(&said);
+        self.pass(6 * HOUR).await;
+        self.check().await;
         let house = self.house.as_ref().unwrap();
         self.checks.at_rest(house, &self.asked).await;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use depositd::clock::ManualClock;
 use depositd::domain::time::Timestamp;
-use depositd::sandbox::upstream::{Settings, SimulatedUpstream};
+use depositd::sandbox::upstream::{Books, OrderView, Settings, SimulatedUpstream};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -73,6 +73,30 @@ impl Bench {
 
     pub(crate) async fn look(&self, order_id: &str) -> Value {
         self.get(&format!("cryptomus/transaction/{order_id}")).await
+    }
+
+    /// What nothing that is said may change.
+    pub(crate) fn truth(&self) -> (Books, Vec<OrderView>) {
+        (self.upstream.books(), self.upstream.orders())
+    }
+
+    pub(crate) async fn rows(&self) -> Vec<Value> {
+        self.get("payments").await.as_array().unwrap().clone()
+    }
+
+    /// An answer's text, digit for digit.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let answer = self.client.get(self.url(path)).query(&[("apiKey", "k&y")]).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// A call by hand that is carried out.
+    pub(crate) async fn by_hand(&self, path: &str, body: &str) -> Value {
+        let url = json_post(&self.upstream.base_url(), path);
+        let answer = self.client.post(url).body(body.to_owned()).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
     }
 
     /// The status words that looks every half minute show, each once.

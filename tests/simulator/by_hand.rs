@@ -79,3 +79,29 @@ async fn the_world_is_played_over_http() {
     assert_eq!((&books["total_charges_cents"], &books["balance_cents"]), (&json!(1500), &json!(1300)));
     assert_eq!(post("faults", json!({"call": "nothing"})).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_call_by_hand_that_makes_no_sense_changes_nothing() {
+    let bench = Bench::start(13, None).await;
+    let id = order_id(&bench.create("USDT/BSC/10").await);
+    let before = (bench.look(&id).await, bench.rows().await, bench.get("balance").await, bench.truth());
+    for (path, body, status) in [
+        ("lag", r#"{"source": "status"}"#, 400),
+        ("lag", r#"{"source": "coupons", "lag": "none"}"#, 400),
+        ("lies", r#"{"lie": "nothing"}"#, 400),
+        ("total", r#"{"number": 2}"#, 400),
+        ("elsewhere", r#"{"currency": "BTC", "network": "BSC", "amount": "10"}"#, 400),
+        ("elsewhere", r#"{"currency": "USDT", "network": "BSC", "amount": "ten"}"#, 400),
+        (&format!("orders/{id}/overlay"), "[]", 400),
+        (&format!("orders/{id}/nothing"), "{}", 404),
+        ("next-wallet", r#"{"overlay": 1}"#, 400),
+        ("account", r#"{"revoked": true}"#, 400),
+        ("nothing", "{}", 404),
+    ] {
+        let url = json_post(&bench.upstream.base_url(), path);
+        let answer = bench.client.post(url).body(body).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path} {body}");
+    }
+    let after = (bench.look(&id).await, bench.rows().await, bench.get("balance").await, bench.truth());
+    assert_eq!(after, before);
+}

@@ -6,8 +6,13 @@
     reason = "helpers of tests"
 )]
 
+mod accounts;
 mod answers;
 mod bench;
 mod by_hand;
 mod faults;
+mod lags;
+mod lists;
+mod overlays;
 mod stories;
+mod strangers;

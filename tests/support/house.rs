@@ -37,12 +37,14 @@ pub fn settings() -> flow::Settings {
     flow::Settings {
         policy: Policy::default(),
         create_attempts: 3,
+        request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(5),
         max_in_flight: 16,
         look_batch: 256,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,
+        lag: Duration::ZERO,
         mail_retry_initial: Duration::from_secs(5),
         mail_retry_max: Duration::from_secs(3600),
         mail_give_up_after: Duration::from_secs(5 * 86_400),
@@ -91,6 +93,23 @@ impl House {
         let smtp = SmtpReceiver::start().await;
         let folder = tempfile::tempdir().unwrap();
         let flow = build(&folder, &simulator, &smtp, shared, settings, rules).await;
+        Self { clock, world, simulator, smtp, flow, folder }
+    }
+
+    /// As after an upgrade: the ledger's file is the one that this SQL makes, and it is now `at` the least.
+    pub async fn upgraded(self, sql: &std::path::Path, at: Timestamp) -> Self {
+        let Self { clock, world, simulator, smtp, flow, folder } = self;
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
+        flow.ledger.close().await.unwrap();
+        let path = folder.path().join("ledger.db");
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        let read = format!(".read {}", sql.display());
+        let made = std::process::Command::new("sqlite3").arg("-bail").arg(&path).arg(read).status();
+        assert!(made.unwrap().success());
+        clock.advance(at.since(clock.now()));
+        let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, rules).await;
         Self { clock, world, simulator, smtp, flow, folder }
     }
 
@@ -246,6 +265,17 @@ impl House {
         flow::reconcile(&self.flow).await.unwrap()
     }
 
+    /// Two runs that agree: the baseline is taken.
+    pub async fn baseline(&self) -> Report {
+        self.reconcile().await;
+        let report = self.reconcile().await;
+        assert!(
+            report.figures.as_ref().is_some_and(|figures| figures.baseline_cents.is_some()),
+            "{report:?}"
+        );
+        report
+    }
+
     /// Proves the ledger, and its total against the upstream's own books.
     pub async fn prove(&self) -> Verification {
         let verification = self.flow.ledger.verify(|_, _| {}).await.unwrap();
@@ -295,7 +325,7 @@ async fn build(
         requests_per_second: None,
         max_in_flight: 16,
         timeout: Duration::from_secs(5),
-        utc_offset_seconds: 0,
+        zone: depositd::domain::time::Zone::UTC,
     };
     let upstream = Upstream::new(upstream, KEY.to_owned().into(), clock.clone()).unwrap();
     let mail = MailSettings {

@@ -105,6 +105,7 @@ late_watch = "5m"
 
 [reconcile]
 schedule = "*/2 * * * * *"
+lag = "2s"
 
 [mail]
 transport = "smtp"

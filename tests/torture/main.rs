@@ -72,6 +72,8 @@ async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
     .await
     .unwrap();
     upstream.set_lifetime(LIFETIME);
+    // An answer that came too late for the daemon's life, nobody was shown.
+    upstream.set_payers_wait(true);
     let smtp = SmtpReceiver::start().await;
     let disk = std::env::var_os("TORTURE_DISK").map(PathBuf::from);
     let mut daemon = Daemon::on_disk(&upstream.base_url(), smtp.port(), disk.clone());

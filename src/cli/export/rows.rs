@@ -34,6 +34,7 @@ pub(super) const DEPOSITS: &[&str] = &[
     "upstream_status",
     "updated_at",
     "amount_refunded_micros",
+    "memo",
 ];
 
 /// The columns of `accounting_entries`.
@@ -114,6 +115,7 @@ pub(super) fn csv_deposit(out: &mut impl Write, line: &DepositLine) -> io::Resul
         free(line.upstream_status.as_ref()),
         Field::Exact(&line.updated_at),
         whole(line.amount_refunded_micros),
+        free(line.memo.as_ref()),
     ];
     csv_row(out, &fields)
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::config::keys::{KEYS, SECRETS, variable};
 use crate::domain::event::EventName;
 use crate::domain::poll::Policy;
+use crate::domain::time::Zone;
 
 const SECRET: &str = "hunter2-s3cr3t";
 
@@ -72,7 +73,10 @@ fn nothing_written_is_all_defaults() {
     assert!(config.ledger.create_if_missing && config.ledger.backup_schedule.is_none());
     assert_eq!(config.polling, Policy::default());
     assert_eq!(config.reconcile.schedule.as_str(), "0 */15 * * * *");
-    assert_eq!((config.reconcile.upstream_utc_offset_seconds, config.reconcile.tolerance_cents), (0, 0));
+    assert_eq!(config.reconcile.upstream_zone, Zone::UTC);
+    assert_eq!(config.reconcile.tolerance_cents, 0);
+    assert_eq!(config.reconcile.lag, Duration::from_hours(1));
+    assert_eq!(config.upstream.request_limit, Duration::from_hours(1));
     assert_eq!(config.reconcile.tell_after_runs, 2);
     assert_eq!(config.mail.transport, Transport::Smtp);
     assert_eq!(config.mail.directory, desk.path("mail"));
@@ -350,4 +354,19 @@ to = ["a@example.com"]
         let error = from_text(&format!("[mail]\n{line}\n")).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[test]
+fn zones_and_the_lag_are_read() {
+    let text = "[reconcile]\nupstream_utc_offset = \"Europe/Berlin\"\nlag = \"0s\"\n[upstream]\nrequest_limit = \"90m\"";
+    let config = from_text(text).unwrap();
+    assert_eq!(config.reconcile.upstream_zone.to_string(), "Europe/Berlin");
+    assert_eq!(config.reconcile.lag, Duration::ZERO, "off");
+    assert_eq!(config.upstream.request_limit, Duration::from_mins(90));
+    let text = "[reconcile]\nupstream_utc_offset = \"+03:00\"\nlag = \"45m\"";
+    let config = from_text(text).unwrap();
+    assert_eq!(config.reconcile.upstream_zone.to_string(), "+03:00");
+    assert_eq!(config.reconcile.lag, Duration::from_mins(45));
+    let config = from_variables(&[("DEPOSITD_RECONCILE__LAG", "0s")]).unwrap();
+    assert_eq!(config.reconcile.lag, Duration::ZERO);
 }

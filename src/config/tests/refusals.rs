@@ -70,7 +70,14 @@ fn bad_input_is_named_with_what_was_expected() {
         ),
         (
             "[reconcile]\nupstream_utc_offset = \"Berlin\"",
-            &["reconcile.upstream_utc_offset: expected an offset"],
+            &["reconcile.upstream_utc_offset: expected an offset", "or a zone such as", "found \"Berlin\""],
+        ),
+        ("[reconcile]\nlag = \"0\"", &["reconcile.lag: expected a duration such as"]),
+        ("[reconcile]\nlag = \"0m\"", &["reconcile.lag: expected a duration longer than zero"]),
+        ("[reconcile]\nlag = 0", &["reconcile.lag: expected a duration in quotes"]),
+        (
+            "[upstream]\nrequest_limit = \"0s\"",
+            &["upstream.request_limit: expected a duration longer than zero"],
         ),
         ("[reconcile]\ntolerance_cents = -1", &["reconcile.tolerance_cents: expected a whole number from 0"]),
         (

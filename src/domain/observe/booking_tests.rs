@@ -1,6 +1,6 @@
 //! What a look brings into the books, to the millionth: never more than was said, never taken back by itself.
 
-use super::edge_tests::{at, looked, minute, names, observed, walk};
+use super::edge_tests::{at, awaiting, looked, minute, names, observed, walk};
 use super::*;
 use crate::domain::deposit::{FigureSource, Outcome};
 
@@ -39,12 +39,16 @@ fn a_short_payment_is_booked_as_far_as_it_was_credited_and_never_taken_back() {
         Observation::Corrected { credited: UsdMicros::new(3_500_000), reason: "invoice".to_owned() };
     let corrected = observed(walk(&[("wrong_amount", "usd=3.00")]).deposit, corrected, 2);
     let more = observed(corrected.clone(), looked("wrong_amount", "usd=4.00"), 3).facts.booked.unwrap();
-    assert_eq!((more.usd.get(), more.correction.get()), (4_000_000, 500_000));
+    assert_eq!(
+        (more.usd.get(), more.correction.get(), more.total().get()),
+        (4_000_000, -500_000, 3_500_000),
+        "what a person said stands"
+    );
     let paid = observed(corrected, looked("paid", "usd=5.00"), 3);
     let booked = paid.facts.booked.unwrap();
     assert_eq!(
         (booked.usd.get(), booked.correction.get(), booked.total().get()),
-        (5_000_000, 500_000, 5_500_000)
+        (5_000_000, -1_500_000, 3_500_000)
     );
     assert_eq!((paid.facts.outcome, paid.facts.settled_at), (Some(Outcome::Exact), Some(minute(1))));
 }
@@ -57,18 +61,16 @@ fn a_correction_is_written_once_and_says_what_was_credited_in_all() {
     let step = at(settled.clone(), corrected(4_000_000), 2).unwrap();
     assert_eq!(names(&step), ["corrected"]);
     assert_eq!(step.deposit.facts.booked.as_ref().unwrap().total().get(), 4_000_000);
-    assert_eq!(names(&at(step.deposit.clone(), corrected(4_000_000), 3).unwrap()), [] as [&str; 0]);
+    let again = at(step.deposit.clone(), corrected(4_000_000), 3).unwrap_err();
+    assert_eq!(again.to_string(), "it is right already: 4.00 USD are booked");
+    assert_eq!(at(step.deposit.clone(), corrected(-1), 3).unwrap_err(), InvalidTransition::NegativeCredit);
     // It outlives a better figure.
     let over = observed(step.deposit, looked("paid_over", "usd=6.00"), 3).facts.booked.unwrap();
     assert_eq!(
         (over.usd.get(), over.correction.get(), over.total().get()),
-        (6_000_000, -1_000_000, 5_000_000)
+        (6_000_000, -2_000_000, 4_000_000)
     );
-    assert_eq!(
-        names(&at(settled, corrected(5_000_000), 3).unwrap()),
-        [] as [&str; 0],
-        "it is booked so already"
-    );
+    assert!(at(settled, corrected(5_000_000), 3).is_err(), "it is booked so already");
 }
 
 #[test]
@@ -180,4 +182,65 @@ fn what_was_paid_stays_booked_as_it_was_when_a_refund_fails() {
     assert_eq!((paid.facts.state, paid.facts.booked.is_some()), (State::Settled, true));
     let failed = walk(&[("refund_process", ""), ("refund_fail", "")]).deposit;
     assert_eq!((failed.facts.state, failed.facts.booked), (State::Refunding, None));
+}
+
+#[test]
+fn a_figure_beside_what_a_person_alone_had_said_is_flagged_where_it_differs() {
+    let said =
+        |micros| Observation::Corrected { credited: UsdMicros::new(micros), reason: "invoice".to_owned() };
+    let short = || walk(&[("wrong_amount", "")]).deposit;
+    let alone = observed(short(), said(3_000_000), 2);
+    assert_eq!(alone.facts.booked.as_ref().unwrap().source, FigureSource::Person);
+    let same = at(alone.clone(), looked("wrong_amount", "usd=3.00"), 3).unwrap();
+    assert_eq!(same.deposit.facts.review, None, "they agree");
+    let other = at(alone, looked("wrong_amount", "usd=4.00"), 3).unwrap().deposit;
+    assert_eq!(
+        other.facts.review.unwrap().reason,
+        "the upstream now counts 4.00 USD, a person said 3.00 USD"
+    );
+    assert_eq!(other.facts.booked.unwrap().total().get(), 3_000_000);
+    // Beside a figure of the upstream's a person has seen one already: another is no news of that kind.
+    let beside = observed(walk(&[("wrong_amount", "usd=3.00")]).deposit, said(3_500_000), 2);
+    assert_eq!(observed(beside, looked("wrong_amount", "usd=4.00"), 3).facts.review, None);
+    // What was taken back is no longer said.
+    let mut unpriced = awaiting();
+    unpriced.facts.wallet.as_mut().unwrap().amount_usd = None;
+    let settled = observed(observed(unpriced, said(3_000_000), 1), looked("paid", ""), 2);
+    let back = observed(settled, Observation::Uncorrected { reason: "a mistake".to_owned() }, 3);
+    let booked = back.facts.booked.clone().unwrap();
+    assert_eq!((booked.is_said(), booked.source, booked.total().get()), (false, FigureSource::Person, 0));
+    let stated = observed(back, looked("paid", "usd=4.00"), 4).facts;
+    assert_eq!((stated.review, stated.booked.unwrap().total().get()), (None, 4_000_000));
+}
+
+#[test]
+fn what_went_back_follows_what_was_credited() {
+    let said =
+        |micros| Observation::Corrected { credited: UsdMicros::new(micros), reason: "invoice".to_owned() };
+    let part = walk(&[("paid", "usd=5.00"), ("refund_paid", "back=2.00")]).deposit;
+    let refund = |deposit: &Deposit| deposit.facts.refund.as_ref().map(|refund| refund.usd.get());
+    assert_eq!(refund(&part), Some(2_000_000));
+    let less = observed(part.clone(), said(1_500_000), 3);
+    assert_eq!(refund(&less), None, "the whole of what was credited");
+    let back = observed(less, Observation::Uncorrected { reason: "a mistake".to_owned() }, 4);
+    assert_eq!(refund(&back), Some(2_000_000));
+    assert_eq!(refund(&observed(part.clone(), said(4_000_000), 3)), Some(2_000_000));
+    // Earlier versions left the part as it was: an answer without a figure says nothing of it.
+    let mut earlier = part;
+    earlier.facts.booked.as_mut().unwrap().correction = UsdMicros::new(-3_500_000);
+    let flagged = observed(earlier, Observation::UnknownOrder("x".to_owned()), 3);
+    assert_eq!(names(&at(flagged, looked("refund_paid", ""), 4).unwrap()), ["review_cleared"]);
+}
+
+#[test]
+fn a_row_settles_which_of_two_cents_a_fine_figure_is_and_no_more() {
+    let stated = |micros| Observation::FigureStated { credited: UsdMicros::new(micros) };
+    let fine = walk(&[("paid", "usd=5.005")]).deposit;
+    for (micros, allowed) in
+        [(5_000_000, true), (5_010_000, true), (4_990_000, false), (5_020_000, false), (5_015_000, false)]
+    {
+        assert_eq!(at(fine.clone(), stated(micros), 2).is_ok(), allowed, "{micros}");
+    }
+    let whole = walk(&[("paid", "usd=5.00")]).deposit;
+    assert!(at(whole.clone(), stated(4_990_000), 2).is_err() && at(whole, stated(5_010_000), 2).is_err());
 }

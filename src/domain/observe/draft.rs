@@ -1,45 +1,70 @@
 //! How one observation is worked out, fact by fact: each event takes a snapshot of the facts as they stand.
 
+use std::time::Duration;
+
 use super::InvalidTransition;
+use super::reading::{self, contradiction};
 use super::transition::{Move, transition};
 use crate::domain::address::{self, AddressVerdict};
-use crate::domain::asset::Asset;
-use crate::domain::deposit::{
-    Booked, Deposit, Facts, FigureSource, Outcome, Review, ReviewKind, State, Wallet,
-};
+use crate::domain::deposit::{Chatter, Deposit, Facts, Outcome, Payment, Review, ReviewKind, State};
 use crate::domain::event::{Event, EventName, Step};
 use crate::domain::journal;
-use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::money::Amount;
 use crate::domain::poll::{self, Policy};
-use crate::domain::report::{OrderReport, Status};
+use crate::domain::report::{OrderReport, Status, agree_that_past};
 use crate::domain::time::Timestamp;
+
+/// Clocks that are further apart than this do not agree: what is booked takes the upstream's time then.
+const CLOCKS_APART: Duration = Duration::from_mins(5);
+/// So many events of little weight a deposit may write in one hour.
+const MOST_CHATTER: u32 = 10;
+const NO_FIGURE: &str = "the upstream says that it was paid, and states no figure that could be booked";
 
 /// A step while it is made: the facts as they stand, and what has happened so far.
 pub(super) struct Draft {
     pub(super) deposit: Deposit,
     pub(super) facts: Facts,
+    /// The instant of its events.
     pub(super) now: Timestamp,
+    /// What our clock shows.
+    ours: Timestamp,
+    /// What the upstream's clock shows, where it tells.
+    theirs: Option<Timestamp>,
     events: Vec<Event>,
     expected_version: i64,
 }
 
 impl Draft {
     pub(super) fn new(deposit: Deposit, now: Timestamp) -> Self {
+        Self::hearing(deposit, now, None)
+    }
+
+    /// A step that an answer brings, which the upstream dated `answered_at`.
+    pub(super) fn hearing(deposit: Deposit, ours: Timestamp, answered_at: Option<Timestamp>) -> Self {
         let (facts, expected_version) = (deposit.facts.clone(), deposit.version);
+        let apart = |theirs: &Timestamp| theirs.since(ours).max(ours.since(*theirs)) > CLOCKS_APART;
+        let at = answered_at.filter(apart).unwrap_or(ours);
         // A wall clock that went back must not put a later event before an earlier one.
-        let now = now.max(deposit.updated_at);
-        Self { deposit, facts, now, events: Vec::new(), expected_version }
+        let now = at.max(deposit.updated_at);
+        Self { deposit, facts, now, ours, theirs: answered_at, events: Vec::new(), expected_version }
     }
 
     pub(super) fn finish(mut self, policy: &Policy) -> Step {
-        // A step without events leaves the deposit as it is on disk, to the letter: it may be kept in memory.
-        if !self.events.is_empty() {
+        // A step without events leaves the deposit as it is on disk, to the letter: it may be kept in memory. Only how
+        // many changes were left out is not on disk; the next event says it.
+        let chatter = self.facts.chatter;
+        if let Some(last) = self.events.last_mut() {
+            last.facts.chatter = chatter;
+        }
+        if self.events.is_empty() {
+            self.deposit.facts.chatter = chatter;
+        } else {
             self.deposit.facts = self.facts;
             let count = i64::try_from(self.events.len()).unwrap_or(i64::MAX);
             self.deposit.version = self.deposit.version.saturating_add(count);
             self.deposit.updated_at = self.now;
         }
-        let due = poll::next_look(&self.deposit, self.now, policy);
+        let due = poll::next_look(&self.deposit, self.ours, self.theirs, policy);
         Step { expected_version: self.expected_version, deposit: self.deposit, events: self.events, due }
     }
 
@@ -77,21 +102,64 @@ impl Draft {
         self.push(name, Some(state), reason);
     }
 
+    /// Raises a flag, unless it stands, a person has seen it, or too many were raised within this hour.
     pub(super) fn flag(&mut self, kind: ReviewKind, reason: String) {
-        let stands = self.facts.review.as_ref().is_some_and(|review| {
-            review.reason == reason || (review.kind == ReviewKind::Standing && kind == ReviewKind::Passing)
-        });
-        if stands || self.facts.acknowledged.as_ref() == Some(&reason) {
-            return;
+        if !self.is_flagged(kind, &reason) && self.may_chatter() {
+            self.raise(kind, reason);
         }
+    }
+
+    /// The same of a flag that no later poll would raise again: it is never left out.
+    pub(super) fn flag_always(&mut self, kind: ReviewKind, reason: String) {
+        if !self.is_flagged(kind, &reason) {
+            self.raise(kind, reason);
+        }
+    }
+
+    fn is_flagged(&self, kind: ReviewKind, reason: &String) -> bool {
+        let stands = self.facts.review.as_ref().is_some_and(|review| {
+            review.reason == *reason || (review.kind == ReviewKind::Standing && kind == ReviewKind::Passing)
+        });
+        stands || self.facts.acknowledged.as_ref() == Some(reason)
+    }
+
+    fn raise(&mut self, kind: ReviewKind, reason: String) {
         self.facts.review = Some(Review { reason: reason.clone(), kind });
         self.same_state(EventName::NeedsReview, Some(reason));
     }
 
     fn clear_passing_flag(&mut self) {
-        if self.facts.review.as_ref().is_some_and(|review| review.kind == ReviewKind::Passing) {
+        let passing = self.facts.review.as_ref().is_some_and(|review| review.kind == ReviewKind::Passing);
+        if passing && self.may_chatter() {
             self.facts.review = None;
             self.same_state(EventName::ReviewCleared, Some("a later look was ordinary again".to_owned()));
+        }
+    }
+
+    /// Whether one more event of little weight may be written within this hour; counts it either way.
+    fn may_chatter(&mut self) -> bool {
+        self.tell_left_out();
+        let now = self.ours;
+        let chatter = self.facts.chatter.get_or_insert(Chatter { since: now, count: 0, left_out: 0 });
+        if chatter.is_over(now) {
+            *chatter = Chatter { since: now, count: 0, left_out: 0 };
+        }
+        let allowed = chatter.count < MOST_CHATTER;
+        let slot = if allowed { &mut chatter.count } else { &mut chatter.left_out };
+        *slot = slot.saturating_add(1);
+        allowed
+    }
+
+    /// Says how many changes were left out, once their hour is over.
+    fn tell_left_out(&mut self) {
+        let Some(chatter) = self.facts.chatter.filter(|chatter| chatter.left_out > 0) else { return };
+        if chatter.is_over(self.ours) {
+            self.facts.chatter = None;
+            let many = format!(
+                "{} more changes of flags, status words and figures since {} were left out",
+                chatter.left_out, chatter.since
+            );
+            self.same_state(EventName::ChangesLeftOut, Some(many));
         }
     }
 
@@ -102,66 +170,31 @@ impl Draft {
         Ok(())
     }
 
-    /// A person's word on what was credited in all. Where nothing was booked it is the whole of it.
-    pub(super) fn correct(&mut self, credited: UsdMicros, reason: String) {
-        let before = self.facts.booked.clone();
-        let booked = self.facts.booked.get_or_insert(Booked {
-            usd: UsdMicros::ZERO,
-            crypto: None,
-            source: FigureSource::Person,
-            credited: Some(UsdMicros::ZERO),
-            correction: UsdMicros::ZERO,
-            said: true,
-            expected: None,
-        });
-        booked.say(credited);
-        if self.facts.booked == before {
-            return;
-        }
-        self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
-        if self.facts.state == State::Refunded {
-            self.facts.refunded_at = self.facts.refunded_at.or(Some(self.now));
-        }
-        self.same_state(EventName::Corrected, Some(reason));
-    }
-
-    /// What a person said no longer counts: the upstream's figure does, or nothing where it never gave one.
-    pub(super) fn uncorrect(&mut self, reason: String) {
-        let Some(booked) = self.facts.booked.as_mut().filter(|booked| booked.is_said()) else { return };
-        (booked.correction, booked.said) = (UsdMicros::ZERO, false);
-        if booked.source == FigureSource::Person {
-            self.facts.booked = None;
-        }
-        self.same_state(EventName::Corrected, Some(reason));
-    }
-
-    /// The first credited row settles a provisional figure; of a finer one, which of two cents it was rounded to.
-    pub(super) fn state_figure(&mut self, credited: UsdMicros) {
-        let Some(booked) = self.facts.booked.as_mut() else { return };
-        let before = booked.clone();
-        if booked.source == FigureSource::AmountInUsd && booked.usd.get().abs_diff(credited.get()) >= 10_000 {
-            (booked.usd, booked.source) = (credited, FigureSource::Invoice);
-        }
-        booked.credited = Some(credited);
-        if *booked != before {
-            self.same_state(EventName::FigureStated, Some("the list states what was credited".to_owned()));
-        }
-    }
-
-    pub(super) fn receive_wallet(&mut self, report: &OrderReport, policy: &Policy) {
-        let asset = self.deposit.request.asset;
-        let wallet = match wallet_of(report, asset, self.now) {
+    pub(super) fn receive_wallet(&mut self, report: &OrderReport, shared: Option<String>, policy: &Policy) {
+        let read = reading::wallet_of(report, &self.deposit.request, self.now);
+        let mut wallet = match read {
             Ok(wallet) => wallet,
             Err(reason) => return self.contradict(reason),
         };
-        let verdict = address::check(asset.network, &wallet.address);
+        if let Some(reason) = shared {
+            (wallet.withheld, wallet.shared) = (Some(reason), true);
+            wallet.unread.clear();
+        }
+        let verdict = address::check(self.deposit.request.asset.network, &wallet.address);
+        let (withheld, no_dollars) = (wallet.withheld.clone(), wallet.amount_usd.is_none());
         self.facts.wallet = Some(wallet);
         self.enter(State::AwaitingPayment, None);
+        if let Some(reason) = withheld {
+            return self.flag_always(ReviewKind::Standing, reason);
+        }
         if let AddressVerdict::Malformed(why) = verdict {
-            self.flag(ReviewKind::Standing, format!("do not pay: the address is malformed: {why}"));
+            self.flag_always(ReviewKind::Standing, format!("do not pay: the address is malformed: {why}"));
+        } else if no_dollars {
+            let reason = "the upstream does not state readably what the wallet counts for in US dollars";
+            self.flag(ReviewKind::Passing, reason.to_owned());
         }
         if report.status.is_some() {
-            self.look(report, policy);
+            self.judge(report, policy);
         }
     }
 
@@ -170,37 +203,82 @@ impl Draft {
         if self.facts.state == State::Requested {
             self.enter(State::Unresolved, Some(reason.clone()));
         }
-        self.flag(ReviewKind::Standing, reason);
+        self.flag_always(ReviewKind::Standing, reason);
+    }
+
+    /// Another deposit was given the same address: from now on it identifies neither.
+    pub(super) fn share(&mut self, reason: String) {
+        if let Some(wallet) = self.facts.wallet.as_mut() {
+            wallet.shared = true;
+        }
+        self.flag_always(ReviewKind::Standing, reason);
+        if self.events.is_empty() {
+            self.same_state(
+                EventName::StatusChanged,
+                Some("another deposit has the same address".to_owned()),
+            );
+        }
     }
 
     pub(super) fn look(&mut self, report: &OrderReport, policy: &Policy) {
+        self.tell_left_out();
         if let Some(reason) = contradiction(self.deposit.request.asset, &self.facts, report) {
             self.flag(ReviewKind::Standing, reason);
             return;
         }
+        if let Some(why) = reading::names_nothing(&self.deposit, report) {
+            self.flag(ReviewKind::Passing, unreadable(why));
+            return;
+        }
+        let named_before = self.facts.named;
+        self.facts.named |= reading::names_order(&self.deposit, report);
+        let memo_before = self.facts.wallet.as_ref().and_then(|wallet| wallet.memo.clone());
+        let was_shown = self.facts.wallet.as_ref().is_some_and(|wallet| wallet.withheld.is_none());
+        self.judge(report, policy);
+        let memo = self.facts.wallet.as_ref().and_then(|wallet| wallet.memo.as_ref());
+        if let (None, Some(memo), true) = (memo_before, memo, was_shown && !self.facts.state.is_final()) {
+            let reason =
+                format!("the upstream now names a memo for the address, which was shown without: {memo:?}");
+            self.flag_always(ReviewKind::Standing, reason);
+        }
+        if self.facts.named != named_before && self.events.is_empty() {
+            self.same_state(EventName::StatusChanged, Some("the status call names this order".to_owned()));
+        }
+    }
+
+    /// What an answer about our order means.
+    fn judge(&mut self, report: &OrderReport, policy: &Policy) {
         let status = match report.status.as_deref() {
             None => Status::Check,
             Some(word) => match Status::parse(word) {
                 Some(status) => status,
-                None => {
-                    // The raw word is kept and shown; it is never final and moves nothing.
-                    if self.facts.upstream_status.as_deref() != Some(word) {
-                        self.facts.upstream_status = Some(word.to_owned());
-                        self.same_state(EventName::StatusChanged, None);
-                    }
-                    self.flag(ReviewKind::Passing, format!("unknown upstream status {word:?}"));
-                    return;
-                }
+                None => return self.note_unknown_word(word),
             },
         };
-        let figures = [&report.payment_amount_usd, &report.amount_usd, &report.refund_amount_usd];
-        if figures.into_iter().flatten().any(|figure| figure.to_usd_micros_floor().is_none()) {
+        if reading::is_too_large(report) {
             self.flag(ReviewKind::Passing, "a figure in US dollars is too large for the books".to_owned());
             return;
         }
+        if let Some(reason) = reading::contradicting_figures(&self.deposit, report, status) {
+            self.flag(ReviewKind::Passing, reason);
+            return;
+        }
+        // Money in an order that ended without any: the word counts, its figures do not.
+        let odd = reading::money_in_an_end(&self.facts, report, status);
+        let plain;
+        let report = if odd.is_some() {
+            plain = reading::without_payment(report);
+            &plain
+        } else {
+            report
+        };
+        self.keep_first_payment(report, status);
+        self.read_what_was_missing(report);
         let held = self.facts.booked.is_some() && self.facts.refunded_at.is_none();
         let cancelled = self.status_before() == Some(Status::Cancel);
-        match transition(self.facts.state, status, held, cancelled) {
+        let to = transition(self.facts.state, status, held, cancelled);
+        let is_credit = matches!(status, Status::Paid | Status::PaidOver);
+        match to {
             Move::Backward => {
                 let word = report.status.as_deref().unwrap_or("no status");
                 let reason = format!("the upstream says {word:?} of a deposit that is {}", self.facts.state);
@@ -210,31 +288,90 @@ impl Draft {
                 let news = self.status_before() != Some(status);
                 self.note_figures(report, status);
                 if news {
-                    self.flag(ReviewKind::Standing, reason.to_owned());
+                    self.flag_always(ReviewKind::Standing, reason.to_owned());
                 }
             }
-            Move::Stay => self.stay(report, status, policy),
+            Move::Stay => self.stay(report, status, policy, odd),
+            Move::To(State::Settled) if is_credit && !self.can_book(report) => {
+                self.note_figures(report, status);
+                self.flag(ReviewKind::Standing, NO_FIGURE.to_owned());
+            }
+            Move::To(_) | Move::ToFlagged(..) if odd.is_some() && self.facts.held.is_some() => {
+                // The step would release what is locked: not on the word of an answer that contradicts itself.
+                self.flag(ReviewKind::Standing, odd.unwrap_or_default());
+            }
             Move::To(state) => {
                 self.advance(state, report, status);
-                self.clear_passing_flag();
+                match (odd, self.unstated_figure(report, status)) {
+                    (Some(reason), _) => self.flag_always(ReviewKind::Standing, reason),
+                    (None, Some(reason)) => self.flag(ReviewKind::Passing, reason),
+                    (None, None) => self.clear_passing_flag(),
+                }
             }
             Move::ToFlagged(state, reason) => {
                 self.advance(state, report, status);
-                self.flag(ReviewKind::Standing, reason.to_owned());
+                self.flag_always(ReviewKind::Standing, odd.unwrap_or_else(|| reason.to_owned()));
             }
         }
+    }
+
+    /// The raw word is kept and shown; it is never final and moves nothing.
+    fn note_unknown_word(&mut self, word: &str) {
+        if self.facts.upstream_status.as_deref() != Some(word) && self.may_chatter() {
+            self.facts.upstream_status = Some(word.to_owned());
+            self.same_state(EventName::StatusChanged, None);
+        }
+        self.flag(ReviewKind::Passing, format!("unknown upstream status {word:?}"));
     }
 
     fn status_before(&self) -> Option<Status> {
         self.facts.upstream_status.as_deref().and_then(Status::parse)
     }
 
+    /// What the first poll of an unpaid order bears says nothing of a payment, however often it is repeated.
+    fn keep_first_payment(&mut self, report: &OrderReport, status: Status) {
+        let facts = &mut self.facts;
+        let first = facts.state == State::AwaitingPayment
+            && matches!(status, Status::Check | Status::Process)
+            && facts.upstream_status.is_none()
+            && facts.txid.is_none()
+            && facts.payment.is_empty();
+        if first {
+            facts.first_payment = Payment {
+                amount: report.payment_amount.clone(),
+                amount_usd: report.payment_amount_usd.clone(),
+                payer_amount: report.payer_amount.clone(),
+                refund_amount: report.refund_amount.clone(),
+                refund_amount_usd: report.refund_amount_usd.clone(),
+            };
+            facts.first_txid.clone_from(&report.txid);
+        }
+    }
+
+    /// An address that was withheld because something could not be read is shown once everything is known.
+    fn read_what_was_missing(&mut self, report: &OrderReport) {
+        let Some(wallet) = self.facts.wallet.as_mut().filter(|wallet| !wallet.unread.is_empty()) else {
+            return;
+        };
+        wallet.unread.retain(|field| !reading::states(report, field));
+        if !wallet.unread.is_empty() {
+            return;
+        }
+        let withheld = wallet.withheld.take();
+        reading::take_wallet(wallet, report);
+        if self.facts.review.as_ref().is_some_and(|review| withheld.as_ref() == Some(&review.reason)) {
+            self.facts.review = None;
+        }
+        let reason = "what was missing is known now: the address may be paid".to_owned();
+        self.same_state(EventName::FiguresChanged, Some(reason));
+    }
+
     /// A look that agrees with the state: figures may have moved, time may have run out.
-    fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy) {
+    fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy, odd: Option<String>) {
         let found_nothing = matches!(status, Status::Check | Status::Process);
-        let deadline = self.facts.wallet.as_ref().map(|wallet| report.expire_at.unwrap_or(wallet.expire_at));
+        let deadline = report.expire_at.or(self.facts.wallet.as_ref().and_then(|wallet| wallet.expire_at));
         let over = deadline
-            .is_some_and(|deadline| report.agrees_that_past(deadline.plus(policy.expiry_grace), self.now));
+            .is_some_and(|deadline| report.agrees_that_past(deadline.plus(policy.expiry_grace), self.ours));
         if self.facts.state == State::AwaitingPayment && found_nothing && over {
             self.advance(State::Expired, report, status);
             self.clear_passing_flag();
@@ -247,17 +384,19 @@ impl Draft {
             return;
         }
         self.note_figures(report, status);
-        if self.facts.state == State::Short {
-            let flagged = self.facts.review.clone();
-            self.book_short(report);
-            if self.facts.review != flagged {
-                return;
-            }
+        if self.facts.state == State::Short && !self.book_short(report) {
+            return;
         }
-        let confirmed_for = self.now.since(self.facts.since);
-        if self.facts.state == State::Confirming && confirmed_for > policy.confirming_limit {
+        let limit = self.facts.since.plus(policy.confirming_limit).plus(Duration::from_millis(1));
+        let too_long =
+            self.facts.state == State::Confirming && agree_that_past(limit, self.ours, self.theirs);
+        if let Some(reason) = odd {
+            self.flag(ReviewKind::Standing, reason);
+        } else if too_long {
             let minutes = policy.confirming_limit.as_secs().div_euclid(60);
             self.flag(ReviewKind::Passing, format!("confirming for longer than {minutes} min"));
+        } else if let Some(reason) = self.unstated_figure(report, status) {
+            self.flag(ReviewKind::Passing, reason);
         } else {
             self.clear_passing_flag();
         }
@@ -266,22 +405,13 @@ impl Draft {
     fn advance(&mut self, state: State, report: &OrderReport, status: Status) {
         self.take_figures(report, status);
         match state {
-            State::Settled if self.facts.booked.is_none() => {
-                self.facts.outcome = Some(outcome_of(status));
-                self.facts.late = self.facts.expired_at.is_some();
-                self.facts.settled_at = Some(self.now);
-                self.facts.booked = self.credit_of(report, status);
-            }
             State::Settled if matches!(status, Status::Paid | Status::PaidOver) => {
-                // A short deposit that had been booked in part, now paid in full.
                 self.facts.outcome = Some(outcome_of(status));
                 self.facts.late = self.facts.expired_at.is_some();
-                let correction = self.facts.booked.as_ref().map(|booked| booked.correction);
-                self.facts.booked = self
-                    .credit_of(report, status)
-                    .map(|booked| Booked { correction: correction.unwrap_or_default(), ..booked });
+                self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
+                self.facts.booked = self.rebased(self.credit_of(report, status));
             }
-            State::Short => self.facts.booked = self.short_credit(report),
+            State::Short => self.facts.booked = self.rebased(self.short_credit(report)),
             State::Expired => {
                 self.facts.expired_at = self.facts.expired_at.or(Some(self.now));
             }
@@ -301,18 +431,29 @@ impl Draft {
         }
     }
 
-    /// Takes the report's figures and word; an event tells where they are new.
+    /// Takes the report's figures and word; an event tells where they are new. What moves neither money nor anything
+    /// that a payer is shown is bounded.
     fn note_figures(&mut self, report: &OrderReport, status: Status) {
         let before = self.facts.clone();
         self.take_figures(report, status);
         let word_moved = self.facts.upstream_status != before.upstream_status;
         let figures_moved =
             Facts { upstream_status: before.upstream_status.clone(), ..self.facts.clone() } != before;
-        if figures_moved {
-            self.same_state(EventName::FiguresChanged, None);
-        } else if word_moved {
-            self.same_state(EventName::StatusChanged, None);
+        if !word_moved && !figures_moved {
+            return;
         }
+        let weighty = shown(&self.facts) != shown(&before)
+            || !journal::postings(&self.deposit.request, Some(&before), &self.facts).is_empty();
+        if !weighty {
+            let after = std::mem::replace(&mut self.facts, before);
+            if !self.may_chatter() {
+                return;
+            }
+            let chatter = self.facts.chatter;
+            self.facts = Facts { chatter, ..after };
+        }
+        let name = if figures_moved { EventName::FiguresChanged } else { EventName::StatusChanged };
+        self.same_state(name, None);
     }
 
     pub(super) fn take_figures(&mut self, report: &OrderReport, status: Status) {
@@ -333,9 +474,7 @@ impl Draft {
         newer(&mut facts.payment.refund_amount, report.refund_amount.as_ref());
         newer(&mut facts.payment.refund_amount_usd, report.refund_amount_usd.as_ref());
         if let Some(wallet) = facts.wallet.as_mut() {
-            replace_amount(&mut wallet.amount_usd, report.amount_usd.as_ref());
-            replace_amount(&mut wallet.amount_crypto, report.amount_crypto.as_ref());
-            wallet.expire_at = report.expire_at.unwrap_or(wallet.expire_at);
+            reading::take_wallet(wallet, report);
         }
         if facts.state == State::Held {
             self.facts.held = self.locked();
@@ -343,64 +482,20 @@ impl Draft {
     }
 }
 
-/// Why the report speaks of another order than ours.
-pub(super) fn contradiction(asset: Asset, facts: &Facts, report: &OrderReport) -> Option<String> {
+/// Address, amount, memo and deadline.
+type Shown<'a> = (Option<&'a str>, Option<&'a Amount>, Option<&'a str>, Option<Timestamp>);
+
+/// What a payer is shown.
+fn shown(facts: &Facts) -> Option<Shown<'_>> {
     let wallet = facts.wallet.as_ref()?;
-    let differs = |what: &str, ours: &str, theirs: Option<&String>, same: bool| {
-        theirs
-            .filter(|_| !same)
-            .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
-    };
-    let same_address = report.address.as_ref().is_none_or(|theirs| {
-        *theirs == wallet.address || (asset.network.is_evm() && theirs.eq_ignore_ascii_case(&wallet.address))
-    });
-    let same_order = report.order_id.as_ref().is_none_or(|theirs| *theirs == wallet.order_id);
-    differs("order_id", &wallet.order_id, report.order_id.as_ref(), same_order)
-        .or_else(|| differs("address", &wallet.address, report.address.as_ref(), same_address))
-        .or_else(|| asset_contradiction(report, asset))
+    Some((wallet.shown_address(), wallet.shown_amount(), wallet.memo.as_deref(), wallet.expire_at))
 }
 
-fn replace_amount(slot: &mut Amount, value: Option<&Amount>) {
-    if let Some(value) = value
-        && value != slot
-    {
-        *slot = value.clone();
-    }
+/// Why a person should look where an answer cannot be read.
+pub(super) fn unreadable(why: impl std::fmt::Display) -> String {
+    format!("the upstream's answer cannot be read: {why}")
 }
 
 fn outcome_of(status: Status) -> Outcome {
     if status == Status::PaidOver { Outcome::Over } else { Outcome::Exact }
-}
-
-fn asset_contradiction(report: &OrderReport, asset: Asset) -> Option<String> {
-    let pairs = [
-        ("currency", asset.currency.as_str(), report.currency.as_ref()),
-        ("network", asset.network.as_str(), report.network.as_ref()),
-    ];
-    pairs.into_iter().find_map(|(what, ours, theirs)| {
-        theirs
-            .filter(|theirs| !theirs.eq_ignore_ascii_case(ours))
-            .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
-    })
-}
-
-/// The wallet that the report describes, if it is one for `asset` and complete.
-fn wallet_of(report: &OrderReport, asset: Asset, now: Timestamp) -> Result<Wallet, String> {
-    if let Some(reason) = asset_contradiction(report, asset) {
-        return Err(reason);
-    }
-    let missing = |what: &str| format!("the upstream's answer has no {what}");
-    if report.amount_usd.as_ref().is_some_and(|figure| figure.to_usd_micros_floor().is_none()) {
-        return Err("the upstream's amountInUSD is too large for the books".to_owned());
-    }
-    Ok(Wallet {
-        order_id: report.order_id.clone().ok_or_else(|| missing("order_id"))?,
-        address: report.address.clone().ok_or_else(|| missing("to_address"))?,
-        url: report.url.clone(),
-        amount_usd: report.amount_usd.clone().ok_or_else(|| missing("amountInUSD"))?,
-        amount_crypto: report.amount_crypto.clone().ok_or_else(|| missing("amountInCrypto"))?,
-        memo: report.memo.clone(),
-        expire_at: report.expire_at.ok_or_else(|| missing("expire_at"))?,
-        created_at: now,
-    })
 }

@@ -1,6 +1,8 @@
 //! Looks that bring nothing new, recognised without working anything out: nearly all of them.
 
-use super::draft::contradiction;
+use std::time::Duration;
+
+use super::reading::{self, contradiction};
 use super::transition::{Move, transition};
 use crate::domain::deposit::{Deposit, Facts, ReviewKind, State};
 use crate::domain::poll::Policy;
@@ -16,6 +18,11 @@ pub(super) fn is_quiet(deposit: &Deposit, report: &OrderReport, now: Timestamp, 
         || facts.wallet.is_none()
         || !says_the_same(facts, report)
         || contradiction(deposit.request.asset, facts, report).is_some()
+        || reading::names_order(deposit, report) != facts.named
+        || reading::is_too_large(report)
+        || reading::contradicting_figures(deposit, report, status).is_some()
+        || reading::money_in_an_end(facts, report, status).is_some()
+        || facts.wallet.as_ref().is_some_and(|wallet| !wallet.unread.is_empty())
     {
         return false;
     }
@@ -34,12 +41,20 @@ pub(super) fn nothing_ended(
     now: Timestamp,
     policy: &Policy,
 ) -> bool {
+    // How many changes were left out is told when their hour is over.
+    if facts.chatter.is_some_and(|chatter| chatter.left_out > 0 && chatter.is_over(now)) {
+        return false;
+    }
     match facts.state {
         State::AwaitingPayment => {
-            let deadline = facts.wallet.as_ref().map(|wallet| wallet.expire_at.plus(policy.expiry_grace));
-            deadline.is_some_and(|deadline| !agree_that_past(deadline, now, answered_at))
+            let deadline = facts.wallet.as_ref().and_then(|wallet| wallet.expire_at);
+            let verdict = deadline.map(|deadline| deadline.plus(policy.expiry_grace));
+            verdict.is_none_or(|verdict| !agree_that_past(verdict, now, answered_at))
         }
-        State::Confirming => now.since(facts.since) <= policy.confirming_limit,
+        State::Confirming => {
+            let limit = facts.since.plus(policy.confirming_limit).plus(Duration::from_millis(1));
+            !agree_that_past(limit, now, answered_at)
+        }
         // Their figures may be booked: never in passing.
         State::Settled | State::Short => false,
         _ => true,
@@ -59,7 +74,8 @@ fn says_the_same(facts: &Facts, report: &OrderReport) -> bool {
         && same(report.payer_amount.as_ref(), payment.payer_amount.as_ref())
         && same(report.refund_amount.as_ref(), payment.refund_amount.as_ref())
         && same(report.refund_amount_usd.as_ref(), payment.refund_amount_usd.as_ref())
-        && same(report.amount_usd.as_ref(), wallet.map(|wallet| &wallet.amount_usd))
-        && same(report.amount_crypto.as_ref(), wallet.map(|wallet| &wallet.amount_crypto))
-        && same(report.expire_at.as_ref(), wallet.map(|wallet| &wallet.expire_at))
+        && same(report.amount_usd.as_ref(), wallet.and_then(|wallet| wallet.amount_usd.as_ref()))
+        && same(report.amount_crypto.as_ref(), wallet.and_then(|wallet| wallet.amount_crypto.as_ref()))
+        && same(report.expire_at.as_ref(), wallet.and_then(|wallet| wallet.expire_at.as_ref()))
+        && same(report.memo.as_ref(), wallet.and_then(|wallet| wallet.memo.as_ref()))
 }

@@ -1,172 +1,125 @@
-//! How invoices are matched with deposits. Pure: the same invoices in any order, in any pages, give the same matches.
+//! Which deposit a row bears an id of, and which it may probably be. Pure: the same rows in any order give the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
 use super::Rule;
-use crate::domain::report::Invoice;
 use crate::domain::time::Timestamp;
 
-/// A deposit as guessing needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The ledger's number for it.
-    pub deposit: i64,
-    /// When its wallet was made.
-    pub created_at: Timestamp,
-    /// What an invoice for it may say, in cents: the required and the paid amount.
-    pub cents: Vec<i64>,
-}
+/// More rows than this with one id of ours: the field holds a constant, or the list is broken. It equals no id.
+pub const LIKENESS_LIMIT: usize = 20;
+/// Why a row is unread that names two deposits.
+pub const TWO_NAMES: &str = "its two fields name two deposits";
+/// Why the rows of one id are unread where there are more than can be.
+pub const TOO_MANY: &str = "more than 20 rows bear the id of one deposit";
+/// A wallet's and its row's creation lie at most this far apart.
+const MATCH_WINDOW: Duration = Duration::from_mins(5);
 
-/// One rule says that an invoice is a deposit's. In the order in which they are heard.
+/// A row bears an id of a deposit of ours, by this rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
-    /// The digest of what the invoice says: what it is told from its like by, in any order of the list.
-    pub print: i64,
-    /// The ledger's number for it.
+    /// The ledger's number for the row.
     pub row: i64,
     /// The ledger's number for the deposit.
     pub deposit: i64,
+    /// By which field.
+    pub rule: Rule,
 }
 
-/// An invoice that no identifier has told of, and only amount and time may: the processor's.
+/// What was decided of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loose {
+pub enum Match {
+    /// It is this deposit's.
+    Of(Claim),
+    /// Its two fields name two deposits, or more rows bear the id than can be: it is unread.
+    Unread {
+        /// The ledger's number for the row.
+        row: i64,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// Decides all that the rules say of the rows: each is the deposit's whose id it bears. Several rows may be one
+/// deposit's; they are summed.
+#[must_use]
+pub fn decide(mut claims: Vec<Claim>) -> Vec<Match> {
+    let mut likes: HashMap<(Rule, i64), usize> = HashMap::new();
+    for claim in &claims {
+        let count = likes.entry((claim.rule, claim.deposit)).or_default();
+        *count = count.saturating_add(1);
+    }
+    let constants: HashSet<(Rule, i64)> =
+        likes.into_iter().filter(|(_, count)| *count > LIKENESS_LIMIT).map(|(like, _)| like).collect();
+    claims.sort_unstable();
+    let mut matches: Vec<Match> = Vec::with_capacity(claims.len());
+    for of_row in claims.chunk_by(|one, other| one.row == other.row) {
+        let mut certain = of_row.iter().filter(|claim| !constants.contains(&(claim.rule, claim.deposit)));
+        let decided = match (certain.next(), of_row.first()) {
+            (Some(first), _) if certain.all(|claim| claim.deposit == first.deposit) => Match::Of(*first),
+            (Some(first), _) => Match::Unread { row: first.row, why: TWO_NAMES },
+            (None, Some(first)) => Match::Unread { row: first.row, why: TOO_MANY },
+            (None, None) => continue,
+        };
+        matches.push(decided);
+    }
+    matches
+}
+
+/// A row without an id of ours that may be a deposit's by amount and time: the processor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unclaimed {
     /// The ledger's number for it.
     pub row: i64,
-    /// The digest of what it says.
-    pub print: i64,
     /// Its amount.
     pub cents: i64,
     /// When it was made.
     pub created: Timestamp,
 }
 
-/// One invoice recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Match {
-    /// The ledger's number for the invoice.
-    pub row: i64,
-    /// The ledger's number for the deposit.
+/// A deposit without a row, as guessing needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nearby {
+    /// The ledger's number for it.
     pub deposit: i64,
-    /// How it was recognised.
-    pub rule: Rule,
+    /// When its wallet was made.
+    pub created_at: Timestamp,
+    /// What a row of it may say, in cents: the required and the paid amount.
+    pub cents: Vec<i64>,
 }
 
-/// A wallet's and its invoice's creation lie at most this far apart.
-const MATCH_WINDOW: Duration = Duration::from_mins(5);
-
-/// What an invoice is called by: its `payId`, else its `sesid`, else what it says.
+/// Which row is probably whose, by amount and time, one to one, the nearest in time first. For showing only.
 #[must_use]
-pub fn name_of(invoice: &Invoice) -> String {
-    match (&invoice.pay_id, &invoice.sesid) {
-        (Some(id), _) => format!("pay:{id}"),
-        (None, Some(id)) => format!("ses:{id}"),
-        (None, None) => {
-            let at = invoice.created.map_or_else(String::new, |at| at.to_string());
-            let cents = invoice.amount_cents.map_or_else(String::new, |cents| cents.to_string());
-            format!("row:{at}:{cents}:{}", invoice.method.as_deref().unwrap_or(""))
-        }
-    }
-}
-
-/// Eight bytes of the SHA-256 of `texts`, each set off from the next.
-#[must_use]
-pub fn print_of<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> i64 {
-    let mut digest = Sha256::new();
-    for text in texts {
-        match text {
-            None => digest.update([0]),
-            Some(text) => {
-                digest.update([1]);
-                digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-                digest.update(text);
+pub fn probable(rows: &[Unclaimed], deposits: &[Nearby]) -> Vec<Claim> {
+    let mut deposits: Vec<&Nearby> = deposits.iter().collect();
+    deposits.sort_unstable_by_key(|nearby| (nearby.created_at, nearby.deposit));
+    let mut pairs = Vec::new();
+    for row in rows {
+        let from = row.created.minus(MATCH_WINDOW);
+        let first = deposits.partition_point(|nearby| nearby.created_at < from);
+        let near = deposits.get(first..).unwrap_or_default();
+        for nearby in near.iter().take_while(|one| one.created_at <= row.created.plus(MATCH_WINDOW)) {
+            if nearby.cents.contains(&row.cents) {
+                let apart = row.created.since(nearby.created_at).max(nearby.created_at.since(row.created));
+                pairs.push((apart, nearby.deposit, row.row));
             }
         }
     }
-    let digest: [u8; 32] = digest.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    pairs.sort_unstable();
+    let (mut taken, mut given) = (HashSet::new(), HashSet::new());
+    let mut claims = Vec::new();
+    for (_, deposit, row) in pairs {
+        if !taken.contains(&deposit) && !given.contains(&row) {
+            taken.insert(deposit);
+            given.insert(row);
+            claims.push(Claim { row, deposit, rule: Rule::AmountAndTime });
+        }
+    }
+    claims
 }
 
-/// True where the invoice is the processor's that our wallets come from, or does not say.
+/// True where the row is of the processor that our wallets come from, or does not say.
 #[must_use]
 pub fn is_processor(method: Option<&str>) -> bool {
     method.is_none_or(|method| method.to_ascii_lowercase().contains("cryptomus"))
-}
-
-/// Decides rule by rule, once all claims of a rule have been heard: certain rules first, the learnt one before the
-/// others, then amount and time; one to one.
-#[derive(Debug, Default)]
-pub struct Matcher {
-    claims: Vec<Claim>,
-    taken: HashSet<i64>,
-}
-
-impl Matcher {
-    /// The certain rules in the order in which they are to be heard; `learnt` is the one that the upstream's lists have
-    /// borne out so far.
-    pub fn rules(learnt: Option<Rule>) -> impl Iterator<Item = Rule> {
-        let others = Rule::CERTAIN.iter().copied().filter(move |rule| Some(*rule) != learnt);
-        learnt.into_iter().chain(others)
-    }
-
-    /// Hears what one rule says of invoices that no rule before it has recognised, page after page.
-    pub fn hear(&mut self, claims: Vec<Claim>) {
-        if self.claims.is_empty() {
-            self.claims = claims;
-        } else {
-            self.claims.extend(claims);
-        }
-    }
-
-    /// Decides what has been heard of `rule`, all pages of it; in the order of the invoices.
-    pub fn decide(&mut self, rule: Rule) -> Vec<Match> {
-        let mut claims = std::mem::take(&mut self.claims);
-        claims.sort_unstable();
-        // One identifier may name several deposits: an invoice is one's.
-        let mut rows = HashSet::new();
-        claims.retain(|claim| {
-            let free = !rows.contains(&claim.row) && self.taken.insert(claim.deposit);
-            if free {
-                rows.insert(claim.row);
-            }
-            free
-        });
-        claims.sort_unstable_by_key(|claim| claim.row);
-        claims.into_iter().map(|claim| Match { row: claim.row, deposit: claim.deposit, rule }).collect()
-    }
-
-    /// Matches what is left with deposits that have no invoice by amount and time; nearest in time first.
-    #[must_use]
-    pub fn probable(self, loose: &[Loose], free: &[Candidate]) -> Vec<Match> {
-        let mut free: Vec<&Candidate> = free.iter().filter(|c| !self.taken.contains(&c.deposit)).collect();
-        free.sort_unstable_by_key(|candidate| (candidate.created_at, candidate.deposit));
-        let mut pairs = Vec::new();
-        for loose in loose {
-            let from = loose.created.minus(MATCH_WINDOW);
-            let first = free.partition_point(|candidate| candidate.created_at < from);
-            let near = free.get(first..).unwrap_or_default();
-            for candidate in near.iter().take_while(|c| c.created_at <= loose.created.plus(MATCH_WINDOW)) {
-                if candidate.cents.contains(&loose.cents) {
-                    let (one, other) = (loose.created, candidate.created_at);
-                    let apart = one.since(other).max(other.since(one));
-                    pairs.push((apart, candidate.deposit, loose.print, loose.row));
-                }
-            }
-        }
-        pairs.sort_unstable();
-        let (mut deposits, mut rows) = (HashSet::new(), HashSet::new());
-        let mut matches = Vec::new();
-        for (_, deposit, _, row) in pairs {
-            if !deposits.contains(&deposit) && !rows.contains(&row) {
-                deposits.insert(deposit);
-                rows.insert(row);
-                matches.push(Match { row, deposit, rule: Rule::AmountAndTime });
-            }
-        }
-        matches
-    }
 }

@@ -1,9 +1,13 @@
-//! What counts as a difference between a deposit and its invoice; how the two are matched, and what lost attempts made.
+//! How the journal, the upstream's invoice list and its total are held against each other (CERTAINTY.md, sections 4
+//! and 5). Pure: figures in, verdicts out.
+//!
+//! Two comparisons. The journal against the rows, deposit by deposit: [`compare`]. The rows against the total, in one
+//! formula: [`Account::drift`]. What is read of a row and what it counts: `rows`. Which row is whose: `matching`.
 
-#[cfg(test)]
-mod edge_tests;
-mod lost;
+mod account;
+mod comparison;
 mod matching;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -11,14 +15,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::lost::{Lost, SKEW, Stray, Unnamed, claim, claim_unnamed};
-pub use self::matching::{Candidate, Claim, Loose, Match, Matcher, is_processor, name_of, print_of};
-use super::deposit::State;
+pub use self::account::{Account, Candidate as BaselineCandidate, Drift, agree_on_baseline};
+pub use self::comparison::{Accepted, DepositRows, Verdict, compare};
+pub use self::matching::{
+    Claim, LIKENESS_LIMIT, Match, Nearby, TOO_MANY, TWO_NAMES, Unclaimed, decide, is_processor, probable,
+};
+pub use self::rows::{Weight, content_hash, could_count, identity_hash};
 use super::ids::DepositId;
-use super::money::UsdMicros;
-use super::report::Status;
 
-/// By which field an invoice was recognised as a deposit's.
+/// By which field a row was recognised as a deposit's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -30,26 +35,14 @@ pub enum Rule {
     PayIdIsLink,
     /// `sesid` is the UUID of the payment link.
     SesidIsLink,
-    /// The same amount at the same time: probable, not certain.
+    /// The same amount at the same time: probable. It is shown, and counts nothing.
     AmountAndTime,
 }
 
 impl Rule {
-    /// Those that are certain, in the order in which they are tried while none has been learnt.
+    /// Those that are certain.
     pub const CERTAIN: &[Self] =
         &[Self::PayIdIsOrder, Self::SesidIsOrder, Self::PayIdIsLink, Self::SesidIsLink];
-
-    /// The rule that the upstream's lists have borne out most often, given how many invoices each has matched.
-    #[must_use]
-    pub fn learnt(matched: impl Fn(Self) -> i64) -> Option<Self> {
-        // The last of equals wins: hence from the back.
-        Self::CERTAIN
-            .iter()
-            .rev()
-            .copied()
-            .filter(|rule| matched(*rule) > 0)
-            .max_by_key(|rule| matched(*rule))
-    }
 
     /// The word in the ledger and the report.
     #[must_use]
@@ -68,21 +61,37 @@ impl Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Booked here and invoiced there, with other figures.
+    /// Booked here and credited in the list, with other figures.
     AmountMismatch,
-    /// Booked here, not invoiced there.
+    /// Booked here, and the list has no row of it.
     InvoiceMissing,
     /// Credited on one side only.
     StatusMismatch,
-    /// A wallet of ours that nobody was shown.
-    AbandonedWallet,
-    /// `totalCharges` is not the sum of the credited invoices.
+    /// The total is not the sum of the credited rows, the baseline and what was accepted.
     TotalChargesDrift,
-    /// The balance rose without a top-up.
-    BalanceRise,
+    /// The total fell below what it was seen to be.
+    TotalFell,
+    /// Many credited rows have other amounts than they had.
+    RowsChanged,
+    /// A row that could count cannot be read.
+    RowUnread,
+    /// The ledger was restored: what was made upstream in between is not in it.
+    Restored,
 }
 
 impl Kind {
+    /// Every kind that a run can open.
+    pub const ALL: &[Self] = &[
+        Self::AmountMismatch,
+        Self::InvoiceMissing,
+        Self::StatusMismatch,
+        Self::TotalChargesDrift,
+        Self::TotalFell,
+        Self::RowsChanged,
+        Self::RowUnread,
+        Self::Restored,
+    ];
+
     /// The word in the ledger and the report.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -90,10 +99,30 @@ impl Kind {
             Self::AmountMismatch => "amount_mismatch",
             Self::InvoiceMissing => "invoice_missing",
             Self::StatusMismatch => "status_mismatch",
-            Self::AbandonedWallet => "abandoned_wallet",
             Self::TotalChargesDrift => "total_charges_drift",
-            Self::BalanceRise => "balance_rise",
+            Self::TotalFell => "total_fell",
+            Self::RowsChanged => "rows_changed",
+            Self::RowUnread => "row_unread",
+            Self::Restored => "restored",
         }
+    }
+
+    /// Reads the word; `None` also for kinds of earlier versions.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
+
+    /// True for the kinds that are about one deposit's credit.
+    #[must_use]
+    pub const fn is_of_deposit(self) -> bool {
+        matches!(self, Self::AmountMismatch | Self::InvoiceMissing | Self::StatusMismatch)
+    }
+
+    /// True for the kinds that a run opens while it changes nothing else, and that only a person ends.
+    #[must_use]
+    pub const fn is_of_incomplete_run(self) -> bool {
+        matches!(self, Self::TotalFell | Self::RowsChanged)
     }
 }
 
@@ -110,106 +139,53 @@ pub struct Difference {
     pub kind: Kind,
     /// About which deposit.
     pub deposit_id: Option<DepositId>,
-    /// About which order.
+    /// About which order, or which row by what it is called.
     pub order_id: Option<String>,
-    /// Our figure.
+    /// About which row of the list, by the ledger's number.
+    pub row: Option<i64>,
+    /// Our side, in words.
     pub expected: String,
-    /// The upstream's.
+    /// The upstream's side, in words.
     pub found: String,
+    /// Our side in cents, where it is a figure.
+    pub expected_cents: Option<i64>,
+    /// The upstream's side in cents, where it is a figure.
+    pub found_cents: Option<i64>,
+    /// What else helps to understand it: the rows and figures behind it.
+    pub detail: Option<String>,
 }
 
 impl Difference {
+    /// One about the whole account.
+    #[must_use]
+    pub const fn of_account(kind: Kind, expected: String, found: String) -> Self {
+        Self {
+            kind,
+            deposit_id: None,
+            order_id: None,
+            row: None,
+            expected,
+            found,
+            expected_cents: None,
+            found_cents: None,
+            detail: None,
+        }
+    }
+
+    /// By how much the upstream's side exceeds ours, where both are figures.
+    #[must_use]
+    pub fn cents(&self) -> Option<i64> {
+        Some(self.found_cents?.saturating_sub(self.expected_cents?))
+    }
+
     /// Kind and subject: there is at most one open case for each.
     #[must_use]
     pub fn key(&self) -> String {
-        let subject = match (&self.deposit_id, &self.order_id) {
-            // An abandoned wallet is its own subject: one deposit may leave several.
-            (_, Some(order)) if self.kind == Kind::AbandonedWallet => order.clone(),
+        let subject = match (&self.deposit_id, self.row) {
             (Some(id), _) => id.to_string(),
-            (None, Some(order)) => order.clone(),
+            (None, Some(row)) => row.to_string(),
             (None, None) => "account".to_owned(),
         };
         format!("{}:{subject}", self.kind)
-    }
-}
-
-/// A deposit and its invoice, side by side.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// Which deposit.
-    pub deposit_id: DepositId,
-    /// Its order.
-    pub order_id: String,
-    /// Where it stands here.
-    pub state: State,
-    /// What is booked here.
-    pub booked: Option<UsdMicros>,
-    /// The invoice's amount; `None` where it cannot be read.
-    pub invoice_cents: Option<i64>,
-    /// The invoice's raw status.
-    pub invoice_status: Option<String>,
-}
-
-impl Pair {
-    /// Whether the invoice tells of money, short or on its way back, that the deposit has not heard of: what of it is in
-    /// the upstream's total, its next look says.
-    #[must_use]
-    pub fn is_unheard(&self) -> bool {
-        let word = self.invoice_status.as_deref().and_then(Status::parse);
-        let of_money = matches!(
-            word,
-            Some(Status::WrongAmount | Status::RefundProcess | Status::RefundPaid | Status::RefundFail)
-        );
-        self.booked.is_none()
-            && of_money
-            && !matches!(self.state, State::Short | State::Refunding | State::Refunded)
-    }
-}
-
-/// The figure of an invoice whose amount cannot be read.
-pub const UNREADABLE: &str = "unreadable";
-
-/// Compares a deposit with its invoice; `None` where they agree.
-#[must_use]
-pub fn compare(pair: &Pair, tolerance_cents: i64) -> Option<Difference> {
-    let difference = |kind, expected: String, found: String| {
-        Some(Difference {
-            kind,
-            deposit_id: Some(pair.deposit_id),
-            order_id: Some(pair.order_id.clone()),
-            expected,
-            found,
-        })
-    };
-    let word = pair.invoice_status.as_deref().unwrap_or("none");
-    let status = pair.invoice_status.as_deref().and_then(Status::parse);
-    let credited = status.is_some_and(Status::is_credited);
-    let invoiced =
-        pair.invoice_cents.map(|cents| UsdMicros::from_cents(cents).unwrap_or(UsdMicros::new(i64::MAX)));
-    match (pair.booked, status) {
-        (Some(_), Some(Status::RefundProcess | Status::RefundPaid | Status::RefundFail))
-            if matches!(pair.state, State::Refunding | State::Refunded | State::Settled) =>
-        {
-            // A refund that failed leaves the credit; one under way is seen by the next look.
-            (status == Some(Status::RefundPaid) && pair.state != State::Refunded)
-                .then(|| difference(Kind::StatusMismatch, pair.state.to_string(), word.to_owned()))
-                .flatten()
-        }
-        (Some(_), Some(Status::WrongAmount)) if pair.state == State::Short => None,
-        (Some(booked), _) if credited => {
-            let Some(invoiced) = invoiced else {
-                return difference(Kind::AmountMismatch, booked.to_string(), UNREADABLE.to_owned());
-            };
-            let apart = booked.get().abs_diff(invoiced.get());
-            let tolerated = tolerance_cents.unsigned_abs().saturating_mul(10_000);
-            (apart >= 10_000 && apart > tolerated)
-                .then(|| difference(Kind::AmountMismatch, booked.to_string(), invoiced.to_string()))
-                .flatten()
-        }
-        (Some(_), _) => difference(Kind::StatusMismatch, pair.state.to_string(), word.to_owned()),
-        (None, _) if credited || pair.is_unheard() => {
-            difference(Kind::StatusMismatch, pair.state.to_string(), word.to_owned())
-        }
-        (None, _) => None,
     }
 }

@@ -1,56 +1,69 @@
-//! Which invoices are whose: the pages of the ledger that matching hears, and what it decides written down.
+//! Which rows bear ids of ours: what the ledger finds, decided and written down; and what is probable, for showing.
 
 use std::time::Duration;
 
-use crate::domain::reconcile::{Matcher, Rule};
+use super::Context;
+use crate::domain::reconcile::{Rule, decide, probable};
 use crate::domain::time::Timestamp;
-use crate::flow::Flow;
-use crate::ledger::{self, Tally};
+use crate::ledger;
 
-/// Invoices and deposits older than this at the last good run are no longer brought together by amount and time.
+/// Deposits older than this at the last good run are no longer brought together with rows by amount and time.
 const PROBABLE_SPAN: Duration = Duration::from_hours(48);
 /// The most deposits that amount and time are asked about.
-const MOST_FREE: u32 = 100_000;
+const MOST_DEPOSITS: u32 = 100_000;
+/// Rows that were new in one of so many runs before this one are asked about again: a wallet of ours may have been
+/// written down after its row was seen.
+const RECENT_RUNS: i64 = 8;
 
-/// From when on invoices, and deposits without one, are matched.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Since {
-    pub(super) invoices: Timestamp,
-    pub(super) deposits: Timestamp,
+/// Where it is remembered that the next run goes through everything: an order was claimed, whose row may be old.
+pub(in crate::flow) const WHOLE_DUE: &str = "whole_run_due";
+
+/// Once a day everything is gone through, whether it has changed or not.
+pub(super) async fn is_whole(context: &Context<'_>) -> ledger::Result<bool> {
+    let daily = context.last.as_ref().is_none_or(|last| last.at.to_date_text() != context.at.to_date_text());
+    Ok(daily || context.flow.ledger.recall(WHOLE_DUE).await?.as_deref() == Some("yes"))
 }
 
-impl Since {
-    /// What has changed since `last`, the last good run; every invoice where the `whole` is gone through.
-    pub(super) fn last(last: Option<Timestamp>, whole: bool) -> Self {
-        let deposits = last.map_or_else(|| Timestamp::from_millis(0), |last| last.minus(PROBABLE_SPAN));
-        Self { invoices: if whole { Timestamp::from_millis(0) } else { deposits }, deposits }
+/// Matches the rows that bear no id of ours as far as is known.
+pub(super) async fn match_rows(context: &Context<'_>, whole: bool) -> ledger::Result<()> {
+    let ledger = &context.flow.ledger;
+    let since = match &context.last {
+        Some(last) if !whole => last.id.saturating_sub(RECENT_RUNS),
+        _ => 0,
+    };
+    let rows = ledger.unclaimed_rows(since).await?;
+    let mut claims = Vec::new();
+    for rule in Rule::CERTAIN {
+        claims.extend(ledger.claims(*rule, &rows).await?);
     }
+    let matches = decide(claims);
+    ledger.keep_matches(&matches, context.id).await?;
+    if !ledger.no_row_bears_an_id().await? {
+        // What was guessed before, by an earlier version too, is off once any row bears an id of ours.
+        return ledger.keep_guesses(&[]).await;
+    }
+    let rows = ledger.guessable_rows(&rows).await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let since = context.last.as_ref().filter(|_| !whole).map(|last| last.at.minus(PROBABLE_SPAN));
+    let since = since.unwrap_or_else(|| Timestamp::from_millis(0));
+    let deposits = ledger.deposits_without_rows(since, MOST_DEPOSITS).await?;
+    let guesses = probable(&rows, &deposits);
+    if guesses.is_empty() { Ok(()) } else { ledger.keep_guesses(&guesses).await }
 }
 
-/// Matches what is not matched for certain yet.
-pub(super) async fn match_invoices(flow: &Flow, since: Since, learnt: Option<Rule>) -> ledger::Result<()> {
-    let mut matcher = Matcher::default();
-    let mut left = flow.ledger.unmatched(since.invoices).await?;
-    for rule in Matcher::rules(learnt) {
-        matcher.hear(flow.ledger.claims(rule, &left).await?);
-        let decided = matcher.decide(rule);
-        flow.ledger.keep_matches(&decided).await?;
-        // Both are in the order of the invoices.
-        let mut found = decided.iter().map(|one| one.row).peekable();
-        left.retain(|row| found.next_if(|found| found == row).is_none());
-        if left.is_empty() {
-            return Ok(());
-        }
-    }
-    let loose = flow.ledger.loose(&left).await?;
-    if !loose.is_empty() {
-        let free = flow.ledger.uninvoiced(since.deposits, MOST_FREE).await?;
-        flow.ledger.keep_matches(&matcher.probable(&loose, &free)).await?;
-    }
-    Ok(())
-}
+/// Where it is remembered what the list's times say of its zone.
+pub(in crate::flow) const ZONE_HINT: &str = "zone_hint";
 
-/// The identifier that the upstream's lists have borne out most often.
-pub(super) fn learnt(tally: &[Tally]) -> Option<Rule> {
-    Rule::learnt(|rule| tally.iter().find(|one| one.rule == rule.as_str()).map_or(0, |one| one.invoices))
+/// What the rows with our ids say of the zone of the list's times, where it is not the one that is set; with the line to
+/// write. Nothing is learnt from it.
+pub(super) async fn zone_hint(context: &Context<'_>) -> ledger::Result<Option<String>> {
+    let Some(quarters) = context.flow.ledger.zone_apart().await? else { return Ok(None) };
+    let (sign, minutes) = (if quarters < 0 { '-' } else { '+' }, quarters.unsigned_abs().saturating_mul(15));
+    let apart = format!("{sign}{:02}:{:02}", minutes.div_euclid(60), minutes.rem_euclid(60));
+    Ok(Some(format!(
+        "the times of the invoice list are {apart} from when its wallets were made: where UTC is set, write \
+         upstream_utc_offset = \"{apart}\" under [reconcile], or the zone of that name; else move the offset by as much"
+    )))
 }

@@ -1,363 +1,463 @@
-//! The upstream's invoices: kept once, changed in place, matched one to one, and held against what is booked.
+//! The upstream's list in the ledger: written once, changed in place, gone with clean figures, matched by ids, summed.
 
 use super::*;
 use crate::domain::deposit::State;
-use crate::domain::money::UsdMicros;
-use crate::domain::reconcile::{Candidate, Claim, Loose, Match, Rule};
+use crate::domain::reconcile::{
+    Accepted, Claim, DepositRows, LIKENESS_LIMIT, Match, Nearby, Rule, TOO_MANY, TWO_NAMES, Unclaimed,
+    Weight, content_hash, decide, identity_hash,
+};
+use crate::domain::report::Invoice;
+use crate::ledger::RowChange;
 
-/// An invoice of the list, as an intake hands it over.
-fn invoice(number: i64, cents: Option<i64>, status: &str) -> InvoiceRow {
-    InvoiceRow {
-        name: number,
-        print: number * 10,
-        sesid: Some(format!("ses-{number}")),
-        pay_id: Some(format!("pay-{number}")),
+/// A row of the list, as a run hands it over.
+fn row(number: i64, cents: Option<i64>, status: &str) -> StagedRow {
+    named(&format!("ses-{number}"), &format!("pay-{number}"), cents, status)
+}
+
+fn named(sesid: &str, pay_id: &str, cents: Option<i64>, status: &str) -> StagedRow {
+    let invoice = Invoice {
+        sesid: Some(sesid.to_owned()),
+        pay_id: Some(pay_id.to_owned()),
         method: Some("Cryptomus".to_owned()),
         amount_cents: cents,
         created: Some(at("2026-01-10T09:00:00Z")),
         status: Some(status.to_owned()),
-        credited: status.starts_with("paid"),
+        flaw: None,
+    };
+    let weight = Weight::of(invoice.status.as_deref());
+    StagedRow {
+        identity: identity_hash(&invoice),
+        content: content_hash(&invoice),
+        sesid: invoice.sesid,
+        pay_id: invoice.pay_id,
+        method: invoice.method,
+        amount_cents: invoice.amount_cents,
+        created: invoice.created,
+        status: invoice.status,
+        weight,
+        flaw: (cents.is_none() && weight == Weight::Amount).then(|| "amount is null".to_owned()),
     }
 }
 
-fn known(row: i64, listed: u8) -> KnownInvoice {
-    KnownInvoice { name: row, print: row * 10, row, listed }
-}
+const ROWS: &str = "SELECT concat_ws(' ', row_id, coalesce(amount_cents, '-'), status, counted_cents, coalesce(clean_cents, '-'), listed, \
+    changed_run, coalesce(flaw, '-')) FROM invoice ORDER BY row_id";
 
 impl Desk {
-    async fn keep(&self, changes: Vec<InvoiceRow>, gone: &[i64]) {
-        self.keep_as(changes, &[], gone).await;
+    /// A list's changes in run `run`, after the clean run `clean`: new rows, changed ones with their numbers, gone ones.
+    async fn import(&self, rows: &[StagedRow], changed: &[(usize, i64)], gone: &[i64], runs: (i64, i64)) {
+        let mut staging = self.ledger.row_staging();
+        rows.iter().cloned().for_each(|row| staging.push(row));
+        let changes: Vec<RowChange> =
+            changed.iter().map(|(place, row)| RowChange { place: *place, row: *row, counted: 0 }).collect();
+        self.ledger.import_rows(staging.into_pages().unwrap(), &changes, gone, runs, self.now).await.unwrap();
     }
 
-    async fn keep_as(&self, changes: Vec<InvoiceRow>, fates: &[(usize, Fate)], gone: &[i64]) {
-        let mut spool = self.ledger.spool();
-        changes.into_iter().for_each(|row| spool.push(row));
-        self.ledger.keep_invoices(spool.into_pages().unwrap(), fates, gone, self.now).await.unwrap();
+    /// Matches all rows as run `run` would; gives what was decided of how many.
+    async fn match_all(&self, run: i64) -> usize {
+        self.match_times(run, 2).await
     }
 
-    async fn matched(&self, matches: &[(i64, i64, Rule)]) {
-        let matches: Vec<_> = matches
-            .iter()
-            .map(|(row, deposit, rule)| Match { row: *row, deposit: *deposit, rule: *rule })
-            .collect();
-        self.ledger.keep_matches(&matches).await.unwrap();
-    }
-
-    /// What every rule says of these invoices: the invoice and the deposit.
-    async fn claims(&self, rows: &[i64]) -> Vec<(Rule, i64, i64)> {
-        let mut said = Vec::new();
-        for rule in Rule::CERTAIN.iter().copied().chain([Rule::AmountAndTime]) {
-            let claims = self.ledger.claims(rule, rows).await.unwrap();
-            said.extend(claims.iter().map(|Claim { row, deposit, .. }| (rule, *row, *deposit)));
+    async fn match_times(&self, run: i64, times: usize) -> usize {
+        let rows = self.ledger.unclaimed_rows(0).await.unwrap();
+        let mut claims = Vec::new();
+        for rule in Rule::CERTAIN {
+            claims.extend(self.ledger.claims(*rule, &rows).await.unwrap());
         }
-        said
+        let matches = decide(claims);
+        // Once more changes nothing.
+        for _ in 0..times {
+            self.ledger.keep_matches(&matches, run).await.unwrap();
+        }
+        matches.len()
     }
 
     async fn owners(&self) -> Vec<String> {
-        self.rows("SELECT concat_ws(' ', row_id, coalesce(deposit_row, '-'), coalesce(rule, '-'), abandoned) FROM invoice ORDER BY row_id").await
+        self.rows("SELECT concat_ws(' ', row_id, coalesce(deposit_row, '-'), coalesce(rule, '-'), coalesce(flaw, '-')) FROM invoice ORDER BY row_id")
+            .await
+    }
+
+    async fn pair_of(&self, number: u128) -> DepositRows {
+        self.ledger.pair(id(number)).await.unwrap().unwrap()
     }
 }
 
 #[tokio::test]
-async fn an_invoice_is_kept_once_and_a_figure_that_could_be_read_once_stands() {
+async fn a_row_is_kept_once_changed_in_place_and_a_figure_that_was_read_stands() {
     let mut desk = Desk::new().await;
-    desk.keep(vec![invoice(2, Some(600), "paid"), invoice(1, None, "check")], &[]).await;
-    let mut first = vec![known(1, 1), known(2, 1)];
-    // Numbered as they came, ordered by what they are called by.
-    first[0].row = 2;
-    first[1].row = 1;
-    assert_eq!(desk.ledger.known_invoices().await.unwrap(), first);
-    let seen = desk.now;
-    desk.wait(60);
-    let changed = InvoiceRow {
-        print: 21,
-        amount_cents: None,
-        status: Some("refund_paid".to_owned()),
-        credited: false,
-        ..invoice(2, None, "x")
-    };
-    desk.keep_as(vec![changed], &[(0, Fate::Update(1))], &[2]).await;
+    desk.import(&[row(1, Some(500), "check"), row(2, Some(600), "paid")], &[], &[], (1, 0)).await;
+    assert_eq!(desk.rows(ROWS).await, ["1 500 check 0 - 1 1 -", "2 600 paid 600 - 1 1 -"]);
+    let seen = desk.now.as_millis().to_string();
+    let known = desk.ledger.known_rows().await.unwrap();
+    assert!(known.windows(2).all(|two| two[0] < two[1]), "in order");
+    let counted =
+        |row| known.iter().find(|known| known.row == row).map(|known| (known.counted, known.listed));
+    assert_eq!((known.len(), counted(1), counted(2)), (2, Some((0, true)), Some((600, true))));
+    desk.wait(10);
+    // The same changes again change nothing.
+    let changes = [row(1, Some(500), "paid"), row(2, None, "paid")];
+    let mut first = None;
+    for _ in 0..2 {
+        desk.import(&changes, &[(0, 1), (1, 2)], &[], (2, 1)).await;
+        let rows = desk.rows(ROWS).await;
+        assert_eq!(rows[0], "1 500 paid 500 0 1 2 -");
+        assert_eq!(rows[1], "2 600 paid 600 600 1 2 amount is null", "its figure stands, and it is named");
+        assert_eq!(*first.get_or_insert_with(|| rows.clone()), rows);
+    }
+    assert_eq!(desk.row("SELECT max(first_seen_ms) || '' FROM invoice").await, seen);
+    let unread = desk.ledger.unread_rows().await.unwrap();
+    assert_eq!((unread.len(), unread[0].row, unread[0].called.as_str()), (1, 2, "pay-2"));
+    // A word that follows the journal keeps what was counted last; one that credits nothing does not.
+    desk.import(
+        &[row(1, Some(500), "refund_paid"), row(2, Some(600), "cancel")],
+        &[(0, 1), (1, 2)],
+        &[],
+        (3, 2),
+    )
+    .await;
+    assert_eq!(desk.rows(ROWS).await, ["1 500 refund_paid 500 500 1 3 -", "2 600 cancel 0 600 1 3 -"]);
+    assert_eq!(desk.ledger.unread_rows().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_row_that_is_gone_stands_with_what_it_counted_in_the_last_clean_run() {
+    let desk = Desk::new().await;
+    let rows = [
+        row(1, Some(100), "paid"),
+        row(2, Some(200), "paid"),
+        row(3, Some(300), "check"),
+        row(4, Some(400), "paid"),
+    ];
+    desk.import(&rows, &[], &[], (1, 0)).await;
+    // Run 1 was clean. In run 2 one of them changes and one comes.
+    desk.import(
+        &[row(2, Some(250), "paid"), row(3, Some(300), "paid"), row(5, Some(500), "paid")],
+        &[(0, 2), (1, 3)],
+        &[],
+        (2, 1),
+    )
+    .await;
+    // In run 3 all are gone, and run 2 was none that was clean.
+    for _ in 0..2 {
+        desk.import(&[], &[], &[1, 2, 3, 4, 5], (3, 1)).await;
+        assert_eq!(
+            desk.rows("SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id")
+                .await,
+            ["1 100 0", "2 200 0", "4 400 0"],
+            "with what they counted then; what counted nothing then is forgotten"
+        );
+    }
+    let sums = desk.ledger.sums(desk.now, desk.now, 1).await.unwrap();
+    assert_eq!((sums.elsewhere, sums.standing_rows, sums.standing_cents), (700, 3, 700));
+    // One is listed again as it is: in place, and no second time.
+    desk.import(&[row(1, Some(100), "paid")], &[(0, 1)], &[], (4, 3)).await;
     assert_eq!(
-        desk.rows("SELECT concat_ws(' ', row_id, name_print, place, print, amount_cents, status, credited, listed, first_seen_ms) FROM invoice ORDER BY row_id").await,
-        [
-            format!("1 2 1 21 600 refund_paid 1 1 {}", seen.as_millis()),
-            format!("2 1 1 10 check 0 0 {}", seen.as_millis()),
-        ],
-        "what was credited once stays so"
+        desk.rows("SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id").await,
+        ["1 100 1", "2 200 0", "4 400 0"]
     );
-    assert_eq!(desk.ledger.known_invoices().await.unwrap()[0].listed, 0);
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2], "both have changed");
-    desk.wait(60);
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
-    assert_eq!(desk.ledger.unmatched(at("1970-01-01T00:00:00Z")).await.unwrap(), [1, 2], "ever");
-    assert_eq!(desk.ledger.free_invoices(&[1, 2, 3]).await.unwrap(), [(1, 2)], "the other one was credited");
+}
+
+#[tokio::test]
+async fn a_row_that_the_same_list_tells_of_in_another_way_does_not_stand() {
+    let desk = Desk::new().await;
+    let halves = [named("s", "p", Some(600), "paid"), named("s", "p", Some(370), "paid")];
+    desk.import(&halves, &[], &[], (1, 0)).await;
+    desk.import(&[named("s2", "p2", Some(50), "paid"), row(7, Some(50), "paid")], &[], &[], (1, 0)).await;
+    // Two have become one; one has another second id; one is only gone.
+    let list = [named("s", "p", Some(970), "paid"), named("P2", "another", Some(50), "paid")];
+    for _ in 0..2 {
+        desk.import(&list[..1], &[(0, 1)], &[2, 3, 4], (2, 1)).await;
+    }
+    let left = "SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id";
+    assert_eq!(desk.rows(left).await, ["1 970 1", "3 50 0", "4 50 0"]);
+    desk.import(&list[1..], &[], &[3], (2, 1)).await;
+    assert_eq!(desk.rows(left).await, ["1 970 1", "4 50 0", "5 50 1"]);
 }
 
 #[tokio::test]
 async fn a_list_that_is_begun_again_keeps_nothing_of_the_first_try() {
     let desk = Desk::new().await;
-    // What is in memory only, what is on the disk, what is on both, and what could not be put there.
+    // What is in memory only, what is on the disk, and what is on both.
     for rows in [3, 2000, 2001] {
-        let mut spool = desk.ledger.spool();
-        (1..=rows).for_each(|number| spool.push(invoice(number, Some(1), "check")));
-        let mut spool = spool.again();
-        spool.push(invoice(7, Some(1), "check"));
-        let mut pages = spool.into_pages().unwrap();
+        let mut staging = desk.ledger.row_staging();
+        (1..=rows).for_each(|number| staging.push(row(number, Some(1), "check")));
+        let mut staging = staging.cleared();
+        staging.push(row(7, Some(1), "check"));
+        let mut pages = staging.into_pages().unwrap();
         let page = pages.next().unwrap().unwrap();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&page).unwrap()[0][1], 7, "after {rows}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&page).unwrap()[0][4], "pay-7", "after {rows}");
         assert_eq!((page.lines().count(), pages.next().unwrap()), (1, None), "after {rows}");
     }
     std::fs::create_dir(desk.file("ledger.db-list")).unwrap();
-    let full = |mut spool: crate::ledger::Spool| {
-        (1..=2000).for_each(|number| spool.push(invoice(number, Some(1), "check")));
-        spool
-    };
-    let failed = full(desk.ledger.spool()).into_pages().unwrap_err();
+    let mut staging = desk.ledger.row_staging();
+    (1..=2000).for_each(|number| staging.push(row(number, Some(1), "check")));
+    let failed = staging.into_pages().unwrap_err();
     assert!(failed.to_string().contains("ledger.db-list"), "{failed}");
-    let failed = full(desk.ledger.spool());
-    std::fs::remove_dir(desk.file("ledger.db-list")).unwrap();
-    let mut pages = full(failed.again()).into_pages().unwrap();
-    assert!(pages.next().unwrap().is_some_and(|page| page.matches("ses-").count() == 2000));
 }
 
 #[tokio::test]
-async fn thousands_of_invoices_come_in_pages_and_none_is_lost() {
+async fn thousands_of_rows_come_in_pages_and_none_is_lost() {
+    let desk = Desk::new().await;
+    desk.import(
+        &(1..=6000).map(|number| row(number, Some(1), "check")).collect::<Vec<_>>(),
+        &[],
+        &[],
+        (1, 0),
+    )
+    .await;
+    assert_eq!(desk.ledger.known_rows().await.unwrap().len(), 6000);
+    assert_eq!(desk.ledger.unclaimed_rows(1).await.unwrap(), (1..=6000).collect::<Vec<_>>());
+    // Of the second and the last page, some change what is known.
+    let mut more: Vec<_> = (7001..=9100).map(|number| row(number, Some(1), "check")).collect();
+    more[2000] = row(19, Some(4), "paid");
+    more[2001] = row(17, Some(2), "paid");
+    more[3] = row(6000, Some(3), "paid");
+    desk.import(&more, &[(3, 6000), (2000, 19), (2001, 17)], &(1..=16).collect::<Vec<_>>(), (2, 1)).await;
+    let changed =
+        "SELECT concat_ws(' ', row_id, counted_cents) FROM invoice WHERE counted_cents > 0 ORDER BY row_id";
+    assert_eq!(desk.rows(changed).await, ["17 2", "19 4", "6000 3"]);
+    assert_eq!(desk.ledger.known_rows().await.unwrap().len(), 6000 - 16 + 2097);
+    assert_eq!(desk.ledger.unclaimed_rows(2).await.unwrap().len(), 2100);
+}
+
+#[tokio::test]
+async fn the_rows_of_an_older_ledger_get_their_digests_once() {
+    let desk = Desk::new().await;
+    let rows: Vec<_> = (1..=40).map(|number| row(number, Some(number), "paid")).collect();
+    desk.import(&rows, &[], &[], (1, 0)).await;
+    let digests = "SELECT concat_ws(' ', row_id, identity_hash, content_hash) FROM invoice ORDER BY row_id";
+    let right = desk.rows(digests).await;
+    assert!(right.iter().any(|digest| digest.contains('-')), "half of them are below nothing");
+    let mut aside = desk.aside().await;
+    sqlx::query("UPDATE invoice SET identity_hash = 0, content_hash = 0").execute(&mut aside).await.unwrap();
+    for _ in 0..2 {
+        desk.ledger.hash_old_rows().await.unwrap();
+        assert_eq!(desk.rows(digests).await, right, "as a list would make them");
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_ours_in_either_field_and_any_case_is_ours() {
+    let desk = Desk::new().await;
+    for number in 1..=5 {
+        desk.wallet(number, "5").await;
+    }
+    let link = |number: u128| Uuid::from_u128(number + 1000).to_string();
+    let rows = [
+        named("x1", "order-1", Some(1), "paid"),
+        named("ORDER-2", "x2", Some(2), "paid"),
+        named("x3", &link(3).to_uppercase(), Some(3), "check"),
+        named(&link(4), "x4", Some(4), "paid"),
+        named("order-5", "ORDER-5", Some(5), "paid"),
+        named("order-1", "order-2", Some(6), "paid"),
+        named("order-", "order-11", Some(7), "paid"),
+        named("order-1", &link(2), Some(8), "cancel"),
+    ];
+    desk.import(&rows, &[], &[], (1, 0)).await;
+    assert!(desk.ledger.no_row_bears_an_id().await.unwrap());
+    assert_eq!(desk.match_all(1).await, 7);
+    assert!(!desk.ledger.no_row_bears_an_id().await.unwrap());
+    assert_eq!(
+        desk.owners().await,
+        [
+            "1 1 pay_id_is_order -".to_owned(),
+            "2 2 sesid_is_order -".to_owned(),
+            "3 3 pay_id_is_link -".to_owned(),
+            "4 4 sesid_is_link -".to_owned(),
+            "5 5 pay_id_is_order -".to_owned(),
+            format!("6 - - {TWO_NAMES}"),
+            "7 - - -".to_owned(),
+            "8 - - -".to_owned(),
+        ]
+    );
+    assert_eq!(desk.ledger.claims(Rule::PayIdIsOrder, &[]).await.unwrap(), []);
+    assert_eq!(desk.ledger.claims(Rule::AmountAndTime, &[1, 2]).await.unwrap(), []);
+    let claim = Claim { row: 1, deposit: 1, rule: Rule::PayIdIsOrder };
+    assert_eq!(desk.ledger.claims(Rule::PayIdIsOrder, &[1, 2]).await.unwrap(), [claim]);
+    // What could not be told is asked about again, however long ago it changed.
+    assert_eq!(desk.ledger.unclaimed_rows(9).await.unwrap(), [6]);
+    desk.ledger
+        .keep_matches(&[Match::Of(Claim { row: 6, deposit: 1, rule: Rule::SesidIsOrder })], 9)
+        .await
+        .unwrap();
+    assert_eq!(desk.owners().await[5], "6 1 sesid_is_order -", "and is read then");
+    assert_eq!(desk.row("SELECT group_concat(deposit_row) FROM comparison_due").await, "1", "and compared");
+}
+
+#[tokio::test]
+async fn more_rows_of_one_id_than_can_be_are_nobodys_until_they_are_fewer() {
     let desk = Desk::new().await;
     desk.wallet(1, "5").await;
-    desk.keep((1..=6000).map(|number| invoice(number, Some(1), "check")).collect(), &[]).await;
-    let rows = desk.ledger.known_invoices().await.unwrap();
-    assert_eq!(rows, (1..=6000).map(|row| known(row, 1)).collect::<Vec<_>>());
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), (1..=6000).collect::<Vec<_>>());
-    // In the second page: one that is known, and two that are called as one that is.
-    let mut again: Vec<_> = (7001..=9100).map(|number| invoice(number, Some(1), "check")).collect();
-    again[2000] = invoice(19, Some(4), "paid");
-    again[2001] = invoice(17, Some(2), "paid");
-    again[2003] = InvoiceRow { print: 181, ..invoice(18, Some(3), "paid") };
-    let fates = [(2000, Fate::Update(19)), (2001, Fate::Update(17)), (2003, Fate::Insert(2))];
-    desk.keep_as(again, &fates, &[]).await;
-    let like = "SELECT concat_ws(' ', row_id, place, amount_cents) FROM invoice WHERE name_print IN (17, 18, 19) ORDER BY row_id";
-    assert_eq!(desk.rows(like).await, ["17 1 2", "18 1 1", "19 1 4", "8002 2 3"]);
-    assert_eq!(desk.ledger.known_invoices().await.unwrap().len(), 8098);
-    let gone: Vec<i64> = (1..=5500).collect();
-    desk.keep(Vec::new(), &gone).await;
-    let listed = desk.ledger.known_invoices().await.unwrap().iter().filter(|known| known.listed == 1).count();
-    assert_eq!(listed, 2598);
-    let matches: Vec<_> = (1..=3).map(|row| Match { row, deposit: 1, rule: Rule::PayIdIsOrder }).collect();
-    assert!(desk.ledger.keep_matches(&matches).await.is_err(), "one deposit, one invoice");
-    assert_eq!(desk.ledger.tally().await.unwrap()[0].rule, "elsewhere");
+    let most = i64::try_from(LIKENESS_LIMIT).unwrap();
+    let like = |number: i64| named(&format!("s{number}"), "order-1", Some(1), "paid");
+    desk.import(&(1..=most).map(like).collect::<Vec<_>>(), &[], &[], (1, 0)).await;
+    desk.match_all(1).await;
+    assert_eq!((desk.pair_of(1).await.rows, desk.pair_of(1).await.paid_cents), (20, 20));
+    desk.import(&[like(21)], &[], &[], (2, 1)).await;
+    desk.match_times(2, 1).await;
+    assert_eq!(desk.pair_of(1).await.rows, 0);
+    assert!(desk.owners().await.iter().all(|owner| owner.ends_with(TOO_MANY)));
+    assert_eq!(desk.ledger.unread_rows().await.unwrap().len(), 21);
+    assert_eq!(desk.row("SELECT group_concat(deposit_row) FROM comparison_due").await, "1");
+    desk.match_all(2).await;
+    assert_eq!(
+        (desk.pair_of(1).await.rows, desk.ledger.unread_rows().await.unwrap().len()),
+        (0, 21),
+        "as long as they are"
+    );
+    desk.import(&[], &[], &[21], (3, 1)).await;
+    desk.match_all(3).await;
+    assert_eq!((desk.pair_of(1).await.rows, desk.ledger.unread_rows().await.unwrap().len()), (20, 0));
 }
 
 #[tokio::test]
-async fn what_may_be_matched_is_given_with_what_it_says() {
+async fn what_may_be_whose_by_amount_and_time_is_given_and_kept_for_showing_only() {
     let mut desk = Desk::new().await;
     let one = desk.wallet(1, "5.15").await;
     desk.wait(10);
     let two = desk.wallet(2, "6").await;
-    let over = desk.look(two.clone(), "paid_over", "usd=7.00").await;
-    let mut others = invoice(2, Some(2), "check");
-    others.method = Some("Stripe".to_owned());
-    desk.keep(vec![invoice(1, Some(515), "check"), others, invoice(3, None, "check")], &[]).await;
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2, 3]);
+    let over = desk.look(two, "paid_over", "usd=7.00").await;
+    let other = StagedRow { method: Some("Stripe".to_owned()), ..row(2, Some(2), "check") };
+    desk.import(&[row(1, Some(515), "check"), other, row(3, None, "check")], &[], &[], (1, 0)).await;
     let created = at("2026-01-10T09:00:00Z");
-    // Another processor's, and one without a figure, are not guessed at.
-    let loose = Loose { row: 1, print: 10, cents: 515, created };
-    assert_eq!(desk.ledger.loose(&[1, 2, 3]).await.unwrap(), [loose]);
-
-    let link = |number: u128| Uuid::from_u128(number + 1000).to_string();
-    let mut named = [invoice(4, None, "check"), invoice(5, None, "check"), invoice(6, None, "check")];
-    named[0].pay_id = Some("order-1".to_owned());
-    named[1].sesid = Some(link(2));
-    (named[2].sesid, named[2].pay_id) = (Some("order-2".to_owned()), Some(link(1)));
-    desk.keep(named.into(), &[]).await;
-    let said = [
-        (Rule::PayIdIsOrder, 4, 1),
-        (Rule::SesidIsOrder, 6, 2),
-        (Rule::PayIdIsLink, 6, 1),
-        (Rule::SesidIsLink, 5, 2),
-    ];
-    assert_eq!(desk.claims(&[1, 2, 3, 4, 5, 6]).await, said);
-    assert_eq!(desk.claims(&[4]).await, said[..1]);
-    assert_eq!(desk.claims(&[]).await, []);
-    let candidate = |deposit: &Deposit, number, cents: &[i64]| Candidate {
+    let unclaimed = Unclaimed { row: 1, cents: 515, created };
+    assert_eq!(desk.ledger.guessable_rows(&[1, 2, 3]).await.unwrap(), [unclaimed]);
+    let nearby = |deposit: &Deposit, number, cents: &[i64]| Nearby {
         deposit: number,
         created_at: deposit.facts.wallet.as_ref().unwrap().created_at,
         cents: cents.to_vec(),
     };
-    let (one, two) = (candidate(&one, 1, &[515, 515]), candidate(&over, 2, &[600, 600, 700]));
-    let since = at("2026-01-10T09:00:00Z");
-    assert_eq!(
-        desk.ledger.uninvoiced(since, 9).await.unwrap(),
-        [two.clone(), one.clone()],
-        "the newest first"
-    );
-    assert_eq!(desk.ledger.uninvoiced(since, 1).await.unwrap(), std::slice::from_ref(&two));
-    assert_eq!(
-        desk.ledger.uninvoiced(at("2026-01-10T09:00:01Z"), 9).await.unwrap(),
-        std::slice::from_ref(&two)
-    );
-
-    // A guess keeps nobody from a certain match, and gives way to it.
-    desk.matched(&[(1, 1, Rule::AmountAndTime)]).await;
-    assert_eq!(desk.claims(&[4]).await, said[..1]);
-    assert_eq!(desk.ledger.uninvoiced(since, 9).await.unwrap(), [two]);
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(desk.ledger.loose(&[1]).await.unwrap(), [], "not guessed at again");
-    desk.matched(&[(3, 1, Rule::PayIdIsOrder)]).await;
-    assert_eq!(desk.owners().await[..3], ["1 - - 0", "2 - - 0", "3 1 pay_id_is_order 0"]);
-    assert_eq!(desk.claims(&[4]).await, []);
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [1, 2, 4, 5, 6]);
+    let (one, two) = (nearby(&one, 1, &[515, 515]), nearby(&over, 2, &[600, 600, 700]));
+    let without = |since, limit| desk.ledger.deposits_without_rows(since, limit);
+    assert_eq!(without(created, 9).await.unwrap(), [two.clone(), one.clone()], "the newest first");
+    assert_eq!(without(created, 1).await.unwrap(), std::slice::from_ref(&two));
+    assert_eq!(without(at("2026-01-10T09:00:01Z"), 9).await.unwrap(), std::slice::from_ref(&two));
+    let guess = Claim { row: 1, deposit: 1, rule: Rule::AmountAndTime };
+    for _ in 0..2 {
+        desk.ledger.keep_guesses(&[guess]).await.unwrap();
+    }
+    assert_eq!(desk.row("SELECT group_concat(concat_ws(' ', row_id, coalesce(deposit_row, '-'), probable_row)) FROM invoice WHERE probable_row > 0").await, "1 - 1");
+    assert_eq!(without(created, 9).await.unwrap(), [two]);
+    assert_eq!(desk.ledger.guessable_rows(&[1]).await.unwrap(), [], "not guessed at again");
+    assert_eq!(desk.ledger.unclaimed_rows(0).await.unwrap(), [1, 2, 3], "and no claim");
+    assert_eq!(desk.pair_of(1).await.rows, 0, "it counts nothing");
+    desk.ledger.keep_guesses(&[]).await.unwrap();
+    assert_eq!(desk.row("SELECT count(probable_row) || '' FROM invoice").await, "0");
 }
 
 #[tokio::test]
-async fn an_abandoned_wallets_invoice_is_nobodys_until_it_is_matched_again() {
+async fn deposits_and_their_rows_stand_side_by_side() {
     let mut desk = Desk::new().await;
-    desk.wallet(1, "5").await;
-    desk.keep((1..=4).map(|number| invoice(number, Some(500), "paid")).collect(), &[]).await;
-    desk.matched(&[(4, 1, Rule::SesidIsLink)]).await;
-    let orders = ["pay-2".to_owned(), "ses-3".to_owned(), "pay-4".to_owned()];
-    desk.ledger.mark_abandoned(&[1], &orders).await.unwrap();
-    assert_eq!(desk.owners().await, ["1 - - 1", "2 - - 1", "3 - - 1", "4 1 sesid_is_link 0"]);
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
-    let tally = |rule: &str, invoices| Tally {
-        rule: rule.to_owned(),
-        invoices,
-        credited: invoices,
-        credited_cents: invoices * 500,
-    };
-    assert_eq!(desk.ledger.tally().await.unwrap(), [tally("abandoned", 3), tally("sesid_is_link", 1)]);
-    desk.keep(vec![invoice(5, Some(7), "check"), invoice(6, Some(8), "check")], &[]).await;
-    desk.wait(60);
-    desk.ledger.reclaim(desk.now).await.unwrap();
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [] as [i64; 0]);
-    desk.ledger
-        .rematch(&["pay-5".to_owned(), "ses-6".to_owned(), "pay-4".to_owned()], desk.now)
-        .await
-        .unwrap();
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [5, 6]);
-    assert_eq!(desk.ledger.free_invoices(&[1, 5, 6]).await.unwrap(), [(5, 5), (6, 6)]);
-}
-
-/// A sweep and an adoption at the same moment may think differently of one order: what a deposit shows is not abandoned.
-#[tokio::test]
-async fn an_invoice_of_a_wallet_that_is_shown_is_never_abandoned_for_long() {
-    let mut desk = Desk::new().await;
-    desk.wallet(1, "5").await;
-    let of = |number: u128, pay_id: bool| {
-        let (ours, other) = (Some(order(number)), Some(format!("another-{number}")));
-        let (pay_id, sesid) = if pay_id { (ours, other) } else { (other, ours) };
-        InvoiceRow { pay_id, sesid, ..invoice(i64::try_from(number).unwrap(), Some(500), "paid") }
-    };
-    desk.keep(vec![of(1, true), of(2, true), of(3, false), of(4, true)], &[]).await;
-    desk.ledger.mark_abandoned(&[1], &(1..=4).map(order).collect::<Vec<_>>()).await.unwrap();
-    assert_eq!(desk.owners().await, ["1 - - 0", "2 - - 1", "3 - - 1", "4 - - 1"], "the first is shown");
-    desk.wallet(2, "5").await;
-    desk.wallet(3, "5").await;
-    desk.wait(60);
-    desk.ledger.reclaim(desk.now).await.unwrap();
-    assert_eq!(desk.ledger.unmatched(desk.now).await.unwrap(), [2, 3], "seen as new");
-    assert_eq!(desk.owners().await, ["1 - - 0", "2 - - 0", "3 - - 0", "4 - - 1"]);
-}
-
-#[tokio::test]
-async fn deposits_and_invoices_stand_side_by_side_where_they_may_not_agree() {
-    let mut desk = Desk::new().await;
-    for number in 1..=4 {
+    for number in 1..=5 {
         desk.paid(number, "5").await;
     }
-    let open = desk.wallet(5, "5").await;
-    let head = desk.ledger.head_hash().await.unwrap().unwrap().0;
-    let mut list: Vec<_> = (1..=5).map(|number| invoice(number, Some(500), "paid")).collect();
-    list[1].amount_cents = Some(501);
-    list[2].status = Some("cancel".to_owned());
-    desk.keep(list, &[]).await;
-    desk.matched(&[
-        (1, 1, Rule::PayIdIsOrder),
-        (2, 2, Rule::PayIdIsOrder),
-        (3, 3, Rule::PayIdIsOrder),
-        (5, 5, Rule::PayIdIsOrder),
-    ])
-    .await;
-    let of = |scope: Scope| {
-        let ledger = desk.ledger.clone();
-        async move {
-            let mut pairs = ledger.suspects(&scope).await.unwrap();
-            pairs.sort_by_key(|pair| pair.deposit_id);
-            let say = |pair: crate::domain::reconcile::Pair| {
-                (
-                    pair.deposit_id.uuid().as_u128(),
-                    pair.state,
-                    pair.booked,
-                    pair.invoice_cents,
-                    pair.invoice_status,
-                )
-            };
-            pairs.into_iter().map(say).collect::<Vec<_>>()
-        }
-    };
-    let booked = Some(UsdMicros::new(5_000_000));
-    let (paid, cancel) = (Some("paid".to_owned()), Some("cancel".to_owned()));
-    let suspects = [
-        (2, State::Settled, booked, Some(501), paid.clone()),
-        (3, State::Settled, booked, Some(500), cancel),
-        (5, State::AwaitingPayment, None, Some(500), paid),
+    desk.wallet(6, "5").await;
+    let list = [
+        named("s1", "order-1", Some(500), "paid"),
+        named("s2", "order-2", Some(501), "paid"),
+        named("s3", "order-3", Some(500), "Cancel"),
+        named("s4", "order-4", Some(300), "paid"),
+        named("t4", "order-4", Some(200), "paid_over"),
+        named("s6", "order-6", Some(500), "paid"),
     ];
-    assert_eq!(of(Scope::Whole).await, suspects);
-    let these = |numbers: &[u128]| Scope::These(numbers.iter().map(|n| id(*n).to_string()).collect());
-    assert_eq!(of(these(&[1, 3])).await, suspects[1..2]);
-    let mut aside = desk.aside().await;
-    for (status, is_suspect) in
-        [("Wrong_Amount", 1), ("refund_fail", 1), ("check", 0), ("wrong_amount_waiting", 0), ("paid", 1)]
-    {
-        let change = sqlx::query("UPDATE invoice SET status = ? WHERE deposit_row = 5").bind(status);
-        change.execute(&mut aside).await.unwrap();
-        for scope in [Scope::Whole, these(&[2, 5])] {
-            let found = of(scope).await.iter().filter(|pair| pair.0 == 5).count();
-            assert_eq!(found, is_suspect, "{status}");
-        }
-    }
-    let missing = |scope: Scope| {
-        let ledger = desk.ledger.clone();
-        async move {
-            let rows = ledger.booked_without_invoice(&scope).await.unwrap();
-            rows.into_iter().map(|c| (c.id.uuid().as_u128(), c.order_id, c.booked.get())).collect::<Vec<_>>()
-        }
+    desk.import(&list, &[], &[], (1, 0)).await;
+    desk.match_all(1).await;
+    let numbers = |pairs: Vec<DepositRows>| {
+        let mut numbers: Vec<_> = pairs.iter().map(|pair| pair.deposit_id.uuid().as_u128()).collect();
+        numbers.sort_unstable();
+        numbers
     };
-    assert_eq!(missing(Scope::Whole).await, [(4, order(4), 5_000_000)]);
-    assert_eq!(missing(these(&[4, 5])).await, [(4, order(4), 5_000_000)]);
-    assert_eq!(missing(these(&[1])).await, []);
+    let whole = desk.ledger.pairs(&Scope::Whole).await.unwrap();
+    assert_eq!(numbers(whole), [2, 3, 5, 6], "what is plainly the same is left out");
+    assert_eq!(numbers(desk.ledger.pairs(&Scope::These(vec![4, 1, 99])).await.unwrap()), [1, 4]);
+    let two = desk.pair_of(4).await;
+    assert_eq!((two.rows, two.paid_cents, two.follows, two.unread), (2, 500, false, false));
+    assert_eq!(
+        (two.booked_cents(), two.state, two.words.as_slice()),
+        (500, State::Settled, &["paid".to_owned(), "paid_over".to_owned()][..])
+    );
+    assert_eq!(two.described.as_deref(), Some("3.00 paid (listed), 2.00 paid_over (listed)"));
+    let none = desk.pair_of(5).await;
+    assert_eq!((none.rows, none.booked_cents(), none.described), (0, 500, None));
+    assert!(desk.ledger.pair(id(9)).await.unwrap().is_none());
+    let sums = desk.ledger.sums(desk.now, desk.now, 0).await.unwrap();
+    assert_eq!((sums.here, sums.elsewhere, sums.before), (2001, 0, 2001));
 
-    // Looked at again: what has changed since, whose invoice has, and whoever is asked for.
-    let touched = |seq, since, more: Vec<String>| {
+    // What has reason to be compared: events, changed rows, what is left over, cases, acceptances.
+    let head = desk.ledger.head_hash().await.unwrap().unwrap().0;
+    let touched = |seq, run| {
         let ledger = desk.ledger.clone();
         async move {
-            let Scope::These(mut ids) = ledger.touched(seq, since, &more).await.unwrap() else { panic!() };
-            ids.sort_unstable();
-            ids.into_iter().map(|id| id.parse::<DepositId>().unwrap().uuid().as_u128()).collect::<Vec<_>>()
+            match ledger.touched_since(seq, run).await.unwrap() {
+                Scope::These(mut rows) => {
+                    rows.sort_unstable();
+                    rows
+                }
+                Scope::Whole => panic!("all of them"),
+            }
         }
     };
-    let later = desk.now.plus(Duration::from_secs(1));
-    assert_eq!(touched(head, later, Vec::new()).await, [] as [u128; 0]);
-    assert_eq!(touched(head - 1, later, Vec::new()).await, [5]);
-    assert_eq!(touched(head, desk.now, Vec::new()).await, [1, 2, 3, 5]);
-    assert_eq!(touched(head, later, vec![id(4).to_string()]).await, [4]);
-    // Booked after the list was read: its figure is missing there, not wrong.
-    desk.wait(5);
-    desk.observe(open, looked("paid", "")).await;
-    assert_eq!(desk.ledger.booked_since(head).await.unwrap(), [], "the list shows it as paid already");
-    let late = desk.wallet(6, "7").await;
-    desk.look(late, "paid", "").await;
-    assert_eq!(desk.ledger.booked_since(head).await.unwrap(), [(id(6), 700)]);
-    assert_eq!(desk.ledger.booked_since(head + 9).await.unwrap(), []);
-    let totals = Totals { credited_here_cents: 3200, credited_elsewhere_cents: 500 };
-    assert_eq!(desk.ledger.totals().await.unwrap(), totals);
-    // Four that were called paid, and the fifth by what is booked.
-    assert_eq!(desk.ledger.credited_invoices(head).await.unwrap(), 500 + 501 + 500 + 500 + 500);
-    // What was booked while the run was reading is not in the total that was read.
-    desk.keep(vec![invoice(6, Some(700), "check")], &[]).await;
-    desk.matched(&[(6, 6, Rule::PayIdIsOrder)]).await;
-    assert_eq!(desk.ledger.credited_invoices(head).await.unwrap(), 2501);
-    assert_eq!(desk.ledger.credited_invoices(head + 9).await.unwrap(), 2501 + 700);
-    let word = "UPDATE invoice SET status = 'Wrong_Amount' WHERE row_id = 6";
-    sqlx::raw_sql(word).execute(&mut desk.aside().await).await.unwrap();
-    assert_eq!(desk.ledger.credited_invoices(head).await.unwrap(), 2501 + 700, "the list knew of it");
+    assert_eq!(touched(head, 1).await, [] as [i64; 0]);
+    assert_eq!(touched(head - 1, 1).await, [6]);
+    desk.import(&[named("s1", "order-1", Some(500), "refund_paid")], &[(0, 1)], &[4], (2, 1)).await;
+    assert_eq!(touched(head, 1).await, [1, 4]);
+    let refund = desk.pair_of(1).await;
+    assert!(refund.follows);
+    assert_eq!(
+        (refund.paid_cents, refund.listed_cents(), refund.counted_cents()),
+        (0, 500, 500),
+        "what the journal credits"
+    );
+    let sums = desk.ledger.sums(desk.now, desk.now, 1).await.unwrap();
+    assert_eq!((sums.here, sums.standing_rows, sums.standing_cents), (2001, 1, 300));
+}
+
+#[tokio::test]
+async fn the_sums_know_what_is_older_than_the_lag_or_took_part_in_a_clean_run() {
+    let mut desk = Desk::new().await;
+    desk.import(&[row(1, Some(100), "paid"), row(2, Some(20), "paid")], &[], &[], (1, 0)).await;
+    let first = desk.now;
+    desk.wait(90);
+    desk.import(&[row(3, Some(3), "paid"), row(1, Some(150), "paid")], &[(1, 1)], &[], (2, 1)).await;
+    let before = |before, clean| {
+        let (ledger, now) = (desk.ledger.clone(), desk.now);
+        async move { ledger.sums(now, before, clean).await.unwrap().before }
+    };
+    assert_eq!(before(first, 0).await, 20 + 100, "of what has changed since, what it was then");
+    assert_eq!(before(first, 2).await, 173, "a clean run has proven all of it");
+    assert_eq!(before(desk.now, 1).await, 173, "nothing is younger");
+    assert_eq!(before(first.minus(Duration::from_millis(1)), 0).await, 100);
+    assert_eq!(before(first.minus(Duration::from_millis(1)), 1).await, 120);
+    let future = desk.ledger.sums(first, first, 1).await.unwrap();
+    assert_eq!(future.before, 173, "what stands in the future was written under a wrong clock");
+}
+
+#[tokio::test]
+async fn words_that_nobody_knows_are_counted_and_accepted_figures_are_given() {
+    let mut desk = Desk::new().await;
+    let deposit = desk.paid(1, "5").await;
+    let list = [
+        named("s1", "order-1", Some(490), "paid"),
+        row(2, Some(70), "Settling"),
+        row(3, Some(30), "Settling"),
+        row(4, Some(0), "other"),
+        row(5, Some(9), "CANCEL "),
+    ];
+    desk.import(&list, &[], &[], (1, 0)).await;
+    desk.match_all(1).await;
+    let words = desk.ledger.unknown_words(&["paid", "cancel"]).await.unwrap();
+    let words: Vec<_> = words.iter().map(|word| (word.word.as_str(), word.rows, word.cents)).collect();
+    assert_eq!(words, [("Settling", 2, 100)]);
+    let tally = desk.ledger.tally().await.unwrap();
+    let tally: Vec<_> =
+        tally.iter().map(|one| (one.rule.as_str(), one.invoices, one.credited, one.credited_cents)).collect();
+    assert_eq!(tally, [("elsewhere", 4, 0, 0), ("pay_id_is_order", 1, 1, 490)]);
+    assert_eq!(desk.pair_of(1).await.accepted, None);
+    let mut aside = desk.aside().await;
+    let accept = "INSERT INTO acceptance (case_id, event_seq, kind, deposit_row, listed_cents, counted_cents, drift_cents, accepted_at, accepted_by, note)
+                  VALUES (1, 1, 'amount_mismatch', 1, 490, 500, 0, 'x', 'x', 'x')";
+    sqlx::query(accept).execute(&mut aside).await.unwrap();
+    let pair = desk.pair_of(1).await;
+    assert_eq!(pair.accepted, Some(Accepted { listed_cents: 490, counted_cents: 500 }));
+    assert_eq!((pair.listed_cents(), pair.counted_cents()), (490, 500));
+    assert_eq!(pair.deposit_id, deposit.id);
 }

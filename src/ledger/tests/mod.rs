@@ -11,6 +11,7 @@ mod months;
 mod proof;
 mod runs;
 mod turns;
+mod withheld;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -17,11 +17,31 @@ fn report(at: Timestamp, outcome: &std::result::Result<RunFigures, String>) -> s
 }
 
 impl Desk {
-    async fn run(&self, outcome: std::result::Result<RunFigures, String>) {
-        let report = report(self.now, &outcome);
-        let run =
-            Run { at: self.now, head_seq: 4, outcome, evidence: Some(serde_json::json!({ "n": 1 })), report };
+    /// Keeps a run; gives its number.
+    async fn run(&self, outcome: std::result::Result<RunFigures, String>) -> i64 {
+        self.run_with(outcome, false, &[]).await
+    }
+
+    async fn run_with(
+        &self,
+        outcome: std::result::Result<RunFigures, String>,
+        clean: bool,
+        due: &[DepositId],
+    ) -> i64 {
+        let id = self.ledger.next_run().await.unwrap();
+        let run = Run {
+            id,
+            at: self.now,
+            head_seq: 4,
+            report: report(self.now, &outcome),
+            outcome,
+            clean,
+            due: due.iter().map(ToString::to_string).collect(),
+            memory: vec![("remembered", id.to_string())],
+            evidence: Some(serde_json::json!({ "n": 1 })),
+        };
         self.ledger.keep_run(run).await.unwrap();
+        id
     }
 }
 
@@ -31,8 +51,10 @@ fn figures(total: i64) -> RunFigures {
         total_charges_cents: total,
         credited_here_cents: 2,
         credited_elsewhere_cents: 3,
-        baseline_cents: 4,
-        difference_cents: total - 5,
+        baseline_cents: None,
+        accepted_cents: -6,
+        not_listed_cents: 7,
+        difference_cents: Some(total - 5),
     }
 }
 
@@ -40,28 +62,79 @@ fn figures(total: i64) -> RunFigures {
 async fn a_void_run_says_why_and_changes_no_figure() {
     let mut desk = Desk::new().await;
     assert_eq!(desk.ledger.last_good_run().await.unwrap(), None);
-    assert_eq!(desk.ledger.void_runs().await.unwrap(), None);
+    assert_eq!(desk.ledger.incomplete_runs().await.unwrap(), None);
     assert_eq!(desk.ledger.last_report().await.unwrap(), None);
-    assert_eq!(desk.ledger.recall("baseline_cents").await.unwrap(), None);
-    desk.ledger.remember("baseline_cents", "3".to_owned()).await.unwrap();
-    desk.ledger.remember("baseline_cents", "4".to_owned()).await.unwrap();
-    assert_eq!(desk.ledger.recall("baseline_cents").await.unwrap().as_deref(), Some("4"));
-    desk.run(Err("no list".to_owned())).await;
+    assert_eq!(desk.ledger.recall("total_floor").await.unwrap(), None);
+    desk.ledger.remember("total_floor", "3".to_owned()).await.unwrap();
+    desk.ledger.remember("total_floor", "4".to_owned()).await.unwrap();
+    assert_eq!(desk.ledger.recall("total_floor").await.unwrap().as_deref(), Some("4"));
+    assert_eq!(desk.run(Err("no list".to_owned())).await, 1);
     desk.wait(1);
-    desk.run(Ok(figures(10))).await;
-    assert_eq!(desk.ledger.void_runs().await.unwrap(), None);
+    assert_eq!(desk.run(Ok(figures(10))).await, 2);
+    assert_eq!(desk.ledger.incomplete_runs().await.unwrap(), None);
     desk.wait(1);
     desk.run(Err("no list".to_owned())).await;
     desk.run(Err("half a list".to_owned())).await;
     let since = desk.now.to_string();
-    let void = VoidRuns { error: "half a list".to_owned(), runs: 2, since };
-    assert_eq!(desk.ledger.void_runs().await.unwrap(), Some(void));
-    let good = GoodRun { at: at("2026-01-10T09:01:00Z"), head_seq: 4, figures: figures(10) };
+    let void = IncompleteRuns { error: "half a list".to_owned(), runs: 2, since };
+    assert_eq!(desk.ledger.incomplete_runs().await.unwrap(), Some(void));
+    let good = GoodRun { id: 2, at: at("2026-01-10T09:01:00Z"), head_seq: 4, figures: figures(10) };
     assert_eq!(desk.ledger.last_good_run().await.unwrap(), Some(good));
+    assert_eq!(
+        desk.ledger.recall("remembered").await.unwrap().as_deref(),
+        Some("4"),
+        "void runs remember, too"
+    );
     let last = desk.ledger.last_report().await.unwrap().unwrap();
     assert_eq!(last["error"], "half a list");
     assert_eq!(desk.row("SELECT group_concat(evidence ->> '$.n') FROM reconciliation").await, "1,1,1,1");
+    // Without a baseline there is no difference, and no figure stands in for it.
+    let not_yet = RunFigures { difference_cents: None, ..figures(11) };
+    desk.run(Ok(not_yet.clone())).await;
+    assert_eq!(desk.ledger.last_good_run().await.unwrap().unwrap().figures, not_yet);
     assert_eq!(desk.findings().await, []);
+}
+
+#[tokio::test]
+async fn what_earlier_runs_saw_is_known_by_its_time() {
+    let mut desk = Desk::new().await;
+    assert_eq!(desk.ledger.next_run().await.unwrap(), 1);
+    assert_eq!(
+        (desk.ledger.last_clean_run().await.unwrap(), desk.ledger.last_exact_run().await.unwrap()),
+        (0, None)
+    );
+    assert_eq!(desk.ledger.total_at(desk.now).await.unwrap(), None);
+    let first = desk.now;
+    desk.run_with(Ok(figures(5)), true, &[]).await;
+    desk.wait(10);
+    let second = desk.now;
+    desk.run(Ok(figures(8))).await;
+    desk.wait(10);
+    desk.run(Err("no list".to_owned())).await;
+    assert_eq!(desk.ledger.last_clean_run().await.unwrap(), 1);
+    assert_eq!(desk.ledger.last_exact_run().await.unwrap(), Some(first));
+    let total = |at, cents| Some(Total { at, cents });
+    assert_eq!(desk.ledger.total_at(desk.now).await.unwrap(), total(second, 8), "void runs saw none");
+    assert_eq!(desk.ledger.total_at(second).await.unwrap(), total(second, 8));
+    assert_eq!(desk.ledger.total_at(second.minus(Duration::from_millis(1))).await.unwrap(), total(first, 5));
+    assert_eq!(desk.ledger.total_at(first.minus(Duration::from_millis(1))).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_left_over_is_left_over_until_a_good_run() {
+    let mut desk = Desk::new().await;
+    for number in 1..=3 {
+        desk.paid(number, "5").await;
+    }
+    let due = "SELECT coalesce(group_concat(deposit_row), '-') FROM comparison_due";
+    desk.run_with(Ok(figures(5)), false, &[id(3), id(1), id(1), id(9)]).await;
+    assert_eq!(desk.row(due).await, "1,3");
+    desk.run(Err("no list".to_owned())).await;
+    assert_eq!(desk.row(due).await, "1,3", "nothing was compared");
+    desk.run_with(Ok(figures(5)), false, &[id(2)]).await;
+    assert_eq!(desk.row(due).await, "2");
+    desk.run_with(Ok(figures(5)), true, &[]).await;
+    assert_eq!(desk.row(due).await, "-");
 }
 
 #[tokio::test]
@@ -74,10 +147,14 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
         order_id: deposit.map(|_| "order-1".to_owned()),
         expected: "5.00".to_owned(),
         found: "none".to_owned(),
+        row: deposit.is_none().then_some(7),
+        expected_cents: Some(500),
+        found_cents: None,
+        detail: Some("no row".to_owned()),
     };
     let tell = |_: &Case, act: &CaseAct| match act {
         CaseAct::Open(case) if case.told => Some((EventName::DiscrepancyOpened, vec![FINANCE.to_owned()])),
-        CaseAct::Told(_) => Some((EventName::DiscrepancyOpened, Vec::new())),
+        CaseAct::Told { .. } => Some((EventName::DiscrepancyOpened, Vec::new())),
         CaseAct::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
         CaseAct::Close { .. } => Some((EventName::DiscrepancyClosed, Vec::new())),
         _ => None,
@@ -91,8 +168,20 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
     desk.wait(60);
     let twice = vec![CaseAct::Open(missing)];
     assert!(desk.ledger.keep_cases(twice, desk.now, tell).await.is_err(), "one open case for a subject");
-    let seen = CaseAct::Seen { id: 2, expected: "6.00".to_owned(), found: "7.00".to_owned() };
-    assert_eq!(desk.ledger.keep_cases(vec![seen, CaseAct::Told(2)], desk.now, tell).await.unwrap(), [2, 2]);
+    let moved = Difference {
+        expected: "6.00".to_owned(),
+        found: "7.00".to_owned(),
+        expected_cents: Some(600),
+        found_cents: Some(700),
+        ..difference(Kind::TotalChargesDrift, None)
+    };
+    assert_eq!((moved.cents(), difference(Kind::TotalChargesDrift, None).cents()), (Some(100), None));
+    let seen = |counts| CaseAct::Seen { id: 2, difference: moved.clone(), counts };
+    let told = CaseAct::Told { id: 2, cents: moved.cents() };
+    assert_eq!(
+        desk.ledger.keep_cases(vec![seen(true), seen(false), told], desk.now, tell).await.unwrap(),
+        [2, 2, 2]
+    );
     let explain = CaseAct::Explain { id: 1, who: "socket".to_owned(), note: "asked".to_owned() };
     let close = CaseAct::Close { id: 1, who: Some("socket".to_owned()), resolution: "a gift".to_owned() };
     assert_eq!(desk.ledger.keep_cases(vec![explain, close], desk.now, tell).await.unwrap(), [1, 1]);
@@ -114,7 +203,12 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
     );
     let drift = desk.ledger.case(2).await.unwrap().unwrap();
     assert_eq!((drift.seen_runs, drift.expected.as_str(), drift.found.as_str()), (2, "6.00", "7.00"));
-    assert_eq!(drift.told_at.as_deref(), Some("2026-01-10T10:05:00.000Z"));
+    assert_eq!((drift.told_at.as_deref(), drift.told_cents), (Some("2026-01-10T10:05:00.000Z"), Some(100)));
+    assert_eq!((drift.seen_at.as_deref(), drift.invoice_row), (Some("2026-01-10T10:05:00.000Z"), Some(7)));
+    assert_eq!(
+        (drift.expected_cents, drift.found_cents, drift.detail.as_deref()),
+        (Some(600), Some(700), Some("no row"))
+    );
     assert_eq!(desk.ledger.case(3).await.unwrap(), None);
     assert_eq!(desk.ledger.last_case(&case.key).await.unwrap(), Some(case.clone()));
     assert_eq!(desk.ledger.last_case("invoice_missing:other").await.unwrap(), None);
@@ -160,6 +254,10 @@ async fn cases_that_nobody_is_told_of_are_sealed_and_whatever_is_changed_of_them
             order_id: Some(order.to_owned()),
             expected: "5.00".to_owned(),
             found: "none".to_owned(),
+            row: Some(i64::from(order.as_bytes()[0])),
+            expected_cents: Some(500),
+            found_cents: None,
+            detail: None,
         };
         CaseAct::Open(NewCase { difference, told: order == "told" })
     };
@@ -188,35 +286,94 @@ async fn cases_that_nobody_is_told_of_are_sealed_and_whatever_is_changed_of_them
     }
 }
 
+/// A word of a person and what it changes are one: the event, the acceptance, the cases that end, what is remembered.
 #[tokio::test]
-async fn an_abandoned_wallet_stands_until_it_was_told_and_can_be_paid_no_more() {
-    let desk = Desk::new().await;
-    let deposit = desk.ask(1, "5").await;
-    let attempt = desk.ledger.begin_attempt(deposit.id, desk.now).await.unwrap();
-    let end = AttemptEnd {
-        id: attempt,
-        at: desk.now,
-        outcome: AttemptOutcome::Abandoned,
-        order_id: Some("left".to_owned()),
-        detail: Some("nobody was shown it".to_owned()),
-    };
-    let step = Step { expected_version: 1, deposit: deposit.clone(), events: Vec::new(), due: None };
-    desk.write(Write { attempt: Some(end), ..step.into() }).await;
-    let standing = |ledger: Ledger| async move { ledger.abandoned_standing().await.unwrap().len() };
-    assert_eq!(standing(desk.ledger.clone()).await, 1);
-    let difference = Difference {
-        kind: Kind::AbandonedWallet,
+async fn a_decision_is_one_event_with_all_that_it_changes_and_can_be_taken_back() {
+    let mut desk = Desk::new().await;
+    let deposit = desk.paid(1, "5").await;
+    let mismatch = Difference {
         deposit_id: Some(deposit.id),
-        order_id: Some("left".to_owned()),
-        expected: "no wallet".to_owned(),
-        found: "left".to_owned(),
+        ..Difference::of_account(Kind::InvoiceMissing, "5.00".to_owned(), "none".to_owned())
     };
-    let told = CaseAct::Open(NewCase { difference, told: true });
-    desk.ledger.keep_cases(vec![told], desk.now, |_, _| None).await.unwrap();
-    assert_eq!(standing(desk.ledger.clone()).await, 1, "it may still be paid");
-    let mut aside = desk.aside().await;
-    let list = "INSERT INTO invoice (place, name_print, print, pay_id, status, credited, abandoned, listed, first_seen_ms, changed_ms)
-                VALUES (1, 1, 1, 'left', 'Cancel', 0, 1, 1, 0, 0)";
-    sqlx::query(list).execute(&mut aside).await.unwrap();
-    assert_eq!(standing(desk.ledger.clone()).await, 0);
+    let drift = Difference::of_account(Kind::TotalChargesDrift, "1.00".to_owned(), "3.00".to_owned());
+    let open = |difference| CaseAct::Open(NewCase { difference, told: false });
+    desk.ledger.keep_cases(vec![open(mismatch), open(drift)], desk.now, |_, _| None).await.unwrap();
+    let id = deposit.id;
+    let notice = move |now, act: &str, case: i64, figures: Option<(i64, i64, i64)>| Notice {
+        name: EventName::Decided,
+        at: now,
+        reason: Some("so be it".to_owned()),
+        facts: serde_json::json!({
+            "kind": if case == 1 { "invoice_missing" } else { "total_charges_drift" }, "deposit_id": (case == 1).then_some(id),
+            "act": act, "case_id": case, "who": "root", "note": "so be it", "listed_cents": figures.map(|it| it.0),
+            "counted_cents": figures.map(|it| it.1), "drift_cents": figures.map(|it| it.2),
+        }),
+        mail_to: vec![FINANCE.to_owned()],
+    };
+    let told = |case, kind: Kind, deposit: Option<DepositId>, figures| {
+        let mut told = notice(desk.now, "accept", case, Some(figures));
+        told.facts["kind"] = kind.as_str().into();
+        told.facts["deposit_id"] = deposit.map(|id| id.to_string()).into();
+        told
+    };
+    let accept = |case: i64, kind: Kind, deposit, (listed, counted, drift_cents)| Decision {
+        notice: told(case, kind, deposit, (listed, counted, drift_cents)),
+        who: "root".to_owned(),
+        note: "so be it".to_owned(),
+        accept: vec![NewAcceptance {
+            case_id: case,
+            kind: kind.as_str().to_owned(),
+            deposit,
+            invoice_row: None,
+            listed_cents: Some(listed),
+            counted_cents: Some(counted),
+            drift_cents,
+        }],
+        take_back: Vec::new(),
+        close: vec![Closing { case_id: case, resolution: "accepted: so be it".to_owned() }],
+        memory: vec![("total_floor", format!("7{case}"))],
+    };
+    let head = desk.ledger.head_hash().await.unwrap().unwrap().0;
+    let first = accept(1, Kind::InvoiceMissing, Some(deposit.id), (0, 500, 0));
+    desk.ledger.decide(first.clone()).await.unwrap();
+    desk.ledger.decide(accept(2, Kind::TotalChargesDrift, None, (0, 0, 200))).await.unwrap();
+    let standing = desk.ledger.acceptances().await.unwrap();
+    let said: Vec<_> = standing
+        .iter()
+        .map(|one| (one.case_id, one.kind.as_str(), one.deposit_id.is_some(), one.drift_cents))
+        .collect();
+    assert_eq!(said, [(1, "invoice_missing", true, 0), (2, "total_charges_drift", false, 200)]);
+    assert_eq!((standing[0].accepted_by.as_str(), standing[0].note.as_str()), ("root", "so be it"));
+    assert_eq!(desk.ledger.cases(false).await.unwrap(), []);
+    assert_eq!(desk.ledger.recall("total_floor").await.unwrap().as_deref(), Some("72"));
+    let seqs = "SELECT group_concat(event_seq || ' ' || coalesce(ended_seq, '-')) FROM acceptance";
+    let decided = "SELECT group_concat(seq) FROM event WHERE name = 'decided'";
+    let events = format!("{},{}", head + 1, head + 3);
+    assert_eq!(
+        desk.row(decided).await,
+        events,
+        "each the first of its events, the end of its case the other"
+    );
+    let letters = "SELECT group_concat(event_seq) FROM outbox WHERE event_seq > 3";
+    assert_eq!(desk.row(letters).await, events, "one letter each");
+    let broken = Decision { accept: vec![first.accept[0].clone(), first.accept[0].clone()], ..first };
+    assert!(desk.ledger.decide(broken).await.is_err(), "an event of its own for each acceptance");
+    assert_eq!(desk.row(decided).await, events, "nothing of it was written");
+    assert_eq!(desk.findings().await, []);
+
+    desk.wait(60);
+    let taken_back = Decision {
+        notice: notice(desk.now, "unaccept", 1, None),
+        who: "root".to_owned(),
+        note: "no".to_owned(),
+        accept: Vec::new(),
+        take_back: vec![1],
+        close: Vec::new(),
+        memory: Vec::new(),
+    };
+    desk.ledger.decide(taken_back).await.unwrap();
+    assert_eq!(desk.ledger.acceptances().await.unwrap().len(), 1);
+    assert_eq!(desk.row(seqs).await, format!("{} {},{} -", head + 1, head + 5, head + 3));
+    assert_eq!(desk.row("SELECT group_concat(deposit_row) FROM comparison_due").await, "1", "to be compared");
+    assert_eq!(desk.findings().await, []);
 }

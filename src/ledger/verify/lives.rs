@@ -22,7 +22,7 @@ pub(super) async fn verify(
     let mut rows = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.version AS "version!", e.from_state, e.to_state, e.facts, e.at, e.name, d.id AS "id!",
                   d.version AS "row_version!", d.currency AS "currency!", d.network AS "network!",
-                  d.amount_requested AS "amount_requested!", d.coupon, d.reference, d.notify AS "notify!",
+                  d.amount_requested AS "amount_requested!", d.coupon,
                   d.requested_at AS "requested_at!", d.facts AS "row_facts!", d.updated_at AS "updated_at!",
                   (SELECT json_group_array(json_array(account, commodity, amount, amount_usd_micros))
                    FROM (SELECT * FROM posting WHERE transaction_id = e.seq ORDER BY entry_id)) AS "postings!: String"
@@ -38,7 +38,7 @@ pub(super) async fn verify(
         }
         let (Ok(facts), Ok(request)) = (
             serde_json::from_str::<Facts>(&row.facts),
-            request_of(&row.currency, &row.network, &row.amount_requested, &row.requested_at),
+            request_of(&row.currency, &row.network, &row.amount_requested, row.coupon, &row.requested_at),
         ) else {
             found.find("event", row.seq, "its facts or its deposit's request cannot be read");
             continue;
@@ -93,14 +93,16 @@ async fn verify_rows(view: &mut SqliteConnection, found: &mut Verification) -> R
     let odd = sqlx::query_scalar!(
         r#"SELECT id AS "id!" FROM deposit
            WHERE state IS NOT facts ->> '$.state' OR order_id IS NOT facts ->> '$.wallet.order_id'
-              OR address IS NOT facts ->> '$.wallet.address' OR amount_usd IS NOT facts ->> '$.wallet.amount_usd'
+              OR address IS NOT iif(facts ->> '$.wallet.withheld' IS NULL, facts ->> '$.wallet.address', '')
+              OR memo IS NOT facts ->> '$.wallet.memo' OR amount_usd IS NOT facts ->> '$.wallet.amount_usd'
               OR amount_crypto IS NOT facts ->> '$.wallet.amount_crypto'
               OR expire_at IS NOT replace(facts ->> '$.wallet.expire_at', '.000Z', 'Z')
               OR wallet_created_at IS NOT facts ->> '$.wallet.created_at'
               OR upstream_status IS NOT facts ->> '$.upstream_status' OR txid IS NOT facts ->> '$.txid'
               OR outcome IS NOT facts ->> '$.outcome' OR late IS NOT facts ->> '$.late'
               OR settled_at IS NOT facts ->> '$.settled_at' OR refunded_at IS NOT facts ->> '$.refunded_at'
-              OR amount_booked_micros IS NOT (facts ->> '$.booked.usd') + coalesce(facts ->> '$.booked.correction', 0)
+              OR amount_booked_micros IS NOT coalesce(facts ->> '$.booked.credited', facts ->> '$.booked.usd')
+                  + coalesce(facts ->> '$.booked.correction', 0)
               OR needs_review IS NOT facts ->> '$.review.reason'"#
     )
     .fetch_all(&mut *view)
@@ -128,12 +130,19 @@ async fn verify_dollars(view: &mut SqliteConnection, found: &mut Verification) -
     Ok(())
 }
 
-fn request_of(currency: &str, network: &str, amount: &str, at: &str) -> Result<Request> {
+/// What of the request the books depend on: a coupon explains a difference.
+fn request_of(
+    currency: &str,
+    network: &str,
+    amount: &str,
+    coupon: Option<String>,
+    at: &str,
+) -> Result<Request> {
     let unreadable = |error: &dyn std::fmt::Display| Error::Unreadable(error.to_string());
     Ok(Request {
         asset: crate::domain::asset::Asset::parse(currency, network).map_err(|error| unreadable(&error))?,
         amount: crate::domain::money::Amount::parse(amount).map_err(|error| unreadable(&error))?,
-        coupon: None,
+        coupon,
         reference: None,
         notify: Vec::new(),
         requested_at: Timestamp::parse(at).map_err(|error| unreadable(&error))?,

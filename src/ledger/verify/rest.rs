@@ -7,6 +7,7 @@ use crate::ledger::{Error, Result, noted};
 
 pub(super) async fn verify(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     verify_runs(view, found).await?;
+    verify_acceptances(view, found).await?;
     verify_cases(view, found).await
 }
 
@@ -21,7 +22,11 @@ async fn verify_runs(view: &mut SqliteConnection, found: &mut Verification) -> R
               OR credited_elsewhere_cents IS NOT report ->> '$.credited_elsewhere_cents'
               OR baseline_cents IS NOT report ->> '$.baseline_cents'
               OR difference_cents IS NOT report ->> '$.difference_cents'
-              OR (ok = 1 AND total_charges_cents IS NOT credited_here_cents + credited_elsewhere_cents + difference_cents)"#
+              OR coalesce(accepted_cents, 0) IS NOT coalesce(report ->> '$.accepted_cents', 0)
+              OR coalesce(not_listed_cents, 0) IS NOT coalesce(report ->> '$.not_listed_cents', 0)
+              OR clean IS NOT coalesce(report ->> '$.clean', clean)
+              OR (ok = 1 AND baseline_cents IS NOT NULL
+                  AND total_charges_cents IS NOT credited_here_cents + credited_elsewhere_cents + difference_cents)"#
     )
     .fetch_all(&mut *view)
     .await
@@ -39,16 +44,74 @@ async fn verify_runs(view: &mut SqliteConnection, found: &mut Verification) -> R
     for id in gaps {
         found.find("reconciliation", id, "the run before it is missing");
     }
-    let moved = sqlx::query_scalar!(
-        r#"SELECT r.id AS "id!" FROM reconciliation r
-           WHERE r.ok = 1 AND r.baseline_cents IS NOT
-               (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'baseline_cents') LIMIT 1"#
+    verify_baseline(view, found).await
+}
+
+/// What the last event said of the baseline is what is remembered; where an earlier version took it, what its runs say.
+async fn verify_baseline(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
+    let row = sqlx::query!(
+        r#"SELECT (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'baseline_cents') AS "kept: i64",
+                  (SELECT facts ->> '$.baseline_cents' FROM event
+                   WHERE name = 'baseline_set' AND facts ->> '$.taken' = 1 ORDER BY seq DESC LIMIT 1) AS "said: i64",
+                  (SELECT baseline_cents FROM reconciliation WHERE ok = 1 ORDER BY id DESC LIMIT 1) AS "used: i64""#
     )
-    .fetch_optional(view)
+    .fetch_one(view)
     .await
     .map_err(Error::database("read"))?;
-    if let Some(id) = moved {
-        found.find("meta", "baseline_cents", format!("it is not the baseline of run {id}"));
+    let expected = row.said.or(row.used);
+    if row.kept != expected {
+        let words = |cents: Option<i64>| cents.map_or_else(|| "none".to_owned(), |cents| cents.to_string());
+        found.find(
+            "meta",
+            "baseline_cents",
+            format!("it is {}, what set it says {}", words(row.kept), words(expected)),
+        );
+    }
+    Ok(())
+}
+
+/// What was accepted against the events that say so.
+async fn verify_acceptances(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
+    let odd = sqlx::query_scalar!(
+        r#"SELECT a.id AS "id!" FROM acceptance a LEFT JOIN event e ON e.seq = a.event_seq
+           WHERE e.name IS NOT 'decided' OR e.facts ->> '$.act' IS NOT 'accept' OR e.facts ->> '$.case_id' IS NOT a.case_id
+              OR e.facts ->> '$.kind' IS NOT a.kind
+              OR (a.deposit_row IS NOT NULL
+                  AND e.facts ->> '$.deposit_id' IS NOT (SELECT d.id FROM deposit d WHERE d.row_id = a.deposit_row))
+              OR e.facts ->> '$.drift_cents' IS NOT a.drift_cents OR e.facts ->> '$.listed_cents' IS NOT a.listed_cents
+              OR e.facts ->> '$.counted_cents' IS NOT a.counted_cents OR e.facts ->> '$.who' IS NOT a.accepted_by
+              OR e.facts ->> '$.note' IS NOT a.note OR e.at IS NOT a.accepted_at
+              OR (a.ended_seq IS NOT NULL AND NOT EXISTS
+                  (SELECT 1 FROM event x WHERE x.seq = a.ended_seq AND x.name = 'decided' AND x.facts ->> '$.act' = 'unaccept'
+                                           AND x.facts ->> '$.case_id' = a.case_id))"#
+    )
+    .fetch_all(&mut *view)
+    .await
+    .map_err(Error::database("read"))?;
+    for id in odd {
+        found.find("acceptance", id, "it is not what the event says that accepted it, or took it back");
+    }
+    let lost = sqlx::query_scalar!(
+        r#"SELECT seq AS "seq!" FROM event e
+           WHERE name = 'decided' AND facts ->> '$.act' = 'accept'
+             AND NOT EXISTS (SELECT 1 FROM acceptance a WHERE a.event_seq = e.seq)"#
+    )
+    .fetch_all(&mut *view)
+    .await
+    .map_err(Error::database("read"))?;
+    for seq in lost {
+        found.find("acceptance", "", format!("what event {seq} accepted is missing"));
+    }
+    let kept = sqlx::query_scalar!(
+        r#"SELECT x.seq AS "seq!" FROM event x
+           WHERE x.name = 'decided' AND x.facts ->> '$.act' = 'unaccept'
+             AND NOT EXISTS (SELECT 1 FROM acceptance a WHERE a.ended_seq = x.seq)"#
+    )
+    .fetch_all(view)
+    .await
+    .map_err(Error::database("read"))?;
+    for seq in kept {
+        found.find("acceptance", "", format!("what event {seq} took back stands again"));
     }
     Ok(())
 }

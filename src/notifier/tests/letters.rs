@@ -41,6 +41,41 @@ fn every_event_makes_a_letter_from_much_and_from_little() {
 }
 
 #[test]
+fn a_letter_about_the_upstream_says_what_is_the_matter_with_it() {
+    for (trouble, subject, lead) in [
+        (None, "Upstream down", "The upstream has not answered since 2025-05-30 13:00:00 UTC."),
+        (Some("no_answer"), "Upstream down", "The upstream has not answered since 2025-05-30 13:00:00 UTC."),
+        (
+            Some("unreadable"),
+            "Upstream unreadable",
+            "The upstream answers, and since 2025-05-30 13:00:00 UTC none of its answers could be read.",
+        ),
+        (
+            Some("throttled"),
+            "Upstream asks to slow down",
+            "Since 2025-05-30 13:00:00 UTC the upstream has turned every call away and asked us to slow down.",
+        ),
+        (
+            Some("denied"),
+            "Upstream denies access",
+            "The upstream has denied access to the account since 2025-05-30 13:00:00 UTC.",
+        ),
+        (
+            Some("unknown_orders"),
+            "Upstream knows no order",
+            "The upstream answers, and since 2025-05-30 13:00:00 UTC it has said of every order that it does not know it.",
+        ),
+    ] {
+        let facts =
+            json!({"since": "2025-05-30T13:00:00Z", "error": "words", "failures": 12, "trouble": trouble});
+        let letter = composed(&notice(EventName::UpstreamDown, facts));
+        assert_eq!(letter.subject, format!("{subject} since 2025-05-30 13:00 UTC"));
+        let text = letter.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.starts_with(lead), "{trouble:?}: {text}");
+    }
+}
+
+#[test]
 fn the_fact_comes_first() {
     let mut late = view(State::Settled);
     late.facts.late = true;

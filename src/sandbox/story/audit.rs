@@ -7,11 +7,14 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::director::{Opens, state_of};
-use super::page::{Balance, FateRow, Summary};
+use super::page::{Balance, FateRow, Summary, Waiting};
 use super::{Error, Stage, cast};
 use crate::clock::Clock as _;
-use crate::domain::deposit::{Deposit, State};
+use crate::domain::deposit::{Booked, Deposit, State};
+use crate::domain::ids::DepositId;
 use crate::domain::journal::PREPAID;
+use crate::domain::money::UsdMicros;
+use crate::domain::reconcile::Kind;
 use crate::flow::{self, Flow, Report};
 use crate::ledger::{Listing, StoryPosting};
 use crate::sandbox::upstream::{Books, Fate, OrderView};
@@ -57,14 +60,15 @@ pub(super) async fn audit(
     for name in unfinished {
         found.add(format!("deposit {name} has not come to its end in time"));
     }
-    let _ = flow::reconcile(flow).await?;
-    let report = flow::reconcile(flow).await?;
+    let report = reconciled(stage, flow).await?;
     letters_out(stage, flow).await?;
     let books = stage.upstream.books();
     let pairs = pairs(stage, flow, opens).await?;
-    compare_orders(stage, flow, &pairs, &mut found).await?;
-    compare_credits(&pairs, &books, &mut found);
-    compare_totals(stage, &pairs, &books, &report, &mut found);
+    compare_orders(stage, &pairs, &mut found);
+    let waiting = waiting(stage, opens, &pairs, &report, &mut found);
+    compare_credits(&pairs, &books, waiting.as_ref(), &mut found);
+    let waiting = waiting.map(|(_, waiting)| waiting);
+    compare_totals(stage, &pairs, &books, &report, waiting.as_ref(), &mut found);
     let letters = letters(stage, flow, &mut found).await?;
     let proof = flow.ledger.verify(|_, _| {}).await?;
     for finding in &proof.findings {
@@ -93,6 +97,7 @@ pub(super) async fn audit(
         head_hash: proof.head_hash,
         for_review: pairs.iter().filter(|pair| pair.deposit.facts.review.is_some()).count(),
         example,
+        waiting,
         mismatches: found.0,
     })
 }
@@ -102,6 +107,63 @@ fn example(pairs: &[Pair]) -> Option<&Deposit> {
     let by = |fate| pairs.iter().find(|pair| pair.fate == Some(fate));
     let pair = by(Fate::LostAnswer).or_else(|| by(Fate::Late)).or_else(|| pairs.first())?;
     Some(&pair.deposit)
+}
+
+/// Reconciles until there is a baseline and nothing is on its way any more, for some hours of the story at most.
+async fn reconciled(stage: &Stage, flow: &Flow) -> Result<Report, Error> {
+    let until = stage.clock.now().plus(flow.settings.lag.saturating_mul(4));
+    loop {
+        let report = flow::reconcile(flow).await?;
+        let baseline = report.figures.as_ref().is_some_and(|figures| figures.baseline_cents.is_some());
+        let told = report.cases.iter().all(|case| case.told_at.is_some());
+        let rests = report.on_their_way == 0 && report.on_its_way_cents.is_none();
+        let done = (baseline && rests && told) || stage.script.members.is_empty();
+        if done || stage.stop.is_cancelled() || stage.clock.now() >= until {
+            return Ok(report);
+        }
+        tokio::select! {
+            () = stage.stop.cancelled() => {}
+            () = stage.clock.sleep(flow.settings.lag.div_f64(6.0)) => {}
+        }
+    }
+}
+
+/// The one case that the story leaves to a person: the list credits another figure than the looks said. Nothing waits
+/// any more where somebody has corrected it.
+fn waiting(
+    stage: &Stage,
+    opens: &Opens,
+    pairs: &[Pair],
+    report: &Report,
+    found: &mut Differences,
+) -> Option<(DepositId, Waiting)> {
+    let members = stage.script.members.iter();
+    let (member, cents) = members.filter_map(|member| Some((member, member.credits_cents?))).next()?;
+    let id = *opens.get(&member.number)?;
+    let pair = pairs.iter().find(|pair| pair.deposit.id == id)?;
+    let (booked, listed) = (pair.deposit.facts.booked.as_ref()?.total(), UsdMicros::from_cents(cents)?);
+    if booked == listed {
+        return None;
+    }
+    let said = pair.order.as_ref().map(|order| order.arrived);
+    found.unless(said == Some(booked), || format!("deposit {id} is booked at {booked} USD"));
+    let (kind, name) = (Kind::AmountMismatch.as_str(), id.to_string());
+    let mut about = report.cases.iter().filter(|case| case.deposit_id.as_ref() == Some(&name));
+    match (about.next(), about.next()) {
+        (Some(case), None)
+            if case.kind == kind
+                && case.expected == booked.to_string()
+                && case.found == listed.to_string() =>
+        {
+            let (looks_say, list_credits) = (case.expected.clone(), case.found.clone());
+            let called = format!("#{:02}", member.number);
+            Some((id, Waiting { case: case.id, deposit: name, called, looks_say, list_credits }))
+        }
+        _ => {
+            found.add(format!("deposit {id} is booked at {booked} USD, listed at {listed}, and has no case"));
+            None
+        }
+    }
 }
 
 async fn letters_out(stage: &Stage, flow: &Flow) -> Result<(), Error> {
@@ -140,12 +202,7 @@ async fn pairs(stage: &Stage, flow: &Flow, opens: &Opens) -> Result<Vec<Pair>, E
 }
 
 /// One deposit a request, one order a deposit, and where each ended.
-async fn compare_orders(
-    stage: &Stage,
-    flow: &Flow,
-    pairs: &[Pair],
-    found: &mut Differences,
-) -> Result<(), Error> {
+fn compare_orders(stage: &Stage, pairs: &[Pair], found: &mut Differences) {
     let asked = pairs.iter().filter(|pair| pair.fate.is_some()).count();
     let cast = stage.script.members.len();
     found.unless(asked == cast, || format!("{cast} deposits were asked for, the ledger has {asked} of them"));
@@ -173,22 +230,28 @@ async fn compare_orders(
             }
         }
     }
-    let abandoned: BTreeSet<String> =
-        flow.ledger.abandoned().await?.into_iter().map(|(_, order)| order).collect();
     for order in stage.upstream.orders() {
         match owners.get(order.order_id.as_str()).copied().unwrap_or(0) {
             1 => {}
-            0 if abandoned.contains(&order.order_id) => {}
+            // The work of an attempt whose answer was lost: nobody was shown it, so nobody has paid it.
+            0 if order.credited_cents.is_none() => {}
             owners => found.add(format!("order {} belongs to {owners} deposits", order.order_id)),
         }
     }
-    Ok(())
 }
 
 /// Every credit is journaled exactly once, and nothing else is.
-fn compare_credits(pairs: &[Pair], books: &Books, found: &mut Differences) {
+fn compare_credits(
+    pairs: &[Pair],
+    books: &Books,
+    waiting: Option<&(DepositId, Waiting)>,
+    found: &mut Differences,
+) {
     for pair in pairs {
         let id = pair.deposit.id;
+        if waiting.is_some_and(|(waiting, _)| *waiting == id) {
+            continue;
+        }
         let credit = pair.order.as_ref().and_then(|order| books.credited.get(&order.order_id));
         let prepaid = || pair.postings.iter().filter(|posting| posting.account == PREPAID);
         let sum = |wanted: fn(i64) -> bool| {
@@ -200,13 +263,14 @@ fn compare_credits(pairs: &[Pair], books: &Books, found: &mut Differences) {
         let refunded = credit.map_or(0, |credit| credit.refunded_cents.saturating_mul(10_000));
         if pair.fate.is_some() {
             let entries = prepaid().filter(|posting| posting.amount_usd_micros > 0).count();
-            found.unless(entries == usize::from(credit.is_some()), || {
+            let said = pair.deposit.facts.booked.as_ref().is_some_and(Booked::is_said);
+            found.unless(said || entries == usize::from(credit.is_some()), || {
                 format!(
                     "deposit {id} was credited by {entries} entries, and upstream {}",
                     times(credit.is_some())
                 )
             });
-            found.unless(into == credited, || differ(&format!("credits of {id}"), credited, into));
+            found.unless(said || into == credited, || differ(&format!("credits of {id}"), credited, into));
         }
         let net = credited.saturating_sub(refunded);
         let ours = into.saturating_add(out);
@@ -223,7 +287,14 @@ fn differ(what: &str, theirs: i64, ours: i64) -> String {
 }
 
 /// The account's figures, the identity, and the cases that are left.
-fn compare_totals(stage: &Stage, pairs: &[Pair], books: &Books, report: &Report, found: &mut Differences) {
+fn compare_totals(
+    stage: &Stage,
+    pairs: &[Pair],
+    books: &Books,
+    report: &Report,
+    waiting: Option<&Waiting>,
+    found: &mut Differences,
+) {
     let owned = pairs.iter().filter_map(|pair| pair.order.as_ref());
     let credited = owned.filter_map(|order| books.credited.get(&order.order_id));
     let here = credited.fold(0_i64, |sum, credit| sum.saturating_add(credit.cents));
@@ -234,16 +305,20 @@ fn compare_totals(stage: &Stage, pairs: &[Pair], books: &Books, report: &Report,
     same("total charges", books.total_charges_cents, figures.total_charges_cents);
     same("balance", books.balance_cents, figures.balance_cents);
     same("credited here", here, figures.credited_here_cents);
-    same(
-        "credited elsewhere",
-        books.total_charges_cents.saturating_sub(here),
-        figures.credited_elsewhere_cents,
-    );
-    same("the difference", 0, figures.difference_cents);
-    if !stage.script.members.is_empty() {
-        same("the baseline", cast::BEFORE.0, figures.baseline_cents);
+    let elsewhere = books.total_charges_cents.saturating_sub(here);
+    match (figures.baseline_cents, figures.difference_cents) {
+        (Some(baseline), Some(difference)) => {
+            same("credited elsewhere", elsewhere, figures.credited_elsewhere_cents);
+            same("the difference", 0, difference);
+            if !stage.script.members.is_empty() {
+                same("the baseline", cast::BEFORE.0, baseline);
+            }
+        }
+        // In a sandbox without a cast nobody waits for two runs that agree.
+        _ if stage.script.members.is_empty() => {}
+        _ => found.add("there is no baseline"),
     }
-    for case in report.cases.iter().filter(|case| case.kind != "abandoned_wallet") {
+    for case in report.cases.iter().filter(|case| waiting.is_none_or(|waiting| waiting.case != case.id)) {
         found.add(format!(
             "case {} stands: {}, expected {}, found {}",
             case.id, case.kind, case.expected, case.found

@@ -55,6 +55,11 @@ pub(super) const BEFORE: (i64, i64) = (50_000, 12_000);
 const TOP_UPS: &[(u64, i64, &str)] = &[(20, 7_500, "stripe"), (70, 3_000, "stripe"), (130, 1_250, "manual")];
 const SPENDING: &[(u64, i64)] = &[(50, 4_000), (100, 2_125)];
 
+/// So many are enough for one that a person must decide about.
+const CAST_WITH_A_CASE: u32 = 4;
+/// By so much, in cents, the list and the total credit less for it than its looks say.
+const WITHHELD: i64 = 150;
+
 /// One deposit of the story.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
@@ -70,6 +75,8 @@ pub(super) struct Member {
     pub(super) asked_after: Duration,
     /// Whoever waits for the money gets letters too.
     pub(super) notify: bool,
+    /// What the account is credited with, where that is not what the looks say: a person has to decide.
+    pub(super) credits_cents: Option<i64>,
 }
 
 impl Member {
@@ -167,7 +174,15 @@ fn members(dice: &mut Dice, count: u32) -> Vec<Member> {
                 .saturating_add(Duration::from_millis(dice.between(0, late)))
         };
         let amount = format!("{}.{:02}", cents.div_euclid(100), cents.rem_euclid(100));
-        members.push(Member { number, fate, asset, amount, coupon, asked_after, notify: number % 5 == 2 });
+        let (notify, credits_cents) = (number % 5 == 2, None);
+        members.push(Member { number, fate, asset, amount, coupon, asked_after, notify, credits_cents });
+    }
+    let plain = |member: &&mut Member| member.fate == Fate::Exact && member.coupon.is_none();
+    if count >= CAST_WITH_A_CASE
+        && let Some(odd) = members.iter_mut().find(plain)
+    {
+        let asked = odd.amount.replace('.', "").parse::<i64>().ok();
+        odd.credits_cents = asked.map(|cents| cents.saturating_sub(WITHHELD));
     }
     members
 }
@@ -217,6 +232,8 @@ mod tests {
         }
         let amounts: BTreeSet<&String> = one.members.iter().map(|member| &member.amount).collect();
         assert_eq!(amounts.len(), 24);
+        let odd: Vec<&Member> = one.members.iter().filter(|member| member.credits_cents.is_some()).collect();
+        assert_eq!((odd.len(), odd[0].fate, odd[0].coupon), (1, Fate::Exact, None));
         let last = one.members.last().unwrap();
         assert!(last.asked_after > one.outage.0 && last.asked_after < one.outage.1);
         assert_eq!(name_in(&one.members[6].reference()), Some("#07"));

@@ -155,7 +155,8 @@ expiry_grace = "{grace}"
 
 [reconcile]
 schedule = "0 */15 * * * *"
-tell_after_runs = 2         # at this speed money moves while a run is reading
+tell_after_runs = 1         # the story is short
+lag = "{lag}"
 
 [mail]
 transport = "file"
@@ -175,6 +176,7 @@ listen = ["{listen}"]
             interval = seconds(times.interval),
             confirming = seconds(times.confirming),
             grace = seconds(times.grace),
+            lag = seconds(times.lag),
         )
     }
 }
@@ -192,6 +194,8 @@ struct Times {
     interval: Duration,
     confirming: Duration,
     grace: Duration,
+    /// The simulated upstream lags behind by nothing: enough for what is under way, and no long wait for the baseline.
+    lag: Duration,
     /// In real time; but for how long a killed attempt may have been under way it counts in story time.
     timeout: Duration,
 }
@@ -210,6 +214,7 @@ impl Times {
                 .unwrap_or(interval)
                 .max(Duration::from_secs(1)),
             grace: Duration::from_mins(10),
+            lag: Duration::from_secs(speed.saturating_mul(10).min(3600)),
             timeout: Duration::from_secs(speed.saturating_mul(2).clamp(30, 3600)),
         }
     }

@@ -242,8 +242,13 @@ async fn start_upstream(folder: &Folder, clock: &SharedClock) -> Result<Simulate
 fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Folder) -> Result<(), Error> {
     let store = |source| Error::io("cannot write", &folder.file(folder::STORE))(source);
     let origin = folder.plan.origin;
+    // An answer that a kill has cut off was seen by nobody.
+    upstream.set_payers_wait(true);
     let orders = upstream.orders();
     for member in &script.members {
+        if let Some(cents) = member.credits_cents {
+            upstream.plan_credit(&member.amount, cents);
+        }
         let made = orders.iter().any(|order| order.asked.as_str() == member.amount);
         if member.fate == upstream::Fate::LostAnswer {
             // Its answer is lost once, also where it is asked for again.

@@ -54,8 +54,25 @@ pub struct Summary {
     pub for_review: usize,
     /// A deposit whose page is worth a look.
     pub example: Option<String>,
-    /// What does not agree; empty for a green story.
+    /// The case that waits for a person; the story leaves one.
+    pub waiting: Option<Waiting>,
+    /// What does not agree beside that; empty for a green story.
     pub mismatches: Vec<String>,
+}
+
+/// A case that a person must decide.
+#[derive(Debug, Clone, Serialize)]
+pub struct Waiting {
+    /// Its number.
+    pub case: i64,
+    /// The deposit that it is about.
+    pub deposit: String,
+    /// How the story calls that deposit.
+    pub called: String,
+    /// What was booked, in dollars: what the looks at the order say was paid.
+    pub looks_say: String,
+    /// What the list credits in its place, in dollars.
+    pub list_credits: String,
 }
 
 /// Deposits that had the same fate and ended alike.
@@ -107,9 +124,12 @@ impl Summary {
         self.write_fates(page)?;
         self.write_books(page)?;
         self.write_letters(page)?;
+        self.write_waiting(page)?;
         self.write_next(page)?;
         if self.mismatches.is_empty() {
-            return writeln!(page, "\nBoth sides agree to the cent.");
+            let but =
+                if self.waiting.is_some() { ", but for the one case that waits for a person" } else { "" };
+            return writeln!(page, "\nBoth sides agree to the cent{but}.");
         }
         writeln!(page, "\nNOT IN ORDER:")?;
         self.mismatches.iter().try_for_each(|mismatch| writeln!(page, "  {mismatch}"))
@@ -148,7 +168,7 @@ impl Summary {
         let lines = [
             ("credited here", figures.credited_here_cents),
             ("credited elsewhere", figures.credited_elsewhere_cents),
-            ("difference", figures.difference_cents),
+            ("difference", figures.difference_cents.unwrap_or(0)),
             ("total charges upstream", figures.total_charges_cents),
         ];
         for (name, cents) in lines {
@@ -157,7 +177,7 @@ impl Summary {
                     format!("  (of it {} refunded since)", dollars(self.refunded_micros))
                 }
                 "credited elsewhere" => {
-                    format!("  (of it {} from before the story)", usd(figures.baseline_cents))
+                    format!("  (of it {} from before the story)", usd(figures.baseline_cents.unwrap_or(0)))
                 }
                 _ => String::new(),
             };
@@ -183,6 +203,33 @@ impl Summary {
         }
         writeln!(page, "\nThe chain: {} events, {} transactions, verified", self.events, self.transactions)?;
         writeln!(page, "  head {} {}", self.head_seq, self.head_hash)
+    }
+
+    fn write_waiting(&self, page: &mut String) -> std::fmt::Result {
+        let Some(Waiting { case, called, looks_say, list_credits, .. }) = &self.waiting else {
+            return Ok(());
+        };
+        let config = quoted(&self.folder.join("daemon.toml").display().to_string());
+        let depositd = format!("{} --config {config}", self.program);
+        writeln!(page, "\nFor a person to decide: case {case}, about deposit {called}")?;
+        writeln!(
+            page,
+            "  The looks at its order say that {looks_say} USD were paid, and so it is booked; the invoice list"
+        )?;
+        writeln!(
+            page,
+            "  and the total credit {list_credits}. No figure of money is changed by a guess, so somebody asks the"
+        )?;
+        writeln!(
+            page,
+            "  upstream, and says with a note which of the two it is (while `sandbox --serve`, below, is up):"
+        )?;
+        writeln!(page, "  {depositd} cases show {case}")?;
+        writeln!(page, "  {depositd} cases correct {case} --note 'support: a fee'   # books {list_credits}")?;
+        writeln!(
+            page,
+            "  {depositd} cases accept {case} --note 'support: theirs'   # keeps {looks_say}; the total then shows a drift"
+        )
     }
 
     fn write_next(&self, page: &mut String) -> std::fmt::Result {

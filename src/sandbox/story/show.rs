@@ -172,7 +172,7 @@ impl<'a> Show<'a> {
         };
         let booked = match deposit.filter(|_| credited) {
             Some(deposit) => booked(&deposit, &event.event),
-            None if event.event == "wallet_created" => found_again(ledger, id).await?,
+            None if event.event == "wallet_created" => attempts_of(ledger, id).await?,
             None => None,
         };
         let (before, after) = words(event);
@@ -283,13 +283,13 @@ fn label(deposit: &Deposit) -> String {
 }
 
 /// What a wallet had to go through before somebody was shown it.
-async fn found_again(ledger: &Ledger, id: &str) -> Result<Option<String>, Error> {
+async fn attempts_of(ledger: &Ledger, id: &str) -> Result<Option<String>, Error> {
     let Ok(id) = id.parse() else { return Ok(None) };
     let attempts = ledger.attempts_of(id).await?;
-    let adopted = attempts.iter().any(|attempt| attempt.outcome.as_deref() == Some("adopted"));
+    let lost = attempts.iter().any(|attempt| attempt.outcome.as_deref() == Some("unknown"));
     Ok(match attempts.len() {
-        _ if adopted => Some("the answer was lost; found among the invoices".to_owned()),
         0 | 1 => None,
+        count if lost => Some(format!("at attempt {count}; what a lost answer made was shown to nobody")),
         count => Some(format!("at attempt {count}")),
     })
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::http::Response;
+use super::lag::{Moment, Source};
 use super::order::{Entry, Standing};
-use super::store::TopUp;
 use super::world::World;
 use crate::domain::time::Timestamp;
 
@@ -116,9 +116,9 @@ fn wallet_body(entry: &Entry, standing: &Standing) -> Value {
     })
 }
 
-/// Section 2: a look at an order.
-pub(super) fn look(shape: &Shape, entry: &Entry, at: Timestamp) -> Response {
-    let standing = entry.standing(at);
+/// Section 2: a look at an order, as it stood at `moment`.
+pub(super) fn look(shape: &Shape, entry: &Entry, moment: Moment) -> Response {
+    let standing = entry.standing(moment);
     let mut body = wallet_body(entry, &standing);
     let Some(fields) = body.as_object_mut() else { return good(body) };
     let word = cased(shape, &standing.status);
@@ -155,7 +155,8 @@ pub(super) fn look(shape: &Shape, entry: &Entry, at: Timestamp) -> Response {
     amounts(shape, good(body))
 }
 
-fn cased(shape: &Shape, word: &str) -> String {
+/// A status word as the shape writes it.
+pub(super) fn cased(shape: &Shape, word: &str) -> String {
     if shape.capital_status { word.to_ascii_uppercase() } else { word.to_owned() }
 }
 
@@ -177,65 +178,24 @@ fn amounts(shape: &Shape, mut response: Response) -> Response {
     response
 }
 
-/// Section 3: the history, newest first.
-pub(super) fn invoices(world: &World, user_id: &str, at: Timestamp) -> Response {
-    let ours = world.entries.iter().filter(|entry| entry.order.created_at <= at);
-    let ours = ours.filter_map(|entry| order_invoice(&world.shape, entry, user_id, at));
-    let others = world.top_ups.iter().filter(|top_up| top_up.at <= at);
-    let others = others.map(|top_up| (top_up.at, foreign_invoice(top_up, user_id)));
-    let mut all: Vec<(Timestamp, Value)> = ours.chain(others).collect();
-    all.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
-    good(Value::Array(all.into_iter().map(|(_, invoice)| invoice).collect()))
-}
-
-fn order_invoice(shape: &Shape, entry: &Entry, user_id: &str, at: Timestamp) -> Option<(Timestamp, Value)> {
-    let standing = entry.standing(at);
-    if standing.hidden {
-        return None;
-    }
-    let order = &entry.order;
-    // An id of nobody's, the same at every call.
-    let other = order.sesid.chars().rev().collect::<String>();
-    let (sesid, pay_id) = match shape.id_field {
-        IdField::PayId => (&order.sesid, &order.order_id),
-        IdField::Sesid => (&order.order_id, &other),
-        IdField::UrlUuid => (&order.sesid, &order.url_uuid),
-        IdField::None => (&order.sesid, &other),
-    };
-    let cents = standing.credited_cents.unwrap_or_else(|| order.required.cents_floor());
-    let status = standing.invoice_status.as_deref().unwrap_or(&standing.status);
-    let invoice = json!({
-        "method": "cryptomus", "sesid": sesid, "payId": pay_id,
-        "amount": standing.shown.invoice_cents.unwrap_or(cents),
-        "created": clock_text(order.created_at), "expires_at": clock_text(standing.expire_at),
-        "status": cased(shape, status), "userId": user_id,
-    });
-    Some((order.created_at, invoice))
-}
-
-fn foreign_invoice(top_up: &TopUp, user_id: &str) -> Value {
-    json!({
-        "method": top_up.method, "sesid": top_up.sesid, "payId": top_up.pay_id, "amount": top_up.cents,
-        "created": clock_text(top_up.at), "expires_at": clock_text(top_up.at), "status": "paid",
-        "userId": user_id,
-    })
-}
-
 /// `YYYY-MM-DD HH:MM:SS` in UTC, without saying so.
-fn clock_text(at: Timestamp) -> String {
+pub(super) fn clock_text(at: Timestamp) -> String {
     at.to_seconds_text().trim_end_matches('Z').replacen('T', " ", 1)
 }
 
 /// Section 4: the account.
-pub(super) fn balance(world: &World, user_id: &str, at: Timestamp) -> Response {
+pub(super) fn balance(world: &mut World, user_id: &str, at: Timestamp) -> Response {
     const DISCOUNTS: &str =
         r#"[[8000,0.8,"-20%"],[6000,0.85,"-15%"],[4000,0.9,"-10%"],[2000,0.95,"-5%"],[0,1,"0%"]]"#;
-    let books = world.books(at);
+    let lie = world.lies.next_total();
+    world.answer(Source::Total, at);
+    let books = world.books_by(at, |key| world.moment(Source::Total, key, at));
+    let balance = lie.of(books.balance_cents).to_string();
     let valid = world.coupons.iter().filter(|coupon| coupon.expires_at > at).count();
     good(json!({
-        "userId": user_id, "stripeId": null, "cryptomusId": null, "balance": books.balance_cents,
+        "userId": user_id, "stripeId": null, "cryptomusId": null, "balance": serde_json::from_str::<Value>(&balance).unwrap_or(Value::Null),
         "status": null, "lang": null, "referral": null,
-        "totalCharges": books.total_charges_cents.to_string(), "couponCount": valid,
+        "totalCharges": lie.of(books.total_charges_cents).to_string(), "couponCount": valid,
         "currentDiscountRate": "0%", "vipSupport": false, "vipTelegram": "",
         "discountRates": serde_json::from_str::<Value>(DISCOUNTS).unwrap_or(Value::Null),
     }))

@@ -144,7 +144,7 @@ fn command(shared: &Shared, request: &Request, parts: &[&str]) -> Result<Value, 
             shared.world().shape = body::<Shape>(request)?;
             Ok(json!({"ok": true}))
         }
-        _ => Err(not_found("no such call")),
+        _ => super::control_lies::command(shared, request, parts),
     }
 }
 
@@ -162,7 +162,7 @@ fn act(shared: &Shared, order_id: &str, act: Act) -> Result<Value, Response> {
     world.entry(order_id).map_or(Ok(Value::Null), |entry| to_json(SimulatedUpstream::view(entry, at)))
 }
 
-fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
+pub(super) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
     let bytes = if request.body.is_empty() { b"{}".as_slice() } else { &request.body };
     serde_json::from_slice(bytes).map_err(|error| problem(400, &error.to_string()))
 }
@@ -175,10 +175,10 @@ fn stored(outcome: std::io::Result<()>) -> Result<Value, Response> {
     outcome.map(|()| json!({"ok": true})).map_err(|error| problem(500, &error.to_string()))
 }
 
-fn not_found(detail: &str) -> Response {
+pub(super) fn not_found(detail: &str) -> Response {
     problem(404, detail)
 }
 
-fn problem(status: u16, detail: &str) -> Response {
+pub(super) fn problem(status: u16, detail: &str) -> Response {
     Response::json(status, &json!({"ok": false, "error": detail}))
 }

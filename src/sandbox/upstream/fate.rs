@@ -139,7 +139,7 @@ pub enum Act {
         /// The raw word.
         status: String,
     },
-    /// A look has found an order whose answer was lost; recorded by the simulator itself.
+    /// The first look at an order whose story waits for it; recorded by the simulator itself.
     Found,
 }
 

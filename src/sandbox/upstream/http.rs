@@ -27,6 +27,13 @@ impl Request {
     }
 }
 
+/// What an answer's head says of its time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    pub(super) date: Option<Timestamp>,
+    pub(super) age: Option<u64>,
+}
+
 /// An answer to be written.
 #[derive(Debug, Clone)]
 pub(super) struct Response {
@@ -44,10 +51,15 @@ impl Response {
         Self { status, headers, body: body.into_bytes() }
     }
 
-    /// The head and the body, with the simulator's own time as `Date`. Without a `length` the body ends
-    /// where the connection does.
-    pub(super) fn to_bytes(&self, now: Timestamp, length: Option<usize>, keep_alive: bool) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} {}\r\nDate: {}\r\n", self.status, reason(self.status), date(now));
+    /// The head and the body. Without a `length` the body ends where the connection does.
+    pub(super) fn to_bytes(&self, stamp: Stamp, length: Option<usize>, keep_alive: bool) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        if let Some(now) = stamp.date {
+            head.push_str(&format!("Date: {}\r\n", date(now)));
+        }
+        if let Some(age) = stamp.age {
+            head.push_str(&format!("Age: {age}\r\n"));
+        }
         let typed = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if !typed {
             head.push_str("Content-Type: application/json; charset=utf-8\r\n");
@@ -218,7 +230,8 @@ mod tests {
     #[test]
     fn the_date_is_the_clocks() {
         let response = Response::text(200, "{}".to_owned(), Vec::new());
-        let bytes = response.to_bytes(Timestamp::from_seconds(1_748_615_577), Some(2), true);
+        let stamp = Stamp { date: Some(Timestamp::from_seconds(1_748_615_577)), age: None };
+        let bytes = response.to_bytes(stamp, Some(2), true);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains("\r\nDate: Fri, 30 May 2025 14:32:57 GMT\r\n"), "{text}");
         assert!(text.ends_with("Content-Length: 2\r\n\r\n{}"), "{text}");

@@ -9,6 +9,9 @@
 //! `totalCharges` grows at the moment of credit, in whole cents, and never falls: a refund takes its money from the
 //! balance alone. `wrong_amount` credits what has arrived.
 //!
+//! Answers can lag behind the truth ([`SimulatedUpstream::set_lag`]) or lie ([`ListLie`], [`TotalLie`], [`Account`],
+//! overlays). [`SimulatedUpstream::books`] and [`SimulatedUpstream::order`] stay true all the same.
+//!
 //! # By hand, over HTTP
 //! On the same listener, in JSON, without a key (the listener is loopback only, and so is the money):
 //!
@@ -26,20 +29,37 @@
 //! | `POST /sandbox/faults` | `{"call": "look", "fault": "hang" or {"status": [503, "busy", [["Retry-After", "1"]]]}, "times"?: 1, "order_id"?}` |
 //! | `POST /sandbox/faults/clear` | |
 //! | `POST /sandbox/shape` | [`Shape`] |
+//! | `POST /sandbox/lag` | `{"source": "status", "list" or "total", "lag": "none", {"fixed": D} or {"up_to": D}}`; D is `{"secs": 60, "nanos": 0}` |
+//! | `POST /sandbox/lies` | `{"lie": "rows_twice" or {"factor": {"num": 1, "den": 100}}, "times"?: 1}`; the words of [`ListLie`] |
+//! | `POST /sandbox/lies/clear` | |
+//! | `POST /sandbox/total` | [`TotalLie`], and `"times"?: 1` |
+//! | `POST /sandbox/elsewhere` | `{"currency": "USDT", "network": "BSC", "amount": "10", "fate"?: "exact"}`: somebody else's order |
+//! | `POST /sandbox/orders/{order_id}/overlay` | fields for the `body` of every look at it, digit for digit; `null` removes one |
+//! | `POST /sandbox/orders/{order_id}/overlay/clear` | also takes the body below back |
+//! | `POST /sandbox/orders/{order_id}/body` | the whole answer to every look at it, byte for byte |
+//! | `POST /sandbox/next-wallet` | `{"overlay"?: fields, "address"?: text, "order_id"?: text, "share_address"?: true}` |
+//! | `POST /sandbox/account` | [`Account`] |
+//! | `POST /sandbox/truth` | takes back everything from `lag` to here |
 
 mod address;
 mod answers;
 mod calls;
 mod control;
+mod control_lies;
 pub(in crate::sandbox) mod dice;
 mod fate;
 mod faults;
 mod figures;
 mod http;
+mod lag;
+mod lies;
+mod list;
 mod order;
+mod overlay;
 mod serve;
 mod shared;
 mod store;
+mod untruths;
 mod world;
 
 use std::io;
@@ -57,6 +77,8 @@ pub use answers::{ErrorAt, IdField, Shape, StatusAt};
 pub use calls::{Calls, LoggedCall};
 pub use fate::{Act, Fate, Figures};
 pub use faults::{Call, Fault, OutageStyle};
+pub use lag::{Lag, Source};
+pub use lies::{Account, AmountStyle, ListLie, TotalLie};
 pub use world::{ActError, Books, Credit};
 
 use crate::clock::SharedClock;
@@ -130,6 +152,8 @@ pub struct OrderView {
     pub refunded_cents: i64,
     /// The transaction on the chain.
     pub txid: String,
+    /// Made by somebody else on the account: see [`SimulatedUpstream::order_elsewhere`].
+    pub elsewhere: bool,
 }
 
 /// A running simulator. Copies share it; it stops with the last of them, or by [`SimulatedUpstream::stop`].
@@ -190,9 +214,21 @@ impl SimulatedUpstream {
         self.shared.plan_next(amount, fate);
     }
 
+    /// Every order of exactly this requested amount credits the account with so many cents, whatever arrives and looks
+    /// say of it: the list and the total have that figure.
+    pub fn plan_credit(&self, amount: &str, cents: i64) {
+        self.shared.plan_credit(amount, cents);
+    }
+
     /// What all other orders get; [`Fate::Exact`] at first.
     pub fn set_default_fate(&self, fate: Fate) {
         self.shared.world().default_fate = fate;
+    }
+
+    /// Whether orders made from now on are paid by nobody before the first look at them: who never asks about an order
+    /// did not get its answer, and has shown its address to nobody. By hand they can be paid at any time.
+    pub fn set_payers_wait(&self, on: bool) {
+        self.shared.world().payers_wait = on;
     }
 
     /// Chooses among what the contract leaves open.
@@ -320,6 +356,7 @@ impl SimulatedUpstream {
             fate: order.fate,
             created_at: order.created_at,
             txid: order.txid.clone(),
+            elsewhere: order.elsewhere,
             address: standing.address,
             expire_at: standing.expire_at,
             status: standing.status,

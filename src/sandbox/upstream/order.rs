@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::dice::Dice;
 use super::fate::{Act, Fate, Figures, Stage, Timed, script};
 use super::figures::{crypto_share, portion};
+use super::lag::Moment;
 use crate::domain::asset::Asset;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
@@ -28,14 +29,26 @@ pub(super) struct Order {
     pub(super) coupon: Option<String>,
     pub(super) fate: Fate,
     pub(super) dice: u64,
+    /// Made by somebody else on the account, not through the API.
+    #[serde(default)]
+    pub(super) elsewhere: bool,
+    /// What the account is credited with in place of all that has arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) credits_cents: Option<i64>,
+    /// Nobody pays it before the first look at it.
+    #[serde(default)]
+    pub(super) waits: bool,
 }
 
 /// An order with its story: what its fate has in store, and what was done by hand.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) order: Order,
+    /// The number of the record that made it.
+    number: u64,
     script: Vec<Timed>,
-    acts: Vec<Timed>,
+    /// With the numbers of their records.
+    acts: Vec<(u64, Timed)>,
 }
 
 /// Where an order stands at one instant.
@@ -55,6 +68,8 @@ pub(super) struct Standing {
     pub(super) shown: Figures,
     pub(super) hidden: bool,
     pub(super) invoice_status: Option<String>,
+    /// When money first arrived after `cancel`.
+    pub(super) late_at: Option<Timestamp>,
     /// The status from before a lock.
     before_lock: Option<String>,
 }
@@ -81,25 +96,35 @@ impl Standing {
 }
 
 impl Entry {
-    pub(super) fn new(order: Order) -> Self {
-        let mut entry = Self { order, script: Vec::new(), acts: Vec::new() };
-        entry.script = entry.write_script(entry.order.fate, entry.order.created_at);
+    pub(super) fn new(order: Order, number: u64) -> Self {
+        let mut entry = Self { order, number, script: Vec::new(), acts: Vec::new() };
+        let fate = if entry.order.waits { Fate::LostAnswer } else { entry.order.fate };
+        entry.script = entry.write_script(fate, entry.order.created_at);
         entry
     }
 
     /// Adds what was done by hand. It has been tried before: see [`Entry::try_act`].
-    pub(super) fn push(&mut self, at: Timestamp, act: Act) {
+    pub(super) fn push(&mut self, at: Timestamp, act: Act, number: u64) {
         if act == Act::Found {
-            self.script = self.write_script(Fate::Exact, at);
+            self.script = match self.order.fate {
+                Fate::LostAnswer => self.write_script(Fate::Exact, at),
+                fate => self.write_script(fate, self.order.created_at),
+            };
+            // What it has missed happens now.
+            for turn in &mut self.script {
+                turn.at = turn.at.max(at);
+            }
         }
-        self.acts.push(Timed { at, act });
+        self.acts.push((number, Timed { at, act }));
     }
 
-    /// True for an order whose answer was lost and that no look has found in time.
+    /// True for an order whose story waits for the first look at it: one whose answer was lost waits until its deadline.
     pub(super) fn is_unfound(&self, at: Timestamp) -> bool {
-        self.order.fate == Fate::LostAnswer
-            && at < self.order.expire_at
-            && !self.acts.iter().any(|timed| timed.act == Act::Found)
+        let waits = match self.order.fate {
+            Fate::LostAnswer => at < self.order.expire_at,
+            _ => self.order.waits,
+        };
+        waits && !self.acts.iter().any(|(_, timed)| timed.act == Act::Found)
     }
 
     fn write_script(&self, fate: Fate, start: Timestamp) -> Vec<Timed> {
@@ -119,8 +144,14 @@ impl Entry {
         Ok(standing)
     }
 
-    /// Where the order stands at `at`.
-    pub(super) fn standing(&self, at: Timestamp) -> Standing {
+    /// The moment after it was made, before anything else happened.
+    pub(super) fn creation(&self) -> Moment {
+        Moment { at: self.order.created_at, records: self.number.saturating_add(1) }
+    }
+
+    /// Where the order stands at a moment.
+    pub(super) fn standing(&self, moment: impl Into<Moment>) -> Standing {
+        let moment = moment.into();
         let order = &self.order;
         let mut standing = Standing {
             status: "check".to_owned(),
@@ -133,15 +164,22 @@ impl Entry {
             shown: Figures::default(),
             hidden: false,
             invoice_status: None,
+            late_at: None,
             before_lock: None,
         };
-        let taken = self.acts.iter().find(|timed| timed.act.takes_over()).map(|timed| timed.at);
+        let taken = self.acts.iter().find(|(_, timed)| timed.act.takes_over()).map(|(_, timed)| timed.at);
         let scripted = self.script.iter().filter(|turn| taken.is_none_or(|taken| turn.at <= taken));
-        let mut turns: Vec<&Timed> = scripted.chain(&self.acts).filter(|turn| turn.at <= at).collect();
+        let scripted = scripted.filter(|turn| turn.at <= moment.at);
+        let acts = self.acts.iter().filter(|(number, act)| moment.has(act.at, *number)).map(|(_, act)| act);
+        let mut turns: Vec<&Timed> = scripted.chain(acts).collect();
         turns.sort_by_key(|turn| turn.at);
         for turn in turns {
+            let (cancelled, arrived) = (standing.status == "cancel", standing.arrived);
             // A turn that can no longer be taken is one that did not happen.
             let _ = apply(&mut standing, order, &turn.act);
+            if cancelled && standing.arrived > arrived {
+                standing.late_at = standing.late_at.or(Some(turn.at));
+            }
         }
         standing
     }
@@ -263,7 +301,8 @@ fn settle(now: &mut Standing, order: &Order) -> Result<(), &'static str> {
     if now.arrived == UsdMicros::ZERO {
         return Err("nothing has arrived");
     }
-    now.credited_cents = Some(now.shown.credited_cents.unwrap_or_else(|| now.arrived.cents_floor()));
+    let said = now.shown.credited_cents.or(order.credits_cents);
+    now.credited_cents = Some(said.unwrap_or_else(|| now.arrived.cents_floor()));
     now.say(match now.arrived.cmp(&order.required) {
         std::cmp::Ordering::Less => "wrong_amount",
         std::cmp::Ordering::Equal => "paid",

@@ -12,9 +12,11 @@ use super::answers::{self, contradict, error};
 use super::dice::Dice;
 use super::fate::Fate;
 use super::faults::{Call, Fault};
-use super::http::{Connection, Request, Response};
-use super::world::Refusal;
-use super::{Shared, address, control};
+use super::http::{Connection, Request, Response, Stamp};
+use super::lag::Source;
+use super::list::{self, shifted};
+use super::world::{Created, NewOrder, Refusal};
+use super::{Shared, address, control, overlay};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::asset::{Asset, AssetError, Network};
 use crate::domain::money::Amount;
@@ -71,7 +73,7 @@ async fn converse(shared: Arc<Shared>, stream: TcpStream) {
             Ok(None) => return,
             Err(failure) => {
                 let refusal = error(&shared.shape(), 400, &failure.to_string());
-                let bytes = refusal.to_bytes(shared.now(), Some(refusal.body.len()), false);
+                let bytes = refusal.to_bytes(stamp(&shared), Some(refusal.body.len()), false);
                 let _ = connection.write(&bytes).await;
                 return;
             }
@@ -83,12 +85,19 @@ async fn converse(shared: Arc<Shared>, stream: TcpStream) {
     }
 }
 
+/// What every head says of its time now.
+fn stamp(shared: &Shared) -> Stamp {
+    let account = shared.account();
+    let date = shifted(shared.now(), account.date_offset);
+    Stamp { date: Some(date).filter(|_| !account.without_date), age: account.age }
+}
+
 /// Writes the answer; true where the connection may be used again.
 async fn deliver(shared: &Shared, connection: &mut Connection, delivery: Delivery, keep_alive: bool) -> bool {
-    let now = shared.now();
+    let stamp = stamp(shared);
     match delivery {
         Delivery::Whole(response) => {
-            let bytes = response.to_bytes(now, Some(response.body.len()), keep_alive);
+            let bytes = response.to_bytes(stamp, Some(response.body.len()), keep_alive);
             connection.write(&bytes).await.is_ok() && keep_alive
         }
         Delivery::Cut => false,
@@ -97,18 +106,18 @@ async fn deliver(shared: &Shared, connection: &mut Connection, delivery: Deliver
             false
         }
         Delivery::Slow(response, span) => {
-            let bytes = response.to_bytes(now, Some(response.body.len()), keep_alive);
+            let bytes = response.to_bytes(stamp, Some(response.body.len()), keep_alive);
             trickle(connection, &bytes, span).await && keep_alive
         }
         Delivery::Short(mut response) => {
             let length = response.body.len();
             response.body.truncate(length.div_euclid(2));
-            let _ = connection.write(&response.to_bytes(now, Some(length), false)).await;
+            let _ = connection.write(&response.to_bytes(stamp, Some(length), false)).await;
             false
         }
         Delivery::Endless => {
             let start = Response::text(200, "{\"ok\": true, \"body\": \"".to_owned(), Vec::new());
-            let mut alive = connection.write(&start.to_bytes(now, None, false)).await.is_ok();
+            let mut alive = connection.write(&start.to_bytes(stamp, None, false)).await.is_ok();
             while alive {
                 alive = connection.write(&[b'x'; 16 * 1024]).await.is_ok();
             }
@@ -231,6 +240,13 @@ fn wrong_word(response: Response, field: &str, other: &str, if_same: &str) -> Re
 fn perform(shared: &Shared, call: Call, request: &Request) -> Done {
     let plain = |response| Done { response, order_id: None, lost: false };
     let shape = shared.shape();
+    let account = shared.account();
+    if account.throttled {
+        return plain(error(&shape, 429, "Too Many Requests"));
+    }
+    if account.key_revoked {
+        return plain(error(&shape, 401, "User-verification Failed"));
+    }
     let user_id = request.path.get(2).map(String::as_str).unwrap_or_default();
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let key = if call == Call::Create {
@@ -247,9 +263,10 @@ fn perform(shared: &Shared, call: Call, request: &Request) -> Done {
     let now = shared.now();
     match call {
         Call::Create => create(shared, request, &body),
+        Call::Look if account.looks_refused => plain(error(&shape, 200, "Temporarily unavailable")),
         Call::Look => plain(look(shared, request.path.get(5).map(String::as_str).unwrap_or_default())),
-        Call::Invoices => plain(answers::invoices(&shared.world(), user_id, now)),
-        Call::Balance => plain(answers::balance(&shared.world(), user_id, now)),
+        Call::Invoices => plain(list::invoices(&mut shared.world(), user_id, now)),
+        Call::Balance => plain(answers::balance(&mut shared.world(), user_id, now)),
         Call::Coupons | Call::Any => plain(answers::coupons(&shared.world(), user_id, now)),
     }
 }
@@ -260,9 +277,16 @@ fn look(shared: &Shared, order_id: &str) -> Response {
     if world.find_lost(order_id, now).is_err() {
         return error(&world.shape, 500, "The simulator's store cannot be written");
     }
-    match world.entry(order_id) {
-        Some(entry) => answers::look(&world.shape, entry, now),
-        None => error(&world.shape, 404, "Order not found"),
+    if let Some(text) = world.lies.bodies.get(order_id) {
+        return Response::text(200, text.clone(), Vec::new());
+    }
+    world.answer(Source::Status, now);
+    let Some(entry) = world.entry(order_id) else { return error(&world.shape, 404, "Order not found") };
+    let seen = world.moment(Source::Status, order_id, now).max(entry.creation());
+    let response = answers::look(&world.shape, entry, seen);
+    match world.lies.overlays.get(order_id) {
+        Some(fields) => overlay::lay(response, fields),
+        None => response,
     }
 }
 
@@ -279,10 +303,17 @@ fn create(shared: &Shared, request: &Request, body: &Value) -> Done {
     let coupon = body.get("couponCode").and_then(Value::as_str).filter(|code| !code.is_empty());
     let now = shared.now();
     let mut world = shared.world();
-    match world.create(asset, asked, coupon.map(str::to_owned), now) {
-        Ok((order_id, fate)) => {
+    let new = NewOrder { asset, asked, coupon: coupon.map(str::to_owned), elsewhere: None };
+    match world.create(new, now) {
+        Ok(Created { order_id, fate, answered_as }) => {
             let response = world.entry(&order_id).map(|entry| answers::wallet(&shape, entry, now));
-            let response = response.unwrap_or_else(|| error(&shape, 500, "No wallet"));
+            let mut response = response.unwrap_or_else(|| error(&shape, 500, "No wallet"));
+            if let Some(other) = answered_as {
+                response = contradict(response, "order_id", &other);
+            }
+            if let Some(fields) = world.lies.wallets.pop_front() {
+                response = overlay::lay(response, &fields);
+            }
             Done { response, order_id: Some(order_id), lost: fate == Fate::LostAnswer }
         }
         Err(Refusal::Coupon) => refuse(500, "Invalid, or expired Coupon"),

@@ -9,10 +9,13 @@ use super::calls::Calls;
 use super::dice::Dice;
 use super::fate::Fate;
 use super::faults::{Call, Faults};
+use super::lag::{Lag, Source};
+use super::lies::Account;
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
-use super::world::World;
+use super::world::{NewOrder, Refusal, World};
 use super::{OrderView, Settings, SimulatedUpstream};
 use crate::clock::SharedClock;
+use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
@@ -64,6 +67,33 @@ impl Shared {
         self.world().shape
     }
 
+    pub(super) fn account(&self) -> Account {
+        self.world().lies.account
+    }
+
+    pub(super) fn set_lag(&self, source: Source, lag: Lag) {
+        self.world().lies.lags.set(source, lag);
+    }
+
+    pub(super) fn tell_the_truth(&self) {
+        self.world().lies.clear();
+        for source in [Source::Status, Source::List, Source::Total] {
+            self.set_lag(source, Lag::None);
+        }
+    }
+
+    pub(super) fn order_elsewhere(&self, asset: Asset, amount: &str, fate: Fate) -> io::Result<String> {
+        let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "an amount that cannot be asked for");
+        let asked = Amount::parse_request(amount).map_err(invalid)?;
+        let new = NewOrder { asset, asked, coupon: None, elsewhere: Some(fate) };
+        let now = self.now();
+        let made = self.world().create(new, now);
+        made.map(|made| made.order_id).map_err(|refusal| match refusal {
+            Refusal::Coupon => io::Error::new(io::ErrorKind::InvalidInput, "no coupon"),
+            Refusal::Store => io::Error::other("the simulator's store cannot be written"),
+        })
+    }
+
     pub(super) fn log(&self, call: Call, order_id: Option<String>, at: Timestamp) {
         lock(&self.calls).push(call, order_id, at);
     }
@@ -79,6 +109,10 @@ impl Shared {
 
     pub(super) fn plan(&self, amount: &str, fate: Fate) {
         self.world().plans.insert(key(amount), fate);
+    }
+
+    pub(super) fn plan_credit(&self, amount: &str, cents: i64) {
+        self.world().credits.insert(key(amount), cents);
     }
 
     pub(super) fn plan_next(&self, amount: &str, fate: Fate) {

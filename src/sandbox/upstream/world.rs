@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::dice::Dice;
 use super::fate::{Act, Fate};
+use super::lag::{Moment, Source};
+use super::lies::Lies;
 use super::order::{Entry, Order};
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
 use super::{Shape, address, figures};
@@ -24,9 +26,11 @@ pub struct Books {
     pub total_charges_cents: i64,
     /// What the account holds: credits less refunds and spending.
     pub balance_cents: i64,
-    /// Orders that were credited, by their id, refunded ones too.
+    /// Orders made through the API (PUT) that were credited, by their id, refunded ones too.
     pub credited: BTreeMap<String, Credit>,
-    /// Credited by top-ups that are none of these orders.
+    /// The same of orders that somebody else made on the account.
+    pub credited_to_others: BTreeMap<String, Credit>,
+    /// Credited by top-ups and orders of others, refunded ones too: all that is not in `credited`.
     pub elsewhere_cents: i64,
     /// Spent on services.
     pub spent_cents: i64,
@@ -57,6 +61,23 @@ pub enum ActError {
     Store(#[from] io::Error),
 }
 
+/// What an order is made of.
+pub(super) struct NewOrder {
+    pub(super) asset: Asset,
+    pub(super) asked: Amount,
+    pub(super) coupon: Option<String>,
+    /// Somebody else makes it, with this fate.
+    pub(super) elsewhere: Option<Fate>,
+}
+
+/// An order that was made.
+pub(super) struct Created {
+    pub(super) order_id: String,
+    pub(super) fate: Fate,
+    /// The answer names this order, an older one, in its place.
+    pub(super) answered_as: Option<String>,
+}
+
 /// Why no wallet is made (CONTRACT.md, section 1).
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -70,13 +91,21 @@ pub(super) struct World {
     pub(super) fee_percent: u32,
     pub(super) shape: Shape,
     pub(super) default_fate: Fate,
+    /// Orders made from now on wait for the first look at them.
+    pub(super) payers_wait: bool,
     /// By the canonical text of the amount.
     pub(super) plans: HashMap<String, Fate>,
     pub(super) plans_once: HashMap<String, VecDeque<Fate>>,
+    /// What orders of an amount credit, by its canonical text.
+    pub(super) credits: HashMap<String, i64>,
     pub(super) entries: Vec<Entry>,
-    pub(super) top_ups: Vec<TopUp>,
+    /// With the number of the record.
+    pub(super) top_ups: Vec<(u64, TopUp)>,
     pub(super) coupons: Vec<CouponRecord>,
-    adjusts: Vec<Adjust>,
+    pub(super) lies: Lies,
+    adjusts: Vec<(u64, Adjust)>,
+    /// How many there have been: the number of the next one.
+    records: u64,
     index: HashMap<String, usize>,
     store: Option<Store>,
 }
@@ -89,12 +118,16 @@ impl World {
             fee_percent: 0,
             shape: Shape::default(),
             default_fate: Fate::Exact,
+            payers_wait: false,
             plans: HashMap::new(),
             plans_once: HashMap::new(),
+            credits: HashMap::new(),
             entries: Vec::new(),
             top_ups: Vec::new(),
             coupons: Vec::new(),
+            lies: Lies::default(),
             adjusts: Vec::new(),
+            records: 0,
             index: HashMap::new(),
             store,
         };
@@ -114,19 +147,21 @@ impl World {
     }
 
     fn take(&mut self, record: Record) {
+        let number = self.records;
+        self.records = number.saturating_add(1);
         match record {
             Record::Order { order } => {
                 self.index.insert(order.order_id.clone(), self.entries.len());
-                self.entries.push(Entry::new(order));
+                self.entries.push(Entry::new(order, number));
             }
             Record::Act { order_id, at, act } => {
                 let entry = self.index.get(&order_id).and_then(|place| self.entries.get_mut(*place));
                 if let Some(entry) = entry {
-                    entry.push(at, act);
+                    entry.push(at, act, number);
                 }
             }
-            Record::TopUp(top_up) => self.top_ups.push(top_up),
-            Record::Adjust(adjust) => self.adjusts.push(adjust),
+            Record::TopUp(top_up) => self.top_ups.push((number, top_up)),
+            Record::Adjust(adjust) => self.adjusts.push((number, adjust)),
             Record::Coupon(coupon) => self.coupons.push(coupon),
         }
     }
@@ -141,7 +176,7 @@ impl World {
         self.append(Record::Act { order_id: order_id.to_owned(), at, act }).map_err(ActError::from)
     }
 
-    /// A look finds an order whose answer was lost: its story begins.
+    /// The first look at an order whose story waits for it: it begins.
     pub(super) fn find_lost(&mut self, order_id: &str, at: Timestamp) -> io::Result<()> {
         if self.entry(order_id).is_some_and(|entry| entry.is_unfound(at)) {
             self.append(Record::Act { order_id: order_id.to_owned(), at, act: Act::Found })?;
@@ -156,15 +191,10 @@ impl World {
         once.or_else(|| self.plans.get(&key).copied()).unwrap_or(self.default_fate)
     }
 
-    /// Makes a wallet; answers its place among the entries.
-    pub(super) fn create(
-        &mut self,
-        asset: Asset,
-        asked: Amount,
-        coupon: Option<String>,
-        now: Timestamp,
-    ) -> Result<(String, Fate), Refusal> {
-        let fate = self.fate_of(&asked);
+    /// Makes an order.
+    pub(super) fn create(&mut self, new: NewOrder, now: Timestamp) -> Result<Created, Refusal> {
+        let NewOrder { asset, asked, coupon, elsewhere } = new;
+        let fate = elsewhere.unwrap_or_else(|| self.fate_of(&asked));
         let discount = match &coupon {
             Some(code) if fate != Fate::RefusedCoupon => {
                 i64::from(self.valid_coupon(code, now).ok_or(Refusal::Coupon)?)
@@ -178,7 +208,8 @@ impl World {
         let micros = asked.to_usd_micros().unwrap_or_default();
         let required = figures::required(micros, self.fee_percent);
         let to_pay = figures::portion(required, 100_i64.saturating_sub(discount), 100);
-        let order = Order {
+        let credits_cents = self.credits.get(&asked.canonical()).copied().filter(|_| elsewhere.is_none());
+        let mut order = Order {
             order_id: dice.uuid().to_string(),
             url_uuid: dice.uuid().to_string(),
             sesid: dice.hex::<16>(),
@@ -194,10 +225,44 @@ impl World {
             coupon,
             fate,
             dice: seed,
+            elsewhere: elsewhere.is_some(),
+            credits_cents,
+            waits: self.payers_wait && elsewhere.is_none(),
         };
+        let answered_as = if order.elsewhere { None } else { self.rename(&mut order) };
         let order_id = order.order_id.clone();
         self.append(Record::Order { order }).map_err(|_| Refusal::Store)?;
-        Ok((order_id, fate))
+        Ok(Created { order_id, fate, answered_as })
+    }
+
+    /// Gives a new order the address and the id that were chosen for it. An id that is taken already is only answered.
+    fn rename(&mut self, order: &mut Order) -> Option<String> {
+        if self.lies.share_address {
+            let network = order.asset.network;
+            let mut ours = self.entries.iter().map(|entry| &entry.order).filter(|order| !order.elsewhere);
+            if let Some(first) = ours.find(|first| first.asset.network == network) {
+                order.address.clone_from(&first.address);
+            }
+        }
+        if let Some(address) = self.lies.next_address.take() {
+            order.address = address;
+        }
+        let chosen = self.lies.next_order_id.take()?;
+        if self.index.contains_key(&chosen) {
+            return Some(chosen);
+        }
+        order.order_id = chosen;
+        None
+    }
+
+    /// Notes that `source` is answering now.
+    pub(super) fn answer(&mut self, source: Source, now: Timestamp) {
+        self.lies.lags.answer(source, Moment { at: now, records: self.records });
+    }
+
+    /// The moment whose truth `source` shows now of the order or top-up `key`.
+    pub(super) fn moment(&self, source: Source, key: &str, now: Timestamp) -> Moment {
+        self.lies.lags.moment(source, self.seed, key, now)
     }
 
     /// The discount of a coupon that may be used: it may be used more than once until it expires.
@@ -208,23 +273,40 @@ impl World {
 
     /// The books at `at`.
     pub(super) fn books(&self, at: Timestamp) -> Books {
-        let mut credited = BTreeMap::new();
+        self.books_by(at, |_| Moment::from(at))
+    }
+
+    /// The books with each credit as it stood at a moment of its own.
+    pub(super) fn books_by(&self, at: Timestamp, moment: impl Fn(&str) -> Moment) -> Books {
+        let (mut credited, mut credited_to_others) = (BTreeMap::new(), BTreeMap::new());
         let (mut total, mut balance, mut elsewhere, mut spent) = (0_i64, 0_i64, 0_i64, 0_i64);
         for entry in &self.entries {
-            let standing = entry.standing(at);
+            let standing = entry.standing(moment(&entry.order.order_id));
             let Some(cents) = standing.credited_cents else { continue };
             total = total.saturating_add(cents);
             balance = balance.saturating_add(cents).saturating_sub(standing.refunded_cents);
             let micros = UsdMicros::from_cents(cents).unwrap_or_default();
             let credit = Credit { cents, micros, refunded_cents: standing.refunded_cents };
-            credited.insert(entry.order.order_id.clone(), credit);
+            let order_id = entry.order.order_id.clone();
+            if entry.order.elsewhere {
+                elsewhere = elsewhere.saturating_add(cents);
+                credited_to_others.insert(order_id, credit);
+            } else {
+                credited.insert(order_id, credit);
+            }
         }
-        for top_up in self.top_ups.iter().filter(|top_up| top_up.at <= at) {
+        for (number, top_up) in &self.top_ups {
+            if !moment(&top_up.pay_id).has(top_up.at, *number) {
+                continue;
+            }
             total = total.saturating_add(top_up.cents);
             balance = balance.saturating_add(top_up.cents);
             elsewhere = elsewhere.saturating_add(top_up.cents);
         }
-        for adjust in self.adjusts.iter().filter(|adjust| adjust.at <= at) {
+        for (number, adjust) in &self.adjusts {
+            if !moment(&format!("adjust {number}")).has(adjust.at, *number) {
+                continue;
+            }
             total = total.saturating_add(adjust.total_charges_cents);
             balance = balance.saturating_add(adjust.balance_cents);
             if adjust.spent {
@@ -236,6 +318,7 @@ impl World {
             total_charges_cents: total,
             balance_cents: balance,
             credited,
+            credited_to_others,
             elsewhere_cents: elsewhere,
             spent_cents: spent,
         }

@@ -6,7 +6,7 @@ use super::{settings, upstream, upstream_with};
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
 use crate::domain::report::OrderReport;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, Zone};
 
 /// The seed document's own answer.
 pub(super) const SEED: &str = r#"{
@@ -146,11 +146,17 @@ async fn what_each_answer_to_a_creation_means() {
         (502, page.clone(), Some("C"), "unknown", "502 Bad Gateway: 502 Bad Gateway"),
         (503, page.clone(), None, "not taken", "502 Bad Gateway"),
         (429, String::new(), None, "not taken", "too many requests"),
-        (200, page, None, "unknown", "the answer is an HTML page"),
-        (200, String::new(), None, "unknown", "the answer is empty"),
-        (200, r#"{"ok":true}"#.to_owned(), None, "unknown", "the answer has no body"),
-        (200, r#"{"body":{}}"#.to_owned(), None, "unknown", "the answer does not have the expected fields"),
-        (200, r#"{"ok":true,"body":[1]}"#.to_owned(), None, "unknown", "body is not an object"),
+        (200, page, None, "unreadable", "the answer is an HTML page"),
+        (200, String::new(), None, "unreadable", "the answer is empty"),
+        (200, r#"{"ok":true}"#.to_owned(), None, "unreadable", "the answer has no body"),
+        (
+            200,
+            r#"{"body":{}}"#.to_owned(),
+            None,
+            "unreadable",
+            "the answer does not have the expected fields",
+        ),
+        (200, r#"{"ok":true,"body":[1]}"#.to_owned(), None, "unreadable", "body is not an object"),
     ];
     for (status, body, coupon, expected, words) in cases {
         let server = Server::answering(status, &body).await;
@@ -164,15 +170,24 @@ async fn what_each_answer_to_a_creation_means() {
 }
 
 #[tokio::test]
-async fn a_creation_without_what_a_payer_needs_is_unknown_and_names_the_order() {
-    for needed in
-        ["order_id", "to_address", "amountInUSD", "amountInCrypto", "expire_at", "currency", "network"]
-    {
+async fn a_creation_without_its_order_or_its_address_is_unreadable_and_names_the_order() {
+    for needed in ["order_id", "to_address"] {
         let server = Server::answering(200, &SEED.replace(needed, "elsewhere")).await;
         let error = create(&upstream(&server.url), None).await.unwrap_err();
+        assert!(matches!(error, Error::Unreadable { .. }), "{error:?}");
         assert_eq!(error.words(), format!("{needed} is missing"));
         let named = (needed != "order_id").then_some("af161c5a-936c-4294-b656-6da12b77e232");
         assert_eq!(error.order_id(), named);
+    }
+}
+
+#[tokio::test]
+async fn a_creation_with_its_order_and_its_address_is_known_whatever_else_it_lacks() {
+    for needed in ["amountInUSD", "amountInCrypto", "expire_at", "currency", "network"] {
+        let server = Server::answering(200, &SEED.replace(needed, "elsewhere")).await;
+        let report = create(&upstream(&server.url), None).await.unwrap();
+        assert_eq!(report.order_id.as_deref(), Some("af161c5a-936c-4294-b656-6da12b77e232"));
+        assert_eq!(report.unreadable, [format!("{needed} is missing")]);
     }
 }
 
@@ -191,10 +206,10 @@ async fn what_each_answer_to_a_look_means() {
         (503, "", "not taken"),
         (500, r#"{"ok":false,"body":"Invalid, or expired Coupon"}"#, "unknown"),
         (502, "<html>", "unknown"),
-        (200, "<html><h1>Down for maintenance</h1>", "unknown"),
-        (200, r#"{"ok":true,"body":null}"#, "unknown"),
-        (200, r#"{"ok":true,"body":"paid"}"#, "unknown"),
-        (204, "", "unknown"),
+        (200, "<html><h1>Down for maintenance</h1>", "unreadable"),
+        (200, r#"{"ok":true,"body":null}"#, "unreadable"),
+        (200, r#"{"ok":true,"body":"paid"}"#, "unreadable"),
+        (204, "", "unreadable"),
         (304, "", "unknown"),
     ];
     for (status, body, expected) in cases {
@@ -213,7 +228,7 @@ async fn the_lists_and_figures_come_from_their_own_paths() {
         "percentage":10,"expiredAt":"2025-06-14 02:17:30"}]}}"#;
     let reactions = [invoices, balance, coupons].map(|body| Reaction::Send(http(200, "", body)));
     let server = Server::reacting(reactions.to_vec()).await;
-    let settings = super::Settings { utc_offset_seconds: 3 * 3600, ..settings(&server.url) };
+    let settings = super::Settings { zone: Zone::parse("+03:00").unwrap(), ..settings(&server.url) };
     let (upstream, _) = upstream_with(settings);
 
     let permit = upstream.admit(Priority::Reconcile).await;
@@ -241,7 +256,9 @@ async fn what_each_no_to_the_lists_means() {
         (404, "", "unknown"),
         (500, "", "unknown"),
         (503, "", "not taken"),
-        (200, r#"{"ok":true,"body":{"balance":500.0,"totalCharges":"500"}}"#, "unknown"),
+        (200, r#"{"ok":true,"body":{"balance":500.5,"totalCharges":"500"}}"#, "unreadable"),
+        (200, r#"{"ok":true,"body":{"balance":500.0,"totalCharges":"5.00e2"}}"#, "ok"),
+        (200, "<html>", "unreadable"),
     ];
     for (status, body, expected) in cases {
         let server = Server::answering(status, body).await;

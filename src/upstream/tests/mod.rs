@@ -31,7 +31,7 @@ fn settings(base_url: &str) -> Settings {
         requests_per_second: None,
         max_in_flight: 4,
         timeout: Duration::from_millis(400),
-        utc_offset_seconds: 0,
+        zone: crate::domain::time::Zone::UTC,
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::poll;
 
-use super::super::{Permit, Priority, Settings, Upstream};
-use super::answers::look;
+use super::super::{Permit, Priority, Settings, Trouble, Upstream};
+use super::answers::{create, kind, look};
 use super::server::{Reaction, Server, http, nobody};
 use super::{settings, upstream_with};
 use crate::clock::ManualClock;
@@ -130,9 +130,10 @@ async fn an_outage_is_knocked_at_gently_and_seen_in_the_health() {
 }
 
 #[tokio::test]
-async fn the_first_answer_ends_the_outage_even_when_it_is_a_no() {
+async fn the_first_answer_lets_all_go_again_even_when_it_is_a_no() {
     let mut reactions = vec![Reaction::CloseUnread; 5];
     reactions.push(Reaction::Send(http(404, "", "")));
+    reactions.push(Reaction::Send(http(200, "", r#"{"ok":true,"body":{}}"#)));
     let server = Server::reacting(reactions).await;
     let (upstream, clock) = upstream_with(settings(&server.url));
     for _ in 0..5 {
@@ -146,9 +147,148 @@ async fn the_first_answer_ends_the_outage_even_when_it_is_a_no() {
     let permit = crowd.remove(0).await;
     upstream.look(permit, "order").await.unwrap_err();
     let health = upstream.health();
-    assert_eq!((health.failures, health.failing_since, health.breaker_open), (0, None, false));
-    assert_eq!(health.last_success, health.last_call);
+    assert_eq!(
+        (health.breaker_open, health.failing_since),
+        (false, Some(super::noon())),
+        "no order was read"
+    );
+    assert_eq!((health.trouble, health.last_success), (Some(Trouble::UnknownOrders), None));
     for mut place in crowd {
         assert!(poll!(place.as_mut()).is_ready(), "all may go again");
     }
+    look(&upstream).await.unwrap();
+    let health = upstream.health();
+    assert_eq!((health.failures, health.failing_since), (0, None));
+    assert_eq!((health.last_success, health.last_read), (health.last_call, Some(millis(1000))));
+}
+
+#[tokio::test]
+async fn what_each_answer_says_of_the_health() {
+    let page = "<html>";
+    for (status, body, expected) in [
+        (200, r#"{"ok":true,"body":{}}"#, None),
+        (200, page, Some((Trouble::Unreadable, "answers, and cannot be read: the answer is an HTML page"))),
+        (200, "", Some((Trouble::Unreadable, "answers, and cannot be read: the answer is empty"))),
+        (429, "", Some((Trouble::Throttled, "asks us to slow down: too many requests"))),
+        (
+            401,
+            r#"{"message":"User-verification Failed"}"#,
+            Some((Trouble::Denied, "denies access: User-verification Failed")),
+        ),
+        (
+            200,
+            r#"{"ok":false,"message":"User-verification Failed"}"#,
+            Some((Trouble::Denied, "denies access: User-verification Failed")),
+        ),
+        (
+            200,
+            r#"{"ok":false,"message":"Temporarily unavailable"}"#,
+            Some((Trouble::UnknownOrders, "answers, and does not know the order: Temporarily unavailable")),
+        ),
+        (502, page, Some((Trouble::NoAnswer, "502 Bad Gateway"))),
+        (503, "busy", Some((Trouble::NoAnswer, "busy"))),
+    ] {
+        let server = Server::answering(status, body).await;
+        let (upstream, _clock) = upstream_with(settings(&server.url));
+        let _ = look(&upstream).await;
+        let health = upstream.health();
+        let since = expected.map(|_| super::noon());
+        assert_eq!(health.failing_since, since, "{status} {body}");
+        assert_eq!(health.trouble, expected.map(|(trouble, _)| trouble), "{status} {body}");
+        assert_eq!(health.last_error.as_deref(), expected.map(|(_, words)| words), "{status} {body}");
+    }
+    for (status, body, expected) in [
+        (400, r#"{"ok":false,"body":"Non-acceptable Network"}"#, None),
+        (401, r#"{"ok":false,"body":"User-verification Failed"}"#, Some(Trouble::Denied)),
+        (400, r#"{"ok":false,"body":"User-verification Failed"}"#, Some(Trouble::Denied)),
+    ] {
+        let server = Server::answering(status, body).await;
+        let (upstream, _clock) = upstream_with(settings(&server.url));
+        assert_eq!(kind(&create(&upstream, None).await), "refused");
+        assert_eq!(upstream.health().trouble, expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_so_long_only_is_told_why_and_leaves_the_queue() {
+    let limit = Duration::from_secs(30);
+    // A place is free: no wait at all.
+    let (upstream, clock) = paced(None, 1);
+    let held = upstream.admit_within(Priority::Create, Duration::ZERO).await.unwrap();
+    // None is free, and nobody gives one back.
+    let mut late = Box::pin(upstream.admit_within(Priority::Create, limit));
+    let mut behind = Box::pin(upstream.admit_within(Priority::Look, limit));
+    assert!(poll!(late.as_mut()).is_pending() && poll!(behind.as_mut()).is_pending());
+    assert_eq!(upstream.health().waiting, 2);
+    clock.advance(millis(29_999));
+    assert!(poll!(late.as_mut()).is_pending());
+    clock.advance(millis(1));
+    assert_eq!(behind.await.unwrap_err(), "1 call to the upstream waits before this one");
+    assert_eq!(late.await.unwrap_err(), "calls to the upstream under way: 1");
+    assert_eq!(upstream.health().waiting, 0, "their places are given back");
+    // One comes free in time.
+    let mut soon = Box::pin(upstream.admit_within(Priority::Look, limit));
+    assert!(poll!(soon.as_mut()).is_pending());
+    drop(held);
+    drop(soon.await.unwrap());
+
+    let (upstream, clock) = paced(Some("0.001"), 4);
+    drop(upstream.admit(Priority::Look).await);
+    let mut late = Box::pin(upstream.admit_within(Priority::Reconcile, limit));
+    assert!(poll!(late.as_mut()).is_pending());
+    clock.advance(limit);
+    assert_eq!(late.await.unwrap_err(), "the budget of calls to the upstream is used up");
+
+    let (upstream, clock) = upstream_with(settings(&nobody().await));
+    for _ in 0..5 {
+        look(&upstream).await.unwrap_err();
+    }
+    let permit = {
+        clock.advance(millis(1000));
+        upstream.admit_within(Priority::Look, limit).await.unwrap()
+    };
+    let mut late = Box::pin(upstream.admit_within(Priority::Reconcile, limit));
+    assert!(poll!(late.as_mut()).is_pending(), "a probe is under way");
+    clock.advance(limit);
+    let words = late.await.unwrap_err();
+    let expected = "the upstream has not answered since 2025-05-30T12:00:00.000Z: no connection: ";
+    assert!(words.starts_with(expected), "{words}");
+    drop(permit);
+
+    let server = Server::reacting(vec![Reaction::Send(http(429, "retry-after: 90\r\n", ""))]).await;
+    let (upstream, clock) = upstream_with(settings(&server.url));
+    look(&upstream).await.unwrap_err();
+    let mut late = Box::pin(upstream.admit_within(Priority::Create, limit));
+    assert!(poll!(late.as_mut()).is_pending());
+    clock.advance(limit);
+    let words = late.await.unwrap_err();
+    assert_eq!(words, "the upstream asks us to slow down until 2025-05-30T12:01:30.000Z");
+}
+
+#[tokio::test]
+async fn the_upstreams_clock_is_that_of_its_own_latest_answer() {
+    let dated = |headers: &str| Reaction::Send(http(200, headers, r#"{"ok":true,"body":{}}"#));
+    let server = Server::reacting(vec![
+        dated(""),
+        dated("date: Fri, 30 May 2025 13:00:00 GMT\r\n"),
+        dated("date: Fri, 30 May 2025 09:00:00 GMT\r\nage: 10800\r\n"),
+        Reaction::Send(http(502, "date: Fri, 30 May 2025 11:59:00 GMT\r\n", "")),
+        dated("date: yesterday\r\n"),
+    ])
+    .await;
+    let (upstream, clock) = upstream_with(settings(&server.url));
+    let at = |text: &str| Some(crate::domain::time::Timestamp::parse(text).unwrap());
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        let _ = look(&upstream).await;
+        seen.push((upstream.skew(), upstream.now_there()));
+    }
+    let (ahead, behind) = (Some(3_600_000), Some(-60_000));
+    let (one, before) = (at("2025-05-30T13:00:00Z"), at("2025-05-30T11:59:00Z"));
+    assert_eq!(seen, [(None, None), (ahead, one), (ahead, one), (behind, before), (behind, before)]);
+    assert_eq!(upstream.health().skew_ms, behind);
+    // Time passes for both; what becomes of our wall clock is nothing to theirs.
+    clock.advance(Duration::from_secs(90));
+    clock.jump_to(super::noon().plus(Duration::from_hours(40 * 24)));
+    assert_eq!(upstream.now_there(), at("2025-05-30T12:00:30Z"));
 }

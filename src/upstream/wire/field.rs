@@ -2,17 +2,21 @@
 
 use std::borrow::Cow;
 
+use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
 use crate::domain::money::Amount;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, Zone};
 
 /// A field as it stands in the answer; `None` where it is missing or null.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
 
-/// Deadlines before 2001 or after 2100 are no deadlines: milliseconds, zeros, or nonsense.
-const EARLIEST_SECONDS: i64 = 1_000_000_000;
-const LATEST_SECONDS: i64 = 4_102_444_800;
+/// Deadlines before 2001 or after 2100 are no deadlines: zeros, or nonsense. Within them seconds, milliseconds and
+/// microseconds cannot be taken for each other.
+const EARLIEST_MILLIS: i64 = 978_307_200_000;
+const LATEST_MILLIS: i64 = 4_102_444_800_000;
+/// Within this of a whole number of cents an amount is that number.
+const NEARLY: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
 
 /// Why an answer cannot be read. Names fields and never quotes the answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +70,8 @@ fn within(text: &str, name: &'static str, max: usize) -> Result<(), Undecodable>
         Err(Undecodable::in_field(name, "is too long"))
     } else if has_control(text) {
         Err(Undecodable::in_field(name, "has control characters"))
+    } else if !text.is_ascii() && text.contains(char::REPLACEMENT_CHARACTER) {
+        Err(Undecodable::in_field(name, "has letters that cannot be read"))
     } else {
         Ok(())
     }
@@ -109,7 +115,18 @@ pub(super) fn order_id(raw: Raw<'_>) -> Result<Option<String>, Undecodable> {
     }
 }
 
-/// A decimal as a string or as a number, digit for digit.
+/// What else a payer must give: a text or a number of at most 256 bytes.
+pub(super) fn memo(raw: Raw<'_>, name: &'static str) -> Result<Option<String>, Undecodable> {
+    let memo = id(raw, name)?;
+    within(memo.as_deref().unwrap_or_default(), name, 256)?;
+    Ok(memo)
+}
+
+fn is_text(raw: &RawValue) -> bool {
+    raw.get().starts_with('"')
+}
+
+/// A decimal: a text digit for digit, a number as what it was before it became a double.
 pub(super) fn amount(raw: Raw<'_>, name: &'static str) -> Result<Option<Amount>, Undecodable> {
     let Some(raw) = raw else { return Ok(None) };
     let wrong = || Undecodable::in_field(name, "is not an amount");
@@ -117,19 +134,22 @@ pub(super) fn amount(raw: Raw<'_>, name: &'static str) -> Result<Option<Amount>,
     if text.is_empty() {
         return Ok(None);
     }
-    if raw.get().starts_with('"') || !text.contains(['e', 'E']) {
-        return Amount::parse(&text).map(Some).map_err(|_| wrong());
-    }
-    // A JSON number may be written with an exponent; its digits are exact all the same.
-    let value = rust_decimal::Decimal::from_scientific(&text).map_err(|_| wrong())?;
-    Amount::parse(&value.to_string()).map(Some).map_err(|_| wrong())
+    let read = if is_text(raw) { Amount::parse(&text) } else { Amount::parse_number(&text) };
+    read.map(Some).map_err(|_| wrong())
 }
 
-/// A whole number, as a number or as a string of digits.
+/// A whole number, as a number or as a text, whatever way it is written: `485`, `485.00`, `4.85e2`, and what a double
+/// makes of it, 484.9999999999.
 fn integer(raw: &RawValue) -> Option<i64> {
     let text = string_or_number(raw)?;
-    let digits = text.strip_prefix('-').unwrap_or(&text);
-    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text.as_ref()), |digits| (true, digits));
+    let value = Amount::parse(digits).ok()?.value();
+    let whole = value.round();
+    if value.checked_sub(whole)?.abs() > NEARLY {
+        return None;
+    }
+    let whole = i64::try_from(whole).ok()?;
+    if negative { whole.checked_neg() } else { Some(whole) }
 }
 
 /// Whole cents; must be there.
@@ -137,26 +157,57 @@ pub(super) fn cents(raw: Raw<'_>, name: &'static str) -> Result<i64, Undecodable
     raw.and_then(integer).ok_or_else(|| Undecodable::in_field(name, "is not a whole number"))
 }
 
-/// A deadline in Unix seconds, within the century.
-pub(super) fn unix_seconds(raw: Raw<'_>, name: &'static str) -> Result<Option<Timestamp>, Undecodable> {
+/// A deadline: Unix seconds, milliseconds or microseconds, as a number or a text, or a time of the calendar.
+pub(super) fn deadline(raw: Raw<'_>, name: &'static str) -> Result<Option<Timestamp>, Undecodable> {
     let Some(raw) = raw else { return Ok(None) };
-    integer(raw)
-        .filter(|seconds| (EARLIEST_SECONDS..LATEST_SECONDS).contains(seconds))
-        .map(|seconds| Some(Timestamp::from_seconds(seconds)))
-        .ok_or_else(|| Undecodable::in_field(name, "is no time in Unix seconds"))
+    let wrong = || Undecodable::in_field(name, "is no time");
+    let text = string_or_number(raw).ok_or_else(wrong)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let millis = unix_millis(&text).or_else(|| calendar_millis(&text)).ok_or_else(wrong)?;
+    Ok(Some(Timestamp::from_millis(millis)))
 }
 
-/// A time such as `2025-05-15 18:37:30`, read with the given offset; one with its own offset is read with that.
+fn is_a_deadline(millis: i64) -> bool {
+    (EARLIEST_MILLIS..LATEST_MILLIS).contains(&millis)
+}
+
+fn unix_millis(text: &str) -> Option<i64> {
+    let value = Amount::parse(text).ok()?.value();
+    // Scales of ten: seconds, milliseconds, microseconds.
+    [Decimal::from(1000), Decimal::ONE, Decimal::from_parts(1, 0, 0, false, 3)]
+        .into_iter()
+        .filter_map(|scale| i64::try_from(value.checked_mul(scale)?.trunc()).ok())
+        .find(|millis| is_a_deadline(*millis))
+}
+
+/// RFC 3339, or the same without a zone, which is UTC.
+fn calendar_millis(text: &str) -> Option<i64> {
+    let read = match text.parse::<jiff::Timestamp>() {
+        Ok(instant) => instant.as_millisecond(),
+        Err(_) => Zone::UTC.to_instant(civil(text)?)?.as_millis(),
+    };
+    Some(read).filter(|millis| is_a_deadline(*millis))
+}
+
+/// A date and a time of the day, to the minute at least, and nothing behind them.
+fn civil(text: &str) -> Option<jiff::civil::DateTime> {
+    let (date, time) = text.split_at_checked(10)?;
+    let time = time.strip_prefix(['T', 't', ' '])?;
+    let plain = time.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.'));
+    (time.len() >= 5 && plain).then(|| format!("{date}T{time}").parse().ok()).flatten()
+}
+
+/// A time such as `2025-05-15 18:37:30`, read where its clock hangs; one with its own offset is read with that.
 /// `None` for anything else.
-pub(super) fn civil_time(raw: Raw<'_>, utc_offset_seconds: i32) -> Option<Timestamp> {
+pub(super) fn civil_time(raw: Raw<'_>, zone: &Zone) -> Option<Timestamp> {
     let text = string(raw?)?;
-    if text.len() != 19 {
-        return Some(text).filter(|t| t.len() > 19).and_then(|t| Timestamp::parse(&t).ok());
+    match civil(&text) {
+        Some(civil) => zone.to_instant(civil),
+        None if text.len() > 19 => Timestamp::parse(&text).ok(),
+        None => None,
     }
-    let civil = text.parse::<jiff::civil::DateTime>().ok()?;
-    let offset = jiff::tz::Offset::from_seconds(utc_offset_seconds).ok()?;
-    let instant = offset.to_timestamp(civil).ok()?;
-    Some(Timestamp::from_millis(instant.as_millisecond()))
 }
 
 /// Refuses an answer that names another customer. The documentation's own placeholders name nobody.

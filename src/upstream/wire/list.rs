@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::field::{self, Raw, Undecodable as Wrong};
 use super::{Decoded, object};
 use crate::domain::report::Invoice;
+use crate::domain::time::Zone;
 
 /// What is read of the answer at a time.
 const BUFFER: usize = 64 * 1024;
@@ -34,15 +35,15 @@ struct InvoiceWire<'a> {
 
 /// Reads the history of top-ups and gives each to `take`; `Yes` with their number once the whole answer was read.
 /// Until then nothing that was given can be relied on. An entry that is no object, or another customer's, spoils the
-/// whole; one whose amount or identifier cannot be read is given with that flaw, and the rest of it.
+/// whole; one whose amount, identifier or status cannot be read is given with that flaw, and the rest of it.
 pub(in crate::upstream) fn invoices(
     answer: impl Read,
     user_id: &str,
-    utc_offset_seconds: i32,
+    zone: &Zone,
     take: &mut dyn FnMut(Invoice),
 ) -> Result<Decoded<usize>, Wrong> {
     let answer = begun(answer)?;
-    let mut rows = Rows { user_id, utc_offset_seconds, take, count: 0, wrong: None };
+    let mut rows = Rows { user_id, zone, take, count: 0, wrong: None };
     let mut json = serde_json::Deserializer::from_reader(answer);
     let read = json.deserialize_map(Envelope { rows: &mut rows });
     let read = read.and_then(|envelope| json.end().map(|()| envelope));
@@ -79,7 +80,7 @@ fn begun(mut answer: impl Read) -> Result<impl Read, Wrong> {
 
 struct Rows<'a> {
     user_id: &'a str,
-    utc_offset_seconds: i32,
+    zone: &'a Zone,
     take: &'a mut dyn FnMut(Invoice),
     count: usize,
     /// What the library's error cannot carry.
@@ -145,7 +146,7 @@ impl<'de> Visitor<'de> for BodySeed<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Body, A::Error> {
         let rows = self.0;
         while let Some(raw) = list.next_element::<Box<RawValue>>()? {
-            match invoice(&raw, rows.user_id, rows.utc_offset_seconds) {
+            match invoice(&raw, rows.user_id, rows.zone) {
                 Ok(invoice) => (rows.take)(invoice),
                 Err(wrong) => {
                     rows.wrong = Some(wrong.in_entry(rows.count));
@@ -187,21 +188,22 @@ impl<'de> Visitor<'de> for BodySeed<'_, '_> {
     }
 }
 
-fn invoice(raw: &RawValue, user_id: &str, utc_offset_seconds: i32) -> Result<Invoice, Wrong> {
+fn invoice(raw: &RawValue, user_id: &str, zone: &Zone) -> Result<Invoice, Wrong> {
     let wire: InvoiceWire<'_> = object(raw, "the entry")?;
     field::same_customer(wire.user_id, user_id)?;
-    let mut flaw = None;
-    let mut note = |wrong: Wrong| flaw = Some(wrong.to_string());
+    let mut flaws = Vec::new();
+    let mut note = |wrong: Wrong| flaws.push(wrong.to_string());
     let sesid = field::id(wire.sesid, "sesid").unwrap_or_else(|wrong| (note(wrong), None).1);
     let pay_id = field::id(wire.pay_id, "payId").unwrap_or_else(|wrong| (note(wrong), None).1);
     let amount_cents = field::cents(wire.amount, "amount").map_err(&mut note).ok();
+    let status = field::text(wire.status, "status", 64).unwrap_or_else(|wrong| (note(wrong), None).1);
     Ok(Invoice {
         sesid,
         pay_id,
         method: field::text(wire.method, "method", 64).unwrap_or(None),
         amount_cents,
-        created: field::civil_time(wire.created, utc_offset_seconds),
-        status: field::text(wire.status, "status", 64).unwrap_or(None),
-        flaw,
+        created: field::civil_time(wire.created, zone),
+        status,
+        flaw: (!flaws.is_empty()).then(|| flaws.join("; ")),
     })
 }

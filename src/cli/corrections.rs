@@ -1,0 +1,100 @@
+//! `cases correct` and `uncorrect`: what a person says that was credited; said first, then booked.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::args::{CorrectArgs, UncorrectArgs};
+use super::client::{Call, segment};
+use super::context::Context;
+use super::exit::{Exit, Failure, Outcome};
+use super::out::Out;
+use super::review::said;
+use super::table::plain;
+
+/// A correction as the daemon tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Correction {
+    deposit_id: String,
+    booked: Option<String>,
+    corrected: Option<String>,
+    done: bool,
+}
+
+/// Books what the rows of a case's deposit credit, or the amount that is given.
+pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> Outcome {
+    let note = said(&args.note)?.to_owned();
+    let (path, mut body) = match (&args.all, &args.id) {
+        (Some(kind), _) => ("/v1/corrections".to_owned(), json!({ "kind": kind, "note": note })),
+        (None, Some(id)) => (path_of(id, "correct"), json!({ "note": note })),
+        (None, None) => return Err(Failure::usage("name a case or a deposit, or say --all KIND")),
+    };
+    if let (Some(amount), Some(body)) = (&args.amount, body.as_object_mut()) {
+        body.insert("amount".to_owned(), json!(amount));
+    }
+    // First what it will book, then the booking: nobody has to trust a summary of what has happened already.
+    let asked = with_dry_run(&body);
+    let reply = context.client()?.call(Call::post(path.clone(), asked)).await?;
+    if args.dry_run {
+        return shown(context, &reply.value);
+    }
+    if !context.out.json {
+        print(&mut context.out, &reply.value)?;
+    }
+    let reply = context.client()?.call(Call::post(path, body)).await?;
+    shown(context, &reply.value)
+}
+
+/// Takes a correction back.
+pub(super) async fn uncorrect(context: &mut Context, args: UncorrectArgs) -> Outcome {
+    let note = said(&args.note)?;
+    let call = Call::post(path_of(&args.id, "uncorrect"), json!({ "note": note }));
+    let reply = context.client()?.call(call).await?;
+    shown(context, &reply.value)
+}
+
+/// A number is a case, anything else names a deposit.
+fn path_of(id: &str, verb: &str) -> String {
+    match id.parse::<i64>() {
+        Ok(case) => format!("/v1/cases/{case}/{verb}"),
+        Err(_) => format!("/v1/deposits/{}/{verb}", segment(id)),
+    }
+}
+
+fn with_dry_run(body: &Value) -> Value {
+    let mut asked = body.clone();
+    if let Some(fields) = asked.as_object_mut() {
+        fields.insert("dry_run".to_owned(), json!(true));
+    }
+    asked
+}
+
+fn shown(context: &mut Context, value: &Value) -> Outcome {
+    if context.out.json {
+        context.out.document(value)?;
+    } else {
+        print(&mut context.out, value)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The corrections of an answer: one beside a case, one by itself, or a list.
+fn print(out: &mut Out, value: &Value) -> Result<(), Failure> {
+    let many = value.get("corrections").and_then(Value::as_array);
+    let one = value.get("correction").or(Some(value)).filter(|_| many.is_none());
+    for correction in many.into_iter().flatten().chain(one) {
+        let correction = Correction::deserialize(correction)?;
+        let verb = if correction.done { "booked" } else { "to be booked" };
+        out.line(format_args!(
+            "deposit {}: {verb} {}, was {}",
+            plain(&correction.deposit_id),
+            dollars(correction.corrected.as_deref()),
+            dollars(correction.booked.as_deref())
+        ));
+    }
+    Ok(())
+}
+
+fn dollars(amount: Option<&str>) -> String {
+    amount.map_or_else(|| "nothing".to_owned(), |amount| format!("{} USD", plain(amount)))
+}

@@ -1,0 +1,114 @@
+//! `baseline`, `claim`, `restored` and `rebind`: what only a person can say of the whole account.
+
+use serde_json::{Value, json};
+
+use super::args::BaselineCommand;
+use super::client::Call;
+use super::context::Context;
+use super::exit::{Exit, Failure, Outcome};
+use super::review::said;
+use super::table::plain;
+use crate::domain::money::UsdMicros;
+use crate::domain::time::Timestamp;
+use crate::flow::{self, CaseError};
+use crate::ledger::{Access, Ledger};
+
+/// Shows the baseline, or sets it.
+pub(super) async fn baseline(context: &mut Context, command: Option<BaselineCommand>) -> Outcome {
+    let Some(BaselineCommand::Set { cents, note }) = command else { return show_baseline(context).await };
+    let note = said(&note)?;
+    let call = Call::post("/v1/baseline", json!({ "cents": cents, "note": note }));
+    let reply = context.client()?.call(call).await?;
+    if context.out.json {
+        context.out.document(&reply.value)?;
+    } else {
+        context.out.line(format_args!("the baseline is {} USD", dollars(cents)));
+    }
+    Ok(Exit::Done)
+}
+
+async fn show_baseline(context: &mut Context) -> Outcome {
+    let kept = context.ledger().await?.recall("baseline_cents").await?;
+    let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
+    if context.out.json {
+        context.out.document(&json!({ "baseline_cents": cents }))?;
+        return Ok(Exit::Done);
+    }
+    match cents {
+        Some(cents) => context.out.line(format_args!("{} USD", dollars(cents))),
+        None => context.out.line("not yet: it is taken once two reconciliations agree on it"),
+    }
+    Ok(Exit::Done)
+}
+
+fn dollars(cents: i64) -> String {
+    UsdMicros::from_cents(cents).map_or_else(|| format!("{cents} cents"), |micros| micros.to_string())
+}
+
+/// Makes a deposit of an order.
+pub(super) async fn claim(
+    context: &mut Context,
+    order: &str,
+    reference: Option<String>,
+    note: &str,
+) -> Outcome {
+    let note = said(note)?;
+    let body = json!({ "order": order, "reference": reference, "note": note });
+    let reply = context.client()?.call(Call::post("/v1/claims", body)).await?;
+    if context.out.json {
+        context.out.document(&reply.value)?;
+    } else {
+        let id = reply.value.get("id").and_then(Value::as_str).unwrap_or_default();
+        context.out.line(format_args!("order {} is deposit {}", plain(order), plain(id)));
+    }
+    Ok(Exit::Done)
+}
+
+/// Says that the ledger was restored.
+pub(super) async fn restored(context: &mut Context, since: Option<Timestamp>, note: &str) -> Outcome {
+    let note = said(note)?;
+    let body = match since {
+        Some(since) => json!({ "note": note, "since": since }),
+        None => json!({ "note": note }),
+    };
+    let reply = context.client()?.call(Call::post("/v1/restored", body)).await?;
+    if context.out.json {
+        context.out.document(&reply.value)?;
+    } else {
+        let time = |name: &str| plain(reply.value.get(name).and_then(Value::as_str).unwrap_or_default());
+        context.out.line(format_args!(
+            "recorded: the next reconciliation names the orders made between {} and {}",
+            time("since"),
+            time("until")
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// Gives the ledger to the configured account. The daemon refuses to start on a foreign one, so this opens the file itself.
+pub(super) async fn rebind(context: &mut Context, note: &str) -> Outcome {
+    let note = said(note)?;
+    let config = context.config()?;
+    let account = config.upstream.user_id.clone();
+    let account = account.ok_or_else(|| Failure::usage("upstream.user_id: missing: which account?"))?;
+    let mut settings = crate::daemon::ledger_settings(&config);
+    settings.create_if_missing = false;
+    let now = context.clock.now();
+    let ledger = Ledger::open(settings, Access::Write).await?;
+    let who = format!("unix user {}", rustix::process::getuid().as_raw());
+    let done = flow::rebind(&ledger, &account, (&who, note), now).await;
+    ledger.close().await?;
+    match done {
+        Ok(before) if context.out.json => {
+            context.out.document(&json!({ "account": account, "before": before }))?;
+        }
+        Ok(before) => context.out.line(format_args!(
+            "the ledger belongs to account {} now; it was {}'s",
+            plain(&account),
+            plain(before.as_deref().unwrap_or("nobody"))
+        )),
+        Err(CaseError::Ledger(error)) => return Err(error.into()),
+        Err(error) => return Err(Failure::usage(error)),
+    }
+    Ok(Exit::Done)
+}

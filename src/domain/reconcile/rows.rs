@@ -1,0 +1,88 @@
+//! What a row of the invoice list is called by, what it says, and what it counts as credited.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::report::{Invoice, Status};
+
+/// What a row's status word makes of its amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Nothing was credited, as far as the word says; so with words that nobody knows.
+    Nothing = 0,
+    /// Its amount was credited.
+    Amount = 1,
+    /// Money came, and the word does not say what of it was credited. A row of ours counts what the journal credited
+    /// for its deposit, before refunds; another's counts its last amount under [`Weight::Amount`].
+    Follows = 2,
+}
+
+impl Weight {
+    /// By the status word as it was written.
+    #[must_use]
+    pub fn of(word: Option<&str>) -> Self {
+        match word.and_then(Status::parse) {
+            Some(Status::Paid | Status::PaidOver) => Self::Amount,
+            Some(Status::WrongAmount | Status::RefundProcess | Status::RefundFail | Status::RefundPaid) => {
+                Self::Follows
+            }
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// True for a row that may be credited, so that everything about it must be readable.
+#[must_use]
+pub fn could_count(invoice: &Invoice) -> bool {
+    // A status that is there and cannot be read is no word at all.
+    Weight::of(invoice.status.as_deref()) == Weight::Amount
+        || (invoice.status.is_none() && invoice.flaw.as_deref().is_some_and(|flaw| flaw.contains("status")))
+}
+
+/// Digest of what the row is called by: its two identifiers without their case and their order; one without any by when
+/// it was made, its amount and its method. Rows of one such name are told apart by nothing that lasts.
+#[must_use]
+pub fn identity_hash(invoice: &Invoice) -> i64 {
+    let lower = |id: &Option<String>| id.as_deref().map(str::to_ascii_lowercase);
+    let mut ids = [lower(&invoice.pay_id), lower(&invoice.sesid)];
+    ids.sort_unstable();
+    if ids.iter().any(Option::is_some) {
+        return hash_of(ids.iter().map(Option::as_deref));
+    }
+    let at = invoice.created.map(|at| at.to_string());
+    let cents = invoice.amount_cents.map(|cents| cents.to_string());
+    hash_of([Some("row"), at.as_deref(), cents.as_deref(), invoice.method.as_deref()])
+}
+
+/// Digest of all that the row says: whether it has changed.
+#[must_use]
+pub fn content_hash(invoice: &Invoice) -> i64 {
+    let cents = invoice.amount_cents.map(|cents| cents.to_string());
+    let created = invoice.created.map(|at| at.as_millis().to_string());
+    hash_of([
+        invoice.sesid.as_deref(),
+        invoice.pay_id.as_deref(),
+        invoice.method.as_deref(),
+        cents.as_deref(),
+        created.as_deref(),
+        invoice.status.as_deref(),
+        invoice.flaw.as_deref(),
+    ])
+}
+
+/// Eight bytes of the SHA-256 of `texts`, each set off from the next.
+fn hash_of<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> i64 {
+    let mut digest = Sha256::new();
+    for text in texts {
+        match text {
+            None => digest.update([0]),
+            Some(text) => {
+                digest.update([1]);
+                digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+                digest.update(text);
+            }
+        }
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}

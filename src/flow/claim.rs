@@ -1,0 +1,105 @@
+//! An order that this ledger does not know becomes a deposit of it, because a person says so: what was made between a
+//! restored copy and its loss, say.
+
+use serde_json::json;
+
+use super::Flow;
+use super::cases::CaseError;
+use super::open::{digest_of, fresh_id};
+use super::reconcile::WHOLE_DUE;
+use super::review::checked;
+use crate::domain::asset::Asset;
+use crate::domain::deposit::{Deposit, Request};
+use crate::domain::event::EventName;
+use crate::domain::observe::Observation;
+use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
+use crate::domain::report::OrderReport;
+use crate::ledger::{Decision, Notice, Opening, Recorded, Write};
+use crate::upstream::Priority;
+
+/// The most characters of a reference (INTERFACE.md).
+const REFERENCE: usize = 200;
+
+/// Asks the upstream about `order` and makes a deposit of it. It is booked as far as the upstream says that it was
+/// credited, like any other.
+///
+/// # Errors
+/// [`CaseError`]: an order that has a deposit, that the upstream does not know, or whose address, pair or amount it does
+/// not say. Nothing has happened then.
+pub async fn claim(
+    flow: &Flow,
+    order: &str,
+    reference: Option<String>,
+    who: &str,
+    note: &str,
+) -> Result<Deposit, CaseError> {
+    let note = checked(note).map_err(CaseError::Note)?;
+    let refused = |why: String| CaseError::Refused(why);
+    if let Some(reference) = &reference
+        && (reference.chars().count() > REFERENCE || reference.chars().any(char::is_control))
+    {
+        return Err(refused(format!(
+            "the reference has more than {REFERENCE} characters, or control characters"
+        )));
+    }
+    if let Some(deposit) = flow.ledger.find(order).await? {
+        return Err(refused(format!("order {order} has a deposit already: {}", deposit.id)));
+    }
+    let permit = flow.upstream.admit(Priority::Create).await;
+    let answer = flow.upstream.look(permit, order).await;
+    let answer =
+        answer.map_err(|error| refused(format!("the upstream says nothing of order {order}: {error}")))?;
+    let mut report = *answer.value;
+    let named = report.order_id.get_or_insert_with(|| order.to_owned()).clone();
+    if !named.eq_ignore_ascii_case(order) {
+        return Err(refused(format!("the upstream answers about another order, {named:?}")));
+    }
+    let request = request_of(flow, &report, reference).map_err(|what| {
+        refused(format!("the upstream does not say the {what} of order {order}: it cannot be a deposit"))
+    })?;
+    let digest = digest_of(&request);
+    let mut opened = Deposit::open(fresh_id(request.requested_at), request);
+    // Should we die before the wallet is written down, no other is asked for: the request has run out by then.
+    let limit = CREATE_CEILING.saturating_add(flow.settings.request_limit);
+    opened.due = Some(Due { at: flow.clock.now().plus(limit), urgency: Urgency::Create });
+    let deposit = opened.deposit.clone();
+    let opening = Some(Opening { idempotency_key: None, request_digest: digest });
+    flow.record(vec![Write { opening, ..Write::from(opened) }]).await?;
+    let evidence = Some(flow.note(&answer.evidence));
+    let step = deposit
+        .observe(Observation::Wallet(Box::new(report)), flow.clock.now(), &flow.settings.policy)
+        .map_err(|error| refused(error.to_string()))?;
+    let claimed = step.deposit.clone();
+    if flow.record(vec![Write { evidence, ..Write::from(step) }]).await?.first() != Some(&Recorded::Written) {
+        return Err(refused(format!("order {order} could not be taken in; try again")));
+    }
+    let notice = Notice {
+        name: EventName::Decided,
+        at: flow.clock.now(),
+        reason: Some(format!("order {order} is claimed, by {who}: {note}")),
+        facts: json!({ "act": "claim", "order_id": order, "deposit_id": claimed.id, "who": who, "note": note }),
+        mail_to: flow.rules.recipients(EventName::Decided),
+    };
+    let (accept, take_back, close) = (Vec::new(), Vec::new(), Vec::new());
+    let memory = vec![(WHOLE_DUE, "yes".to_owned())];
+    flow.ledger
+        .decide(Decision { notice, who: who.to_owned(), note, accept, take_back, close, memory })
+        .await?;
+    flow.wakers.advance.notify_one();
+    flow.wakers.deliver.notify_one();
+    Ok(claimed)
+}
+
+/// The request as it must have been, or what of it the upstream does not say.
+fn request_of(flow: &Flow, report: &OrderReport, reference: Option<String>) -> Result<Request, &'static str> {
+    let pair = report.currency.as_deref().zip(report.network.as_deref()).ok_or("currency and network")?;
+    report.address.as_ref().ok_or("address")?;
+    Ok(Request {
+        asset: Asset::parse(pair.0, pair.1).map_err(|_| "currency and network")?,
+        amount: report.amount_usd.clone().filter(|amount| !amount.is_zero()).ok_or("amount")?,
+        coupon: None,
+        reference,
+        notify: Vec::new(),
+        requested_at: flow.clock.now(),
+    })
+}

@@ -1,0 +1,172 @@
+//! Runs that cannot be: kept with their reason, told once they come in a row, and a case where the same figures stand.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::account::dollars;
+use super::{Context, cases};
+use crate::domain::event::EventName;
+use crate::domain::reconcile::{Difference, Kind};
+use crate::domain::time::Timestamp;
+use crate::flow::Flow;
+use crate::ledger::{self, Case, CaseAct, NewCase, Run};
+
+/// Why a run is incomplete.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Incomplete {
+    /// Something gave no answer that can be read.
+    #[error("{0}")]
+    Unanswered(String),
+    /// The total fell below what two runs saw.
+    #[error("the upstream's total is {} USD, and was {} before: a total never falls", dollars(*.now), dollars(*.before))]
+    TotalFell {
+        /// In cents.
+        before: i64,
+        /// In cents.
+        now: i64,
+    },
+    /// Rows that were credited are not what they were.
+    #[error("{what}")]
+    RowsChanged {
+        /// How many, in words.
+        what: String,
+        /// Which, and to what: what a person accepts.
+        digest: String,
+    },
+}
+
+impl Incomplete {
+    /// What a person accepts of changed rows.
+    pub(super) fn digest(&self) -> Option<&str> {
+        match self {
+            Self::RowsChanged { digest, .. } => Some(digest),
+            _ => None,
+        }
+    }
+
+    /// What it is a case of, once it stands.
+    fn difference(&self) -> Option<Difference> {
+        match self {
+            Self::Unanswered(_) => None,
+            Self::TotalFell { before, now } => Some(Difference {
+                expected_cents: Some(*before),
+                found_cents: Some(*now),
+                ..Difference::of_account(Kind::TotalFell, dollars(*before), dollars(*now))
+            }),
+            Self::RowsChanged { what, digest } => Some(Difference {
+                detail: Some(digest.clone()),
+                ..Difference::of_account(Kind::RowsChanged, "the rows as they were".to_owned(), what.clone())
+            }),
+        }
+    }
+}
+
+/// How long the same kind of incomplete run has stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Standing {
+    kind: Kind,
+    runs: u32,
+    counted_at: Timestamp,
+}
+
+const STANDING: &str = "incomplete_standing";
+/// Where the digest of the changed rows is remembered that a person accepted.
+pub(super) const ROWS_ACCEPTED: &str = "rows_accepted";
+
+/// Keeps the run. Where the same stands for as many runs as a difference must, each the lag after the one before, it is
+/// a case: no run stays void for ever without one.
+pub(super) async fn keep(
+    context: &Context<'_>,
+    incomplete: &Incomplete,
+    evidence: Option<Value>,
+) -> ledger::Result<()> {
+    let (flow, id, at) = (context.flow, context.id, context.at);
+    let why = incomplete.to_string();
+    let mut memory = Vec::new();
+    if let Some(difference) = incomplete.difference() {
+        let kept = flow.ledger.recall(STANDING).await?;
+        let before = kept.and_then(|kept| serde_json::from_str::<Standing>(&kept).ok());
+        let standing = match before.filter(|before| before.kind == difference.kind) {
+            Some(before) if before.counted_at <= at && at.since(before.counted_at) < flow.settings.lag => {
+                before
+            }
+            Some(before) => Standing { runs: before.runs.saturating_add(1), counted_at: at, ..before },
+            None => Standing { kind: difference.kind, runs: 1, counted_at: at },
+        };
+        if standing.runs >= flow.settings.tell_after_runs {
+            open(flow, difference).await?;
+        }
+        memory.push((STANDING, serde_json::to_string(&standing).unwrap_or_default()));
+    }
+    let report =
+        json!({ "run": id, "at": at, "ok": false, "error": why, "clean": false, "evidence": evidence });
+    let head_seq = *flow.ledger.head().borrow();
+    let (outcome, clean, due) = (Err(why), false, Vec::new());
+    flow.ledger.keep_run(Run { id, at, head_seq, outcome, clean, due, memory, evidence, report }).await
+}
+
+/// A good run ends whatever stood; and what was accepted of changed rows is in the ledger then, and good for no other list.
+pub(super) fn forget() -> [(&'static str, String); 2] {
+    [STANDING, ROWS_ACCEPTED].map(|key| (key, "null".to_owned()))
+}
+
+async fn open(flow: &Flow, difference: Difference) -> ledger::Result<()> {
+    let key = difference.key();
+    let open = flow.ledger.cases(false).await?.into_iter().find(|case| case.key == key);
+    let change = match open {
+        Some(case) => CaseAct::Seen { id: case.id, difference, counts: true },
+        None => CaseAct::Open(NewCase { difference, told: true }),
+    };
+    cases::keep(flow, vec![change]).await.map(|_| ())
+}
+
+/// Says that the last runs were void, once there have been as many in a row as a difference must stand for. While the
+/// upstream is said to be down, and where a case says it, nothing is said here. What may become such a case is waited for,
+/// and no longer than it takes: the runs after it may be void for other reasons.
+pub(super) async fn tell(flow: &Flow) -> ledger::Result<()> {
+    let of_void = |case: &Case| Kind::parse(&case.kind).is_some_and(Kind::is_of_incomplete_run);
+    if flow.ledger.cases(false).await?.iter().any(of_void)
+        || told(flow).await?
+        || upstream_is_down(flow).await?
+    {
+        return Ok(());
+    }
+    let Some(runs) = flow.ledger.incomplete_runs().await? else { return Ok(()) };
+    let least = flow.settings.tell_after_runs;
+    let standing = flow.ledger.recall(STANDING).await?.is_some_and(|kept| kept != "null");
+    let wait =
+        if standing { flow.settings.lag.saturating_mul(least.saturating_add(1)) } else { Duration::ZERO };
+    let since =
+        Timestamp::parse(&runs.since).map_err(|error| ledger::Error::Unreadable(error.to_string()))?;
+    if runs.runs < i64::from(least) || flow.clock.now() < since.plus(wait) {
+        return Ok(());
+    }
+    let last_good = flow.ledger.last_good_run().await?.map(|run| run.at);
+    let facts =
+        json!({ "since": runs.since, "runs": runs.runs, "error": runs.error, "last_good_at": last_good });
+    flow.announce(EventName::ReconciliationVoid, Some(runs.error), facts).await
+}
+
+/// Says that a run was whole, if it was said that they are void.
+pub(super) async fn tell_good(flow: &Flow) -> ledger::Result<()> {
+    let last = flow.ledger.last_of(&[EventName::ReconciliationVoid, EventName::ReconciliationBack]).await?;
+    match last.filter(|event| event.event == EventName::ReconciliationVoid.as_str()) {
+        Some(event) => {
+            let facts = json!({ "since": event.at, "back_at": flow.clock.now() });
+            flow.announce(EventName::ReconciliationBack, None, facts).await
+        }
+        None => Ok(()),
+    }
+}
+
+async fn told(flow: &Flow) -> ledger::Result<bool> {
+    let last = flow.ledger.last_of(&[EventName::ReconciliationVoid, EventName::ReconciliationBack]).await?;
+    Ok(last.is_some_and(|event| event.event == EventName::ReconciliationVoid.as_str()))
+}
+
+async fn upstream_is_down(flow: &Flow) -> ledger::Result<bool> {
+    let last = flow.ledger.last_of(&[EventName::UpstreamDown, EventName::UpstreamBack]).await?;
+    Ok(last.is_some_and(|event| event.event == EventName::UpstreamDown.as_str()))
+}

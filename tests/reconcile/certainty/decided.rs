@@ -1,0 +1,84 @@
+//! What a person decided holds for the figures it was decided of, and for no others.
+
+use depositd::sandbox::upstream::{ListLie, TotalLie};
+
+use super::*;
+
+/// Nobody looks at a deposit for ever: what its row says must still be heard when its figure was accepted once.
+#[tokio::test]
+async fn a_refund_is_seen_behind_an_accepted_figure() {
+    let (house, _) = house_of(1).await;
+    let deposit = paid(&house, "10").await;
+    let order = house.order(&deposit);
+    house.simulator.act(&order, figures(|figures| figures.invoice_cents = Some(900))).unwrap();
+    let report = house.reconcile().await;
+    let case = report.cases.iter().find(|case| case.kind == "amount_mismatch").expect("a case").id;
+    flow::accept_case(&house.flow, case, "root", "their list is wrong", None).await.unwrap();
+    assert!(house.reconcile().await.clean);
+    for act in [Act::StartRefund, Act::FinishRefund] {
+        house.simulator.act(&order, act).unwrap();
+    }
+    house.reconcile().await;
+    assert_eq!(house.read(&deposit).await.facts.state, State::Refunded);
+    closes(&house).await;
+}
+
+#[tokio::test]
+async fn more_money_behind_a_closed_case_opens_another_though_the_words_are_the_same() {
+    let (house, _) = house_of(1).await;
+    let deposit = house.wallet("10").await;
+    let order = house.order(&deposit);
+    house.simulator.act(&order, Act::Cancel).unwrap();
+    house.look().await;
+    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    let silent = r#"{"status": "cancel", "payment_amount": null, "payment_amount_usd": null, "payer_amount": null, "txid": null}"#;
+    house.simulator.overlay(&order, silent).unwrap();
+    let report = house.reconcile().await;
+    assert_eq!(kinds(&report), ["status_mismatch"]);
+    flow::close_case(&house.flow, report.cases[0].id, "root", "a test payment").await.unwrap();
+    assert_eq!(kinds(&house.reconcile().await), [] as [&str; 0], "it was decided");
+    house
+        .simulator
+        .act(
+            &order,
+            figures(|figures| {
+                figures.invoice_cents = Some(51_000);
+                figures.credited_cents = Some(51_000);
+            }),
+        )
+        .unwrap();
+    assert_eq!(kinds(&house.reconcile().await), ["status_mismatch"]);
+}
+
+#[tokio::test]
+async fn an_explained_drift_that_grows_is_told_again() {
+    let (house, _) = house_of(1).await;
+    house.simulator.adjust(0, 1).unwrap();
+    house.reconcile().await;
+    let case = house.reconcile().await.cases[0].id;
+    assert_eq!(letters(&house, "discrepancy_opened").await.len(), 1);
+    flow::explain_case(&house.flow, case, "root", "rounding, asked them").await.unwrap();
+    house.clock.advance(DAY);
+    house.reconcile().await;
+    assert_eq!(letters(&house, "discrepancy_opened").await.len(), 1, "as it was explained");
+    house.simulator.adjust(0, 500_000).unwrap();
+    house.reconcile().await;
+    assert_eq!(letters(&house, "discrepancy_opened").await.len(), 2);
+}
+
+/// Runs that are void for one reason and then for another: no case stands long enough, and somebody is told.
+#[tokio::test]
+async fn void_runs_of_changing_reasons_are_told() {
+    let (house, _) = house_of(5).await;
+    let fallen = TotalLie { num: 1, den: 1, shift_cents: -1 };
+    for _ in 0..3 {
+        house.simulator.total_lie_for(fallen, 2);
+        void(&house).await;
+        house.simulator.lie_for(ListLie::Empty, 1);
+        void(&house).await;
+    }
+    assert_eq!(letters(&house, "reconciliation_void").await.len(), 1);
+    assert!(house.flow.ledger.cases(false).await.unwrap().is_empty());
+    assert!(house.reconcile().await.clean);
+    assert_eq!(letters(&house, "reconciliation_back").await.len(), 1);
+}

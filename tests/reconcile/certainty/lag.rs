@@ -1,0 +1,150 @@
+//! An honest upstream whose status, list and total lag behind each other: no letter, and clean once it is at rest.
+
+use depositd::domain::asset::Asset;
+use depositd::sandbox::upstream::{Fate, Lag, ListLie, Source};
+
+use super::super::month::{Dice, setting};
+use super::super::support;
+use super::*;
+
+const RUN: Duration = Duration::from_mins(15);
+const MOST: Duration = Duration::from_mins(40);
+/// What happens to orders of ours.
+const FATES: &[Fate] = &[
+    Fate::Exact,
+    Fate::Exact,
+    Fate::Over,
+    Fate::Short,
+    Fate::UnderpaidThenCompleted,
+    Fate::Expired,
+    Fate::NeverPaid,
+    Fate::Late,
+    Fate::LatePaidAfterCheck,
+    Fate::HeldThenReleased,
+    Fate::Refunded,
+    Fate::RefundFailed,
+    Fate::Failed,
+    Fate::UnknownWord,
+];
+
+/// Where lags may be as they like within 40 minutes, the lag that is allowed for being an hour.
+async fn lagging() -> House {
+    let settings =
+        flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+    let house = House::with(settings, Vec::new()).await;
+    house.simulator.adjust(9_000, 70_000).unwrap();
+    house.simulator.top_up_elsewhere(1_234, "card").unwrap();
+    for source in [Source::Status, Source::List, Source::Total] {
+        house.simulator.set_lag(source, Lag::UpTo(MOST));
+    }
+    house
+}
+
+/// A quarter of an hour in which something may happen, and the run at its end.
+async fn quarter(house: &House, dice: &mut Dice, busy: usize) -> Report {
+    if dice.below(100) < busy {
+        let amount = format!("{}.{:02}", 5 + dice.below(300), dice.below(100));
+        house.simulator.plan_next(&amount, dice.one(FATES));
+        house.request("USDT", "TRON", &amount).await;
+    }
+    if dice.below(100) < busy / 2 {
+        let cents = i64::try_from(dice.below(20_000) + 1).unwrap();
+        house.simulator.top_up_elsewhere(cents, dice.one(&["stripe", "card", "cryptomus"])).unwrap();
+    }
+    if dice.below(100) < busy / 4 {
+        let asset = Asset::parse("USDT", "BSC").unwrap();
+        let fate = dice.one(&[Fate::Exact, Fate::Over, Fate::Expired, Fate::Refunded]);
+        house.simulator.order_elsewhere(asset, "20", fate).unwrap();
+    }
+    house.simulator.spend(i64::try_from(dice.below(50) + 1).unwrap()).unwrap();
+    house.pass(RUN, RUN / 3).await;
+    house.reconcile().await
+}
+
+async fn told_of_nothing(house: &House, say: &str) {
+    for event in ["discrepancy_opened", "discrepancy_closed", "reconciliation_void", "baseline_set"] {
+        assert_eq!(letters(house, event).await, Vec::<String>::new(), "{say}");
+    }
+}
+
+#[tokio::test]
+async fn an_honest_account_that_lags_has_no_letters_and_ends_clean() {
+    let days: usize = setting("DEPOSITD_LAG_DAYS", 2);
+    let seeds: String = setting("DEPOSITD_LAG_SEEDS", "1".to_owned());
+    for seed in seeds.split(',') {
+        for (rest, busy) in [(8, 60), (8, 8), (0, 60)] {
+            let say = format!("seed {seed}, at rest for {rest} quarters, then {busy} in 100");
+            let house = lagging().await;
+            let mut dice = Dice(seed.parse::<u64>().unwrap().wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            for _ in 0..rest {
+                house.pass(RUN, RUN).await;
+                house.reconcile().await;
+            }
+            let (mut since, mut with_case, mut exact) = (None, 0, 0);
+            for run in 0..days * 96 {
+                let report = quarter(&house, &mut dice, busy).await;
+                let figures = report.figures.as_ref().unwrap();
+                if let Some(baseline) = figures.baseline_cents {
+                    assert_eq!(baseline, 70_000, "{say}, run {run}");
+                    since.get_or_insert(run);
+                }
+                with_case += usize::from(!report.cases.is_empty());
+                exact += usize::from(report.clean);
+                told_of_nothing(&house, &format!("{say}, run {run}: {:?}", report.cases)).await;
+            }
+            // At rest: the last order ends within hours, and what lags comes in.
+            let mut report = house.reconcile().await;
+            for _ in 0..13 {
+                house.pass(Duration::from_hours(1), Duration::from_mins(20)).await;
+                report = house.reconcile().await;
+            }
+            assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{say}: {:?}", report.figures);
+            assert_eq!(report.figures.unwrap().baseline_cents, Some(70_000), "{say}");
+            told_of_nothing(&house, &say).await;
+            println!("{say}: baseline at run {since:?}, {exact} clean runs, {with_case} with a case");
+            closes(&house).await;
+        }
+    }
+}
+
+/// "Two runs" and "as many runs" are runs that lie the lag apart: a quarter of an hour later is the same moment.
+#[tokio::test]
+async fn runs_count_only_when_the_lag_lies_between_them() {
+    let settings =
+        flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+    let house = House::with(settings, Vec::new()).await;
+    house.simulator.top_up_elsewhere(1_234, "card").unwrap();
+    let deposit = paid(&house, "50").await;
+    for run in 0..9 {
+        let known = house.reconcile().await.figures.unwrap().baseline_cents;
+        assert_eq!(known.is_some(), run >= 4, "run {run}");
+        house.pass(RUN, RUN).await;
+    }
+    assert!(house.reconcile().await.clean);
+    // A row that changes is on its way for an hour, then a case, and told an hour later.
+    let order_id = house.order(&deposit);
+    house.simulator.set_list_lie(ListLie::StatusOf { order_id, word: "cancel".to_owned() });
+    for run in 0..10 {
+        let report = house.reconcile().await;
+        let case = report.cases.iter().find(|case| case.kind == "status_mismatch");
+        assert_eq!((case.is_some(), report.clean), (run >= 4, false), "run {run}");
+        assert_eq!(report.on_their_way, usize::from(run < 4), "run {run}");
+        let told = letters(&house, "discrepancy_opened").await;
+        let told = told.iter().filter(|subject| subject.contains("status_mismatch")).count();
+        assert_eq!(told, usize::from(run >= 8), "run {run}");
+        house.pass(RUN, RUN).await;
+    }
+    house.simulator.tell_the_truth();
+    house.pass(Duration::from_hours(2), RUN).await;
+    assert!(house.reconcile().await.clean);
+    // A void that stands is a case after an hour.
+    house.simulator.set_total_shift(-1);
+    for run in 0..6 {
+        void(&house).await;
+        let open = house.flow.ledger.cases(false).await.unwrap().len();
+        assert_eq!(open, usize::from(run >= 4), "run {run}");
+        house.pass(RUN, RUN).await;
+    }
+    house.simulator.tell_the_truth();
+    closes(&house).await;
+}

@@ -1,0 +1,358 @@
+//! Rows: summed by the id that they bear, never guessed at, healed once the list is right again.
+
+use depositd::clock::SystemClock;
+use depositd::domain::asset::Asset;
+use depositd::sandbox::upstream::{AmountStyle, Call, Fate, Fault, IdField, ListLie, Shape};
+
+use super::*;
+
+#[tokio::test]
+async fn several_rows_of_one_deposit_are_summed() {
+    for cents in [370, 1, 969] {
+        let (house, _) = house_of(1).await;
+        let order = house.order(&paid(&house, "9.70").await);
+        house.simulator.set_list_lie(ListLie::SplitRow { order_id: order, cents });
+        let report = house.reconcile().await;
+        assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{cents}");
+        assert_eq!(report.figures.unwrap().credited_here_cents, 1_000 + 970);
+        // Split after it was whole, and whole again.
+        house.simulator.clear_list_lies();
+        closes(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn a_payment_after_the_end_is_ours_however_it_is_listed() {
+    for second in [true, false] {
+        let (house, _) = house_of(1).await;
+        let deposit = house.wallet("40").await;
+        let order = house.order(&deposit);
+        house.pass(Duration::from_hours(2), Duration::from_mins(20)).await;
+        house.simulator.act(&order, Act::Cancel).unwrap();
+        house.pass(30 * DAY, DAY).await;
+        assert_eq!(house.read(&deposit).await.facts.state, State::Expired, "and watched no more");
+        assert!(house.reconcile().await.clean);
+        house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+        if second {
+            house.simulator.set_list_lie(ListLie::SecondRow);
+        }
+        let report = house.reconcile().await;
+        assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "second row {second}");
+        let after = house.read(&deposit).await;
+        assert_eq!((after.facts.state, after.facts.late), (State::Settled, true));
+        closes(&house).await;
+    }
+}
+
+/// The list was kept, and the process dies before it is compared.
+#[tokio::test]
+async fn no_kill_between_the_list_and_its_comparison_loses_a_change() {
+    for refunded in [true, false] {
+        let (mut house, made) = house_of(1).await;
+        let late = house.wallet("40").await;
+        house.pass(40 * DAY, DAY).await;
+        assert!(house.reconcile().await.clean);
+        let order = if refunded { house.order(&made[0]) } else { house.order(&late) };
+        if refunded {
+            house.simulator.act(&order, Act::StartRefund).unwrap();
+            house.simulator.act(&order, Act::FinishRefund).unwrap();
+        } else {
+            house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+        }
+        for _ in 0..2 {
+            house.simulator.inject_for(&order, Fault::Hang, 1);
+            let looks = house.simulator.calls().count(Call::Look);
+            let flow = house.flow.clone();
+            let run = tokio::spawn(async move { flow::reconcile(&flow).await.is_ok() });
+            while house.simulator.calls().count(Call::Look) == looks {
+                assert!(!run.is_finished(), "it polls what differs");
+                SystemClock::new().sleep(Duration::from_millis(2)).await;
+            }
+            run.abort();
+            assert!(run.await.is_err());
+            house = house.die_and_rise().await;
+        }
+        house.simulator.clear_faults();
+        let report = house.reconcile().await;
+        assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{report:?}");
+        if refunded {
+            assert_eq!(house.read(&made[0]).await.facts.state, State::Refunded);
+        } else {
+            assert_eq!(house.read(&late).await.facts.state, State::Settled);
+        }
+        closes(&house).await;
+    }
+}
+
+/// Amount and time agree, and nothing else: that is nobody's proof. Where ids identify, it is not even shown.
+#[tokio::test]
+async fn a_strangers_top_up_of_the_same_amount_hides_nothing() {
+    for hidden in [true, false] {
+        let (house, _) = house_of(1).await;
+        let deposit = house.wallet("50").await;
+        let order = house.order(&deposit);
+        house.simulator.act(&order, Act::HideInvoice { hidden }).unwrap();
+        house.simulator.top_up_elsewhere(5_000, "cryptomus").unwrap();
+        // Their status says paid, and nothing was credited.
+        house.simulator.overlay(&order, r#"{"status": "paid"}"#).unwrap();
+        house.look().await;
+        assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
+        let report = house.reconcile().await;
+        let kind = if hidden { "invoice_missing" } else { "status_mismatch" };
+        assert_eq!((kinds(&report), report.clean), (vec![kind], false));
+        assert!(!report.matches.contains_key("amount_and_time"));
+        let shown = format!("SELECT reconciled FROM accounting_deposits WHERE order_id = '{order}'");
+        assert_eq!(house.sql(&shown), if hidden { "unmatched" } else { "matched" });
+        let wish = flow::Wish {
+            who: "root",
+            note: "it never came",
+            amount: Some(&"0".parse().unwrap()),
+            dry_run: false,
+        };
+        flow::correct_case(&house.flow, report.cases[0].id, wish).await.unwrap();
+        closes(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn without_any_id_amount_and_time_are_shown_and_close_nothing() {
+    let house = super::super::house().await;
+    house.simulator.set_shape(Shape { id_field: IdField::None, ..Shape::default() });
+    house.baseline().await;
+    let deposit = paid(&house, "50").await;
+    let report = house.reconcile().await;
+    assert_eq!((kinds(&report), report.clean), (vec!["invoice_missing"], false));
+    assert_eq!(house.sql("SELECT reconciled FROM accounting_deposits"), "probable");
+    assert_eq!(report.matches["amount_and_time"], 1);
+    let figures = report.figures.unwrap();
+    assert_eq!((figures.credited_here_cents, figures.credited_elsewhere_cents), (0, 5_000));
+    assert_eq!((figures.not_listed_cents, figures.difference_cents), (5_000, Some(0)));
+    // Once a row bears an id of ours, nothing is guessed any more.
+    house.simulator.set_shape(Shape::default());
+    paid(&house, "60").await;
+    let report = house.reconcile().await;
+    assert!(!report.matches.contains_key("amount_and_time"), "{:?}", report.matches);
+    assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
+}
+
+/// Our request never arrives, or its answer is lost; somebody else makes an order of the same pair meanwhile.
+#[tokio::test]
+async fn a_strangers_order_is_never_ours() {
+    for (amount, fate) in [
+        ("100", Fate::Exact),
+        ("97", Fate::Exact),
+        ("60", Fate::Over),
+        ("60", Fate::Refunded),
+        ("97", Fate::Late),
+    ] {
+        for fault in [Fault::DropBeforeActing, Fault::DropAfterActing, Fault::TruncatedJson] {
+            let (house, _) = house_of(1).await;
+            house.simulator.inject(Call::Create, fault.clone(), u32::MAX);
+            let deposit = house.request("USDT", "TRON", "100").await;
+            let asset = Asset::parse("USDT", "TRON").unwrap();
+            let theirs = house.simulator.order_elsewhere(asset, amount, fate).unwrap();
+            for _ in 0..8 {
+                house.pass(Duration::from_mins(30), Duration::from_mins(10)).await;
+                assert!(house.reconcile().await.clean, "{amount} {fate:?} {fault:?}");
+            }
+            house.simulator.clear_faults();
+            let report = house.reconcile().await;
+            assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{amount} {fate:?} {fault:?}");
+            let ours = house.read(&deposit).await;
+            assert!(ours.facts.wallet.is_none() && ours.facts.booked.is_none(), "{ours:?}");
+            assert_eq!(house.flow.ledger.find(&theirs).await.unwrap(), None);
+            let figures = report.figures.unwrap();
+            let books = house.simulator.books();
+            assert_eq!(
+                figures.credited_elsewhere_cents,
+                12_345 + books.credited_to_others.values().map(|one| one.cents).sum::<i64>()
+            );
+            closes(&house).await;
+        }
+    }
+}
+
+/// What of a stranger's short payment was credited, no row says: that is a drift, and a person's to accept, once.
+#[tokio::test]
+async fn a_strangers_short_payment_is_a_drift_that_is_accepted_once() {
+    let (house, _) = house_of(1).await;
+    let asset = Asset::parse("USDT", "TRON").unwrap();
+    house.simulator.order_elsewhere(asset, "100", Fate::Short).unwrap();
+    house.pass(Duration::from_hours(2), Duration::from_mins(10)).await;
+    let report = house.reconcile().await;
+    assert_eq!((kinds(&report), report.clean), (vec!["total_charges_drift"], false));
+    assert_eq!(report.figures.unwrap().difference_cents, Some(6_000));
+    flow::accept_case(&house.flow, report.cases[0].id, "root", "a colleague's", None).await.unwrap();
+    closes(&house).await;
+}
+
+/// Each lie is told in one list; the next is right. Nothing is left of it, and the month can be closed.
+#[tokio::test]
+async fn one_bad_list_leaves_nothing_behind() {
+    for deposits in [3, 8] {
+        let (house, made) = house_of(deposits).await;
+        let asset = Asset::parse("USDT", "BSC").unwrap();
+        let foreign = house.simulator.order_elsewhere(asset, "33", Fate::Manual).unwrap();
+        assert!(house.reconcile().await.clean);
+        let before = journal(&house);
+        let order = house.order(&made[1]);
+        let word = |order_id: &str, word: &str| ListLie::StatusOf {
+            order_id: order_id.to_owned(),
+            word: word.to_owned(),
+        };
+        let mut lies = vec![
+            ListLie::RowsTwice,
+            ListLie::RepeatRow { order_id: order.clone(), times: 2 },
+            ListLie::RepeatRow { order_id: order.clone(), times: 21 },
+            ListLie::RepeatRow { order_id: order.clone(), times: 22 },
+            ListLie::SwapFields,
+            ListLie::SwapIds,
+            ListLie::TwoNames,
+            ListLie::Capitals,
+            ListLie::ConstantPayId,
+            ListLie::Zero,
+            ListLie::Factor { num: 3, den: 2 },
+            ListLie::AmountOf { order_id: order.clone(), cents: 1 },
+            ListLie::AmountOf { order_id: order.clone(), cents: 0 },
+            ListLie::AmountOf { order_id: order.clone(), cents: -500 },
+            ListLie::HideRow { order_id: order.clone() },
+            ListLie::KeepNewest(1),
+            ListLie::KeepOldest(1),
+            ListLie::DropEvery(2),
+            ListLie::Empty,
+            ListLie::Shift(3_600),
+            ListLie::SplitRow { order_id: order.clone(), cents: 5 },
+            ListLie::UnknownWord("settling".to_owned()),
+        ];
+        for said in ["paid", "paid_over", "wrong_amount", "refund_paid", "cancel", "settling"] {
+            lies.push(word(&foreign, said));
+            lies.push(word(&order, said));
+        }
+        for style in [
+            AmountStyle::Text,
+            AmountStyle::Fraction,
+            AmountStyle::Null,
+            AmountStyle::Missing,
+            AmountStyle::Words,
+        ] {
+            lies.push(ListLie::AmountAs(style));
+        }
+        for lie in lies {
+            house.simulator.lie_for(lie.clone(), 1);
+            let _ = flow::reconcile(&house.flow).await;
+            house.simulator.clear_list_lies();
+            let report = house.reconcile().await;
+            assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{lie:?}: {:?}", report.figures);
+            assert_eq!(journal(&house), before, "{lie:?}");
+            assert_eq!(report.standing.rows, 0, "{lie:?}");
+        }
+        closes(&house).await;
+    }
+}
+
+/// None of these says anything else: they are clean while they stand, also when they begin in the middle of a life.
+#[tokio::test]
+async fn the_same_in_other_words_is_the_same() {
+    let styles = [AmountStyle::Text, AmountStyle::Float, AmountStyle::Exponent].map(ListLie::AmountAs);
+    let lies = [&[ListLie::Capitals, ListLie::SwapFields, ListLie::ConstantPayId], &styles[..]].concat();
+    let fields = [IdField::PayId, IdField::Sesid, IdField::UrlUuid];
+    for (lie, id_field) in lies.iter().flat_map(|lie| fields.iter().map(move |field| (lie, *field))) {
+        for from_the_start in [true, false] {
+            let house = super::super::house().await;
+            house.simulator.set_shape(Shape { id_field, ..Shape::default() });
+            if from_the_start {
+                house.simulator.set_list_lie(lie.clone());
+            }
+            house.simulator.top_up_elsewhere(12_345, "card").unwrap();
+            for amount in ["9.70", "29.10", "5"] {
+                paid(&house, amount).await;
+            }
+            house.baseline().await;
+            house.simulator.set_list_lie(lie.clone());
+            for run in 0..3 {
+                let report = house.reconcile().await;
+                assert_eq!(
+                    (kinds(&report), report.clean),
+                    (Vec::new(), true),
+                    "{lie:?}, {id_field:?}, {run}: {:?}",
+                    report.figures
+                );
+            }
+            paid(&house, "77").await;
+            assert!(house.reconcile().await.clean, "{lie:?}");
+            assert!(letters(&house, "discrepancy_opened").await.is_empty());
+            closes(&house).await;
+        }
+    }
+}
+
+/// `payId` is the same in all rows, `sesid` is the order: a case of one deposit has that deposit's rows.
+#[tokio::test]
+async fn rows_do_not_trade_places() {
+    let house = super::super::house().await;
+    house.simulator.set_list_lie(ListLie::ConstantPayId);
+    let mut made = Vec::new();
+    for amount in ["9.70", "29.10", "5"] {
+        made.push(paid(&house, amount).await);
+    }
+    house.baseline().await;
+    let order = house.order(&made[0]);
+    house.simulator.act(&order, figures(|figures| figures.invoice_cents = Some(960))).unwrap();
+    let report = house.reconcile().await;
+    assert_eq!(kinds(&report), ["amount_mismatch", "total_charges_drift"]);
+    let case = report.cases.iter().find(|case| case.kind == "amount_mismatch").unwrap();
+    assert_eq!((case.expected.as_str(), case.found.as_str()), ("9.70", "9.60"));
+    assert_eq!(case.order_id.as_deref(), Some(order.as_str()));
+    let wish = flow::Wish { who: "root", note: "as listed", amount: None, dry_run: true };
+    let said = flow::correct_case(&house.flow, case.id, wish).await.unwrap();
+    assert_eq!(
+        (said.booked.as_deref(), said.corrected.as_deref(), said.done),
+        (Some("9.70"), Some("9.60"), false)
+    );
+    house.simulator.act(&order, figures(|figures| figures.invoice_cents = Some(970))).unwrap();
+    closes(&house).await;
+}
+
+/// A list that shows the newest rows only: what slides out stands, in one line of the report.
+#[tokio::test]
+async fn a_list_that_is_cut_is_one_line_of_the_report() {
+    let (house, _) = house_of(14).await;
+    for newest in [12, 3] {
+        house.simulator.clear_list_lies();
+        house.simulator.set_list_lie(ListLie::KeepNewest(newest));
+        for number in 0..3_usize {
+            paid(&house, &format!("{}", 100 + number)).await;
+            let report = house.reconcile().await;
+            assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{newest}, {number}");
+            assert_eq!(report.invoices, newest);
+            assert!(report.standing.rows > 0 && report.standing.cents > 0 && report.list_reaches.is_some());
+        }
+    }
+    assert!(letters(&house, "discrepancy_opened").await.is_empty());
+    // Cut at the other end, what is paid is never listed.
+    house.simulator.clear_list_lies();
+    house.simulator.set_list_lie(ListLie::KeepOldest(5));
+    paid(&house, "200").await;
+    assert_eq!(kinds(&house.reconcile().await), ["invoice_missing", "total_charges_drift"]);
+    house.simulator.clear_list_lies();
+    assert_eq!(house.reconcile().await.standing.rows, 0);
+    closes(&house).await;
+}
+
+/// It says something else in one list, and is gone in the next: what it said in between leaves nothing behind.
+#[tokio::test]
+async fn a_row_that_changes_and_goes_stands_as_it_was_when_all_was_clean() {
+    for word in ["cancel", "settling", "refund_paid", "wrong_amount", "check"] {
+        let (house, made) = house_of(3).await;
+        let order_id = house.order(&made[1]);
+        house.simulator.lie_for(ListLie::StatusOf { order_id: order_id.clone(), word: word.to_owned() }, 1);
+        assert!(!house.reconcile().await.clean, "{word}");
+        house.simulator.set_list_lie(ListLie::HideRow { order_id });
+        for _ in 0..2 {
+            let report = house.reconcile().await;
+            assert_eq!((kinds(&report), report.clean, report.standing.rows), (Vec::new(), true, 1), "{word}");
+        }
+        house.simulator.clear_list_lies();
+        closes(&house).await;
+    }
+}
