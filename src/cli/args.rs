@@ -309,7 +309,7 @@ pub(super) enum CasesCommand {
         /// The case's number
         id: i64,
     },
-    /// Say why it is so; the case stays open and is no longer mailed about
+    /// Say why it is so; the case stays open and is mailed about again only where a drift has changed
     #[command(after_help = "Example:
   depositd cases explain 3 --note 'the coupon of May, asked support'")]
     Explain(NoteArgs),

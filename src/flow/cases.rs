@@ -77,8 +77,8 @@ async fn open_case(flow: &Flow, id: i64) -> Result<Case, CaseError> {
     }
 }
 
-/// Keeps a person's explanation; the case stays open and is no longer mailed about. `who` names the person by the way
-/// they came in.
+/// Keeps a person's explanation; the case stays open, and is mailed about again only where a drift has changed. `who`
+/// names the person by the way they came in.
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
