@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use depositd::clock::Clock as _;
 use depositd::domain::deposit::State;
+use depositd::domain::period::Month;
+use depositd::domain::time::Timestamp;
+use depositd::flow;
 use depositd::sandbox::upstream::Act;
 use support::house::House;
 
@@ -61,6 +64,39 @@ async fn looks_go_on_when_the_clock_is_set_back_by_hours() {
     let times: Vec<&str> = times.split(' ').collect();
     assert!(times.is_sorted(), "{times:?}");
     house.prove().await;
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
+    for restarted in [false, true] {
+        let mut house = House::with_clocks_apart().await;
+        let deposit = house.wallet("25.00").await;
+        let first = house.wallet("30.00").await;
+        house.simulator.act(&house.order(&first), Act::Pay { amount_usd: None }).unwrap();
+        house.look().await;
+        house.baseline().await;
+        for clock in [&house.clock, &house.world] {
+            clock.jump_to(Timestamp::parse("2026-04-01T00:30:00Z").unwrap());
+        }
+        house.reconcile().await;
+        let march = Month::parse("2026-03").unwrap();
+        flow::close_month(&house.flow, &march).await.unwrap();
+        if restarted {
+            house = house.restart().await;
+        }
+        // Both clocks fall back into the month that is closed, and it is paid.
+        for clock in [&house.clock, &house.world] {
+            clock.jump_to(Timestamp::parse("2026-03-15T12:00:00Z").unwrap());
+        }
+        house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+        house.look().await;
+        let settled = house.read(&deposit).await.facts;
+        assert_eq!((settled.state, settled.settled_at), (State::Settled, Some(march.ends_at())));
+        let months = "SELECT group_concat(substr(posted_at, 1, 7)) FROM
+                      (SELECT DISTINCT transaction_id, posted_at FROM accounting_entries ORDER BY 1)";
+        assert_eq!(house.sql(months), "2026-03,2026-04");
+        house.prove().await;
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ fn polling(layers: &Layers) -> Result<poll::Policy, Error> {
         expiry_grace: layers.duration("polling.expiry_grace")?.unwrap_or(usual.expiry_grace),
         confirming_limit: layers.duration("polling.confirming_limit")?.unwrap_or(usual.confirming_limit),
         late_watch: layers.duration("polling.late_watch")?.unwrap_or(usual.late_watch),
+        books_open_from: usual.books_open_from,
     })
 }
 

@@ -135,8 +135,8 @@ impl Deposit {
             return Ok(Step { expected_version: self.version, deposit: self, events: Vec::new(), due });
         }
         let mut draft = match &observation {
-            Observation::Looked(report) => Draft::hearing(self, now, report.answered_at),
-            _ => Draft::hearing(self, now, theirs),
+            Observation::Looked(report) => Draft::hearing(self, now, report.answered_at, policy),
+            _ => Draft::hearing(self, now, theirs, policy),
         };
         match observation {
             Observation::Wallet(report) if unborn => draft.receive_wallet(&report, None, policy),
@@ -232,9 +232,10 @@ impl Deposit {
         let now = request.requested_at;
         let facts = Facts::new(now);
         let deposit = Self { id, version: 0, request, facts, updated_at: now };
-        let mut draft = Draft::new(deposit, now);
+        let policy = Policy::default();
+        let mut draft = Draft::hearing(deposit, now, None, &policy);
         draft.push(EventName::Requested, None, None);
-        let mut step = draft.finish(&Policy::default());
+        let mut step = draft.finish(&policy);
         step.due = Some(poll::Due { at: now, urgency: poll::Urgency::Create });
         step
     }

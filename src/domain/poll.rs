@@ -19,6 +19,8 @@ pub struct Policy {
     pub confirming_limit: Duration,
     /// How long a final state is still looked at.
     pub late_watch: Duration,
+    /// The end of the last closed month: what a clock that is wrong dates before it is booked at this instant.
+    pub books_open_from: Timestamp,
 }
 
 impl Default for Policy {
@@ -29,6 +31,7 @@ impl Default for Policy {
             expiry_grace: Duration::from_mins(15),
             confirming_limit: Duration::from_hours(24),
             late_watch: Duration::from_hours(7 * 24),
+            books_open_from: Timestamp::EPOCH,
         }
     }
 }

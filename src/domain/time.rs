@@ -18,6 +18,9 @@ const LAST_MILLIS: i64 = 253_402_207_200_000;
 pub struct InvalidTimestamp(pub String);
 
 impl Timestamp {
+    /// The first instant of 1970.
+    pub const EPOCH: Self = Self(0);
+
     /// From milliseconds since the epoch, held within the years 1970 to 9999.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {

@@ -218,7 +218,7 @@ impl Run {
             return Ok(());
         }
         let batch = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX);
-        let (now, policy) = (flow.clock.now(), &flow.settings.policy);
+        let (now, policy) = (flow.clock.now(), &flow.policy());
         let mut whole = self.page == Page::default();
         let turns = loop {
             let mut turns = flow.ledger.turns(now, policy, batch, &mut self.page).await?;
@@ -363,7 +363,7 @@ async fn observe(
     permit: upstream::Permit,
 ) -> Option<Observed> {
     let order_id = &deposit.facts.wallet.as_ref()?.order_id;
-    let policy = &flow.settings.policy;
+    let policy = &flow.policy();
     let mut due = None;
     let spared = |body: &[u8], answered_at| {
         if heard.as_ref().is_some_and(|heard| heard.is(body)) {
@@ -444,7 +444,7 @@ impl Flow {
             return Observed::Looked(observation(words), evidence);
         }
         tracing::debug!(deposit.id = %deposit.id, "no readable answer: {words}");
-        let due = poll::next_look(deposit, self.clock.now(), None, &self.settings.policy);
+        let due = poll::next_look(deposit, self.clock.now(), None, &self.policy());
         Observed::Quiet { due, heard, answered: false }
     }
 }
@@ -456,7 +456,7 @@ fn work_out(
     observation: Observation,
     evidence: &upstream::Evidence,
 ) -> Option<Write> {
-    match deposit.observe(observation, flow.clock.now(), &flow.settings.policy) {
+    match deposit.observe(observation, flow.clock.now(), &flow.policy()) {
         Ok(step) => {
             let evidence = (!step.events.is_empty()).then(|| flow.note(evidence));
             Some(Write { evidence, ..Write::from(step) })

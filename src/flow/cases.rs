@@ -442,12 +442,7 @@ async fn book(flow: &Flow, mut deposit: Deposit, observation: Observation) -> Re
     loop {
         let id = deposit.id;
         let step = deposit
-            .observe_by(
-                observation.clone(),
-                flow.clock.now(),
-                flow.upstream.now_there(),
-                &flow.settings.policy,
-            )
+            .observe_by(observation.clone(), flow.clock.now(), flow.upstream.now_there(), &flow.policy())
             .map_err(|error: InvalidTransition| CaseError::Refused(error.to_string()))?;
         let after = step.deposit.clone();
         match flow.record(vec![Write::from(step)]).await?.first() {

@@ -8,10 +8,10 @@ use super::cases::CaseError;
 use super::open::{digest_of, fresh_id};
 use super::reconcile::WHOLE_DUE;
 use super::review::checked;
+use super::sharing;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request};
 use crate::domain::event::EventName;
-use crate::domain::observe::Observation;
 use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
 use crate::domain::report::OrderReport;
 use crate::ledger::{Decision, Notice, Opening, Recorded, Write};
@@ -42,9 +42,7 @@ pub async fn claim(
             "the reference has more than {REFERENCE} characters, or control characters"
         )));
     }
-    if let Some(deposit) = flow.ledger.find(order).await? {
-        return Err(refused(format!("order {order} has a deposit already: {}", deposit.id)));
-    }
+    refuse_known(flow, order).await?;
     let permit = flow.upstream.admit(Priority::Create).await;
     let answer = flow.upstream.look(permit, order).await;
     let answer =
@@ -57,6 +55,9 @@ pub async fn claim(
     let request = request_of(flow, &report, reference).map_err(|what| {
         refused(format!("the upstream does not say the {what} of order {order}: it cannot be a deposit"))
     })?;
+    // Two claims of one order, or a claim and a new wallet, are decided one after the other.
+    let _alone = flow.deciding.lock().await;
+    refuse_known(flow, order).await?;
     let digest = digest_of(&request);
     let mut opened = Deposit::open(fresh_id(request.requested_at), request);
     // Should we die before the wallet is written down, no other is asked for: the request has run out by then.
@@ -66,11 +67,13 @@ pub async fn claim(
     let opening = Some(Opening { idempotency_key: None, request_digest: digest });
     flow.record(vec![Write { opening, ..Write::from(opened) }]).await?;
     let evidence = Some(flow.note(&answer.evidence));
+    let doubts = sharing::doubts(flow, &deposit, Box::new(report)).await?;
     let step = deposit
-        .observe(Observation::Wallet(Box::new(report)), flow.clock.now(), &flow.settings.policy)
+        .observe(doubts.observation, flow.clock.now(), &flow.policy())
         .map_err(|error| refused(error.to_string()))?;
     let claimed = step.deposit.clone();
-    if flow.record(vec![Write { evidence, ..Write::from(step) }]).await?.first() != Some(&Recorded::Written) {
+    let write = Write { evidence, ..Write::from(step) };
+    if sharing::record(flow, write, doubts.others).await? != Recorded::Written {
         return Err(refused(format!("order {order} could not be taken in; try again")));
     }
     let notice = Notice {
@@ -88,6 +91,16 @@ pub async fn claim(
     flow.wakers.advance.notify_one();
     flow.wakers.deliver.notify_one();
     Ok(claimed)
+}
+
+/// An order that has a deposit cannot be claimed.
+async fn refuse_known(flow: &Flow, order: &str) -> Result<(), CaseError> {
+    match flow.ledger.find(order).await? {
+        Some(deposit) => {
+            Err(CaseError::Refused(format!("order {order} has a deposit already: {}", deposit.id)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The request as it must have been, or what of it the upstream does not say.

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::{Flow, backoff};
+use super::{Flow, backoff, sharing};
 use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
 use crate::domain::observe::Observation;
-use crate::domain::poll::{self, CREATE_CEILING, Due, Urgency};
+use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
 use crate::domain::report::OrderReport;
-use crate::ledger::{self, AttemptEnd, AttemptOutcome, EvidenceNote, Recorded, Turn, Write};
+use crate::ledger::{self, AttemptEnd, AttemptOutcome, EvidenceNote, Turn, Write};
 use crate::upstream::{self, NewOrder, Permit, Priority};
 
 /// How one round for one deposit ended.
@@ -131,84 +131,14 @@ async fn take_answer(
 ) -> ledger::Result<Created> {
     // Two answers that bear one order or one address are decided one after the other.
     let _alone = flow.deciding.lock().await;
-    let id = deposit.id;
     let order_id = report.order_id.clone();
-    let mut flagged = Vec::new();
-    let holder = match order_id.as_deref() {
-        Some(order) => flow.ledger.find_order(order).await?.filter(|other| other.id != id),
-        None => None,
-    };
-    let observation = if let Some(other) = holder {
-        let why = format!("the upstream answered with an order that belongs to deposit {}", other.id);
-        let told = format!("the upstream gave the order of this deposit to deposit {id}, too");
-        flagged.push((other, Observation::Contradiction(told)));
-        Observation::Contradiction(why)
-    } else {
-        let others = sharing(flow, &deposit, &report).await?;
-        let Some(first) = others.last() else {
-            return write_answer(
-                flow,
-                turn,
-                deposit,
-                Observation::Wallet(report),
-                evidence,
-                (attempt, order_id),
-                flagged,
-            )
-            .await;
-        };
-        let reason =
-            format!("the address is not shown, do not pay: deposit {} has the same address", first.id);
-        let told = format!("the upstream gave the address of this deposit to deposit {id}, too");
-        flagged.extend(others.into_iter().map(|other| (other, Observation::AddressShared(told.clone()))));
-        Observation::SharedWallet { report, reason }
-    };
-    write_answer(flow, turn, deposit, observation, evidence, (attempt, order_id), flagged).await
-}
-
-/// The open or watched deposits that have this answer's address, the oldest last.
-async fn sharing(flow: &Flow, deposit: &Deposit, report: &OrderReport) -> ledger::Result<Vec<Deposit>> {
-    let Some(address) = report.address.as_deref() else { return Ok(Vec::new()) };
-    let now = flow.clock.now();
-    let mut others = flow.ledger.holders_of(address).await?;
-    others.retain(|other| {
-        other.id != deposit.id
-            && other.shares_address(address, report.memo.as_deref())
-            && poll::next_look(other, now, report.answered_at, &flow.settings.policy).is_some()
-    });
-    Ok(others)
-}
-
-/// Writes what the answer makes of its deposit, and of others that it casts doubt on.
-async fn write_answer(
-    flow: &Flow,
-    turn: Turn,
-    deposit: Deposit,
-    observation: Observation,
-    evidence: EvidenceNote,
-    (attempt, order_id): (i64, Option<String>),
-    flagged: Vec<(Deposit, Observation)>,
-) -> ledger::Result<Created> {
-    let step = observe(flow, deposit, observation)?;
+    let doubts = sharing::doubts(flow, &deposit, report).await?;
+    let step = observe(flow, deposit, doubts.observation)?;
     let made = step.deposit.facts.wallet.is_some();
     let outcome = if made { AttemptOutcome::Wallet } else { AttemptOutcome::Unknown };
     let end = AttemptEnd { id: attempt, at: flow.clock.now(), outcome, order_id, detail: None };
     let write = Write { evidence: Some(evidence), attempt: Some(end), turn: Some(turn), ..Write::from(step) };
-    // All in one transaction, as far as nobody else changed the others meanwhile.
-    let mut writes = vec![write];
-    for (other, observation) in &flagged {
-        writes.push(Write::from(observe(flow, other.clone(), observation.clone())?));
-    }
-    let recorded = flow.record(writes).await?;
-    for ((other, observation), written) in flagged.iter().zip(recorded.iter().skip(1)) {
-        let mut written = written.clone();
-        while written == Recorded::Conflict {
-            let Some(now) = flow.ledger.find(&other.id.to_string()).await? else { break };
-            let step = observe(flow, now, observation.clone())?;
-            let recorded = flow.record(vec![Write::from(step)]).await?;
-            written = recorded.into_iter().next().unwrap_or(Recorded::Written);
-        }
-    }
+    sharing::record(flow, write, doubts.others).await?;
     flow.wakers.advance.notify_one();
     Ok(Created::Decided)
 }
@@ -221,9 +151,9 @@ async fn give_up(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result<Cr
     decided(flow, turn, Write::from(step)).await
 }
 
-fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::Result<Step> {
+pub(super) fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::Result<Step> {
     deposit
-        .observe(observation, flow.clock.now(), &flow.settings.policy)
+        .observe(observation, flow.clock.now(), &flow.policy())
         .map_err(|error| ledger::Error::Unreadable(error.to_string()))
 }
 

@@ -12,6 +12,7 @@ mod outage;
 mod ownership;
 mod reconcile;
 mod review;
+mod sharing;
 mod troubles;
 
 use std::collections::BTreeMap;
@@ -196,6 +197,12 @@ impl Flow {
             deciding: Arc::default(),
             troubles: Arc::default(),
         }
+    }
+
+    /// When a deposit is looked at, and from when on it may be booked.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy { books_open_from: self.ledger.books_open_from(), ..self.settings.policy }
     }
 
     /// Adds who is owed a mail to every event, and writes. Everything that changes a deposit goes through here.

@@ -31,7 +31,7 @@ pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, Revi
     loop {
         let deposit = flow.ledger.find(name).await?.ok_or_else(|| ReviewError::Unknown(name.to_owned()))?;
         let step = deposit
-            .observe(Observation::Reviewed(note.clone()), flow.clock.now(), &flow.settings.policy)
+            .observe(Observation::Reviewed(note.clone()), flow.clock.now(), &flow.policy())
             .map_err(|error: InvalidTransition| ReviewError::Refused(error.to_string()))?;
         let after = step.deposit.clone();
         if flow.record(vec![Write::from(step)]).await?.first() == Some(&Recorded::Written) {

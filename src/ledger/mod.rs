@@ -28,9 +28,12 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use sqlx::SqlitePool;
 use tokio::sync::watch;
+
+use crate::domain::time::Timestamp;
 
 pub use attempts::Attempt;
 pub use backup::{BackupReport, CopyHead};
@@ -184,6 +187,8 @@ struct Shared {
     mail_domain: String,
     /// The number of the last event on disk.
     head: watch::Sender<i64>,
+    /// The end of the last closed month, in milliseconds since 1970.
+    books_open_from: AtomicI64,
     /// Deposits that were looked at lately.
     kept: kept::Kept,
     /// Held for as long as the daemon lives; `None` for readers.
@@ -202,6 +207,12 @@ impl Ledger {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.shared.ledger_id
+    }
+
+    /// The end of the last closed month: nothing is booked before it. 1970 where none is closed.
+    #[must_use]
+    pub fn books_open_from(&self) -> Timestamp {
+        Timestamp::from_millis(self.shared.books_open_from.load(Ordering::Relaxed))
     }
 
     /// Follows the number of the last event that this process has written.

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
@@ -11,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::sync::watch;
 
 use super::kept::Kept;
+use super::periods::books_open_from;
 use super::writer::{Writer, begin, commit};
 use super::{Error, Ledger, Result, Shared};
 
@@ -112,11 +114,13 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         .map_err(Error::database("read"))?
         .unwrap_or(0);
     let head = watch::Sender::new(head);
+    let books_open_from = books_open_from(&mut connection).await?;
     let shared = Arc::new(Shared {
         path: settings.path.clone(),
         ledger_id,
         mail_domain: settings.mail_domain,
         head,
+        books_open_from: AtomicI64::new(books_open_from.as_millis()),
         kept: Kept::default(),
         _lock: Some(lock),
     });
@@ -166,6 +170,7 @@ async fn open_reading(settings: Settings) -> Result<Ledger> {
         ledger_id,
         mail_domain: settings.mail_domain,
         head: watch::Sender::new(0),
+        books_open_from: AtomicI64::new(0),
         kept: Kept::default(),
         _lock: None,
     });

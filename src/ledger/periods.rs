@@ -1,6 +1,7 @@
 //! How a month is closed: by an event of the chain that carries its figures, for good.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -70,7 +71,8 @@ impl Ledger {
             .run(move |connection| {
                 Box::pin(async move {
                     begin(connection).await?;
-                    let (ends_at, at) = (month.ends_at().to_string(), now.to_string());
+                    let ends = month.ends_at();
+                    let (ends_at, at) = (ends.to_string(), now.to_string());
                     if is_closed(connection, &ends_at).await? {
                         return commit(connection).await;
                     }
@@ -91,6 +93,7 @@ impl Ledger {
                     .await
                     .map_err(Error::database("written"))?;
                     commit(connection).await?;
+                    shared.books_open_from.fetch_max(ends.as_millis(), Ordering::Relaxed);
                     if let Some(head) = head {
                         shared.head.send_replace(head);
                     }
@@ -99,6 +102,16 @@ impl Ledger {
             })
             .await
     }
+}
+
+/// The end of the last closed month; 1970 where none is closed.
+pub(super) async fn books_open_from(connection: &mut SqliteConnection) -> Result<Timestamp> {
+    let end = sqlx::query_scalar!(r#"SELECT max(ends_at) AS "end: String" FROM period"#)
+        .fetch_one(connection)
+        .await
+        .map_err(Error::database("read"))?;
+    let Some(end) = end else { return Ok(Timestamp::EPOCH) };
+    Timestamp::parse(&end).map_err(|error| Error::Unreadable(format!("the end of a closed month: {error}")))
 }
 
 async fn is_closed(connection: &mut SqliteConnection, ends_at: &str) -> Result<bool> {

@@ -259,7 +259,7 @@ async fn create_loop(context: Context) {
 
 /// The deposits that wait for a wallet, and whose turn has come.
 async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<ledger::Taken>> {
-    let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.settings.policy, limit).await?;
+    let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.policy(), limit).await?;
     flow.ledger.taking(&turns).await
 }
 

@@ -458,6 +458,34 @@ fn while_the_clocks_are_apart_bookings_take_the_upstreams_time_and_the_watch_end
 }
 
 #[test]
+fn nothing_is_booked_before_the_end_of_the_last_closed_month() {
+    let policy = Policy { books_open_from: minute(60), ..Policy::default() };
+    let paid = |theirs: Option<Timestamp>| named(Some("paid"), move |r| r.answered_at = theirs);
+    // Our clock and the upstream's are wrong, one, the other, or both.
+    for (ours, theirs, at) in [
+        (minute(5), None, minute(60)),
+        (minute(5), Some(minute(7)), minute(60)),
+        (minute(70), Some(minute(7)), minute(60)),
+        (minute(5), Some(minute(70)), minute(70)),
+        (minute(70), None, minute(70)),
+    ] {
+        let step = awaiting().observe(paid(theirs), ours, &policy).unwrap();
+        let facts = &step.deposit.facts;
+        assert_eq!((facts.settled_at, step.deposit.updated_at), (Some(at), at), "{ours} {theirs:?}");
+        assert!(step.events.iter().all(|event| event.at == at));
+        // When to look next is the clocks' alone.
+        let usual = awaiting().observe(paid(theirs), ours, &Policy::default()).unwrap();
+        let waits = |step: &Step| step.due.unwrap().at.since(ours);
+        assert!(waits(&step) <= Policy::default().late_watch, "{:?} {:?}", step.due, usual.due);
+    }
+    let settled = observed(awaiting(), looked("paid", ""), 5);
+    for observation in [stated("4.99"), corrected("4.44")] {
+        let step = settled.clone().observe_by(observation, minute(6), Some(minute(6)), &policy).unwrap();
+        assert_eq!(step.events[0].at, minute(60));
+    }
+}
+
+#[test]
 fn figures_are_booked_in_whole_cents_and_the_rest_is_rounding() {
     let of = |step: &Step, account: &str| {
         let lines = step.events.iter().flat_map(|event| &event.postings);

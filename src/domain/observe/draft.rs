@@ -35,17 +35,18 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(deposit: Deposit, now: Timestamp) -> Self {
-        Self::hearing(deposit, now, None)
-    }
-
     /// A step that an answer brings, which the upstream dated `answered_at`.
-    pub(super) fn hearing(deposit: Deposit, ours: Timestamp, answered_at: Option<Timestamp>) -> Self {
+    pub(super) fn hearing(
+        deposit: Deposit,
+        ours: Timestamp,
+        answered_at: Option<Timestamp>,
+        policy: &Policy,
+    ) -> Self {
         let (facts, expected_version) = (deposit.facts.clone(), deposit.version);
         let apart = |theirs: &Timestamp| theirs.since(ours).max(ours.since(*theirs)) > CLOCKS_APART;
         let at = answered_at.filter(apart).unwrap_or(ours);
-        // A wall clock that went back must not put a later event before an earlier one.
-        let now = at.max(deposit.updated_at);
+        // A wall clock that went back must not put a later event before an earlier one, nor into a closed month.
+        let now = at.max(deposit.updated_at).max(policy.books_open_from);
         Self { deposit, facts, now, ours, theirs: answered_at, events: Vec::new(), expected_version }
     }
 

@@ -20,6 +20,7 @@ const POLICY: Policy = Policy {
     expiry_grace: Duration::from_mins(15),
     confirming_limit: Duration::from_hours(24),
     late_watch: Duration::from_hours(168),
+    books_open_from: Timestamp::EPOCH,
 };
 
 fn start() -> Timestamp {
@@ -382,7 +383,7 @@ proptest! {
         let mut now = start();
         for report in reports.iter().flat_map(|report| [report, report]) {
             now = now.plus(Duration::from_mins(7));
-            let mut draft = Draft::hearing(deposit.clone(), now, report.answered_at);
+            let mut draft = Draft::hearing(deposit.clone(), now, report.answered_at, &POLICY);
             draft.look(report, &POLICY);
             let whole = draft.finish(&POLICY);
             if quiet::is_quiet(&deposit, report, now, &POLICY) {

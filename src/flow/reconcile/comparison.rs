@@ -97,7 +97,7 @@ async fn book_stated(context: &Context<'_>, pairs: &[DepositRows]) -> ledger::Re
         let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? else { continue };
         let (now, theirs) = (flow.clock.now(), flow.upstream.now_there());
         let stated = Observation::FigureStated { credited };
-        match deposit.observe_by(stated, now, theirs, &flow.settings.policy) {
+        match deposit.observe_by(stated, now, theirs, &flow.policy()) {
             Ok(step) if !step.events.is_empty() => writes.push(Write::from(step)),
             Ok(_) => {}
             Err(error) => {

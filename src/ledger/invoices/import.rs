@@ -301,8 +301,9 @@ async fn update_changed(
                changed_ms = iif(weight IS NOT j.value ->> 9 OR flaw IS NOT j.value ->> 10 OR listed = 0 OR said_cents IS NOT NULL
                                 OR (j.value ->> 9 = 1 AND counted_cents IS NOT coalesce(j.value ->> 6, amount_cents, 0)),
                                 ?2, changed_ms),
+               paid_cents = iif(weight = 1, counted_cents, paid_cents),
                counted_cents = CASE j.value ->> 9 WHEN 0 THEN 0 WHEN 1 THEN coalesce(j.value ->> 6, amount_cents, 0)
-                                                  ELSE counted_cents END,
+                                                  ELSE iif(weight = 1, counted_cents, paid_cents) END,
                amount_cents = coalesce(j.value ->> 6, amount_cents), created_ms = j.value ->> 7, status = j.value ->> 8,
                weight = j.value ->> 9, flaw = j.value ->> 10, said_cents = NULL, listed = 1, changed_run = ?3
            FROM jsonb_each(?4) AS j WHERE row_id = j.value ->> 0"#,

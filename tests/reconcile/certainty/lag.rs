@@ -148,3 +148,62 @@ async fn runs_count_only_when_the_lag_lies_between_them() {
     house.simulator.tell_the_truth();
     closes(&house).await;
 }
+
+/// Other money arrives every hour, so that lag alone could be the cause of a drift at any one moment. Not for ever.
+#[tokio::test]
+async fn a_drift_that_lag_could_explain_is_told_once_no_run_was_exact_for_a_day() {
+    let settings =
+        flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+    let house = House::with(settings, Vec::new()).await;
+    let hourly = || async {
+        house.simulator.top_up_elsewhere(500, "card").unwrap();
+        house.pass(Duration::from_hours(1), Duration::from_mins(20)).await;
+        house.reconcile().await
+    };
+    while !hourly().await.clean {}
+    house.simulator.set_total_shift(3);
+    for hour in 1..24 {
+        let report = hourly().await;
+        assert!(!report.clean, "hour {hour}");
+        told_of_nothing(&house, &format!("hour {hour}")).await;
+    }
+    for _ in 0..3 {
+        hourly().await;
+    }
+    let told = letters(&house, "discrepancy_opened").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("total_charges_drift"), "{told:?}");
+    house.simulator.set_total_shift(0);
+    hourly().await;
+    hourly().await;
+    closes(&house).await;
+}
+
+/// A short payment is listed by a word that follows the journal, and the total holds it later.
+#[tokio::test]
+async fn a_short_payment_whose_place_in_the_total_lags_is_on_its_way() {
+    for after in [MOST, Duration::from_hours(3)] {
+        let settings =
+            flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+        let house = House::with(settings, Vec::new()).await;
+        house.simulator.top_up_elsewhere(1_234, "card").unwrap();
+        while !house.reconcile().await.clean {
+            house.pass(RUN, RUN).await;
+        }
+        let deposit = house.wallet("50").await;
+        let order = house.order(&deposit);
+        house.simulator.act(&order, Act::Pay { amount_usd: Some("20".parse().unwrap()) }).unwrap();
+        house.look().await;
+        assert_eq!(house.read(&deposit).await.facts.booked.unwrap().total().to_string(), "20.00");
+        house.simulator.set_total_shift(-2_000);
+        let report = house.reconcile().await;
+        assert_eq!((kinds(&report), report.clean), (Vec::new(), false), "{:?}", report.figures);
+        house.pass(after, RUN).await;
+        // A row that is older than the lag must have its place.
+        let report = house.reconcile().await;
+        let late = if after > MOST { vec!["total_charges_drift"] } else { Vec::new() };
+        assert_eq!((kinds(&report), report.clean), (late, false), "{:?}", report.figures);
+        house.simulator.set_total_shift(0);
+        closes(&house).await;
+    }
+}

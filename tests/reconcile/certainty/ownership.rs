@@ -147,3 +147,36 @@ async fn an_amount_that_a_person_says_of_a_row_is_held_against_the_journal() {
     flow::correct_case(&house.flow, report.cases[0].id, wish).await.unwrap();
     assert!(house.reconcile().await.clean);
 }
+
+/// What the upstream gives two orders of, is shown to the first only; a claim is no way around that.
+#[tokio::test]
+async fn a_claim_of_an_order_with_anothers_address_is_shown_to_the_first_only() {
+    for paid in [false, true] {
+        let house = super::super::house().await;
+        let first = house.wallet("50").await;
+        let address = first.facts.wallet.as_ref().unwrap().address.clone();
+        let asset = first.request.asset;
+        let other = house.simulator.order_elsewhere(asset, "40", Fate::Manual).unwrap();
+        house
+            .simulator
+            .overlay(&other, &format!(r#"{{"address": "{address}", "to_address": "{address}"}}"#))
+            .unwrap();
+        if paid {
+            house.simulator.act(&other, Act::Pay { amount_usd: None }).unwrap();
+        }
+        let claimed = flow::claim(&house.flow, &other, None, "root", "made by hand").await.unwrap();
+        let (first, claimed) = (house.read(&first).await, house.read(&claimed).await);
+        assert_eq!(first.facts.wallet.as_ref().unwrap().shown_address(), Some(address.as_str()));
+        assert_eq!(claimed.facts.wallet.as_ref().unwrap().shown_address(), None, "paid {paid}");
+        for (deposit, other) in [(&first, &claimed), (&claimed, &first)] {
+            assert!(deposit.facts.wallet.as_ref().unwrap().shared);
+            let review = deposit.facts.review.as_ref().unwrap();
+            assert!(review.reason.contains(&other.id.to_string()), "{}", review.reason);
+        }
+        // Its own money is booked all the same, for its order names it.
+        house.look().await;
+        let credited = house.read(&claimed).await.facts.booked.map(|booked| booked.total().to_string());
+        assert_eq!(credited.as_deref(), paid.then_some("40.00"));
+        house.prove().await;
+    }
+}

@@ -356,3 +356,79 @@ async fn a_row_that_changes_and_goes_stands_as_it_was_when_all_was_clean() {
         closes(&house).await;
     }
 }
+
+/// A refund word counts a stranger's last amount as paid, whatever the row said between.
+#[tokio::test]
+async fn what_a_stranger_was_paid_counts_when_it_is_refunded_later() {
+    let between: [&[&str]; 6] = [
+        &[],
+        &["locked"],
+        &["settling"],
+        &["cancel", "locked"],
+        &["refund_process"],
+        &["wrong_amount", "check"],
+    ];
+    for (words, last) in between.iter().flat_map(|words| [(words, "refund_paid"), (words, "refund_fail")]) {
+        let (house, _) = house_of(1).await;
+        let usdt = Asset::parse("USDT", "BSC").unwrap();
+        let order = house.simulator.order_elsewhere(usdt, "40", Fate::Manual).unwrap();
+        house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+        assert!(house.reconcile().await.clean);
+        let elsewhere = house.reconcile().await.figures.unwrap().credited_elsewhere_cents;
+        for word in words.iter().chain([&last]) {
+            house.simulator.clear_list_lies();
+            house
+                .simulator
+                .set_list_lie(ListLie::StatusOf { order_id: order.clone(), word: (*word).to_owned() });
+            // Also where nothing has changed since.
+            for _ in 0..2 {
+                let report = house.reconcile().await;
+                let counts = ["refund_process", "refund_fail", "refund_paid", "wrong_amount"].contains(word);
+                let drift = if counts { 0 } else { 4_000 };
+                let figures = report.figures.unwrap();
+                assert_eq!(figures.difference_cents, Some(drift), "{words:?}, {last}: {word}");
+                assert_eq!(figures.credited_elsewhere_cents, elsewhere - drift, "{words:?}, {last}: {word}");
+            }
+        }
+        closes(&house).await;
+    }
+}
+
+/// A row whose word cannot be read could count: what a person says of it does.
+#[tokio::test]
+async fn a_row_without_a_readable_word_counts_what_a_person_says() {
+    let house = super::super::house().await;
+    let baseline = 12_345;
+    house.simulator.adjust(baseline, baseline).unwrap();
+    let listed = |word: &str, amount: i64| {
+        let body = format!(
+            r#"{{"ok":true,"body":[
+                {{"method":"card","sesid":"s1","payId":"p1","amount":{baseline},"created":"2026-03-01 09:00:00","status":"paid"}},
+                {{"method":"card","sesid":"s2","payId":"p2","amount":{amount},"created":"2026-03-01 09:30:00","status":{word}}}]}}"#
+        );
+        Fault::Status(200, body, Vec::new())
+    };
+    house.simulator.inject(Call::Invoices, listed(r#""cancel""#, 700), u32::MAX);
+    assert!(house.baseline().await.clean);
+    house.simulator.set_total_shift(700);
+    for word in ["7", "true", "{}"] {
+        house.simulator.clear_faults();
+        house.simulator.inject(Call::Invoices, listed(word, 700), u32::MAX);
+        let report = house.reconcile().await;
+        let unread = report.cases.iter().find(|case| case.kind == "row_unread").map(|case| case.id);
+        let case = unread.unwrap_or_else(|| panic!("{word}: {report:?}"));
+        flow::accept_case(&house.flow, case, "root", "the dashboard says paid", Some(700)).await.unwrap();
+        let report = house.reconcile().await;
+        assert_eq!(report.figures.unwrap().difference_cents, Some(0), "{word}");
+        // Taken back, it counts nothing again.
+        flow::unaccept_case(&house.flow, case, "root", "no").await.unwrap();
+        assert_eq!(house.reconcile().await.figures.unwrap().difference_cents, Some(700), "{word}");
+        house.simulator.clear_faults();
+        house.simulator.inject(Call::Invoices, listed(r#""paid""#, 700), 1);
+        assert_eq!(
+            house.reconcile().await.figures.unwrap().difference_cents,
+            Some(0),
+            "{word}: it is readable"
+        );
+    }
+}

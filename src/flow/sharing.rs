@@ -1,0 +1,82 @@
+//! Whose an order and an address are: the first one's who was shown it. Any other is flagged, and so is the first.
+
+use super::Flow;
+use super::create::observe;
+use crate::domain::deposit::Deposit;
+use crate::domain::observe::Observation;
+use crate::domain::poll;
+use crate::domain::report::OrderReport;
+use crate::ledger::{self, Recorded, Write};
+
+/// What an answer about a new wallet is for its deposit, and for others that it casts doubt on.
+pub(super) struct Doubts {
+    /// For the deposit whose wallet it is.
+    pub observation: Observation,
+    /// For those that have its order or its address already.
+    pub others: Vec<(Deposit, Observation)>,
+}
+
+/// Judges the answer that brings `deposit` its wallet. Whoever asks holds `flow.deciding`.
+pub(super) async fn doubts(
+    flow: &Flow,
+    deposit: &Deposit,
+    report: Box<OrderReport>,
+) -> ledger::Result<Doubts> {
+    let id = deposit.id;
+    let holder = match report.order_id.as_deref() {
+        Some(order) => flow.ledger.find_order(order).await?.filter(|other| other.id != id),
+        None => None,
+    };
+    if let Some(other) = holder {
+        let why = format!("the upstream answered with an order that belongs to deposit {}", other.id);
+        let told = format!("the upstream gave the order of this deposit to deposit {id}, too");
+        let others = vec![(other, Observation::Contradiction(told))];
+        return Ok(Doubts { observation: Observation::Contradiction(why), others });
+    }
+    let others = sharing(flow, deposit, &report).await?;
+    let Some(first) = others.last() else {
+        return Ok(Doubts { observation: Observation::Wallet(report), others: Vec::new() });
+    };
+    let reason = format!("the address is not shown, do not pay: deposit {} has the same address", first.id);
+    let told = format!("the upstream gave the address of this deposit to deposit {id}, too");
+    let flag = |other| (other, Observation::AddressShared(told.clone()));
+    let others = others.into_iter().map(flag).collect();
+    Ok(Doubts { observation: Observation::SharedWallet { report, reason }, others })
+}
+
+/// The open or watched deposits that have this answer's address, the oldest last.
+async fn sharing(flow: &Flow, deposit: &Deposit, report: &OrderReport) -> ledger::Result<Vec<Deposit>> {
+    let Some(address) = report.address.as_deref() else { return Ok(Vec::new()) };
+    let (now, policy) = (flow.clock.now(), flow.policy());
+    let mut others = flow.ledger.holders_of(address).await?;
+    others.retain(|other| {
+        other.id != deposit.id
+            && other.shares_address(address, report.memo.as_deref())
+            && poll::next_look(other, now, report.answered_at, &policy).is_some()
+    });
+    Ok(others)
+}
+
+/// Writes what the answer makes of its deposit, and of others that it casts doubt on: all in one transaction, as far as
+/// nobody else changed the others meanwhile.
+pub(super) async fn record(
+    flow: &Flow,
+    write: Write,
+    others: Vec<(Deposit, Observation)>,
+) -> ledger::Result<Recorded> {
+    let mut writes = vec![write];
+    for (other, observation) in &others {
+        writes.push(Write::from(observe(flow, other.clone(), observation.clone())?));
+    }
+    let mut recorded = flow.record(writes).await?.into_iter();
+    let first = recorded.next().unwrap_or(Recorded::Conflict);
+    for ((other, observation), mut written) in others.into_iter().zip(recorded) {
+        while written == Recorded::Conflict {
+            let Some(now) = flow.ledger.find(&other.id.to_string()).await? else { break };
+            let step = observe(flow, now, observation.clone())?;
+            let recorded = flow.record(vec![Write::from(step)]).await?;
+            written = recorded.into_iter().next().unwrap_or(Recorded::Written);
+        }
+    }
+    Ok(first)
+}
