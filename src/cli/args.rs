@@ -313,7 +313,7 @@ pub(super) enum CasesCommand {
     #[command(after_help = "Example:
   depositd cases explain 3 --note 'the coupon of May, asked support'")]
     Explain(NoteArgs),
-    /// Close it; it is opened again only when its figures change. A drift that is closed is accepted
+    /// Close it; it is opened again only when its figures change. A difference that is closed is accepted
     #[command(after_help = "Example:
   depositd cases close 3 --note 'credited by hand on 2026-05-30, ticket 4711'")]
     Close(NoteArgs),

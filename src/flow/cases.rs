@@ -89,8 +89,8 @@ pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result
     find_case(flow, id).await
 }
 
-/// Closes a case; it is opened again only when its figures change. A drift that is closed is accepted as it is: else it
-/// would be back with each top-up.
+/// Closes a case; it is opened again only when its figures change. A difference that is closed is accepted as it is: no run
+/// is clean while a deposit and its rows, or the rows and the total, disagree and nobody has answered for it.
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
@@ -98,7 +98,9 @@ pub async fn close_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<C
     let note = checked(note).map_err(CaseError::Note)?;
     let case = open_case(flow, id).await?;
     match Kind::parse(&case.kind) {
-        Some(Kind::TotalChargesDrift) => {
+        Some(
+            Kind::TotalChargesDrift | Kind::AmountMismatch | Kind::InvoiceMissing | Kind::StatusMismatch,
+        ) => {
             let said = Said { who, note: &note, resolution: note.clone() };
             return accept(flow, id, said, None).await;
         }
