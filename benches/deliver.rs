@@ -15,9 +15,9 @@ use std::time::Duration;
 use depositd::clock::{SharedClock, SystemClock};
 use depositd::domain::poll::Policy;
 use depositd::flow::{self, Flow};
-use depositd::ledger::Write;
-use depositd::notifier::{Mailer, Rules, Security, Settings, Transport};
-use depositd::upstream::{Settings as UpstreamSettings, Upstream};
+use depositd::ledger::DepositWrite;
+use depositd::notifier::{MailBackend, Mailer, MailerSettings, Rules, Security};
+use depositd::upstream::{Upstream, UpstreamSettings};
 use support::{Args, cast, line, machine, median, now, rate, scratch};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -86,8 +86,8 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
         zone: depositd::domain::time::Zone::UTC,
     };
     let upstream = Upstream::new(upstream, "key".to_owned().into(), clock.clone()).unwrap();
-    let settings = Settings {
-        transport: Transport::Smtp {
+    let settings = MailerSettings {
+        transport: MailBackend::Smtp {
             host: host.to_owned(),
             port,
             security: Security::None,
@@ -96,10 +96,10 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
         },
         from: "Deposits <deposits@example.org>".to_owned(),
         account: "12345".to_owned(),
-        send_timeout: Settings::SEND_TIMEOUT,
+        send_timeout: MailerSettings::SEND_TIMEOUT,
     };
     let mailer = Mailer::new(settings, None).unwrap();
-    let flow_settings = flow::Settings {
+    let flow_settings = flow::FlowSettings {
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
@@ -130,9 +130,9 @@ async fn owe(flow: &Flow, letters: usize, recipients: usize) {
         for event in &mut step.events {
             event.mail_to = vec![format!("finance{}@example.org", n % recipients)];
         }
-        Write::from(step)
+        DepositWrite::from(step)
     });
-    let steps: Vec<Write> = steps.collect();
+    let steps: Vec<DepositWrite> = steps.collect();
     for chunk in steps.chunks(256) {
         flow.ledger.record(chunk.to_vec()).await.unwrap();
     }

@@ -17,7 +17,7 @@ use depositd::clock::ManualClock;
 use depositd::domain::deposit::Deposit;
 use depositd::domain::poll::Policy;
 use depositd::flow::{self, Flow};
-use depositd::ledger::Page;
+use depositd::ledger::QueueCursor;
 use depositd::notifier::{self, Mailer, Rules};
 use depositd::upstream::{self, Upstream};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -67,7 +67,7 @@ async fn run(args: &Args) {
     let ledger = cast::open(&path).await;
     let begun = now();
     let first = ledger
-        .turns(cast::start().plus(Duration::from_mins(2)), &policy, 2048, &mut Page::default())
+        .turns(cast::start().plus(Duration::from_mins(2)), &policy, 2048, &mut QueueCursor::default())
         .await
         .unwrap()
         .len();
@@ -77,7 +77,7 @@ async fn run(args: &Args) {
     );
     let server = Server::start(Duration::ZERO, answers == "other");
     let clock = Arc::new(ManualClock::new(cast::start()));
-    let settings = upstream::Settings {
+    let settings = upstream::UpstreamSettings {
         base_url: server.base_url.clone(),
         user_id: "12345".to_owned(),
         requests_per_second: None,
@@ -86,11 +86,11 @@ async fn run(args: &Args) {
         zone: depositd::domain::time::Zone::UTC,
     };
     let upstream = Upstream::new(settings, KEY.to_owned().into(), clock.clone()).unwrap();
-    let mailer = notifier::Settings {
-        transport: notifier::Transport::File { directory: support::path(&folder, "mail") },
+    let mailer = notifier::MailerSettings {
+        transport: notifier::MailBackend::File { directory: support::path(&folder, "mail") },
         from: "depositd@example.org".to_owned(),
         account: "12345".to_owned(),
-        send_timeout: notifier::Settings::SEND_TIMEOUT,
+        send_timeout: notifier::MailerSettings::SEND_TIMEOUT,
     };
     let mailer = Mailer::new(mailer, None).unwrap();
     let flow = Flow::new(ledger, upstream, mailer, Rules::default(), flow_settings(in_flight), clock.clone());
@@ -162,14 +162,14 @@ async fn wait_behind(path: &Path, count: i64) {
     file.close().await.unwrap();
 }
 
-fn flow_settings(in_flight: usize) -> flow::Settings {
-    flow::Settings {
+fn flow_settings(in_flight: usize) -> flow::FlowSettings {
+    flow::FlowSettings {
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(30),
         max_in_flight: in_flight,
-        look_batch: flow::Settings::LOOK_BATCH,
+        look_batch: flow::FlowSettings::LOOK_BATCH,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,

@@ -107,7 +107,7 @@ async fn measured(flow: &Flow, difference: Option<i64>) -> (f64, u64) {
 }
 
 async fn flow(path: &Path, folder: &tempfile::TempDir, base_url: &str, clock: &Arc<ManualClock>) -> Flow {
-    let settings = upstream::Settings {
+    let settings = upstream::UpstreamSettings {
         base_url: base_url.to_owned(),
         user_id: "12345".to_owned(),
         requests_per_second: None,
@@ -116,13 +116,13 @@ async fn flow(path: &Path, folder: &tempfile::TempDir, base_url: &str, clock: &A
         zone: depositd::domain::time::Zone::UTC,
     };
     let upstream = Upstream::new(settings, KEY.to_owned().into(), clock.clone()).unwrap();
-    let mailer = notifier::Settings {
-        transport: notifier::Transport::File { directory: support::path(folder, "mail") },
+    let mailer = notifier::MailerSettings {
+        transport: notifier::MailBackend::File { directory: support::path(folder, "mail") },
         from: "depositd@example.org".to_owned(),
         account: "12345".to_owned(),
-        send_timeout: notifier::Settings::SEND_TIMEOUT,
+        send_timeout: notifier::MailerSettings::SEND_TIMEOUT,
     };
-    let settings = flow::Settings {
+    let settings = flow::FlowSettings {
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),

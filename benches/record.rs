@@ -16,7 +16,7 @@ use depositd::domain::event::Step;
 use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
 use depositd::domain::time::Timestamp;
-use depositd::ledger::{Ledger, Recorded, Write};
+use depositd::ledger::{DepositWrite, Ledger, Recorded};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use support::process::usage;
@@ -115,11 +115,11 @@ fn settle(deposit: Deposit, at: &mut Timestamp) -> Step {
 }
 
 async fn record(ledger: &Ledger, steps: Vec<Step>, group: usize) -> Duration {
-    let mut groups: Vec<Vec<Write>> = Vec::new();
+    let mut groups: Vec<Vec<DepositWrite>> = Vec::new();
     for step in steps {
         match groups.last_mut() {
-            Some(last) if last.len() < group => last.push(Write::from(step)),
-            _ => groups.push(vec![Write::from(step)]),
+            Some(last) if last.len() < group => last.push(DepositWrite::from(step)),
+            _ => groups.push(vec![DepositWrite::from(step)]),
         }
     }
     let begun = now();

@@ -12,7 +12,7 @@ use crate::config::{self, Config};
 use crate::flow::{self, Flow, OwnershipError};
 use crate::ledger::{self, Access, Ledger};
 use crate::notifier::{self, Mailer, Rules};
-use crate::scheduler::{self, BackupPlan, Lifecycle, Loops, Schedule, Status};
+use crate::scheduler::{self, BackupPlan, Lifecycle, Loops, Schedule, ServiceStatus};
 use crate::upstream::{self, Upstream};
 
 /// How long a drain may take before the daemon goes all the same; everything it leaves is on disk.
@@ -60,8 +60,8 @@ impl Daemon {
         config.validate_for_daemon()?;
         let flow = build(config, clock).await?;
         let token = config.api.token.read()?;
-        let status = Arc::new(Status::default());
-        let settings = api::Settings { listen: config.api.listen.clone(), token };
+        let status = Arc::new(ServiceStatus::default());
+        let settings = api::ApiSettings { listen: config.api.listen.clone(), token };
         let door = Api::bind(settings, flow.clone(), Arc::clone(&status))
             .await
             .map_err(|error| Error::Start(with_cause(&error)))?;
@@ -163,8 +163,8 @@ fn mail_domain(config: &Config) -> String {
 
 /// How the ledger is opened by `config`, for whoever opens it.
 #[must_use]
-pub fn ledger_settings(config: &Config) -> ledger::Settings {
-    ledger::Settings {
+pub fn ledger_settings(config: &Config) -> ledger::LedgerSettings {
+    ledger::LedgerSettings {
         path: config.ledger.path.clone(),
         create_if_missing: config.ledger.create_if_missing,
         mail_domain: mail_domain(config),
@@ -179,7 +179,7 @@ pub fn upstream_client(config: &Config, clock: SharedClock) -> Result<Upstream, 
     let missing = |what: &str| Error::Configuration(format!("upstream.{what}: missing"));
     let key = config.upstream.api_key.read()?.ok_or_else(|| missing("api_key_file"))?;
     let rate = config.upstream.requests_per_second;
-    let settings = upstream::Settings {
+    let settings = upstream::UpstreamSettings {
         base_url: config.upstream.base_url.clone(),
         user_id: config.upstream.user_id.clone().ok_or_else(|| missing("user_id"))?,
         requests_per_second: (!rate.is_zero()).then_some(rate),
@@ -198,22 +198,22 @@ pub fn mailer(config: &Config) -> Result<Mailer, Error> {
     let mail = &config.mail;
     let mut password = None;
     let transport = match (mail.transport, &mail.smtp) {
-        (config::Transport::File, _) => notifier::Transport::File { directory: mail.directory.clone() },
-        (config::Transport::Smtp, Some(smtp)) => {
+        (config::MailTransport::File, _) => notifier::MailBackend::File { directory: mail.directory.clone() },
+        (config::MailTransport::Smtp, Some(smtp)) => {
             password = smtp.password.read()?;
-            notifier::Transport::Smtp {
+            notifier::MailBackend::Smtp {
                 host: smtp.host.clone().unwrap_or_default(),
                 port: smtp.port,
                 security: match smtp.security {
-                    config::Security::StartTls => notifier::Security::StartTls,
-                    config::Security::Tls => notifier::Security::Tls,
-                    config::Security::None => notifier::Security::None,
+                    config::SmtpEncryption::StartTls => notifier::Security::StartTls,
+                    config::SmtpEncryption::Tls => notifier::Security::Tls,
+                    config::SmtpEncryption::None => notifier::Security::None,
                 },
                 username: smtp.username.clone(),
                 ca_file: smtp.ca_file.clone(),
             }
         }
-        (config::Transport::Smtp, None) => {
+        (config::MailTransport::Smtp, None) => {
             return Err(Error::Configuration("mail.smtp.host: missing".to_owned()));
         }
     };
@@ -231,7 +231,7 @@ pub fn mailer(config: &Config) -> Result<Mailer, Error> {
 /// # Errors
 /// Where a template or the sender does not fit.
 pub fn previewer(config: &Config) -> Result<Mailer, Error> {
-    let transport = notifier::Transport::File { directory: config.mail.directory.clone() };
+    let transport = notifier::MailBackend::File { directory: config.mail.directory.clone() };
     let mut settings = mail_settings(config, transport);
     if settings.from.is_empty() {
         "depositd@localhost".clone_into(&mut settings.from);
@@ -252,19 +252,19 @@ pub fn templates(config: &Config) -> Result<notifier::Templates, Error> {
     templates.map_err(|error| Error::Configuration(format!("mail.templates: {error}")))
 }
 
-fn mail_settings(config: &Config, transport: notifier::Transport) -> notifier::Settings {
-    notifier::Settings {
+fn mail_settings(config: &Config, transport: notifier::MailBackend) -> notifier::MailerSettings {
+    notifier::MailerSettings {
         transport,
         from: config.mail.from.clone().unwrap_or_default(),
         account: config.upstream.user_id.clone().unwrap_or_default(),
-        send_timeout: notifier::Settings::SEND_TIMEOUT,
+        send_timeout: notifier::MailerSettings::SEND_TIMEOUT,
     }
 }
 
 /// When letters go and how many at once, by `config`.
-fn pace(config: &Config) -> notifier::Pace {
+fn pace(config: &Config) -> notifier::RetrySchedule {
     let mail = &config.mail;
-    notifier::Pace {
+    notifier::RetrySchedule {
         quiet_hours: mail.quiet_hours.map(|hours| notifier::QuietHours {
             from: hours.from,
             to: hours.to,
@@ -272,7 +272,7 @@ fn pace(config: &Config) -> notifier::Pace {
         }),
         urgent: mail.urgent.clone(),
         flood: (mail.flood_above > 0)
-            .then_some(notifier::Flood { above: mail.flood_above, wait: mail.flood_wait }),
+            .then_some(notifier::Digesting { above: mail.flood_above, wait: mail.flood_wait }),
         per_second: (mail.messages_per_second > 0).then_some(mail.messages_per_second),
     }
 }
@@ -284,7 +284,7 @@ async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
         .mail
         .rules
         .iter()
-        .map(|rule| notifier::Rule {
+        .map(|rule| notifier::RecipientRule {
             events: rule.events.iter().map(|event| event.as_str().to_owned()).collect(),
             currency: rule.currency.clone(),
             network: rule.network.clone(),
@@ -310,16 +310,16 @@ async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
     Ok(flow)
 }
 
-fn flow_settings(config: &Config) -> flow::Settings {
+fn flow_settings(config: &Config) -> flow::FlowSettings {
     // With a small budget only a few deposits are taken from the queue at once, so that the order stays fresh.
     let rate = config.upstream.requests_per_second;
     let per_second = u32::try_from(rate.ceil()).unwrap_or(u32::MAX);
     let in_flight = config.upstream.max_in_flight;
     let look_batch = match per_second {
-        0 => flow::Settings::LOOK_BATCH,
+        0 => flow::FlowSettings::LOOK_BATCH,
         rate => rate.saturating_mul(2).clamp(1, 256).max(u32::try_from(in_flight).unwrap_or(256).min(16)),
     };
-    flow::Settings {
+    flow::FlowSettings {
         policy: config.polling,
         create_attempts: config.upstream.create_attempts,
         call_timeout: config.upstream.timeout,
@@ -336,8 +336,8 @@ fn flow_settings(config: &Config) -> flow::Settings {
     }
 }
 
-fn timetable(config: &Config) -> scheduler::Settings {
-    let schedule = |cron: &config::Cron| {
+fn timetable(config: &Config) -> scheduler::TaskSettings {
+    let schedule = |cron: &config::CronExpression| {
         let own = cron.clone();
         Schedule::new(cron.as_str(), move |after| own.next_after(after))
     };
@@ -349,7 +349,7 @@ fn timetable(config: &Config) -> scheduler::Settings {
         }),
         _ => None,
     };
-    scheduler::Settings {
+    scheduler::TaskSettings {
         reconcile: schedule(&config.reconcile.schedule),
         digest: config.mail.digest_schedule.as_ref().map(schedule),
         backup,

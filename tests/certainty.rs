@@ -17,7 +17,7 @@ use std::time::Duration;
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::domain::deposit::{Deposit, ReviewKind, State};
 use depositd::flow;
-use depositd::sandbox::upstream::{Act, Call, Fault};
+use depositd::sandbox::upstream::{Action, Call, Fault};
 use support::house::House;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -206,7 +206,7 @@ async fn a_daemon_wide_no_is_one_trouble_and_a_single_orders_no_is_its_own() {
     house.simulator.inject(Call::Look, answer(200, r#"{"ok":true,"body":{}}"#), u32::MAX);
     pass(&house, 120 * MINUTE, 5 * MINUTE).await;
     assert_eq!(house.read(&deposits[1]).await.facts.state, State::AwaitingPayment);
-    house.simulator.act(&house.order(&deposits[1]), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposits[1]), Action::Pay { amount_usd: None }).unwrap();
     house.simulator.clear_faults();
     house.look().await;
     let paid = house.read(&deposits[1]).await;
@@ -220,14 +220,14 @@ async fn a_deposit_that_flaps_sends_few_letters_and_writes_little() {
     let deposit = house.wallet("10").await;
     let order = house.order(&deposit);
     for round in 0..240 {
-        house.simulator.act(&order, Act::SetStatus { status: format!("odd_{round}") }).unwrap();
+        house.simulator.act(&order, Action::SetStatus { status: format!("odd_{round}") }).unwrap();
         pass(&house, Duration::from_secs(30), Duration::from_secs(30)).await;
     }
     let history = house.history(&deposit).await;
     assert!(history.len() <= 2 + 2 * 11 + 10, "{} events in two hours", history.len());
     assert!(history.contains(&"changes_left_out".to_owned()), "{history:?}");
     assert!(house.letters(&deposit).len() <= 30, "{} letters", house.letters(&deposit).len());
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     pass(&house, MINUTE, Duration::from_secs(30)).await;
     assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
     house.prove().await;

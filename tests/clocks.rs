@@ -8,7 +8,7 @@ use depositd::domain::deposit::State;
 use depositd::domain::period::Month;
 use depositd::domain::time::Timestamp;
 use depositd::flow;
-use depositd::sandbox::upstream::Act;
+use depositd::sandbox::upstream::Action;
 use support::house::House;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ async fn nothing_expires_because_our_clock_alone_has_jumped_ahead() {
     for deposit in [&paid, &never] {
         assert_eq!(house.read(deposit).await.facts.state, State::AwaitingPayment);
     }
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let settled = house.read(&paid).await.facts;
     assert_eq!((settled.state, settled.late), (State::Settled, false), "called late though it was not");
@@ -51,7 +51,7 @@ async fn looks_go_on_when_the_clock_is_set_back_by_hours() {
     let deposit = house.wallet("25.00").await;
     house.look().await;
     house.clock.jump_to(house.clock.now().minus(5 * HOUR));
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     // Its turn stands five hours ahead by the clock that was wrong. It does not wait for that.
     house.pass(MINUTE, 20 * Duration::from_secs(1)).await;
     assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
@@ -72,7 +72,7 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
         let mut house = House::with_clocks_apart().await;
         let deposit = house.wallet("25.00").await;
         let first = house.wallet("30.00").await;
-        house.simulator.act(&house.order(&first), Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&house.order(&first), Action::Pay { amount_usd: None }).unwrap();
         house.look().await;
         house.baseline().await;
         for clock in [&house.clock, &house.world] {
@@ -88,7 +88,7 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
         for clock in [&house.clock, &house.world] {
             clock.jump_to(Timestamp::parse("2026-03-15T12:00:00Z").unwrap());
         }
-        house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
         house.look().await;
         let settled = house.read(&deposit).await.facts;
         assert_eq!((settled.state, settled.settled_at), (State::Settled, Some(march.ends_at())));
@@ -103,7 +103,7 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
 async fn after_a_long_sleep_what_came_meanwhile_is_taken_for_what_it_is() {
     let house = House::with_clocks_apart().await;
     let (paid, never) = (house.wallet("25.00").await, house.wallet("30.00").await);
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     // The machine sleeps: both wall clocks go on, and no time passes for the program.
     for clock in [&house.clock, &house.world] {
         clock.jump_to(clock.now().plus(8 * HOUR));
@@ -112,7 +112,7 @@ async fn after_a_long_sleep_what_came_meanwhile_is_taken_for_what_it_is() {
     let settled = house.read(&paid).await.facts;
     assert_eq!((settled.state, settled.late), (State::Settled, false));
     assert_eq!(house.read(&never).await.facts.state, State::Expired);
-    house.simulator.act(&house.order(&never), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&never), Action::Pay { amount_usd: None }).unwrap();
     house.pass(2 * HOUR, 10 * MINUTE).await;
     let late = house.read(&never).await.facts;
     assert_eq!((late.state, late.late), (State::Settled, true));
@@ -125,9 +125,9 @@ async fn a_deadline_in_the_past_expires_on_a_look_that_found_nothing_and_not_bef
     let (paid, never) = (house.wallet("25.00").await, house.wallet("30.00").await);
     for deposit in [&paid, &never] {
         let to = house.clock.now().minus(24 * HOUR);
-        house.simulator.act(&house.order(deposit), Act::MoveDeadline { to }).unwrap();
+        house.simulator.act(&house.order(deposit), Action::MoveDeadline { to }).unwrap();
     }
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.simulator.set_outage(true);
     house.pass(20 * Duration::from_secs(1), 20 * Duration::from_secs(1)).await;
     assert_eq!(house.read(&never).await.facts.state, State::AwaitingPayment, "silence is no look");
@@ -145,7 +145,7 @@ async fn letters_do_not_wait_for_the_upstreams_clock() {
     let house = House::with_clocks_apart().await;
     let deposit = house.wallet("25.00").await;
     house.world.jump_to(house.world.now().plus(5 * HOUR));
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
     assert_eq!(house.letters(&deposit), ["settled"]);

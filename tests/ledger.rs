@@ -17,14 +17,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use depositd::clock::Clock as _;
-use depositd::ledger::{Access, Error, Ledger, Recorded, Settings, Write};
-use depositd::sandbox::upstream::Act;
+use depositd::ledger::{Access, DepositWrite, Error, Ledger, LedgerSettings, Recorded};
+use depositd::sandbox::upstream::Action;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use support::house::House;
 
-fn settings(path: &Path) -> Settings {
-    Settings { path: path.to_owned(), create_if_missing: true, mail_domain: "example.com".to_owned() }
+fn settings(path: &Path) -> LedgerSettings {
+    LedgerSettings { path: path.to_owned(), create_if_missing: true, mail_domain: "example.com".to_owned() }
 }
 
 async fn open(path: &Path, access: Access) -> Result<Ledger, Error> {
@@ -38,13 +38,13 @@ async fn lived_in() -> House {
     let over = house.wallet("30").await;
     let refunded = house.wallet("35.5").await;
     let _open = house.wallet("40").await;
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     let more = Some("31.25".parse().unwrap());
-    house.simulator.act(&house.order(&over), Act::Pay { amount_usd: more }).unwrap();
-    house.simulator.act(&house.order(&refunded), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&over), Action::Pay { amount_usd: more }).unwrap();
+    house.simulator.act(&house.order(&refunded), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
-    house.simulator.act(&house.order(&refunded), Act::StartRefund).unwrap();
-    house.simulator.act(&house.order(&refunded), Act::FinishRefund).unwrap();
+    house.simulator.act(&house.order(&refunded), Action::StartRefund).unwrap();
+    house.simulator.act(&house.order(&refunded), Action::FinishRefund).unwrap();
     house.pass(Duration::from_secs(900), Duration::from_secs(60)).await;
     house.reconcile().await;
     house.rounds().await;
@@ -71,7 +71,7 @@ async fn the_same_step_written_again_changes_nothing() {
     let observation = depositd::domain::observe::Observation::Looked(Box::new(report));
     let policy = house.flow.settings.policy;
     let step = deposit.observe(observation, house.flow.clock.now(), &policy).unwrap();
-    let write = Write::from(step);
+    let write = DepositWrite::from(step);
     let ledger = &house.flow.ledger;
     assert_eq!(ledger.record(vec![write.clone()]).await.unwrap(), [Recorded::Written]);
     assert_eq!(ledger.record(vec![write.clone()]).await.unwrap(), [Recorded::Conflict]);
@@ -231,7 +231,7 @@ async fn verify_names_whatever_was_changed() {
 async fn a_lost_ledger_is_never_begun_afresh() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    let forbidden = Settings { create_if_missing: false, ..settings(&path) };
+    let forbidden = LedgerSettings { create_if_missing: false, ..settings(&path) };
     assert!(matches!(Ledger::open(forbidden, Access::Write).await, Err(Error::Missing { .. })));
     assert!(matches!(open(&path, Access::Read).await, Err(Error::Missing { .. })));
     assert!(!path.exists());

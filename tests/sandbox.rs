@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use depositd::sandbox::story::{self, Options, Outcome, Summary};
+use depositd::sandbox::story::{self, Options, SandboxOutcome, Summary};
 use tokio_util::sync::CancellationToken;
 
 fn options(dir: &Path, deposits: u32) -> Options {
@@ -21,7 +21,7 @@ async fn told(options: Options) -> (Box<Summary>, String) {
     let outcome = story::run_until(options, &mut out, CancellationToken::new()).await;
     let text = String::from_utf8(out).unwrap();
     match outcome {
-        Ok(Outcome::Told(summary)) => (summary, text),
+        Ok(SandboxOutcome::Told(summary)) => (summary, text),
         other => panic!("{other:?}\n{text}"),
     }
 }
@@ -72,7 +72,7 @@ async fn a_story_that_was_interrupted_goes_on_where_it_was() {
     let stop = CancellationToken::new();
     let mut out = Heard { text: Vec::new(), enough: 12, stop: stop.clone() };
     let outcome = story::run_until(options(dir.path(), 12), &mut out, stop).await.unwrap();
-    assert!(matches!(outcome, Outcome::Interrupted { .. }));
+    assert!(matches!(outcome, SandboxOutcome::Interrupted { .. }));
     let (summary, text) = told(options(dir.path(), 12)).await;
     assert_eq!(summary.mismatches, Vec::<String>::new(), "{text}");
     assert_eq!(summary.deposits, 12);
@@ -88,7 +88,7 @@ async fn a_sandbox_that_serves_says_how_to_play_and_keeps_its_address() {
         let stop = CancellationToken::new();
         let mut out = Heard { text: Vec::new(), enough: 12, stop: stop.clone() };
         let outcome = story::run_until(serve(), &mut out, stop).await.unwrap();
-        assert!(matches!(outcome, Outcome::Interrupted { .. }));
+        assert!(matches!(outcome, SandboxOutcome::Interrupted { .. }));
         let text = String::from_utf8(out.text).unwrap();
         assert!(text.contains("/sandbox/orders/$ORDER/pay") && text.contains("--serve"), "{text}");
         addresses.push(text.split("http://").nth(1).unwrap().split([')', '/']).next().unwrap().to_owned());

@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use depositd::ledger::{Access, Ledger, Settings};
+use depositd::ledger::{Access, Ledger, LedgerSettings};
 use serde_json::Value;
 
 const DEPOSITS: usize = 20;
@@ -67,7 +67,7 @@ async fn a_sandbox_killed_at_any_point_finishes_the_same_story() {
     assert_eq!(summary["identity"]["difference_cents"], 0);
     assert!(summary["waiting"]["case"].is_number(), "{}", summary["waiting"]);
 
-    let settings = Settings {
+    let settings = LedgerSettings {
         path: dir.join("ledger.db"),
         create_if_missing: false,
         mail_domain: "example.com".to_owned(),

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
-use depositd::sandbox::upstream::{Act, Call, Fate, Fault};
+use depositd::sandbox::upstream::{Action, Call, Fate, Fault};
 use program::marks::{found_in, search};
 use program::{KEY, PASSWORD, Program, Source, TOKEN, marks};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -206,9 +206,9 @@ async fn life(program: &mut Program, mail: Option<&Unkind>) {
     program.run(&["request", "USDT", "BSC", "6", "--coupon", "NONE"]);
     knock(program).await;
     let order = program.simulator.orders()[0].order_id.clone();
-    program.simulator.act(&order, Act::See).unwrap();
+    program.simulator.act(&order, Action::See).unwrap();
     betray(program).await;
-    program.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    program.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     until("it is paid", || {
         program.sql("SELECT state FROM accounting_deposits WHERE order_id IS NOT NULL").contains("settled")
     })

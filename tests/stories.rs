@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use depositd::domain::deposit::{Outcome, State};
 use depositd::flow::{self, NewDeposit};
-use depositd::sandbox::upstream::{Act, Call, Fate, Fault, Figures, IdField, Shape};
+use depositd::sandbox::upstream::{Action, Call, Fate, Fault, Figures, IdField, Shape};
 use support::house::House;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -31,10 +31,10 @@ async fn a_payment_in_full_is_credited_booked_and_told_once() {
     let deposit = house.wallet("25.00").await;
     assert_eq!(deposit.facts.state, State::AwaitingPayment);
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::See).unwrap();
+    house.simulator.act(&order, Action::See).unwrap();
     house.look().await;
     assert_eq!(house.read(&deposit).await.facts.state, State::Confirming);
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let settled = house.read(&deposit).await;
     assert_eq!((settled.facts.state, settled.facts.outcome), (State::Settled, Some(Outcome::Exact)));
@@ -55,13 +55,13 @@ async fn over_short_and_completed_payments_are_booked_as_far_as_credited() {
     let house = House::new().await;
     let (over, short, part) = (house.wallet("10").await, house.wallet("20").await, house.wallet("30").await);
     let act = |deposit, act| house.simulator.act(&house.order(deposit), act).unwrap();
-    act(&over, Act::Pay { amount_usd: usd("12.50") });
-    act(&short, Act::PayPart { amount_usd: usd("5") });
-    act(&part, Act::PayPart { amount_usd: usd("10") });
+    act(&over, Action::Pay { amount_usd: usd("12.50") });
+    act(&short, Action::PayPart { amount_usd: usd("5") });
+    act(&part, Action::PayPart { amount_usd: usd("10") });
     house.look().await;
     assert_eq!(house.read(&short).await.facts.state, State::Underpaid);
-    act(&short, Act::CloseShort);
-    act(&part, Act::Pay { amount_usd: None });
+    act(&short, Action::CloseShort);
+    act(&part, Action::Pay { amount_usd: None });
     house.look().await;
     let over = house.read(&over).await;
     assert_eq!((over.facts.state, over.facts.outcome), (State::Settled, Some(Outcome::Over)));
@@ -88,7 +88,7 @@ async fn money_after_the_deadline_is_seen_and_called_late() {
     house.pass(15 * MINUTE, 5 * MINUTE).await;
     assert_eq!(house.read(&deposit).await.facts.state, State::Expired);
     house.pass(24 * HOUR, HOUR).await;
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.pass(13 * HOUR, HOUR).await;
     let settled = house.read(&deposit).await;
     assert!(settled.facts.state == State::Settled && settled.facts.late);
@@ -106,7 +106,7 @@ async fn silence_expires_nothing() {
     assert_eq!(house.read(&deposit).await.facts.state, State::AwaitingPayment);
     flow::watch_upstream(&house.flow).await.unwrap();
     flow::watch_upstream(&house.flow).await.unwrap();
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.simulator.set_outage(false);
     house.pass(10 * MINUTE, MINUTE).await;
     flow::watch_upstream(&house.flow).await.unwrap();
@@ -133,15 +133,15 @@ async fn held_refunded_failed_and_cancelled_money_is_followed() {
         house.wallet("40").await,
     );
     let act = |deposit, act| house.simulator.act(&house.order(deposit), act).unwrap();
-    act(&held, Act::Lock);
-    act(&refunded, Act::Pay { amount_usd: None });
-    act(&failed, Act::Fail);
-    act(&cancelled, Act::PayPart { amount_usd: usd("1") });
+    act(&held, Action::Lock);
+    act(&refunded, Action::Pay { amount_usd: None });
+    act(&failed, Action::Fail);
+    act(&cancelled, Action::PayPart { amount_usd: usd("1") });
     house.look().await;
     assert_eq!(house.read(&held).await.facts.state, State::Held);
-    act(&held, Act::Release);
-    act(&refunded, Act::StartRefund);
-    act(&cancelled, Act::Cancel);
+    act(&held, Action::Release);
+    act(&refunded, Action::StartRefund);
+    act(&cancelled, Action::Cancel);
     house.pass(10 * MINUTE, MINUTE).await;
     assert_eq!(house.read(&held).await.facts.state, State::Settled);
     assert_eq!(house.read(&refunded).await.facts.state, State::Refunding);
@@ -149,7 +149,7 @@ async fn held_refunded_failed_and_cancelled_money_is_followed() {
     let expired = house.read(&cancelled).await;
     assert_eq!(expired.facts.state, State::Expired);
     assert!(expired.facts.review.is_some(), "cancelled after part had arrived: a person must look");
-    act(&refunded, Act::FinishRefund);
+    act(&refunded, Action::FinishRefund);
     house.look().await;
     let refunded = house.read(&refunded).await;
     assert_eq!((refunded.facts.state, refunded.facts.outcome), (State::Refunded, Some(Outcome::Exact)));
@@ -182,7 +182,7 @@ async fn a_lost_answer_is_followed_by_another_request_and_its_wallet_is_nobodys(
     assert_eq!(orders.len(), 2);
     // Somebody pays what nobody was shown: money from elsewhere, whatever reconciliation sees of it.
     house.reconcile().await;
-    house.simulator.act(&lost, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&lost, Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     house.reconcile().await;
     let after = house.read(&deposit).await;
@@ -202,7 +202,7 @@ async fn an_order_made_by_somebody_else_is_not_ours_though_a_request_of_ours_was
     house.pass(5 * MINUTE, Duration::from_secs(5)).await;
     assert_eq!(house.read(&ours).await.facts.state, State::Unresolved);
     let theirs = house.wallet("98").await;
-    house.simulator.act(&house.order(&theirs), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&theirs), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     house.reconcile().await;
     let ours = house.read(&ours).await;
@@ -266,8 +266,8 @@ async fn contradictions_are_flagged_and_never_stored_as_fact() {
     house.look().await;
     assert!(house.read(&wrong).await.facts.wallet.unwrap().shown_address().is_none());
     let deposit = house.wallet("67").await;
-    house.simulator.act(&house.order(&deposit), Act::ChangeAddress { to: None }).unwrap();
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::ChangeAddress { to: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let flagged = house.read(&deposit).await;
     assert_eq!(flagged.facts.state, State::AwaitingPayment, "an answer about another address moves nothing");
@@ -286,13 +286,13 @@ async fn an_unknown_word_flags_and_an_ordinary_look_clears() {
     let house = House::new().await;
     let deposit = house.wallet("70").await;
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::SetStatus { status: "Quantum_Check".to_owned() }).unwrap();
+    house.simulator.act(&order, Action::SetStatus { status: "Quantum_Check".to_owned() }).unwrap();
     house.look().await;
     let flagged = house.read(&deposit).await;
     assert_eq!(flagged.facts.state, State::AwaitingPayment);
     assert_eq!(flagged.facts.upstream_status.as_deref(), Some("Quantum_Check"));
     assert!(flagged.facts.review.is_some());
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let settled = house.read(&deposit).await;
     assert!(settled.facts.state == State::Settled && settled.facts.review.is_none());
@@ -308,7 +308,7 @@ async fn an_unknown_word_flags_and_an_ordinary_look_clears() {
     assert_eq!(flagged.facts.state, State::AwaitingPayment);
     assert!(flagged.facts.review.is_some_and(|review| review.reason.contains("payment_amount_usd")));
     // Backwards: flagged, and nothing is taken back.
-    house.simulator.act(&order, Act::SetStatus { status: "check".to_owned() }).unwrap();
+    house.simulator.act(&order, Action::SetStatus { status: "check".to_owned() }).unwrap();
     house.pass(10 * MINUTE, MINUTE).await;
     let back = house.read(&deposit).await;
     assert!(back.facts.state == State::Settled && back.facts.review.is_some());
@@ -330,8 +330,8 @@ async fn foreign_top_ups_are_explained_and_differences_become_cases() {
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
     let figures = Figures { invoice_cents: Some(4_900), credited_cents: Some(4_900), ..Figures::default() };
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
-    house.simulator.act(&order, Act::SetFigures(figures)).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::SetFigures(figures)).unwrap();
     house.look().await;
     for _ in 0..2 {
         let report = house.reconcile().await;
@@ -348,15 +348,20 @@ async fn a_person_may_say_that_the_invoice_is_right() {
     house.reconcile().await;
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     let figures = Figures { invoice_cents: Some(4_900), ..Figures::default() };
-    house.simulator.act(&order, Act::SetFigures(figures)).unwrap();
+    house.simulator.act(&order, Action::SetFigures(figures)).unwrap();
     house.look().await;
     let report = house.reconcile().await;
     let case = report.cases.iter().find(|case| case.kind == "amount_mismatch").unwrap().id;
-    let wish = |note: &'static str| flow::Wish { who: "unix user root", note, amount: None, dry_run: false };
+    let wish = |note: &'static str| flow::CorrectionRequest {
+        who: "unix user root",
+        note,
+        amount: None,
+        dry_run: false,
+    };
     assert!(flow::correct_case(&house.flow, case, wish(" ")).await.is_err(), "an empty note says nothing");
-    let asked = flow::Wish { dry_run: true, ..wish("support confirms 49.00") };
+    let asked = flow::CorrectionRequest { dry_run: true, ..wish("support confirms 49.00") };
     let planned = flow::correct_case(&house.flow, case, asked).await.unwrap();
     assert_eq!((planned.corrected.as_deref(), planned.done), (Some("49.00"), false));
     assert_eq!(house.sql("SELECT amount_booked FROM accounting_deposits"), "50.00", "only asked");
@@ -375,10 +380,10 @@ async fn a_probable_match_stands_and_is_not_guessed_anew_at_every_run() {
     house.simulator.set_shape(Shape { id_field: IdField::None, ..Shape::default() });
     let (one, two) = (house.wallet("32").await, house.wallet("32").await);
     for deposit in [&one, &two] {
-        house.simulator.act(&house.order(deposit), Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&house.order(deposit), Action::Pay { amount_usd: None }).unwrap();
     }
     house.look().await;
-    house.simulator.act(&house.order(&two), Act::HideInvoice { hidden: true }).unwrap();
+    house.simulator.act(&house.order(&two), Action::HideInvoice { hidden: true }).unwrap();
     let first = house.reconcile().await;
     assert_eq!(
         first.cases.len(),
@@ -390,7 +395,7 @@ async fn a_probable_match_stands_and_is_not_guessed_anew_at_every_run() {
         assert_eq!((again.opened.len(), again.closed.len()), (0, 0), "{again:?}");
         assert_eq!(again.cases[0].id, first.cases[0].id);
     }
-    house.simulator.act(&house.order(&two), Act::HideInvoice { hidden: false }).unwrap();
+    house.simulator.act(&house.order(&two), Action::HideInvoice { hidden: false }).unwrap();
     let report = house.reconcile().await;
     assert_eq!((report.cases.len(), report.clean), (2, false), "what is probable closes nothing");
     assert_eq!(house.sql("SELECT DISTINCT reconciled FROM accounting_deposits"), "probable");
@@ -461,7 +466,7 @@ async fn the_seeds_own_example_ends_as_a_row_for_the_accountant() {
     let deposit = house.request("USDT", "BSC", "5.15").await;
     house.rounds().await;
     let wallet = house.read(&deposit).await;
-    house.simulator.act(&house.order(&wallet), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&wallet), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let row = house.sql(
         "SELECT currency, network, amount_requested, amount_usd, amount_usd_micros, amount_crypto, state, outcome, late \

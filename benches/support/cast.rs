@@ -9,7 +9,7 @@ use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
 use depositd::domain::report::OrderReport;
 use depositd::domain::time::Timestamp;
-use depositd::ledger::{self, Access, Ledger, Opening, Write};
+use depositd::ledger::{self, Access, DepositWrite, Ledger, Opening};
 use std::path::Path;
 use std::time::Duration;
 use uuid::Uuid;
@@ -83,7 +83,7 @@ fn opened(n: usize) -> Step {
 
 /// The ledger at `path`, for writing.
 pub async fn open(path: &Path) -> Ledger {
-    let settings = ledger::Settings {
+    let settings = ledger::LedgerSettings {
         path: path.to_owned(),
         create_if_missing: true,
         mail_domain: "example.org".to_owned(),
@@ -107,13 +107,13 @@ pub async fn fill(ledger: &Ledger, count: usize, policy: &Policy) -> Vec<Deposit
                 deposit.observe(seen, at, policy).expect("a wallet")
             })
             .collect();
-        let opening = |step: Step| Write {
+        let opening = |step: Step| DepositWrite {
             opening: Some(Opening { idempotency_key: None, request_digest: "0".repeat(64) }),
-            ..Write::from(step)
+            ..DepositWrite::from(step)
         };
         ledger.record(steps.into_iter().map(opening).collect()).await.expect("requests on disk");
         deposits.extend(wallets.iter().map(|step| step.deposit.clone()));
-        ledger.record(wallets.into_iter().map(Write::from).collect()).await.expect("wallets on disk");
+        ledger.record(wallets.into_iter().map(DepositWrite::from).collect()).await.expect("wallets on disk");
     }
     deposits
 }

@@ -7,22 +7,22 @@ use axum::http::Uri;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Caller;
-use super::input::{Name, Params, Raw, clip};
+use super::door::Principal;
+use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
-use super::problem::{Kind, Problem};
-use super::{Desk, SharedDesk, whole};
+use super::problem::{Problem, ProblemKind};
+use super::{ApiState, SharedDesk, whole};
 use crate::domain::money::Amount;
 use crate::domain::reconcile;
 use crate::domain::time::Timestamp;
-use crate::flow::{self, CaseError, Correction, ReconcileFailed, Report, Wish};
+use crate::flow::{self, CaseError, Correction, CorrectionRequest, ReconcileFailed, Report};
 use crate::ledger::Case;
 
 /// `POST /v1/reconciliations`
 pub(super) async fn run(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<Json<Report>, Problem> {
     body.fields(&[])?;
     let _place = desk
@@ -33,7 +33,7 @@ pub(super) async fn run(
     match whole(&desk, caller.origin(), async move { flow::reconcile(&own.flow).await }).await? {
         Ok(report) => Ok(Json(report)),
         Err(error @ ReconcileFailed::Incomplete(_)) => {
-            Err(Problem::new(Kind::ReconciliationVoid, error.to_string()))
+            Err(Problem::new(ProblemKind::ReconciliationVoid, error.to_string()))
         }
         Err(ReconcileFailed::Ledger(error)) => Err(error.into()),
     }
@@ -56,7 +56,7 @@ pub(super) async fn show(State(desk): State<SharedDesk>, Name(name): Name) -> Re
     find(&desk, number(&name)?).await.map(Json)
 }
 
-async fn find(desk: &Desk, id: i64) -> Result<Case, Problem> {
+async fn find(desk: &ApiState, id: i64) -> Result<Case, Problem> {
     desk.flow.ledger.case(id).await?.ok_or_else(|| Problem::not_found(format!("there is no case {id}")))
 }
 
@@ -66,7 +66,7 @@ fn number(name: &str) -> Result<i64, Problem> {
 
 /// What a person does to a case.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Act {
+pub(super) enum CaseAction {
     Explain,
     Close,
     Accept,
@@ -93,7 +93,7 @@ struct Said {
 }
 
 impl Said {
-    fn read(body: &Raw) -> Result<Self, Problem> {
+    fn read(body: &RawBody) -> Result<Self, Problem> {
         let fields = body.fields(&["note", "amount", "amount_cents", "dry_run"])?;
         let amount = match fields.has("amount") {
             true => Some(amount(&fields.digits("amount")?)?),
@@ -103,8 +103,8 @@ impl Said {
         Ok(Self { note, amount, amount_cents, dry_run: fields.boolean("dry_run")? })
     }
 
-    fn wish<'a>(&'a self, who: &'a str) -> Wish<'a> {
-        Wish { who, note: &self.note, amount: self.amount.as_ref(), dry_run: self.dry_run }
+    fn wish<'a>(&'a self, who: &'a str) -> CorrectionRequest<'a> {
+        CorrectionRequest { who, note: &self.note, amount: self.amount.as_ref(), dry_run: self.dry_run }
     }
 }
 
@@ -115,11 +115,11 @@ fn amount(text: &str) -> Result<Amount, Problem> {
 
 /// `POST /v1/cases/{id}/explain`, `../close`, `../accept`, `../unaccept`, `../correct` and `../uncorrect`
 pub(super) async fn act(
-    act: Act,
+    act: CaseAction,
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Principal>,
     Name(name): Name,
-    body: Raw,
+    body: RawBody,
 ) -> Result<Json<CaseAfter>, Problem> {
     let (id, said) = (number(&name)?, Said::read(&body)?);
     let own = Arc::clone(&desk);
@@ -127,25 +127,29 @@ pub(super) async fn act(
         let (flow, who) = (&own.flow, caller.words());
         let mut correction = None;
         match act {
-            Act::Explain => drop(flow::explain_case(flow, id, who, &said.note).await?),
-            Act::Close => drop(flow::close_case(flow, id, who, &said.note).await?),
-            Act::Accept => drop(flow::accept_case(flow, id, who, &said.note, said.amount_cents).await?),
-            Act::Unaccept => drop(flow::unaccept_case(flow, id, who, &said.note).await?),
-            Act::Correct => correction = Some(flow::correct_case(flow, id, said.wish(who)).await?),
-            Act::Uncorrect => correction = Some(flow::uncorrect_case(flow, id, who, &said.note).await?),
+            CaseAction::Explain => drop(flow::explain_case(flow, id, who, &said.note).await?),
+            CaseAction::Close => drop(flow::close_case(flow, id, who, &said.note).await?),
+            CaseAction::Accept => {
+                drop(flow::accept_case(flow, id, who, &said.note, said.amount_cents).await?)
+            }
+            CaseAction::Unaccept => drop(flow::unaccept_case(flow, id, who, &said.note).await?),
+            CaseAction::Correct => correction = Some(flow::correct_case(flow, id, said.wish(who)).await?),
+            CaseAction::Uncorrect => {
+                correction = Some(flow::uncorrect_case(flow, id, who, &said.note).await?)
+            }
         }
         Ok(correction)
     });
     match done.await? {
         Ok(correction) => Ok(Json(CaseAfter { case: find(&desk, id).await?, correction })),
         Err(CaseError::Refused(why)) if is_closed(&desk, id).await => {
-            Err(Problem::new(Kind::CaseClosed, why))
+            Err(Problem::new(ProblemKind::CaseClosed, why))
         }
         Err(error) => Err(problem(error)),
     }
 }
 
-async fn is_closed(desk: &Desk, id: i64) -> bool {
+async fn is_closed(desk: &ApiState, id: i64) -> bool {
     matches!(desk.flow.ledger.case(id).await, Ok(Some(case)) if case.closed_at.is_some())
 }
 
@@ -154,24 +158,24 @@ fn problem(error: CaseError) -> Problem {
         CaseError::Unknown(_) => Problem::not_found(error.to_string()),
         CaseError::Ledger(error) => error.into(),
         CaseError::Note(why) => Problem::invalid("note", why),
-        CaseError::Refused(why) => Problem::new(Kind::InvalidRequest, why),
+        CaseError::Refused(why) => Problem::new(ProblemKind::InvalidRequest, why),
     }
 }
 
 /// `POST /v1/deposits/{id}/correct` and `../uncorrect`
 pub(super) async fn of_deposit(
-    act: Act,
+    act: CaseAction,
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Principal>,
     Name(name): Name,
-    body: Raw,
+    body: RawBody,
 ) -> Result<Json<Correction>, Problem> {
     let said = Said::read(&body)?;
     let own = Arc::clone(&desk);
     let done = whole(&desk, caller.origin(), async move {
         let (flow, who) = (&own.flow, caller.words());
         match act {
-            Act::Uncorrect => flow::uncorrect_deposit(flow, &name, who, &said.note).await,
+            CaseAction::Uncorrect => flow::uncorrect_deposit(flow, &name, who, &said.note).await,
             _ => flow::correct_deposit(flow, &name, said.wish(who)).await,
         }
     });
@@ -181,17 +185,17 @@ pub(super) async fn of_deposit(
 /// `POST /v1/corrections`: every open case of one kind whose deposit has credited rows.
 pub(super) async fn correct_all(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<Json<Value>, Problem> {
     let fields = body.fields(&["kind", "note", "dry_run"])?;
     let word = fields.needed_text("kind")?;
-    let kind = reconcile::Kind::parse(&word)
+    let kind = reconcile::CaseKind::parse(&word)
         .ok_or_else(|| Problem::invalid("kind", format!("{:?} is no kind of case", clip(&word))))?;
     let (note, dry_run) = (fields.needed_text("note")?, fields.boolean("dry_run")?);
     let own = Arc::clone(&desk);
     let done = whole(&desk, caller.origin(), async move {
-        let wish = Wish { who: caller.words(), note: &note, amount: None, dry_run };
+        let wish = CorrectionRequest { who: caller.words(), note: &note, amount: None, dry_run };
         flow::correct_all(&own.flow, kind, wish).await
     });
     done.await?.map(|corrections| Json(json!({ "corrections": corrections }))).map_err(problem)
@@ -207,8 +211,8 @@ pub(super) async fn baseline(State(desk): State<SharedDesk>) -> Result<Json<Valu
 /// `POST /v1/baseline`
 pub(super) async fn set_baseline(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<Json<Value>, Problem> {
     let fields = body.fields(&["cents", "note"])?;
     let cents = fields.integer("cents")?.ok_or_else(|| Problem::invalid("cents", "missing"))?;
@@ -224,8 +228,8 @@ pub(super) async fn set_baseline(
 /// `POST /v1/claims`
 pub(super) async fn claim(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<Json<DepositObject>, Problem> {
     let fields = body.fields(&["order", "reference", "note"])?;
     let (order, note) = (fields.needed_text("order")?, fields.needed_text("note")?);
@@ -240,8 +244,8 @@ pub(super) async fn claim(
 /// `POST /v1/restored`
 pub(super) async fn restored(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<Json<Value>, Problem> {
     let fields = body.fields(&["note", "since"])?;
     let note = fields.needed_text("note")?;

@@ -10,16 +10,16 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Caller;
-use super::input::{Name, Params, Raw, clip};
+use super::door::Principal;
+use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
-use super::problem::{Kind, Problem};
-use super::{Desk, SharedDesk, whole};
+use super::problem::{Problem, ProblemKind};
+use super::{ApiState, SharedDesk, whole};
 use crate::domain::deposit::{Deposit, State as DepositState};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, NewDeposit, OpenError, Opened, ReviewError};
-use crate::ledger::Listing;
+use crate::ledger::DepositFilter;
 
 const KEY: &str = "Idempotency-Key";
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -34,9 +34,9 @@ const MOST_PAGE: u32 = 500;
 /// `POST /v1/deposits`
 pub(super) async fn open(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Principal>,
     headers: HeaderMap,
-    body: Raw,
+    body: RawBody,
 ) -> Result<Response, Problem> {
     let fields = body.fields(&["currency", "network", "amount", "coupon", "reference", "notify"])?;
     let new = NewDeposit {
@@ -56,7 +56,7 @@ pub(super) async fn open(
             Ok(Opened::Same(deposit)) => (deposit, false),
             Err(OpenError::Invalid { field, why }) => return Err(Problem::invalid(field, why)),
             Err(error @ OpenError::KeyReused) => {
-                return Err(Problem::new(Kind::IdempotencyConflict, error.to_string()));
+                return Err(Problem::new(ProblemKind::IdempotencyConflict, error.to_string()));
             }
             Err(OpenError::Ledger(error)) => {
                 return Err(Problem::of_ledger(&error, ": nothing was accepted, try again"));
@@ -115,7 +115,7 @@ fn wait_seconds(headers: &HeaderMap) -> Option<u64> {
 
 /// The deposit once it is known whether it has a wallet, or as it stands when the wait is over. It has been accepted:
 /// nothing that goes wrong here may say otherwise.
-async fn decided(desk: &Desk, deposit: Deposit, wait: Duration) -> Deposit {
+async fn decided(desk: &ApiState, deposit: Deposit, wait: Duration) -> Deposit {
     let mut latest = deposit;
     if wait.is_zero() || latest.facts.state != DepositState::Requested {
         return latest;
@@ -140,18 +140,18 @@ async fn decided(desk: &Desk, deposit: Deposit, wait: Duration) -> Deposit {
 }
 
 /// The upstream's refusal, in its words.
-async fn refused(desk: &Desk, deposit: &Deposit) -> Problem {
+async fn refused(desk: &ApiState, deposit: &Deposit) -> Problem {
     let events = desk.flow.ledger.events_of(deposit.id).await.unwrap_or_default();
     let rejected = events.into_iter().rfind(|event| event.event == EventName::Rejected.as_str());
     let words = rejected.and_then(|event| event.reason);
     let detail = words.unwrap_or_else(|| "the upstream refused to make a wallet".to_owned());
-    Problem::new(Kind::UpstreamRefused, detail).with("deposit", json!(DepositObject::from(deposit)))
+    Problem::new(ProblemKind::UpstreamRefused, detail).with("deposit", json!(DepositObject::from(deposit)))
 }
 
 /// `GET /v1/deposits`
 pub(super) async fn list(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
     let params = Params::read(&uri, &["state", "since", "limit", "cursor", "needs_review"])?;
-    let listing = Listing {
+    let listing = DepositFilter {
         states: params.all("state").into_iter().map(state).collect::<Result<_, _>>()?,
         since: params.last("since").map(since).transpose()?,
         needs_review: params.flag("needs_review")?,
@@ -195,7 +195,7 @@ pub(super) async fn show(
     find(&desk, &name).await.map(|deposit| Json(DepositObject::from(&deposit)))
 }
 
-async fn find(desk: &Desk, name: &str) -> Result<Deposit, Problem> {
+async fn find(desk: &ApiState, name: &str) -> Result<Deposit, Problem> {
     desk.flow.ledger.find(name).await?.ok_or_else(|| unknown(name))
 }
 
@@ -226,9 +226,9 @@ pub(super) async fn story(State(desk): State<SharedDesk>, Name(name): Name) -> R
 /// `POST /v1/deposits/{id}/review`
 pub(super) async fn review(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Principal>,
     Name(name): Name,
-    body: Raw,
+    body: RawBody,
 ) -> Result<Json<DepositObject>, Problem> {
     let note = body.fields(&["note"])?.needed_text("note")?;
     let empty = note.trim().is_empty();
@@ -240,7 +240,7 @@ pub(super) async fn review(
         Err(ReviewError::Refused(why)) => {
             let deposit = find(&desk, &name).await?;
             if deposit.facts.review.is_none() && !empty {
-                return Err(Problem::new(Kind::NothingToReview, why));
+                return Err(Problem::new(ProblemKind::NothingToReview, why));
             }
             Err(Problem::invalid("note", why))
         }
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(read(&[b"a b"]).unwrap(), Some("a b".to_owned()));
         assert_eq!(read(&[]).unwrap(), None);
         for values in [&[&b""[..]][..], &[b"  "], &[b"a", b"a"], &[b"\xff"]] {
-            assert_eq!(read(values).unwrap_err().kind(), Kind::InvalidRequest);
+            assert_eq!(read(values).unwrap_err().kind(), ProblemKind::InvalidRequest);
         }
     }
 

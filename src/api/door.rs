@@ -10,14 +10,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 
 /// Said by browsers of every request that a page makes.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// By what the one who asks is known, for what a person does.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
+pub(super) struct Principal {
     words: Arc<str>,
     origin: Origin,
 }
@@ -31,7 +31,7 @@ pub(super) enum Origin {
     Address(IpAddr),
 }
 
-impl Caller {
+impl Principal {
     /// Somebody at this address who knows the token.
     pub(super) fn with_token(address: IpAddr) -> Self {
         Self { words: Arc::from("API token"), origin: Origin::Address(address.to_canonical()) }
@@ -66,14 +66,14 @@ impl Caller {
 
 /// The check at one listener.
 #[derive(Debug)]
-pub(super) enum Door {
+pub(super) enum Authenticator {
     /// A unix socket: whoever could connect may come in.
     Permissions,
     /// TCP: whoever knows the token, unless a web page asks. Its digest, so that comparing tells nothing of its length.
     Token([u8; 32]),
 }
 
-impl Door {
+impl Authenticator {
     pub(super) fn with_token(token: &SecretString) -> Self {
         Self::Token(Sha256::digest(token.expose_secret().as_bytes()).into())
     }
@@ -87,7 +87,7 @@ impl Door {
         let shown = bearer(request.headers()).unwrap_or_default();
         let shown: [u8; 32] = Sha256::digest(shown).into();
         if !bool::from(shown.ct_eq(wanted)) {
-            return Err(Problem::new(Kind::Unauthorized, "send `Authorization: Bearer TOKEN`"));
+            return Err(Problem::new(ProblemKind::Unauthorized, "send `Authorization: Bearer TOKEN`"));
         }
         no_web_page(request.headers(), request.uri())
     }
@@ -103,7 +103,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 /// A browser that was lured sends where it comes from, or a name that was made to mean this machine (DNS rebinding):
 /// what calls us calls us by address, or `localhost`.
 fn no_web_page(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
-    let forbidden = |why: &str| Err(Problem::new(Kind::Forbidden, why));
+    let forbidden = |why: &str| Err(Problem::new(ProblemKind::Forbidden, why));
     let from_site = headers.get(FETCH_SITE).is_some_and(|site| site != "none");
     if from_site || headers.contains_key(ORIGIN) {
         return forbidden("requests that a web page makes are not answered");
@@ -134,8 +134,8 @@ fn is_local_name(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn verdict(path: &str, headers: &[(&str, &str)]) -> Option<Kind> {
-        let door = Door::with_token(&SecretString::from("s3cret".to_owned()));
+    fn verdict(path: &str, headers: &[(&str, &str)]) -> Option<ProblemKind> {
+        let door = Authenticator::with_token(&SecretString::from("s3cret".to_owned()));
         let mut request = Request::builder().uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -161,19 +161,19 @@ mod tests {
             &[("authorization", "Bearer s3cret"), ("authorization", "Bearer x")],
         ] {
             for path in ["/v1/deposits", "/healthz/", "/Healthz", "/nowhere", "/metrics"] {
-                assert_eq!(verdict(path, headers), Some(Kind::Unauthorized), "{path} {headers:?}");
+                assert_eq!(verdict(path, headers), Some(ProblemKind::Unauthorized), "{path} {headers:?}");
             }
         }
     }
 
     #[test]
     fn callers_are_known_by_the_way_they_came_in() {
-        let caller = Caller::with_token("::ffff:10.0.0.7".parse().unwrap());
+        let caller = Principal::with_token("::ffff:10.0.0.7".parse().unwrap());
         assert_eq!(caller.words(), "API token");
         assert_eq!(caller.origin(), Origin::Address([10, 0, 0, 7].into()));
-        assert_eq!(Caller::at_socket(None).words(), "unix socket");
-        assert_eq!(Caller::at_socket(Some(0)).words(), "unix user root");
-        assert_eq!(Caller::at_socket(Some(4_000_000_000)).words(), "unix user 4000000000");
+        assert_eq!(Principal::at_socket(None).words(), "unix socket");
+        assert_eq!(Principal::at_socket(Some(0)).words(), "unix user root");
+        assert_eq!(Principal::at_socket(Some(4_000_000_000)).words(), "unix user 4000000000");
     }
 
     #[test]
@@ -185,13 +185,17 @@ mod tests {
         for host in
             ["evil.example", "evil.example:8787", "127.0.0.1.evil.example", "localhost.evil.example", ""]
         {
-            assert_eq!(verdict("/v1/deposits", &[token, ("host", host)]), Some(Kind::Forbidden), "{host}");
+            assert_eq!(
+                verdict("/v1/deposits", &[token, ("host", host)]),
+                Some(ProblemKind::Forbidden),
+                "{host}"
+            );
         }
         for header in
             [("origin", "http://127.0.0.1:8787"), ("origin", "null"), ("sec-fetch-site", "cross-site")]
         {
-            assert_eq!(verdict("/v1/deposits", &[token, header]), Some(Kind::Forbidden), "{header:?}");
+            assert_eq!(verdict("/v1/deposits", &[token, header]), Some(ProblemKind::Forbidden), "{header:?}");
         }
-        assert_eq!(verdict("http://evil.example/v1/deposits", &[token]), Some(Kind::Forbidden));
+        assert_eq!(verdict("http://evil.example/v1/deposits", &[token]), Some(ProblemKind::Forbidden));
     }
 }

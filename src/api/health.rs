@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Desk, SharedDesk};
+use super::{ApiState, SharedDesk};
 use crate::scheduler::Readiness;
 
 /// `GET /healthz`
@@ -37,7 +37,7 @@ pub(super) async fn ready(State(desk): State<SharedDesk>) -> (StatusCode, Json<V
 }
 
 /// What the tasks say, and whether the ledger can be read.
-pub(super) async fn readiness(desk: &Desk) -> Readiness {
+pub(super) async fn readiness(desk: &ApiState) -> Readiness {
     let flow = &desk.flow;
     let run = flow.ledger.last_good_run().await;
     let last_good = run.as_ref().ok().and_then(|run| run.as_ref()).map(|run| run.at);

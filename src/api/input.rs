@@ -13,7 +13,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use crate::clock::{Clock as _, SystemClock};
 
 /// The largest body.
@@ -24,9 +24,9 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const ECHO: usize = 80;
 
 /// A body, read whole within its limits.
-pub(super) struct Raw(Bytes);
+pub(super) struct RawBody(Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -34,37 +34,37 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
         tokio::select! {
             read = read => read.map(Self),
             () = SystemClock::new().sleep(BODY_TIME) => {
-                Err(Problem::new(Kind::RequestTimeout, format!("{} seconds are all there is", BODY_TIME.as_secs())))
+                Err(Problem::new(ProblemKind::RequestTimeout, format!("{} seconds are all there is", BODY_TIME.as_secs())))
             }
         }
     }
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Kind::PayloadTooLarge, format!("at most {MOST_BYTES} bytes"));
+    let too_large = || Problem::new(ProblemKind::PayloadTooLarge, format!("at most {MOST_BYTES} bytes"));
     if body.size_hint().lower() > u64::try_from(MOST_BYTES).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
     match Limited::new(body, MOST_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Problem::new(Kind::BadRequest, "the body broke off")),
+        Err(_) => Err(Problem::new(ProblemKind::BadRequest, "the body broke off")),
     }
 }
 
-impl Raw {
+impl RawBody {
     /// The body's fields, of which only `allowed` may be there. No body at all is an empty object.
-    pub(super) fn fields(&self, allowed: &'static [&'static str]) -> Result<Fields<'_>, Problem> {
+    pub(super) fn fields(&self, allowed: &'static [&'static str]) -> Result<BodyFields<'_>, Problem> {
         let body: &[u8] = if self.0.is_empty() { b"{}" } else { &self.0 };
-        let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| {
+        let fields: BodyFields<'_> = serde_json::from_slice(body).map_err(|error| {
             if error.is_data() {
                 let clipped = clip(&error.to_string());
                 return Problem::new(
-                    Kind::InvalidRequest,
+                    ProblemKind::InvalidRequest,
                     format!("the body must be a JSON object: {clipped}"),
                 );
             }
-            Problem::new(Kind::MalformedJson, error.to_string())
+            Problem::new(ProblemKind::MalformedJson, error.to_string())
         })?;
         for (at, (name, _)) in fields.0.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {
@@ -83,25 +83,25 @@ impl Raw {
 }
 
 /// The members of a JSON object, each value as it was written.
-pub(super) struct Fields<'b>(Vec<(String, &'b RawValue)>);
+pub(super) struct BodyFields<'b>(Vec<(String, &'b RawValue)>);
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+impl<'de> Deserialize<'de> for BodyFields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
 
         impl<'de> Visitor<'de> for Members {
-            type Value = Fields<'de>;
+            type Value = BodyFields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object such as {\"currency\": \"USDT\"}")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BodyFields<'de>, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
                     members.push(member);
                 }
-                Ok(Fields(members))
+                Ok(BodyFields(members))
             }
         }
 
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-impl<'b> Fields<'b> {
+impl<'b> BodyFields<'b> {
     /// The value's own text; `null` is as good as absent.
     fn raw(&self, name: &str) -> Option<&'b str> {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
@@ -187,7 +187,7 @@ pub(super) struct Params(Vec<(String, String)>);
 impl Params {
     pub(super) fn read(uri: &Uri, allowed: &'static [&'static str]) -> Result<Self, Problem> {
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
+            .map_err(|error| Problem::new(ProblemKind::BadRequest, error.to_string()))?;
         match given.iter().find(|(name, _)| !allowed.contains(&name.as_str())) {
             Some((name, _)) => Err(Problem::invalid(
                 &clip(name),
@@ -260,13 +260,13 @@ mod tests {
 
     use super::*;
 
-    fn raw(text: &str) -> Raw {
-        Raw(Bytes::copy_from_slice(text.as_bytes()))
+    fn raw(text: &str) -> RawBody {
+        RawBody(Bytes::copy_from_slice(text.as_bytes()))
     }
 
     const ALLOWED: &[&str] = &["amount", "note", "notify", "id"];
 
-    fn refused(text: &str) -> (Kind, String) {
+    fn refused(text: &str) -> (ProblemKind, String) {
         let problem = raw(text).fields(ALLOWED).err().unwrap();
         (problem.kind(), problem.detail().to_owned())
     }
@@ -291,13 +291,17 @@ mod tests {
     #[test]
     fn refusals_name_the_field() {
         for (json, kind, part) in [
-            ("{", Kind::MalformedJson, "EOF"),
-            (r#"{"amount": 05}"#, Kind::MalformedJson, "number"),
-            ("\u{feff}{}", Kind::MalformedJson, "expected value"),
-            ("[]", Kind::InvalidRequest, "must be a JSON object"),
-            ("\"x\"", Kind::InvalidRequest, "must be a JSON object"),
-            (r#"{"amont": 5}"#, Kind::InvalidRequest, "amont: unknown field; the fields are: amount, note"),
-            (r#"{"note": "a", "note": "b"}"#, Kind::InvalidRequest, "note: given twice"),
+            ("{", ProblemKind::MalformedJson, "EOF"),
+            (r#"{"amount": 05}"#, ProblemKind::MalformedJson, "number"),
+            ("\u{feff}{}", ProblemKind::MalformedJson, "expected value"),
+            ("[]", ProblemKind::InvalidRequest, "must be a JSON object"),
+            ("\"x\"", ProblemKind::InvalidRequest, "must be a JSON object"),
+            (
+                r#"{"amont": 5}"#,
+                ProblemKind::InvalidRequest,
+                "amont: unknown field; the fields are: amount, note",
+            ),
+            (r#"{"note": "a", "note": "b"}"#, ProblemKind::InvalidRequest, "note: given twice"),
         ] {
             let (found, detail) = refused(json);
             assert_eq!(found, kind, "{json}: {detail}");
@@ -326,7 +330,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(fields) = Raw(bytes.into()).fields(ALLOWED) {
+            if let Ok(fields) = RawBody(bytes.into()).fields(ALLOWED) {
                 let _ = (fields.digits("amount"), fields.text("note"), fields.texts("notify"), fields.integer("id"));
             }
         }

@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::door::Origin;
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 
 /// As many as the ledger's writer lets wait.
 const MOST: usize = 1024;
@@ -17,33 +17,33 @@ const SHARE: usize = 768;
 
 /// What is under way.
 #[derive(Debug, Default)]
-pub(super) struct Intake(Mutex<HashMap<Origin, usize>>);
+pub(super) struct ConcurrencyLimit(Mutex<HashMap<Origin, usize>>);
 
 /// One change under way; its place is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
-    intake: Arc<Intake>,
+pub(super) struct ChangeSlot {
+    intake: Arc<ConcurrencyLimit>,
     origin: Origin,
 }
 
-impl Intake {
+impl ConcurrencyLimit {
     /// A place, or why there is none: 429 for a caller that has its share already, 503 where all are taken.
-    pub(super) fn turn(self: &Arc<Self>, origin: Origin) -> Result<Turn, Problem> {
+    pub(super) fn turn(self: &Arc<Self>, origin: Origin) -> Result<ChangeSlot, Problem> {
         let mut shares = self.lock();
         let all = shares.values().fold(0usize, |sum, share| sum.saturating_add(*share));
         let own = shares.get(&origin).copied().unwrap_or_default();
         if own >= SHARE {
             let detail =
                 format!("{SHARE} of your requests are waiting already: nothing was accepted, try again");
-            return Err(Problem::new(Kind::TooManyRequests, detail));
+            return Err(Problem::new(ProblemKind::TooManyRequests, detail));
         }
         if all >= MOST {
             let detail = format!("{MOST} requests are waiting already: nothing was accepted, try again");
-            return Err(Problem::new(Kind::Busy, detail));
+            return Err(Problem::new(ProblemKind::Busy, detail));
         }
         shares.insert(origin, own.saturating_add(1));
         drop(shares);
-        Ok(Turn { intake: Arc::clone(self), origin })
+        Ok(ChangeSlot { intake: Arc::clone(self), origin })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Origin, usize>> {
@@ -51,7 +51,7 @@ impl Intake {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ChangeSlot {
     fn drop(&mut self) {
         if let Entry::Occupied(mut share) = self.intake.lock().entry(self.origin) {
             *share.get_mut() = share.get().saturating_sub(1);
@@ -68,13 +68,13 @@ mod tests {
 
     #[test]
     fn one_caller_has_its_share_and_all_together_have_what_there_is() {
-        let intake = Arc::<Intake>::default();
+        let intake = Arc::<ConcurrencyLimit>::default();
         let (one, two) = (Origin::User(Some(1)), Origin::Address([127, 0, 0, 1].into()));
         let mut turns: Vec<_> = (0..SHARE).map(|_| intake.turn(one).unwrap()).collect();
-        assert_eq!(intake.turn(one).unwrap_err().kind(), Kind::TooManyRequests);
+        assert_eq!(intake.turn(one).unwrap_err().kind(), ProblemKind::TooManyRequests);
         turns.extend((SHARE..MOST).map(|_| intake.turn(two).unwrap()));
-        assert_eq!(intake.turn(two).unwrap_err().kind(), Kind::Busy);
-        assert_eq!(intake.turn(Origin::User(None)).unwrap_err().kind(), Kind::Busy);
+        assert_eq!(intake.turn(two).unwrap_err().kind(), ProblemKind::Busy);
+        assert_eq!(intake.turn(Origin::User(None)).unwrap_err().kind(), ProblemKind::Busy);
         turns.pop();
         assert!(intake.turn(two).is_ok());
         drop(turns);

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Error;
-use super::door::{Caller, Door};
-use super::patient::Patient;
-use super::seats::{Seat, Seats, Served};
+use super::door::{Authenticator, Principal};
+use super::patient::WriteTimeout;
+use super::seats::{ConnectionSlot, ConnectionSlots, Served};
 use crate::clock::{Clock as _, SystemClock};
 
 /// How long a request's head may take, and how long a connection may say nothing.
@@ -164,8 +164,8 @@ impl Drop for SocketFile {
 
 /// What every connection needs.
 #[derive(Clone)]
-pub(super) struct House {
-    pub(super) door: Arc<Door>,
+pub(super) struct ServerContext {
+    pub(super) door: Arc<Authenticator>,
     pub(super) router: Router,
     /// No new requests.
     pub(super) stop: CancellationToken,
@@ -175,8 +175,8 @@ pub(super) struct House {
 }
 
 /// Takes callers until the house closes.
-pub(super) async fn open(listener: Listener, house: House) {
-    let seats = Seats::new(places());
+pub(super) async fn open(listener: Listener, house: ServerContext) {
+    let seats = ConnectionSlots::new(places());
     let away = Arc::new(Semaphore::new(TURNED_AWAY));
     while let Some(accepted) = house.stop.run_until_cancelled(listener.accept()).await {
         let stream = match accepted {
@@ -205,10 +205,10 @@ pub(super) async fn open(listener: Listener, house: House) {
             let turn = turn.filter(|_| seat.is_none());
             match stream {
                 Stream::Unix(stream) => {
-                    let caller = Caller::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
+                    let caller = Principal::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
                     receive(stream, caller, seat, own).await;
                 }
-                Stream::Tcp(stream, from) => receive(stream, Caller::with_token(from), seat, own).await,
+                Stream::Tcp(stream, from) => receive(stream, Principal::with_token(from), seat, own).await,
             }
             drop(turn);
         });
@@ -217,12 +217,12 @@ pub(super) async fn open(listener: Listener, house: House) {
 
 async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    caller: Caller,
-    seat: Option<Arc<Seat>>,
-    house: House,
+    caller: Principal,
+    seat: Option<Arc<ConnectionSlot>>,
+    house: ServerContext,
 ) {
     match seat {
-        Some(seat) => converse(Patient::new(stream, STALL_TIME), caller, &seat, house).await,
+        Some(seat) => converse(WriteTimeout::new(stream, STALL_TIME), caller, &seat, house).await,
         None => turn_away(stream, house).await,
     }
 }
@@ -238,11 +238,11 @@ fn places() -> usize {
 /// One connection, request after request.
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    caller: Caller,
-    seat: &Arc<Seat>,
-    house: House,
+    caller: Principal,
+    seat: &Arc<ConnectionSlot>,
+    house: ServerContext,
 ) {
-    let House { door, router, stop, kill, tasks: _ } = house;
+    let ServerContext { door, router, stop, kill, tasks: _ } = house;
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(caller.clone());
@@ -278,14 +278,18 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Completes when the place is needed for somebody else, or the house closes.
-async fn leave(seat: &Seat, stop: &CancellationToken) {
+async fn leave(seat: &ConnectionSlot, stop: &CancellationToken) {
     tokio::select! {
         () = seat.asked_to_leave() => {}
         () = stop.cancelled() => {}
     }
 }
 
-async fn answer(door: &Door, router: &TowerToHyperService<Router>, request: Request<Incoming>) -> Response {
+async fn answer(
+    door: &Authenticator,
+    router: &TowerToHyperService<Router>,
+    request: Request<Incoming>,
+) -> Response {
     let method = request.method().clone();
     let mut response = match door.check(&request) {
         Err(problem) => problem.into_response(),
@@ -300,7 +304,7 @@ async fn answer(door: &Door, router: &TowerToHyperService<Router>, request: Requ
 }
 
 /// Says in a few words that there is no room, and lets the words arrive.
-async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, house: House) {
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, house: ServerContext) {
     let words = async {
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n";
         let rest = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{TOO_MANY}", TOO_MANY.len());

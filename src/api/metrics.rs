@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
-use super::{Desk, STREAMS, SharedDesk, health};
+use super::{ApiState, STREAMS, SharedDesk, health};
 use crate::domain::deposit::State as DepositState;
 use crate::ledger;
 
@@ -22,7 +22,7 @@ pub(super) async fn metrics(State(desk): State<SharedDesk>) -> Result<Response, 
 struct Page(String);
 
 impl Page {
-    async fn of(desk: &Desk) -> ledger::Result<Self> {
+    async fn of(desk: &ApiState) -> ledger::Result<Self> {
         let ledger = &desk.flow.ledger;
         let mut page = Self::default();
         page.gauge("depositd_up", "1 while the daemon answers.", 1);
@@ -55,7 +55,7 @@ impl Page {
         Ok(page)
     }
 
-    async fn conditions(&mut self, desk: &Desk) {
+    async fn conditions(&mut self, desk: &ApiState) {
         let readiness = health::readiness(desk).await;
         self.gauge("depositd_ready", "1 when /readyz says so.", u8::from(readiness.ready));
         if let Some(seconds) = readiness.last_reconciliation_age_seconds {
@@ -76,7 +76,7 @@ impl Page {
         self.gauge("depositd_api_event_streams", "Clients that follow the events.", streams);
     }
 
-    fn tasks(&mut self, desk: &Desk) {
+    fn tasks(&mut self, desk: &ApiState) {
         let tasks = desk.status.tasks();
         self.head("depositd_task_rounds_total", "Rounds that each task has ended.", "counter");
         for (name, task) in &tasks {

@@ -33,16 +33,16 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::door::{Door, Origin};
-use self::intake::Intake;
-use self::listener::{House, Listener};
+use self::door::{Authenticator, Origin};
+use self::intake::ConcurrencyLimit;
+use self::listener::{Listener, ServerContext};
 pub use self::objects::DepositObject;
-use self::problem::{Kind, Problem};
-use self::waiting::Waiting;
+use self::problem::{Problem, ProblemKind};
+use self::waiting::Waiters;
 use crate::clock::{Clock as _, SystemClock};
 pub use crate::config::Listen;
 use crate::flow::Flow;
-use crate::scheduler::Status;
+use crate::scheduler::ServiceStatus;
 
 /// How long answers that are under way may take once the daemon stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ const RECONCILIATIONS: usize = 4;
 
 /// `[api]`
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct ApiSettings {
     /// Where to listen.
     pub listen: Vec<Listen>,
     /// What TCP callers must show.
@@ -99,43 +99,43 @@ pub struct Api;
 /// An API whose addresses are taken; nobody is answered before [`Bound::serve`].
 #[derive(Debug)]
 pub struct Bound {
-    listeners: Vec<(Listener, Arc<Door>)>,
+    listeners: Vec<(Listener, Arc<Authenticator>)>,
     flow: Flow,
-    status: Arc<Status>,
+    status: Arc<ServiceStatus>,
 }
 
 /// What every answer is made with.
 #[derive(Debug)]
-struct Desk {
+struct ApiState {
     flow: Flow,
-    status: Arc<Status>,
-    waiting: Waiting,
-    intake: Arc<Intake>,
+    status: Arc<ServiceStatus>,
+    waiting: Waiters,
+    intake: Arc<ConcurrencyLimit>,
     streams: Arc<Semaphore>,
     reconciliations: Semaphore,
     backups: Semaphore,
     stop: CancellationToken,
 }
 
-type SharedDesk = Arc<Desk>;
+type SharedDesk = Arc<ApiState>;
 
 impl Api {
     /// Takes every address. A unix socket is guarded by its permissions (0660), a TCP address by the token.
     ///
     /// # Errors
     /// [`Error`]; whatever was taken is given back then.
-    pub async fn bind(settings: Settings, flow: Flow, status: Arc<Status>) -> Result<Bound, Error> {
+    pub async fn bind(settings: ApiSettings, flow: Flow, status: Arc<ServiceStatus>) -> Result<Bound, Error> {
         let token = settings.token.filter(|token| !token.expose_secret().is_empty());
         let mut listeners = Vec::with_capacity(settings.listen.len());
         for place in settings.listen {
             listeners.push(match place {
-                Listen::Unix(path) => (Listener::unix(&path).await?, Arc::new(Door::Permissions)),
+                Listen::Unix(path) => (Listener::unix(&path).await?, Arc::new(Authenticator::Permissions)),
                 Listen::Tcp(address) => {
                     let token = token.as_ref().ok_or(Error::NoToken { address })?;
                     if !address.ip().is_loopback() {
                         tracing::warn!("the API listens on {address}: the token travels there in clear");
                     }
-                    (Listener::tcp(address).await?, Arc::new(Door::with_token(token)))
+                    (Listener::tcp(address).await?, Arc::new(Authenticator::with_token(token)))
                 }
             });
         }
@@ -154,10 +154,10 @@ impl Bound {
     /// that wait for a wallet included.
     pub async fn serve(self, stop: CancellationToken) {
         let Self { listeners, flow, status } = self;
-        let desk = Arc::new(Desk {
+        let desk = Arc::new(ApiState {
             flow,
             status,
-            waiting: Waiting::default(),
+            waiting: Waiters::default(),
             intake: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             reconciliations: Semaphore::new(RECONCILIATIONS),
@@ -169,7 +169,10 @@ impl Bound {
         let doors = futures_util::future::join_all(listeners.into_iter().map(|(listener, door)| {
             tracing::info!("the API listens on {}", listener.address());
             let (router, stop) = (router.clone(), stop.clone());
-            listener::open(listener, House { door, router, stop, kill: kill.clone(), tasks: tasks.clone() })
+            listener::open(
+                listener,
+                ServerContext { door, router, stop, kill: kill.clone(), tasks: tasks.clone() },
+            )
         }));
         let follow = desk.waiting.follow(&desk.flow.ledger, &stop);
         tokio::join!(doors, follow, stop.cancelled());
@@ -187,7 +190,7 @@ impl Bound {
 
 /// Carries `work` out to its end, whether the caller stays or goes; refuses it where too much is under way.
 async fn whole<T: Send + 'static>(
-    desk: &Desk,
+    desk: &ApiState,
     origin: Origin,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -198,6 +201,6 @@ async fn whole<T: Send + 'static>(
     };
     tokio::spawn(work).await.map_err(|error| {
         tracing::error!("a request broke off: {error}");
-        Problem::new(Kind::Internal, "the request broke off; whether it was carried out is not known")
+        Problem::new(ProblemKind::Internal, "the request broke off; whether it was carried out is not known")
     })
 }

@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::clock::{Clock as _, SystemClock};
 
 /// A connection on which a write that makes no progress for `patience` fails.
-pub(super) struct Patient<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     patience: Duration,
     stalled: Option<BoxFuture<'static, ()>>,
 }
 
-impl<S> Patient<S> {
+impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, stalled: None }
     }
@@ -38,7 +38,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -48,7 +48,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -90,11 +90,11 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_takes_nothing_is_cut_and_a_slow_one_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(1024);
-        let mut patient = Patient::new(ours, Duration::from_millis(20));
+        let mut patient = WriteTimeout::new(ours, Duration::from_millis(20));
         let cut = patient.write_all(&[0; 4096]).await.unwrap_err();
         assert_eq!(cut.kind(), io::ErrorKind::TimedOut);
         let (ours, mut slow) = tokio::io::duplex(1024);
-        let mut patient = Patient::new(ours, Duration::from_secs(60));
+        let mut patient = WriteTimeout::new(ours, Duration::from_secs(60));
         let reader = tokio::spawn(async move {
             let mut all = Vec::new();
             slow.read_to_end(&mut all).await.map(|_| all.len())

@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Caller;
-use super::input::{Name, Raw};
-use super::problem::{Kind, Problem};
+use super::door::Principal;
+use super::input::{Name, RawBody};
+use super::problem::{Problem, ProblemKind};
 use super::{SharedDesk, whole};
 use crate::domain::period::Month;
 use crate::flow::{self, CloseError, ReconcileFailed};
@@ -22,9 +22,9 @@ pub(super) async fn list(State(desk): State<SharedDesk>) -> Result<Json<Value>, 
 /// `POST /v1/periods/{month}/close`
 pub(super) async fn close(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Principal>,
     Name(name): Name,
-    body: Raw,
+    body: RawBody,
 ) -> Result<Json<ClosedMonth>, Problem> {
     body.fields(&[])?;
     let month = Month::parse(&name).map_err(|error| Problem::invalid("month", error))?;
@@ -36,9 +36,9 @@ pub(super) async fn close(
     match whole(&desk, caller.origin(), async move { flow::close_month(&own.flow, &month).await }).await? {
         Ok(closed) => Ok(Json(closed)),
         Err(CloseError::Early(why)) => Err(Problem::invalid("month", why)),
-        Err(CloseError::NotClean(why)) => Err(Problem::new(Kind::BooksNotClean, why)),
+        Err(CloseError::NotClean(why)) => Err(Problem::new(ProblemKind::BooksNotClean, why)),
         Err(CloseError::Reconcile(ReconcileFailed::Incomplete(why))) => {
-            Err(Problem::new(Kind::ReconciliationVoid, why))
+            Err(Problem::new(ProblemKind::ReconciliationVoid, why))
         }
         Err(CloseError::Reconcile(ReconcileFailed::Ledger(error)) | CloseError::Ledger(error)) => {
             Err(error.into())

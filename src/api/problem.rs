@@ -11,9 +11,9 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $status:ident, $title:literal;)+) => {
         /// What went wrong, as far as callers act differently on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Kind { $($(#[$doc])* $variant),+ }
+        pub(super) enum ProblemKind { $($(#[$doc])* $variant),+ }
 
-        impl Kind {
+        impl ProblemKind {
             /// All of them.
             #[cfg(test)]
             pub(super) const ALL: &[Self] = &[$(Self::$variant),+];
@@ -60,43 +60,44 @@ kinds! {
 /// An error on its way to the caller.
 #[derive(Debug)]
 pub(super) struct Problem {
-    kind: Kind,
+    kind: ProblemKind,
     detail: String,
     members: Map<String, Value>,
     retry_after_seconds: Option<u32>,
 }
 
 impl Problem {
-    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let passing = matches!(kind, Kind::LedgerUnavailable | Kind::Busy | Kind::TooManyRequests);
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        let passing =
+            matches!(kind, ProblemKind::LedgerUnavailable | ProblemKind::Busy | ProblemKind::TooManyRequests);
         let retry_after_seconds = passing.then_some(1);
         Self { kind, detail: detail.into(), members: Map::new(), retry_after_seconds }
     }
 
     /// 422 that names the field.
     pub(super) fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
-        Self::new(Kind::InvalidRequest, format!("{field}: {why}")).with("field", field.into())
+        Self::new(ProblemKind::InvalidRequest, format!("{field}: {why}")).with("field", field.into())
     }
 
     pub(super) fn not_found(what: impl Into<String>) -> Self {
-        Self::new(Kind::NotFound, what)
+        Self::new(ProblemKind::NotFound, what)
     }
 
     /// 503 for a limit that is reached.
     pub(super) fn busy(detail: impl Into<String>, retry_after_seconds: u32) -> Self {
-        Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(Kind::Busy, detail) }
+        Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(ProblemKind::Busy, detail) }
     }
 
     /// The ledger's trouble; said in the log here, once. `lost` is what the caller has to know of its request.
     pub(super) fn of_ledger(error: &ledger::Error, lost: &str) -> Self {
         tracing::error!("a request could not be answered: {}", error.chain());
         match error {
-            ledger::Error::Unreadable(_) => Self::new(Kind::Internal, error.to_string()),
+            ledger::Error::Unreadable(_) => Self::new(ProblemKind::Internal, error.to_string()),
             ledger::Error::Closed => Self::new(
-                Kind::LedgerUnavailable,
+                ProblemKind::LedgerUnavailable,
                 "the daemon is stopping; ask again, with the same Idempotency-Key where there is one",
             ),
-            _ => Self::new(Kind::LedgerUnavailable, format!("{}{lost}", error.chain())),
+            _ => Self::new(ProblemKind::LedgerUnavailable, format!("{}{lost}", error.chain())),
         }
     }
 
@@ -107,7 +108,7 @@ impl Problem {
     }
 
     #[cfg(test)]
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> ProblemKind {
         self.kind
     }
 
@@ -142,7 +143,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if self.kind == Kind::Unauthorized {
+        if self.kind == ProblemKind::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
@@ -165,14 +166,14 @@ mod tests {
         let busy = Problem::busy("no", 7).into_response();
         assert_eq!((busy.status().as_u16(), &busy.headers()[RETRY_AFTER]), (503, &HeaderValue::from(7)));
         assert_eq!(
-            Problem::new(Kind::Unauthorized, "").into_response().headers()[WWW_AUTHENTICATE],
+            Problem::new(ProblemKind::Unauthorized, "").into_response().headers()[WWW_AUTHENTICATE],
             "Bearer"
         );
     }
 
     #[test]
     fn no_two_kinds_share_a_word() {
-        let words: std::collections::HashSet<_> = Kind::ALL.iter().map(|kind| kind.word()).collect();
-        assert_eq!(words.len(), Kind::ALL.len());
+        let words: std::collections::HashSet<_> = ProblemKind::ALL.iter().map(|kind| kind.word()).collect();
+        assert_eq!(words.len(), ProblemKind::ALL.len());
     }
 }

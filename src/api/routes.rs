@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
 
 use super::input::clip;
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use super::{SharedDesk, cases, deposits, events, health, metrics, periods, upkeep};
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
@@ -30,26 +30,42 @@ fn table() -> Vec<Route> {
         ("GET", "/v1/reconciliations/latest", get(cases::latest)),
         ("GET", "/v1/cases", get(cases::list)),
         ("GET", "/v1/cases/{id}", get(cases::show)),
-        ("POST", "/v1/cases/{id}/explain", post(|a, b, c, d| cases::act(cases::Act::Explain, a, b, c, d))),
-        ("POST", "/v1/cases/{id}/close", post(|a, b, c, d| cases::act(cases::Act::Close, a, b, c, d))),
-        ("POST", "/v1/cases/{id}/accept", post(|a, b, c, d| cases::act(cases::Act::Accept, a, b, c, d))),
-        ("POST", "/v1/cases/{id}/unaccept", post(|a, b, c, d| cases::act(cases::Act::Unaccept, a, b, c, d))),
-        ("POST", "/v1/cases/{id}/correct", post(|a, b, c, d| cases::act(cases::Act::Correct, a, b, c, d))),
+        (
+            "POST",
+            "/v1/cases/{id}/explain",
+            post(|a, b, c, d| cases::act(cases::CaseAction::Explain, a, b, c, d)),
+        ),
+        ("POST", "/v1/cases/{id}/close", post(|a, b, c, d| cases::act(cases::CaseAction::Close, a, b, c, d))),
+        (
+            "POST",
+            "/v1/cases/{id}/accept",
+            post(|a, b, c, d| cases::act(cases::CaseAction::Accept, a, b, c, d)),
+        ),
+        (
+            "POST",
+            "/v1/cases/{id}/unaccept",
+            post(|a, b, c, d| cases::act(cases::CaseAction::Unaccept, a, b, c, d)),
+        ),
+        (
+            "POST",
+            "/v1/cases/{id}/correct",
+            post(|a, b, c, d| cases::act(cases::CaseAction::Correct, a, b, c, d)),
+        ),
         (
             "POST",
             "/v1/cases/{id}/uncorrect",
-            post(|a, b, c, d| cases::act(cases::Act::Uncorrect, a, b, c, d)),
+            post(|a, b, c, d| cases::act(cases::CaseAction::Uncorrect, a, b, c, d)),
         ),
         ("POST", "/v1/corrections", post(cases::correct_all)),
         (
             "POST",
             "/v1/deposits/{id}/correct",
-            post(|a, b, c, d| cases::of_deposit(cases::Act::Correct, a, b, c, d)),
+            post(|a, b, c, d| cases::of_deposit(cases::CaseAction::Correct, a, b, c, d)),
         ),
         (
             "POST",
             "/v1/deposits/{id}/uncorrect",
-            post(|a, b, c, d| cases::of_deposit(cases::Act::Uncorrect, a, b, c, d)),
+            post(|a, b, c, d| cases::of_deposit(cases::CaseAction::Uncorrect, a, b, c, d)),
         ),
         ("POST", "/v1/claims", post(cases::claim)),
         ("POST", "/v1/restored", post(cases::restored)),
@@ -86,7 +102,7 @@ async fn nothing(uri: Uri) -> Problem {
 }
 
 async fn no_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(Kind::MethodNotAllowed, format!("{method} {}: see /openapi.json", clip(uri.path())))
+    Problem::new(ProblemKind::MethodNotAllowed, format!("{method} {}: see /openapi.json", clip(uri.path())))
 }
 
 #[cfg(test)]
@@ -125,7 +141,7 @@ mod tests {
         let types = &description["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
         let described: BTreeSet<_> =
             types.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-        assert_eq!(described, Kind::ALL.iter().map(|kind| kind.word()).collect());
+        assert_eq!(described, ProblemKind::ALL.iter().map(|kind| kind.word()).collect());
     }
 
     #[test]

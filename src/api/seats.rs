@@ -16,7 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 
 /// The places of one listener.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(super) struct ConnectionSlots {
     places: Arc<Semaphore>,
     idle: Mutex<Idle>,
 }
@@ -30,8 +30,8 @@ struct Idle {
 
 /// One connection's place; free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
-    seats: Arc<Seats>,
+pub(super) struct ConnectionSlot {
+    seats: Arc<ConnectionSlots>,
     _place: OwnedSemaphorePermit,
     leave: CancellationToken,
     /// Its number among the idle.
@@ -41,20 +41,20 @@ pub(super) struct Seat {
 
 /// Says for as long as it lives that a request is being answered.
 #[derive(Debug)]
-pub(super) struct Work(Arc<Seat>);
+pub(super) struct Work(Arc<ConnectionSlot>);
 
-impl Seats {
+impl ConnectionSlots {
     pub(super) fn new(count: usize) -> Arc<Self> {
         Arc::new(Self { places: Arc::new(Semaphore::new(count)), idle: Mutex::default() })
     }
 
     /// A place that is free.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Arc<Seat>> {
+    pub(super) fn take(self: &Arc<Self>) -> Option<Arc<ConnectionSlot>> {
         Arc::clone(&self.places).try_acquire_owned().ok().map(|place| self.seat(place))
     }
 
     /// The place of the one that has been idle for longest; `None` where all are busy, or none is free after `patience`.
-    pub(super) async fn take_over(self: &Arc<Self>, patience: Duration) -> Option<Arc<Seat>> {
+    pub(super) async fn take_over(self: &Arc<Self>, patience: Duration) -> Option<Arc<ConnectionSlot>> {
         let (_, leave) = self.idle().rows.pop_first()?;
         leave.cancel();
         tokio::select! {
@@ -63,8 +63,8 @@ impl Seats {
         }
     }
 
-    fn seat(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Arc<Seat> {
-        let seat = Seat {
+    fn seat(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Arc<ConnectionSlot> {
+        let seat = ConnectionSlot {
             seats: Arc::clone(self),
             _place: place,
             leave: CancellationToken::new(),
@@ -80,7 +80,7 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl ConnectionSlot {
     /// A request has come: until the work is dropped, nobody takes this place over.
     pub(super) fn work(self: &Arc<Self>) -> Work {
         self.has_asked.store(true, Ordering::Relaxed);
@@ -118,7 +118,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.rise();
     }
@@ -172,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_idle_has_to_go_and_who_works_never() {
-        let seats = Seats::new(3);
+        let seats = ConnectionSlots::new(3);
         let [one, two, three] = [(); 3].map(|()| seats.take().unwrap());
         assert!(seats.take().is_none(), "that is all there is");
         let work = one.work();

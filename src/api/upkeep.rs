@@ -9,9 +9,9 @@ use axum::http::{StatusCode, Uri};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Caller;
-use super::input::{Params, Raw, clip};
-use super::problem::{Kind, Problem};
+use super::door::Principal;
+use super::input::{Params, RawBody, clip};
+use super::problem::{Problem, ProblemKind};
 use super::{SharedDesk, whole};
 use crate::domain::event::EventName;
 use crate::ledger::{self, BackupReport};
@@ -34,8 +34,8 @@ pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Js
 /// `POST /v1/mails/retry`
 pub(super) async fn retry(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<Json<Value>, Problem> {
     let id = body.fields(&["id"])?.integer("id")?;
     let own = Arc::clone(&desk);
@@ -49,8 +49,8 @@ pub(super) async fn retry(
 /// `POST /v1/mails/test`
 pub(super) async fn test(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let to = body.fields(&["to"])?.text("to")?;
     let to = to
@@ -67,8 +67,8 @@ pub(super) async fn test(
 /// `POST /v1/backups`
 pub(super) async fn backup(
     State(desk): State<SharedDesk>,
-    Extension(caller): Extension<Caller>,
-    body: Raw,
+    Extension(caller): Extension<Principal>,
+    body: RawBody,
 ) -> Result<Json<BackupReport>, Problem> {
     let path = PathBuf::from(body.fields(&["path"])?.needed_text("path")?);
     if !path.is_absolute() || path.file_name().is_none() {
@@ -89,7 +89,7 @@ pub(super) async fn backup(
         }
         Err(error) => {
             tracing::error!("a backup failed: {}", error.chain());
-            Err(Problem::new(Kind::BackupFailed, error.chain()))
+            Err(Problem::new(ProblemKind::BackupFailed, error.chain()))
         }
     }
 }

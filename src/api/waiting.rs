@@ -15,27 +15,27 @@ const MOST: usize = 1024;
 const PAGE: u32 = 256;
 
 /// By deposit: each place's number, and its waker.
-type Waiters = HashMap<String, Vec<(u64, watch::Sender<()>)>>;
+type WakersByDeposit = HashMap<String, Vec<(u64, watch::Sender<()>)>>;
 
 /// Those who wait.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
-    waiters: Mutex<Waiters>,
+pub(super) struct Waiters {
+    waiters: Mutex<WakersByDeposit>,
     next: std::sync::atomic::AtomicU64,
 }
 
 /// A place among those who wait; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'w> {
-    waiting: &'w Waiting,
+pub(super) struct WaiterSlot<'w> {
+    waiting: &'w Waiters,
     deposit: String,
     number: u64,
     changed: watch::Receiver<()>,
 }
 
-impl Waiting {
+impl Waiters {
     /// A place, if there is one left. What happened before is to be read from the ledger after this call.
-    pub(super) fn place(&self, deposit: DepositId) -> Option<Place<'_>> {
+    pub(super) fn place(&self, deposit: DepositId) -> Option<WaiterSlot<'_>> {
         let deposit = deposit.to_string();
         let number = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (wake, changed) = watch::channel(());
@@ -45,7 +45,7 @@ impl Waiting {
         }
         waiters.entry(deposit.clone()).or_default().push((number, wake));
         drop(waiters);
-        Some(Place { waiting: self, deposit, number, changed })
+        Some(WaiterSlot { waiting: self, deposit, number, changed })
     }
 
     /// Wakes whoever waits, event by event, until `stop`.
@@ -81,12 +81,12 @@ impl Waiting {
         self.lock().values().flatten().for_each(|(_, waiter)| waiter.send_modify(|()| ()));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiters> {
+    fn lock(&self) -> MutexGuard<'_, WakersByDeposit> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place<'_> {
+impl WaiterSlot<'_> {
     /// Completes when an event of the deposit has come since the last call.
     pub(super) async fn changed(&mut self) {
         if self.changed.changed().await.is_err() {
@@ -96,7 +96,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for WaiterSlot<'_> {
     fn drop(&mut self) {
         let mut waiters = self.waiting.lock();
         if let Some(places) = waiters.get_mut(&self.deposit) {
@@ -118,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn places_are_bounded_and_given_back() {
-        let waiting = Waiting::default();
+        let waiting = Waiters::default();
         let ids = (0..MOST).map(|n| id(u32::try_from(n / 2).unwrap()));
         let places: Vec<_> = ids.map(|id| waiting.place(id).unwrap()).collect();
         assert!(waiting.place(id(9)).is_none());
@@ -129,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_deposits_own_waiters_wake_and_no_wake_is_lost() {
-        let waiting = Waiting::default();
+        let waiting = Waiters::default();
         let (mut one, mut two) = (waiting.place(id(1)).unwrap(), waiting.place(id(2)).unwrap());
         waiting.wake(Some(&id(1).to_string()));
         waiting.wake(None);

@@ -500,7 +500,7 @@ fn event_parser() -> impl clap::builder::TypedValueParser<Value = EventName> {
 pub(super) struct ExportArgs {
     /// For which program
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(super) format: Format,
+    pub(super) format: ExportFormat,
     /// Deposits, or the journal's entries (always entries for hledger and beancount)
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(super) what: Option<What>,
@@ -517,7 +517,7 @@ pub(super) struct ExportArgs {
 
 /// The shape of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum ExportFormat {
     /// RFC 4180, for spreadsheets.
     Csv,
     /// One JSON object a line.

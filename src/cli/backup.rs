@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use super::context::Context;
-use super::exit::{Exit, Outcome};
+use super::exit::{CommandResult, ExitStatus};
 
 /// Copies the ledger to `file`.
-pub(super) async fn backup(context: &mut Context, file: &Path) -> Outcome {
+pub(super) async fn backup(context: &mut Context, file: &Path) -> CommandResult {
     let ledger = context.ledger().await?;
     let report = ledger.backup(file).await?;
     if context.out.json {
         context.out.document(&report)?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let proven = &report.verification;
     context.out.line(format_args!("{}: {} bytes, verified", report.path.display(), report.bytes));
     context.out.line(format_args!("head: event {} {}", proven.head_seq, proven.head_hash));
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }

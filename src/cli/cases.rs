@@ -5,18 +5,18 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::{AcceptArgs, CasesCommand, NoteArgs};
-use super::client::Call;
+use super::client::ApiCall;
 use super::context::Context;
 use super::corrections;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::CaseObject;
-use super::out::{Out, Paint, say};
+use super::out::{Output, Paint, say};
 use super::review::said;
 use super::table::{Cell, Table, cut, facts, short_time};
 use crate::domain::time::Timestamp;
 
 /// Lists, shows, explains, closes or corrects.
-pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> Outcome {
+pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> CommandResult {
     match command {
         CasesCommand::List { all } => list(context, all).await,
         CasesCommand::Show { id } => show(context, id).await,
@@ -31,7 +31,7 @@ pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> Outco
     }
 }
 
-async fn list(context: &mut Context, all: bool) -> Outcome {
+async fn list(context: &mut Context, all: bool) -> CommandResult {
     let ledger = context.ledger().await?;
     let cases: Vec<CaseObject> = ledger.cases(all).await?.into_iter().map(CaseObject::from).collect();
     if context.out.json {
@@ -41,13 +41,13 @@ async fn list(context: &mut Context, all: bool) -> Outcome {
     } else {
         table(&mut context.out, &cases, "");
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn show(context: &mut Context, id: i64) -> Outcome {
+async fn show(context: &mut Context, id: i64) -> CommandResult {
     let ledger = context.ledger().await?;
     let Some(case) = ledger.case(id).await? else {
-        return Err(Failure::new(Exit::Unknown, format_args!("there is no case {id}")));
+        return Err(CommandFailure::new(ExitStatus::Unknown, format_args!("there is no case {id}")));
     };
     let case = CaseObject::from(case);
     if context.out.json {
@@ -56,38 +56,38 @@ async fn show(context: &mut Context, id: i64) -> Outcome {
         let now = context.clock.now();
         page(&mut context.out, &case, now);
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn act(context: &mut Context, args: NoteArgs, verb: &str, done: &str) -> Outcome {
+async fn act(context: &mut Context, args: NoteArgs, verb: &str, done: &str) -> CommandResult {
     let note = said(&args.note)?;
-    let call = Call::post(format!("/v1/cases/{}/{verb}", args.id), json!({ "note": note }));
+    let call = ApiCall::post(format!("/v1/cases/{}/{verb}", args.id), json!({ "note": note }));
     let reply = context.client()?.call(call).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
     } else {
         context.out.line(format_args!("case {} is {done}", args.id));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn accept(context: &mut Context, args: AcceptArgs) -> Outcome {
+async fn accept(context: &mut Context, args: AcceptArgs) -> CommandResult {
     let note = said(&args.note)?;
     let mut body = json!({ "note": note });
     if let (Some(cents), Some(body)) = (args.amount, body.as_object_mut()) {
         body.insert("amount_cents".to_owned(), json!(cents));
     }
-    let reply = context.client()?.call(Call::post(format!("/v1/cases/{}/accept", args.id), body)).await?;
+    let reply = context.client()?.call(ApiCall::post(format!("/v1/cases/{}/accept", args.id), body)).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
     } else {
         context.out.line(format_args!("case {} is accepted and closed", args.id));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Cases, one a line.
-pub(super) fn table(out: &mut Out, cases: &[CaseObject], indent: &str) {
+pub(super) fn table(out: &mut Output, cases: &[CaseObject], indent: &str) {
     let heads = [">case", "kind", "opened (UTC)", ">expected", ">found", "state", "about", "said"];
     let mut table = Table::new(&heads);
     for case in cases {
@@ -112,7 +112,7 @@ pub(super) fn table(out: &mut Out, cases: &[CaseObject], indent: &str) {
     table.print(out, indent);
 }
 
-fn page(out: &mut Out, case: &CaseObject, now: Timestamp) {
+fn page(out: &mut Output, case: &CaseObject, now: Timestamp) {
     let head = out.paint(Paint::Head, &format!("Case {}: {}", case.id, super::table::plain(&case.kind)));
     out.line(head);
     let time = |at: &Option<String>| at.as_deref().map(|at| format!("{} UTC", short_time(at)));

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::client::{Client, Trouble};
+use super::client::{Client, ClientError};
 use super::context::{self, Context};
-use super::exit::{Exit, Outcome};
-use super::out::{Out, Paint};
+use super::exit::{CommandResult, ExitStatus};
+use super::out::{Output, Paint};
 use super::table::{plain, width};
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -32,7 +32,7 @@ impl Check {
 }
 
 /// Tries everything and prints how it was found.
-pub(super) async fn check(context: &mut Context) -> Outcome {
+pub(super) async fn check(context: &mut Context) -> CommandResult {
     let config = context.config()?;
     let complete = config.validate_for_daemon();
     let file = config.source.as_ref().map_or_else(
@@ -60,14 +60,14 @@ pub(super) async fn check(context: &mut Context) -> Outcome {
         out.document(&serde_json::json!({ "ok": !failed, "checks": checks }))?;
     }
     Ok(match (complete, failed) {
-        (Err(_), _) => Exit::Usage,
-        (Ok(()), true) => Exit::Failed,
-        (Ok(()), false) => Exit::Done,
+        (Err(_), _) => ExitStatus::Usage,
+        (Ok(()), true) => ExitStatus::Failed,
+        (Ok(()), false) => ExitStatus::Done,
     })
 }
 
 /// Prints the last of the checks at once: the next may take its time.
-fn report(out: &mut Out, checks: &[Check]) {
+fn report(out: &mut Output, checks: &[Check]) {
     let (false, Some(check)) = (out.json, checks.last()) else { return };
     let (word, paint) = match check.ok {
         Some(true) => ("ok", Paint::Good),
@@ -150,8 +150,8 @@ async fn knock(config: &Config, clock: &SharedClock) -> (Option<bool>, String) {
     let client = Client::new(config.api.clone(), Arc::clone(clock));
     match client.knock().await {
         Ok(place) => (Some(true), format!("answers at {place}")),
-        Err(Trouble::Unreachable(words)) => (None, words),
-        Err(trouble) => (Some(false), format!("{:#}", super::Failure::from(trouble).error)),
+        Err(ClientError::Unreachable(words)) => (None, words),
+        Err(trouble) => (Some(false), format!("{:#}", super::CommandFailure::from(trouble).error)),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Call, Trouble};
+use super::client::{ApiCall, ClientError};
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::table::{Cell, Table, facts, short_time};
 use crate::domain::money::UsdMicros;
 use crate::domain::period::Month;
@@ -44,16 +44,20 @@ struct Balance {
 }
 
 /// Has the daemon close `month`.
-pub(super) async fn close(context: &mut Context, month: &str) -> Outcome {
-    let month = Month::parse(month).map_err(Failure::usage)?;
-    let call = Call::post(format!("/v1/periods/{month}/close"), json!({})).within(LIMIT);
+pub(super) async fn close(context: &mut Context, month: &str) -> CommandResult {
+    let month = Month::parse(month).map_err(CommandFailure::usage)?;
+    let call = ApiCall::post(format!("/v1/periods/{month}/close"), json!({})).within(LIMIT);
     let value = match context.client()?.call(call).await {
         Ok(reply) => reply.value,
         Err(trouble) => {
             let not_clean =
-                matches!(&trouble, Trouble::Refused(problem) if problem.kind == "books-not-clean");
-            let failure = Failure::from(trouble);
-            return Err(if not_clean { Failure { exit: Exit::Wrong, ..failure } } else { failure });
+                matches!(&trouble, ClientError::Refused(problem) if problem.kind == "books-not-clean");
+            let failure = CommandFailure::from(trouble);
+            return Err(if not_clean {
+                CommandFailure { exit: ExitStatus::Wrong, ..failure }
+            } else {
+                failure
+            });
         }
     };
     if context.out.json {
@@ -61,10 +65,10 @@ pub(super) async fn close(context: &mut Context, month: &str) -> Outcome {
     } else {
         print(context, month.as_str(), &value)?;
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn print(context: &mut Context, asked: &str, value: &Value) -> Result<(), Failure> {
+fn print(context: &mut Context, asked: &str, value: &Value) -> Result<(), CommandFailure> {
     let closed = Closed::deserialize(value)?;
     let out = &mut context.out;
     let month = super::table::plain(&closed.month);

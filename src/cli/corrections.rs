@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::args::{CorrectArgs, UncorrectArgs};
-use super::client::{Call, segment};
+use super::client::{ApiCall, segment};
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
-use super::out::Out;
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::out::Output;
 use super::review::said;
 use super::table::plain;
 
@@ -22,33 +22,33 @@ struct Correction {
 }
 
 /// Books what the rows of a case's deposit credit, or the amount that is given.
-pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> Outcome {
+pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> CommandResult {
     let note = said(&args.note)?.to_owned();
     let (path, mut body) = match (&args.all, &args.id) {
         (Some(kind), _) => ("/v1/corrections".to_owned(), json!({ "kind": kind, "note": note })),
         (None, Some(id)) => (path_of(id, "correct"), json!({ "note": note })),
-        (None, None) => return Err(Failure::usage("name a case or a deposit, or say --all KIND")),
+        (None, None) => return Err(CommandFailure::usage("name a case or a deposit, or say --all KIND")),
     };
     if let (Some(amount), Some(body)) = (&args.amount, body.as_object_mut()) {
         body.insert("amount".to_owned(), json!(amount));
     }
     // First what it will book, then the booking: nobody has to trust a summary of what has happened already.
     let asked = with_dry_run(&body);
-    let reply = context.client()?.call(Call::post(path.clone(), asked)).await?;
+    let reply = context.client()?.call(ApiCall::post(path.clone(), asked)).await?;
     if args.dry_run {
         return shown(context, &reply.value);
     }
     if !context.out.json {
         print(&mut context.out, &reply.value)?;
     }
-    let reply = context.client()?.call(Call::post(path, body)).await?;
+    let reply = context.client()?.call(ApiCall::post(path, body)).await?;
     shown(context, &reply.value)
 }
 
 /// Takes a correction back.
-pub(super) async fn uncorrect(context: &mut Context, args: UncorrectArgs) -> Outcome {
+pub(super) async fn uncorrect(context: &mut Context, args: UncorrectArgs) -> CommandResult {
     let note = said(&args.note)?;
-    let call = Call::post(path_of(&args.id, "uncorrect"), json!({ "note": note }));
+    let call = ApiCall::post(path_of(&args.id, "uncorrect"), json!({ "note": note }));
     let reply = context.client()?.call(call).await?;
     shown(context, &reply.value)
 }
@@ -69,17 +69,17 @@ fn with_dry_run(body: &Value) -> Value {
     asked
 }
 
-fn shown(context: &mut Context, value: &Value) -> Outcome {
+fn shown(context: &mut Context, value: &Value) -> CommandResult {
     if context.out.json {
         context.out.document(value)?;
     } else {
         print(&mut context.out, value)?;
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The corrections of an answer: one beside a case, one by itself, or a list.
-fn print(out: &mut Out, value: &Value) -> Result<(), Failure> {
+fn print(out: &mut Output, value: &Value) -> Result<(), CommandFailure> {
     let many = value.get("corrections").and_then(Value::as_array);
     let one = value.get("correction").or(Some(value)).filter(|_| many.is_none());
     for correction in many.into_iter().flatten().chain(one) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// How a command ends (INTERFACE.md, "Command line").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
+pub(super) enum ExitStatus {
     /// Done.
     Done,
     /// It failed.
@@ -24,7 +24,7 @@ pub(super) enum Exit {
     Otherwise,
 }
 
-impl Exit {
+impl ExitStatus {
     const fn status(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -39,39 +39,39 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         Self::from(exit.status())
     }
 }
 
 /// Why a command did not come to its end, and the exit status that says so.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct CommandFailure {
     /// The exit status.
-    pub(super) exit: Exit,
+    pub(super) exit: ExitStatus,
     /// The reason, with its causes.
     pub(super) error: anyhow::Error,
 }
 
-impl Failure {
+impl CommandFailure {
     /// A failure in words.
-    pub(super) fn new(exit: Exit, words: impl Display) -> Self {
+    pub(super) fn new(exit: ExitStatus, words: impl Display) -> Self {
         Self { exit, error: anyhow::anyhow!("{words}") }
     }
 
     /// Wrong usage or configuration.
     pub(super) fn usage(words: impl Display) -> Self {
-        Self::new(Exit::Usage, words)
+        Self::new(ExitStatus::Usage, words)
     }
 }
 
 /// Whatever is not said to be something else has simply failed.
-impl<E: Into<anyhow::Error>> From<E> for Failure {
+impl<E: Into<anyhow::Error>> From<E> for CommandFailure {
     fn from(error: E) -> Self {
-        Self { exit: Exit::Failed, error: error.into() }
+        Self { exit: ExitStatus::Failed, error: error.into() }
     }
 }
 
 /// What commands return.
-pub(super) type Outcome = Result<Exit, Failure>;
+pub(super) type CommandResult = Result<ExitStatus, CommandFailure>;

@@ -2,17 +2,17 @@
 
 use super::args::ListArgs;
 use super::context::Context;
-use super::exit::{Exit, Outcome};
+use super::exit::{CommandResult, ExitStatus};
 use super::objects::{DepositObject, paint_of};
-use super::out::{Out, Paint, say};
+use super::out::{Output, Paint, say};
 use super::table::{Cell, Table, cut, short_time};
 use crate::domain::deposit::Outcome as Paid;
-use crate::ledger::Listing;
+use crate::ledger::DepositFilter;
 
 /// Lists deposits from the ledger.
-pub(super) async fn list(context: &mut Context, args: ListArgs) -> Outcome {
+pub(super) async fn list(context: &mut Context, args: ListArgs) -> CommandResult {
     let ledger = context.ledger().await?;
-    let listing = Listing {
+    let listing = DepositFilter {
         states: args.state,
         since: args.since,
         needs_review: args.needs_review,
@@ -24,20 +24,20 @@ pub(super) async fn list(context: &mut Context, args: ListArgs) -> Outcome {
     if context.out.json {
         let cursor = cursor.map(|cursor| cursor.to_string());
         context.out.document(&serde_json::json!({ "deposits": deposits, "next_cursor": cursor }))?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     if deposits.is_empty() {
         say("no deposits");
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     print(&mut context.out, &deposits);
     if let Some(cursor) = cursor {
         say(format_args!("there are more: --limit N, or --cursor {cursor} for the next page"));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn print(out: &mut Out, deposits: &[DepositObject]) {
+fn print(out: &mut Output, deposits: &[DepositObject]) {
     let heads =
         ["requested (UTC)", "id", "state", ">asked USD", ">to pay", "", "network", "reference", "review"];
     let mut table = Table::new(&heads);

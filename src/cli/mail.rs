@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::args::{LetterFormat, MailCommand};
-use super::client::Call;
+use super::client::ApiCall;
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::out::{Paint, say};
 use super::table::{Cell, Table, cut, plain, short_time};
 use crate::domain::event::EventName;
@@ -14,7 +14,7 @@ use crate::notifier::{LetterInput, Mailer, sample};
 use crate::{daemon, flow};
 
 /// Lists, sends again, or tries.
-pub(super) async fn mail(context: &mut Context, command: MailCommand) -> Outcome {
+pub(super) async fn mail(context: &mut Context, command: MailCommand) -> CommandResult {
     match command {
         MailCommand::List { state, limit } => list(context, &state, limit).await,
         MailCommand::Show { id, format } => show(context, id, format).await,
@@ -24,17 +24,17 @@ pub(super) async fn mail(context: &mut Context, command: MailCommand) -> Outcome
     }
 }
 
-async fn list(context: &mut Context, states: &[String], limit: u32) -> Outcome {
+async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandResult {
     let ledger = context.ledger().await?;
     let states: Vec<&str> = states.iter().map(String::as_str).collect();
     let mails = ledger.mails(&states, limit).await?;
     if context.out.json {
         context.out.document(&json!({ "mails": mails }))?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     if mails.is_empty() {
         say(if states.is_empty() { "no mail waits, and none was given up" } else { "no such mail" });
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let heads =
         [">mail", "owed since (UTC)", "state", ">tries", "event", "to", "deposit", "sent (UTC)", "why not"];
@@ -58,7 +58,7 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> Outcome {
         ]);
     }
     table.print(&mut context.out, "");
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Why a mail did not go by itself, or not yet.
@@ -69,16 +69,16 @@ fn why_not(mail: &MailRow) -> String {
     }
 }
 
-async fn show(context: &mut Context, id: i64, format: LetterFormat) -> Outcome {
+async fn show(context: &mut Context, id: i64, format: LetterFormat) -> CommandResult {
     let config = context.config()?;
     let ledger = Ledger::open(daemon::ledger_settings(&config), Access::Read).await?;
     let Some((row, tells)) = ledger.mail(id).await? else {
-        return Err(Failure::new(
-            Exit::Unknown,
+        return Err(CommandFailure::new(
+            ExitStatus::Unknown,
             format_args!("there is no mail {id}; see `depositd mail list`"),
         ));
     };
-    let mailer = daemon::previewer(&config).map_err(Failure::usage)?;
+    let mailer = daemon::previewer(&config).map_err(CommandFailure::usage)?;
     let input = flow::letter_of(&ledger, &tells);
     if context.out.json {
         let mut mail = serde_json::to_value(&row)?;
@@ -87,7 +87,7 @@ async fn show(context: &mut Context, id: i64, format: LetterFormat) -> Outcome {
         }
         let letter = in_all_shapes(&mailer, &input)?;
         context.out.document(&json!({ "mail": mail, "letter": letter }))?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     if format == LetterFormat::Text {
         let due = row.due_at().map(crate::domain::time::Timestamp::to_seconds_text);
@@ -114,18 +114,18 @@ async fn show(context: &mut Context, id: i64, format: LetterFormat) -> Outcome {
     print(context, &mailer, &input, format)
 }
 
-fn preview(context: &mut Context, event: EventName, format: LetterFormat) -> Outcome {
-    let mailer = daemon::previewer(&context.config()?).map_err(Failure::usage)?;
+fn preview(context: &mut Context, event: EventName, format: LetterFormat) -> CommandResult {
+    let mailer = daemon::previewer(&context.config()?).map_err(CommandFailure::usage)?;
     let input = sample(event);
     if context.out.json {
         let letter = in_all_shapes(&mailer, &input)?;
         context.out.document(&letter)?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     print(context, &mailer, &input, format)
 }
 
-fn in_all_shapes(mailer: &Mailer, input: &LetterInput) -> Result<serde_json::Value, Failure> {
+fn in_all_shapes(mailer: &Mailer, input: &LetterInput) -> Result<serde_json::Value, CommandFailure> {
     let (letter, message) = (mailer.letter(input)?, mailer.preview(input)?);
     Ok(json!({
         "event": input.event.as_str(),
@@ -136,7 +136,7 @@ fn in_all_shapes(mailer: &Mailer, input: &LetterInput) -> Result<serde_json::Val
     }))
 }
 
-fn print(context: &mut Context, mailer: &Mailer, input: &LetterInput, format: LetterFormat) -> Outcome {
+fn print(context: &mut Context, mailer: &Mailer, input: &LetterInput, format: LetterFormat) -> CommandResult {
     match format {
         LetterFormat::Text => {
             let letter = mailer.letter(input)?;
@@ -149,15 +149,15 @@ fn print(context: &mut Context, mailer: &Mailer, input: &LetterInput, format: Le
             context.out.text(&String::from_utf8_lossy(&message));
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn retry(context: &mut Context, id: Option<i64>) -> Outcome {
+async fn retry(context: &mut Context, id: Option<i64>) -> CommandResult {
     let body = id.map_or_else(|| json!({}), |id| json!({ "id": id }));
-    let reply = context.client()?.call(Call::post("/v1/mails/retry", body)).await?;
+    let reply = context.client()?.call(ApiCall::post("/v1/mails/retry", body)).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let count = reply.value.get("retried").and_then(serde_json::Value::as_u64);
     context.out.line(match count {
@@ -165,15 +165,15 @@ async fn retry(context: &mut Context, id: Option<i64>) -> Outcome {
         Some(count) => format!("{count} mails are sent again"),
         None => "sent again".to_owned(),
     });
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn test(context: &mut Context, to: Option<String>) -> Outcome {
+async fn test(context: &mut Context, to: Option<String>) -> CommandResult {
     let body = to.map_or_else(|| json!({}), |to| json!({ "to": to }));
-    let reply = context.client()?.call(Call::post("/v1/mails/test", body)).await?;
+    let reply = context.client()?.call(ApiCall::post("/v1/mails/test", body)).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let to = reply.value.get("recipients").and_then(serde_json::Value::as_array).map(|to| {
         to.iter()
@@ -186,5 +186,5 @@ async fn test(context: &mut Context, to: Option<String>) -> Outcome {
     context
         .out
         .line(format_args!("a test message is owed to {to}; `depositd mail list` shows what became of it"));
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }

@@ -35,7 +35,7 @@ use std::process::ExitCode;
 
 use args::Command;
 use context::Context;
-use exit::{Exit, Failure, Outcome};
+use exit::{CommandFailure, CommandResult, ExitStatus};
 use out::say;
 
 /// Reads `args` (the program's name first), does what they say, and gives the exit status.
@@ -47,7 +47,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version go to standard output and are no error; nobody may be reading either.
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
             return exit.into();
         }
     };
@@ -58,15 +58,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         failure.exit
     });
     match context.out.finish() {
-        Err(error) if exit == Exit::Done => {
+        Err(error) if exit == ExitStatus::Done => {
             say(format_args!("depositd: standard output could not be written: {error}"));
-            Exit::Failed.into()
+            ExitStatus::Failed.into()
         }
         _ => exit.into(),
     }
 }
 
-fn perform(command: Command, context: &mut Context) -> Outcome {
+fn perform(command: Command, context: &mut Context) -> CommandResult {
     match command {
         Command::Run(args) => run::run(context, &args),
         Command::Sandbox(args) => sandbox::sandbox(args, context.out.is_json()),
@@ -93,7 +93,7 @@ fn perform(command: Command, context: &mut Context) -> Outcome {
 }
 
 /// Runs one command to its end, on this thread.
-fn wait_for(command: impl Future<Output = Outcome>) -> Outcome {
+fn wait_for(command: impl Future<Output = CommandResult>) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(command);
     // What a command has left behind (a connection's task) is not waited for.

@@ -22,7 +22,7 @@ pub(super) enum Paint {
 
 /// Standard output. A reader that goes away early (`| head`) is no error: what is written then is dropped.
 #[derive(Debug)]
-pub(super) struct Out {
+pub(super) struct Output {
     stdout: BufWriter<Stdout>,
     /// One JSON document, or one a line, instead of text.
     pub(super) json: bool,
@@ -33,7 +33,7 @@ pub(super) struct Out {
     error: Option<io::Error>,
 }
 
-impl Out {
+impl Output {
     /// The output of this process.
     pub(super) fn new(json: bool) -> Self {
         let terminal = io::stdout().is_terminal();
@@ -113,7 +113,7 @@ impl Out {
     }
 }
 
-impl Write for Out {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.open {
             return Err(io::ErrorKind::BrokenPipe.into());

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::args::BaselineCommand;
-use super::client::Call;
+use super::client::ApiCall;
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::review::said;
 use super::table::plain;
 use crate::domain::money::UsdMicros;
@@ -14,31 +14,31 @@ use crate::flow::{self, CaseError};
 use crate::ledger::{Access, Ledger};
 
 /// Shows the baseline, or sets it.
-pub(super) async fn baseline(context: &mut Context, command: Option<BaselineCommand>) -> Outcome {
+pub(super) async fn baseline(context: &mut Context, command: Option<BaselineCommand>) -> CommandResult {
     let Some(BaselineCommand::Set { cents, note }) = command else { return show_baseline(context).await };
     let note = said(&note)?;
-    let call = Call::post("/v1/baseline", json!({ "cents": cents, "note": note }));
+    let call = ApiCall::post("/v1/baseline", json!({ "cents": cents, "note": note }));
     let reply = context.client()?.call(call).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
     } else {
         context.out.line(format_args!("the baseline is {} USD", dollars(cents)));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn show_baseline(context: &mut Context) -> Outcome {
+async fn show_baseline(context: &mut Context) -> CommandResult {
     let kept = context.ledger().await?.recall("baseline_cents").await?;
     let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
     if context.out.json {
         context.out.document(&json!({ "baseline_cents": cents }))?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     match cents {
         Some(cents) => context.out.line(format_args!("{} USD", dollars(cents))),
         None => context.out.line("not yet: it is taken once two reconciliations agree on it"),
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn dollars(cents: i64) -> String {
@@ -51,27 +51,27 @@ pub(super) async fn claim(
     order: &str,
     reference: Option<String>,
     note: &str,
-) -> Outcome {
+) -> CommandResult {
     let note = said(note)?;
     let body = json!({ "order": order, "reference": reference, "note": note });
-    let reply = context.client()?.call(Call::post("/v1/claims", body)).await?;
+    let reply = context.client()?.call(ApiCall::post("/v1/claims", body)).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
     } else {
         let id = reply.value.get("id").and_then(Value::as_str).unwrap_or_default();
         context.out.line(format_args!("order {} is deposit {}", plain(order), plain(id)));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Says that the ledger was restored.
-pub(super) async fn restored(context: &mut Context, since: Option<Timestamp>, note: &str) -> Outcome {
+pub(super) async fn restored(context: &mut Context, since: Option<Timestamp>, note: &str) -> CommandResult {
     let note = said(note)?;
     let body = match since {
         Some(since) => json!({ "note": note, "since": since }),
         None => json!({ "note": note }),
     };
-    let reply = context.client()?.call(Call::post("/v1/restored", body)).await?;
+    let reply = context.client()?.call(ApiCall::post("/v1/restored", body)).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
     } else {
@@ -82,15 +82,16 @@ pub(super) async fn restored(context: &mut Context, since: Option<Timestamp>, no
             time("until")
         ));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Gives the ledger to the configured account. The daemon refuses to start on a foreign one, so this opens the file itself.
-pub(super) async fn rebind(context: &mut Context, note: &str) -> Outcome {
+pub(super) async fn rebind(context: &mut Context, note: &str) -> CommandResult {
     let note = said(note)?;
     let config = context.config()?;
     let account = config.upstream.user_id.clone();
-    let account = account.ok_or_else(|| Failure::usage("upstream.user_id: missing: which account?"))?;
+    let account =
+        account.ok_or_else(|| CommandFailure::usage("upstream.user_id: missing: which account?"))?;
     let mut settings = crate::daemon::ledger_settings(&config);
     settings.create_if_missing = false;
     let now = context.clock.now();
@@ -108,7 +109,7 @@ pub(super) async fn rebind(context: &mut Context, note: &str) -> Outcome {
             plain(before.as_deref().unwrap_or("nobody"))
         )),
         Err(CaseError::Ledger(error)) => return Err(error.into()),
-        Err(error) => return Err(Failure::usage(error)),
+        Err(error) => return Err(CommandFailure::usage(error)),
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }

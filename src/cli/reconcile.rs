@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::cases;
-use super::client::Call;
+use super::client::ApiCall;
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::CaseObject;
-use super::out::{Out, Paint, say};
+use super::out::{Output, Paint, say};
 use super::table::{Cell, Table, facts, plain, short_time};
 use crate::domain::money::UsdMicros;
 
@@ -108,9 +108,9 @@ struct List {
 }
 
 /// Has the daemon reconcile, and prints what it found.
-pub(super) async fn reconcile(context: &mut Context) -> Outcome {
+pub(super) async fn reconcile(context: &mut Context) -> CommandResult {
     let tolerance = context.config()?.reconcile.tolerance_cents;
-    let call = Call::post("/v1/reconciliations", json!({})).within(LIMIT);
+    let call = ApiCall::post("/v1/reconciliations", json!({})).within(LIMIT);
     let client = context.client()?;
     let mut run = std::pin::pin!(client.call(call));
     let reply = tokio::select! {
@@ -128,14 +128,14 @@ pub(super) async fn reconcile(context: &mut Context) -> Outcome {
     }
     if !report.ok {
         let why = report.error.as_deref().unwrap_or("the daemon does not say why");
-        return Err(Failure::new(Exit::Failed, format_args!("the run is void: {}", plain(why))));
+        return Err(CommandFailure::new(ExitStatus::Failed, format_args!("the run is void: {}", plain(why))));
     }
     let on_its_way = report.on_its_way_cents.is_some();
     let drift = report.difference_cents.unwrap_or(0);
     let agrees = on_its_way || drift.unsigned_abs() <= tolerance.unsigned_abs();
     if report.cases.is_empty() && agrees && report.unreadable == 0 {
         say_what_is_open(&report);
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     if !report.cases.is_empty() || !agrees {
         say("the books and the upstream do not agree: depositd cases list");
@@ -143,7 +143,7 @@ pub(super) async fn reconcile(context: &mut Context) -> Outcome {
     if report.unreadable > 0 {
         say(format_args!("rows that could count and cannot be read: {}", report.unreadable));
     }
-    Ok(Exit::Wrong)
+    Ok(ExitStatus::Wrong)
 }
 
 /// What is neither clean nor a case, in a line.
@@ -158,8 +158,8 @@ fn say_what_is_open(report: &Report) {
 }
 
 /// In an outage a run can only be void; that is said while it is waited for.
-async fn warn_of_outage(context: &mut Context) -> Result<(), Failure> {
-    let Ok(reply) = context.client()?.call(Call::get("/readyz")).await else { return Ok(()) };
+async fn warn_of_outage(context: &mut Context) -> Result<(), CommandFailure> {
+    let Ok(reply) = context.client()?.call(ApiCall::get("/readyz")).await else { return Ok(()) };
     let of_upstream =
         |name: &str| reply.value.get("upstream").and_then(|upstream| upstream.get(name)?.as_str());
     if let Some(since) = of_upstream("failing_since") {
@@ -177,7 +177,7 @@ fn dollars(cents: i64) -> String {
     UsdMicros::from_cents(cents).map_or_else(|| format!("{cents} cents"), |micros| micros.to_string())
 }
 
-fn print(out: &mut Out, report: &Report) {
+fn print(out: &mut Output, report: &Report) {
     out.line(out.paint(Paint::Head, &format!("Reconciliation as of {} UTC", short_time(&report.at))));
     out.line("");
     identity(out, report);
@@ -259,7 +259,7 @@ fn print(out: &mut Out, report: &Report) {
 }
 
 /// credited here + credited elsewhere + difference = total charges.
-fn identity(out: &mut Out, report: &Report) {
+fn identity(out: &mut Output, report: &Report) {
     let mut parts = vec![match report.baseline_cents {
         Some(baseline) => format!("of which {} from before the first run", dollars(baseline)),
         None => "without what is from before the first run: not known yet".to_owned(),
@@ -295,7 +295,7 @@ fn identity(out: &mut Out, report: &Report) {
     identity.print(out, "  ");
 }
 
-fn matches(out: &mut Out, report: &Report) {
+fn matches(out: &mut Output, report: &Report) {
     let mut table = Table::new(&["rows matched by", "that is", ">count", ">credited", ">USD credited"]);
     let mut sum = Matched::default();
     for one in &report.matched {

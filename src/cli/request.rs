@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::args::{RequestArgs, Wait};
-use super::client::{Call, Client, Reply, Trouble};
+use super::client::{ApiCall, ApiReply, Client, ClientError};
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::{DepositObject, paint_of};
-use super::out::{Out, Paint, say};
+use super::out::{Output, Paint, say};
 use super::table::{facts, plain, short_time, span};
 use crate::clock::SharedClock;
 use crate::domain::address::{self, AddressVerdict};
@@ -29,17 +29,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TRIES: u32 = 30;
 
 /// Asks for a deposit and waits as long as was asked.
-pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Outcome {
+pub(super) async fn request(context: &mut Context, args: RequestArgs) -> CommandResult {
     let client = context.client()?;
     // With a key of its own a question can be asked again after a broken connection without a second deposit.
     let key = args.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let created = match create(&client, &context.clock, &key, &args).await {
         Ok(created) => created,
-        Err(Trouble::Refused(problem)) => {
+        Err(ClientError::Refused(problem)) => {
             if let (true, Some(deposit)) = (context.out.json, &problem.deposit) {
                 context.out.document(deposit)?;
             }
-            return Err(Trouble::Refused(problem).into());
+            return Err(ClientError::Refused(problem).into());
         }
         Err(trouble) => return Err(trouble.into()),
     };
@@ -60,7 +60,7 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Outcome
         }
         return match args.wait {
             Wait::Created => created_exit(&deposit),
-            Wait::Final => ended(&deposit).unwrap_or(Ok(Exit::Done)),
+            Wait::Final => ended(&deposit).unwrap_or(Ok(ExitStatus::Done)),
         };
     }
     follow(context, &client, deposit).await
@@ -72,8 +72,8 @@ async fn create(
     clock: &SharedClock,
     key: &str,
     args: &RequestArgs,
-) -> Result<Value, Trouble> {
-    let call = Call::post("/v1/deposits", body(args))
+) -> Result<Value, ClientError> {
+    let call = ApiCall::post("/v1/deposits", body(args))
         .header("idempotency-key", key)
         .header("prefer", PREFER)
         .within(LIMIT);
@@ -81,7 +81,7 @@ async fn create(
     let mut told = false;
     loop {
         match client.call(call.clone()).await {
-            Ok(Reply { value, .. }) if !is_waiting(&value) => return Ok(value),
+            Ok(ApiReply { value, .. }) if !is_waiting(&value) => return Ok(value),
             Ok(reply) => {
                 broken = 0;
                 if !std::mem::replace(&mut told, true) {
@@ -93,10 +93,10 @@ async fn create(
                 }
             }
             // Nobody has heard the first question: there is nothing to repeat.
-            Err(Trouble::Unreachable(words)) if broken == 0 && !told => {
-                return Err(Trouble::Unreachable(words));
+            Err(ClientError::Unreachable(words)) if broken == 0 && !told => {
+                return Err(ClientError::Unreachable(words));
             }
-            Err(Trouble::Unreachable(_) | Trouble::Broken(_)) if broken < TRIES => {
+            Err(ClientError::Unreachable(_) | ClientError::Broken(_)) if broken < TRIES => {
                 if broken == 0 {
                     say("the connection to the daemon broke; asking again with the same key");
                 }
@@ -131,43 +131,46 @@ fn is_waiting(deposit: &Value) -> bool {
         && deposit.get("needs_review").is_none_or(Value::is_null)
 }
 
-fn read(value: &Value) -> Result<DepositObject, Failure> {
+fn read(value: &Value) -> Result<DepositObject, CommandFailure> {
     Ok(serde_json::from_value(value.clone())?)
 }
 
 /// The exit status of a final state, where it is one.
-fn ended(deposit: &DepositObject) -> Option<Outcome> {
+fn ended(deposit: &DepositObject) -> Option<CommandResult> {
     if !deposit.state.is_final() {
         return None;
     }
     Some(Ok(match deposit.state {
-        State::Settled => Exit::Done,
-        State::Rejected => Exit::Refused,
-        _ => Exit::Otherwise,
+        State::Settled => ExitStatus::Done,
+        State::Rejected => ExitStatus::Refused,
+        _ => ExitStatus::Otherwise,
     }))
 }
 
-fn created_exit(deposit: &DepositObject) -> Outcome {
+fn created_exit(deposit: &DepositObject) -> CommandResult {
     match deposit.state {
-        State::Rejected => Ok(Exit::Refused),
-        State::Unresolved => Ok(Exit::Otherwise),
+        State::Rejected => Ok(ExitStatus::Refused),
+        State::Unresolved => Ok(ExitStatus::Otherwise),
         _ if deposit.address.is_none() => {
             let why = deposit.needs_review.as_deref().unwrap_or("there is no wallet");
-            Err(Failure::new(Exit::Failed, format_args!("a person must look first: {}", plain(why))))
+            Err(CommandFailure::new(
+                ExitStatus::Failed,
+                format_args!("a person must look first: {}", plain(why)),
+            ))
         }
-        _ => Ok(Exit::Done),
+        _ => Ok(ExitStatus::Done),
     }
 }
 
 /// Asks how the deposit stands until its state is final.
-async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObject) -> Outcome {
+async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObject) -> CommandResult {
     let path = format!("/v1/deposits/{}", deposit.id);
     let mut broken: u32 = 0;
     loop {
         context.clock.sleep(PAUSE).await;
-        let value = match client.call(Call::get(&path)).await {
+        let value = match client.call(ApiCall::get(&path)).await {
             Ok(reply) => reply.value,
-            Err(Trouble::Unreachable(_) | Trouble::Broken(_)) if broken < TRIES => {
+            Err(ClientError::Unreachable(_) | ClientError::Broken(_)) if broken < TRIES => {
                 broken = broken.saturating_add(1);
                 continue;
             }
@@ -202,7 +205,7 @@ async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObje
 }
 
 /// What the payer needs, the warning first.
-fn print(out: &mut Out, deposit: &DepositObject, now: Timestamp, show_qr: bool) {
+fn print(out: &mut Output, deposit: &DepositObject, now: Timestamp, show_qr: bool) {
     let warning = warning(deposit);
     if let Some(why) = &warning {
         out.line(out.paint(Paint::Bad, "DO NOT PAY THIS ADDRESS until a person has looked at it:"));

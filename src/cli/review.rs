@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use super::client::{Call, segment};
+use super::client::{ApiCall, segment};
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 
 /// Clears the flag of the deposit named `id`.
-pub(super) async fn review(context: &mut Context, id: &str, note: &str) -> Outcome {
+pub(super) async fn review(context: &mut Context, id: &str, note: &str) -> CommandResult {
     let note = said(note)?;
     let path = format!("/v1/deposits/{}/review", segment(id));
-    let reply = context.client()?.call(Call::post(path, json!({ "note": note }))).await?;
+    let reply = context.client()?.call(ApiCall::post(path, json!({ "note": note }))).await?;
     if context.out.json {
         context.out.document(&reply.value)?;
     } else {
@@ -19,13 +19,13 @@ pub(super) async fn review(context: &mut Context, id: &str, note: &str) -> Outco
             super::table::plain(id)
         ));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// A note that says something; the daemon refuses an empty one too.
-pub(super) fn said(note: &str) -> Result<&str, Failure> {
+pub(super) fn said(note: &str) -> Result<&str, CommandFailure> {
     if note.trim().is_empty() {
-        Err(Failure::usage("the note is empty; say what was found"))
+        Err(CommandFailure::usage("the note is empty; say what was found"))
     } else {
         Ok(note)
     }

@@ -16,7 +16,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 use super::args::RunArgs;
 use super::context::Context;
-use super::exit::{Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult};
 use crate::config::Config;
 use crate::daemon;
 
@@ -36,25 +36,25 @@ const CAPPED: &[&str] = &["reqwest", "hyper", "hyper_util", "h2", "rustls", "let
 const USUAL: &str = "info,sqlx=warn,tokio_cron_scheduler=warn";
 
 /// Runs the daemon until it is told to stop.
-pub(super) fn run(context: &mut Context, args: &RunArgs) -> Outcome {
+pub(super) fn run(context: &mut Context, args: &RunArgs) -> CommandResult {
     let config = context.config()?;
     start_log(args.log_format)?;
-    config.validate_for_daemon().map_err(Failure::usage)?;
+    config.validate_for_daemon().map_err(CommandFailure::usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(until_stopped(config))
 }
 
-async fn until_stopped(config: Config) -> Outcome {
+async fn until_stopped(config: Config) -> CommandResult {
     let ended = daemon::run(&config).await;
-    ended.map(|()| super::Exit::Done).map_err(|error| match error {
-        daemon::Error::Configuration(why) => Failure::usage(why),
-        daemon::Error::Ledger(error) => Failure::new(super::Exit::Failed, error.chain()),
-        error => Failure::new(super::Exit::Failed, error),
+    ended.map(|()| super::ExitStatus::Done).map_err(|error| match error {
+        daemon::Error::Configuration(why) => CommandFailure::usage(why),
+        daemon::Error::Ledger(error) => CommandFailure::new(super::ExitStatus::Failed, error.chain()),
+        error => CommandFailure::new(super::ExitStatus::Failed, error),
     })
 }
 
 /// Sends the log to standard error: coloured on a terminal, plain and without times under journald, which adds its own.
-pub(super) fn start_log(format: LogFormat) -> Result<(), Failure> {
+pub(super) fn start_log(format: LogFormat) -> Result<(), CommandFailure> {
     let filter = wanted()?.and(filter_fn(is_harmless));
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
@@ -108,14 +108,14 @@ where
 }
 
 /// What is asked for: `$DEPOSITD_LOG`, else `$RUST_LOG`.
-fn wanted() -> Result<EnvFilter, Failure> {
+fn wanted() -> Result<EnvFilter, CommandFailure> {
     let asked = ["DEPOSITD_LOG", "RUST_LOG"].into_iter().find_map(|name| {
         std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| (name, text))
     });
     match asked {
         None => Ok(EnvFilter::new(USUAL)),
         Some((name, text)) => EnvFilter::try_new(&text).map_err(|error| {
-            Failure::usage(format_args!(
+            CommandFailure::usage(format_args!(
                 "{name}: expected a level (error, warn, info, debug, trace) or target=level pairs: {error}"
             ))
         }),

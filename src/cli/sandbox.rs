@@ -3,12 +3,12 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use super::args::SandboxArgs;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::run::{LogFormat, start_log};
 use crate::sandbox::story::{self, Error, Options};
 
 /// Tells a story in the sandbox, and says whether everything agreed in the end.
-pub(super) fn sandbox(args: SandboxArgs, json: bool) -> Outcome {
+pub(super) fn sandbox(args: SandboxArgs, json: bool) -> CommandResult {
     // The story is what a person came for; the daemon's own log only on demand.
     if ["DEPOSITD_LOG", "RUST_LOG"].iter().any(|name| std::env::var_os(name).is_some()) {
         start_log(LogFormat::Text)?;
@@ -28,9 +28,9 @@ pub(super) fn sandbox(args: SandboxArgs, json: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut out = std::io::stdout();
     let outcome = runtime.block_on(story::run(options, &mut out)).map_err(|error| match error {
-        Error::Usage(_) | Error::Config(_) => Failure::usage(error),
-        error => Failure::from(error),
+        Error::Usage(_) | Error::Config(_) => CommandFailure::usage(error),
+        error => CommandFailure::from(error),
     })?;
     out.flush()?;
-    Ok(if outcome.is_good() { Exit::Done } else { Exit::Failed })
+    Ok(if outcome.is_good() { ExitStatus::Done } else { ExitStatus::Failed })
 }

@@ -4,24 +4,27 @@ use serde_json::{Value, json};
 
 use super::cases;
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::{CaseObject, DepositObject, paint_of};
-use super::out::{Out, Paint};
+use super::out::{Output, Paint};
 use super::request::deadline;
 use super::table::{Cell, Table, cut, facts, plain, short_time};
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
-use crate::ledger::Story;
+use crate::ledger::DepositHistory;
 
 /// Of a raw answer so much is shown; `--json` has all of it.
 const ANSWER: usize = 160;
 
 /// Prints the story of the deposit named `name`: our id, the order, or the address.
-pub(super) async fn show(context: &mut Context, name: &str) -> Outcome {
+pub(super) async fn show(context: &mut Context, name: &str) -> CommandResult {
     let ledger = context.ledger().await?;
     let Some(deposit) = ledger.find(name.trim()).await? else {
-        return Err(Failure::new(Exit::Unknown, format_args!("there is no deposit {:?}", cut(name, 100))));
+        return Err(CommandFailure::new(
+            ExitStatus::Unknown,
+            format_args!("there is no deposit {:?}", cut(name, 100)),
+        ));
     };
     let story = ledger.story(deposit).await?;
     if context.out.json {
@@ -29,11 +32,11 @@ pub(super) async fn show(context: &mut Context, name: &str) -> Outcome {
     } else {
         print(&mut context.out, &story, context.clock.now());
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The deposit object with its history beside it.
-fn document(story: &Story) -> Result<Value, serde_json::Error> {
+fn document(story: &DepositHistory) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(DepositObject::from(&story.deposit))?;
     let request = &story.deposit.request;
     let beside = json!({
@@ -51,7 +54,7 @@ fn document(story: &Story) -> Result<Value, serde_json::Error> {
     Ok(document)
 }
 
-fn print(out: &mut Out, story: &Story, now: Timestamp) {
+fn print(out: &mut Output, story: &DepositHistory, now: Timestamp) {
     let deposit = DepositObject::from(&story.deposit);
     let state = out.paint(paint_of(deposit.state.as_str()), deposit.state.as_str());
     let notes: Vec<&str> = deposit
@@ -80,7 +83,7 @@ fn print(out: &mut Out, story: &Story, now: Timestamp) {
     }
 }
 
-fn heading(out: &mut Out, text: &str) {
+fn heading(out: &mut Output, text: &str) {
     out.line("");
     out.line(out.paint(Paint::Head, text));
 }
@@ -89,7 +92,7 @@ fn utc(at: &str) -> String {
     format!("{} UTC", short_time(at))
 }
 
-fn request(out: &mut Out, story: &Story, deposit: &DepositObject) {
+fn request(out: &mut Output, story: &DepositHistory, deposit: &DepositObject) {
     let notify = &story.deposit.request.notify;
     heading(out, "Request");
     facts(
@@ -110,7 +113,7 @@ fn request(out: &mut Out, story: &Story, deposit: &DepositObject) {
     );
 }
 
-fn wallet(out: &mut Out, story: &Story, deposit: &DepositObject, now: Timestamp) {
+fn wallet(out: &mut Output, story: &DepositHistory, deposit: &DepositObject, now: Timestamp) {
     let known = &story.deposit.facts;
     let Some(wallet) = &known.wallet else { return };
     let is_open = matches!(known.state, State::AwaitingPayment | State::Underpaid);
@@ -157,7 +160,7 @@ fn wallet(out: &mut Out, story: &Story, deposit: &DepositObject, now: Timestamp)
     );
 }
 
-fn calls(out: &mut Out, story: &Story) {
+fn calls(out: &mut Output, story: &DepositHistory) {
     if story.calls.is_empty() {
         return;
     }
@@ -174,7 +177,7 @@ fn calls(out: &mut Out, story: &Story) {
     table.print(out, "  ");
 }
 
-fn history(out: &mut Out, story: &Story) {
+fn history(out: &mut Output, story: &DepositHistory) {
     heading(out, "History");
     let mut table = Table::new(&["time (UTC)", ">event", "what", "state", "upstream", "why"]);
     for event in &story.events {
@@ -192,7 +195,7 @@ fn history(out: &mut Out, story: &Story) {
     table.print(out, "  ");
 }
 
-fn postings(out: &mut Out, story: &Story) {
+fn postings(out: &mut Output, story: &DepositHistory) {
     if story.postings.is_empty() {
         return;
     }
@@ -210,7 +213,7 @@ fn postings(out: &mut Out, story: &Story) {
     table.print(out, "  ");
 }
 
-fn mails(out: &mut Out, story: &Story) {
+fn mails(out: &mut Output, story: &DepositHistory) {
     if story.mails.is_empty() {
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::out::{Out, Paint};
+use super::out::{Output, Paint};
 
 /// A cell of a table.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +43,7 @@ impl Table {
     }
 
     /// Writes it, each line behind `indent`.
-    pub(super) fn print(&self, out: &mut Out, indent: &str) {
+    pub(super) fn print(&self, out: &mut Output, indent: &str) {
         let names: Vec<&str> = self.heads.iter().map(|head| head.trim_start_matches('>')).collect();
         let mut widths: Vec<usize> = names.iter().map(|name| width(name)).collect();
         for row in &self.rows {
@@ -74,7 +74,7 @@ impl Table {
 }
 
 /// Facts, one a line: names in a column, values beside them. Values that are not there are left out.
-pub(super) fn facts<'a>(out: &mut Out, rows: impl IntoIterator<Item = (&'a str, Option<String>)>) {
+pub(super) fn facts<'a>(out: &mut Output, rows: impl IntoIterator<Item = (&'a str, Option<String>)>) {
     let rows: Vec<(&str, String)> =
         rows.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
     let most = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0);

@@ -5,13 +5,13 @@ use std::io::IsTerminal as _;
 use serde_json::json;
 
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
-use super::out::{Out, Paint, hint};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::out::{Output, Paint, hint};
 use super::table::{Cell, Table, facts};
 use crate::ledger::{Error, Verification};
 
 /// Proves the ledger and prints what was found.
-pub(super) async fn verify(context: &mut Context) -> Outcome {
+pub(super) async fn verify(context: &mut Context) -> CommandResult {
     let ledger = match super::context::open(&context.config()?).await {
         Ok(ledger) => ledger,
         Err(failure) => return Err(not_whole(failure)),
@@ -37,17 +37,17 @@ pub(super) async fn verify(context: &mut Context) -> Outcome {
     } else {
         print(&mut context.out, &verification, &ledger.path().display().to_string());
     }
-    Ok(if whole { Exit::Done } else { Exit::Wrong })
+    Ok(if whole { ExitStatus::Done } else { ExitStatus::Wrong })
 }
 
 /// A file that is there and cannot even be opened as a ledger is not whole.
-fn not_whole(failure: Failure) -> Failure {
+fn not_whole(failure: CommandFailure) -> CommandFailure {
     let broken = |error: &Error| matches!(error, Error::Untrusted(_) | Error::Unreadable(_));
     let is_broken = failure.error.downcast_ref::<Error>().is_some_and(broken);
-    if is_broken { Failure { exit: Exit::Wrong, ..failure } } else { failure }
+    if is_broken { CommandFailure { exit: ExitStatus::Wrong, ..failure } } else { failure }
 }
 
-fn print(out: &mut Out, found: &Verification, path: &str) {
+fn print(out: &mut Output, found: &Verification, path: &str) {
     let head = match found.findings.len() {
         0 => out.paint(Paint::Good, "the ledger is whole"),
         1 => out.paint(Paint::Bad, "the ledger is NOT whole: 1 finding"),

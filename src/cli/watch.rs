@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::Trouble;
+use super::client::ClientError;
 use super::context::Context;
-use super::exit::{Exit, Outcome};
+use super::exit::{CommandResult, ExitStatus};
 use super::objects::paint_of;
-use super::out::{Out, say};
+use super::out::{Output, say};
 use super::table::{plain, short_time};
 
 /// Between two tries to take it up again.
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TRIES: u32 = 60;
 
 /// Prints events until nobody reads them or the daemon is gone.
-pub(super) async fn watch(context: &mut Context) -> Outcome {
+pub(super) async fn watch(context: &mut Context) -> CommandResult {
     let client = context.client()?;
     let mut last: Option<String> = None;
     let mut events = client.events(None).await?;
@@ -25,7 +25,7 @@ pub(super) async fn watch(context: &mut Context) -> Outcome {
         while let Some(event) = events.next().await {
             print(&mut context.out, &event.data);
             if !context.out.is_open() {
-                return Ok(Exit::Done);
+                return Ok(ExitStatus::Done);
             }
             last = event.id.or(last);
         }
@@ -36,14 +36,14 @@ pub(super) async fn watch(context: &mut Context) -> Outcome {
             tries = tries.saturating_add(1);
             match client.events(last.as_deref()).await {
                 Ok(events) => break events,
-                Err(Trouble::Unreachable(_) | Trouble::Broken(_)) if tries < TRIES => {}
+                Err(ClientError::Unreachable(_) | ClientError::Broken(_)) if tries < TRIES => {}
                 Err(trouble) => return Err(trouble.into()),
             }
         };
     }
 }
 
-fn print(out: &mut Out, data: &str) {
+fn print(out: &mut Output, data: &str) {
     let Ok(event) = serde_json::from_str::<Value>(data) else { return };
     if out.json {
         out.line(&event);

@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 
 /// A checked cron expression with seconds, in UTC.
 #[derive(Clone)]
-pub struct Cron {
+pub struct CronExpression {
     text: String,
     parsed: croner::Cron,
 }
@@ -22,7 +22,7 @@ const SEARCH_DAYS: u32 = 40 * 366;
 /// Any instant would do to find out whether a schedule ever comes true: 2024-01-01.
 const SOME_INSTANT: i64 = 1_704_067_200;
 
-impl Cron {
+impl CronExpression {
     /// Reads an expression.
     ///
     /// # Errors
@@ -106,20 +106,20 @@ fn instant(date: Date, hour: u32, minute: u32, second: u32) -> Option<Timestamp>
     Some(Timestamp::from_seconds(zoned.timestamp().as_second()))
 }
 
-impl PartialEq for Cron {
+impl PartialEq for CronExpression {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
-impl Eq for Cron {}
+impl Eq for CronExpression {}
 
-impl fmt::Display for Cron {
+impl fmt::Display for CronExpression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl fmt::Debug for Cron {
+impl fmt::Debug for CronExpression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cron({:?})", self.text)
     }
@@ -142,7 +142,7 @@ mod tests {
             ("* * * * * *", "2026-05-30T23:59:59Z", "2026-05-31T00:00:00.000Z"),
             ("5  0 0 1 1  *", "2026-05-30", "2027-01-01T00:00:05.000Z"),
         ] {
-            let found = Cron::parse(cron).unwrap().next_after(Timestamp::parse(after).unwrap());
+            let found = CronExpression::parse(cron).unwrap().next_after(Timestamp::parse(after).unwrap());
             assert_eq!(found.map(|at| at.to_string()).as_deref(), Some(next), "{cron} after {after}");
         }
     }
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn what_is_no_schedule_is_refused() {
         for text in ["", "*/15 * * * *", "0 0 0 1 1 * 2027", "@hourly", "x * * * * *", "0 61 * * * *"] {
-            assert!(Cron::parse(text).is_err_and(|error| error.contains("six fields")), "{text}");
+            assert!(CronExpression::parse(text).is_err_and(|error| error.contains("six fields")), "{text}");
         }
-        assert!(Cron::parse("0 0 0 30 2 *").is_err_and(|error| error.contains("never")));
+        assert!(CronExpression::parse("0 0 0 30 2 *").is_err_and(|error| error.contains("never")));
     }
 }

@@ -22,12 +22,12 @@ use std::path::{Path, PathBuf};
 
 use layers::{Layers, Surroundings};
 
-pub use cron::Cron;
+pub use cron::CronExpression;
 pub use error::Error;
 pub use secret::SecretSource;
 pub use settings::{
-    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, ReconcileConfig, Security, SmtpConfig, Transport,
-    UpstreamConfig,
+    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, MailTransport, ReconcileConfig, SmtpConfig,
+    SmtpEncryption, UpstreamConfig,
 };
 pub use values::{DayHours, Listen};
 

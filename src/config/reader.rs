@@ -9,7 +9,7 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 use rust_decimal::Decimal;
 
-use super::cron::Cron;
+use super::cron::CronExpression;
 use super::error::{Error, quoted};
 use super::layers::{Found, Layers};
 use super::values::{self, LONGEST};
@@ -129,8 +129,12 @@ impl Layers {
         self.parsed(key, "a duration in quotes such as \"15s\"", |text| values::duration(text, longest))
     }
 
-    pub(crate) fn cron(&self, key: &str) -> Result<Option<Cron>, Error> {
-        self.parsed(key, "a cron expression of six fields in quotes such as \"0 */15 * * * *\"", Cron::parse)
+    pub(crate) fn cron(&self, key: &str) -> Result<Option<CronExpression>, Error> {
+        self.parsed(
+            key,
+            "a cron expression of six fields in quotes such as \"0 */15 * * * *\"",
+            CronExpression::parse,
+        )
     }
 
     /// A path, made absolute against the folder of whoever wrote it.

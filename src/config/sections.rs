@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::cron::Cron;
+use super::cron::CronExpression;
 use super::error::Error;
 use super::layers::Layers;
 use super::reader::{constant, texts};
 use super::secret::SecretSource;
 use super::settings::{
-    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, ReconcileConfig, Security, SmtpConfig, Transport,
-    UpstreamConfig,
+    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, MailTransport, ReconcileConfig, SmtpConfig,
+    SmtpEncryption, UpstreamConfig,
 };
 use super::values::{self, Listen};
 use crate::domain::asset::{Currency, Network};
@@ -97,7 +97,8 @@ fn polling(layers: &Layers) -> Result<poll::Policy, Error> {
 fn reconcile(layers: &Layers) -> Result<ReconcileConfig, Error> {
     let schedule = match layers.cron("reconcile.schedule")? {
         Some(schedule) => schedule,
-        None => Cron::parse(DEFAULT_RECONCILE).map_err(|error| layers.fault("reconcile.schedule", error))?,
+        None => CronExpression::parse(DEFAULT_RECONCILE)
+            .map_err(|error| layers.fault("reconcile.schedule", error))?,
     };
     let zone = layers.parsed(
         "reconcile.upstream_utc_offset",
@@ -119,13 +120,14 @@ fn reconcile(layers: &Layers) -> Result<ReconcileConfig, Error> {
 }
 
 fn mail(layers: &Layers) -> Result<MailConfig, Error> {
-    let transport = layers.word("mail.transport", &[("smtp", Transport::Smtp), ("file", Transport::File)])?;
+    let transport =
+        layers.word("mail.transport", &[("smtp", MailTransport::Smtp), ("file", MailTransport::File)])?;
     let from = layers.parsed("mail.from", "a mail address in quotes", |text| {
         values::mail_address(text).map(|()| text.to_owned())
     })?;
     let to = layers.list("mail.to")?.unwrap_or_default();
     let mail = MailConfig {
-        transport: transport.unwrap_or(Transport::Smtp),
+        transport: transport.unwrap_or(MailTransport::Smtp),
         from,
         to: recipients(to).map_err(|problem| layers.fault("mail.to", problem))?,
         directory: layers.path("mail.directory")?.unwrap_or_else(|| layers.default_path("mail")),
@@ -257,12 +259,16 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
     if !layers.has_section("mail.smtp") {
         return Ok(None);
     }
-    let words = [("starttls", Security::StartTls), ("tls", Security::Tls), ("none", Security::None)];
-    let security = layers.word("mail.smtp.security", &words)?.unwrap_or(Security::StartTls);
+    let words = [
+        ("starttls", SmtpEncryption::StartTls),
+        ("tls", SmtpEncryption::Tls),
+        ("none", SmtpEncryption::None),
+    ];
+    let security = layers.word("mail.smtp.security", &words)?.unwrap_or(SmtpEncryption::StartTls);
     let usual_port = match security {
-        Security::StartTls => 587,
-        Security::Tls => 465,
-        Security::None => 25,
+        SmtpEncryption::StartTls => 587,
+        SmtpEncryption::Tls => 465,
+        SmtpEncryption::None => 25,
     };
     let host = layers.parsed("mail.smtp.host", "a host name in quotes", |text| {
         let fits = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
@@ -270,7 +276,7 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
         good.then(|| text.to_owned())
             .ok_or_else(|| "expected a host name such as \"smtp.example.com\", without a port".to_owned())
     })?;
-    if security == Security::None && host.as_ref().is_some_and(|host| !values::is_loopback(host)) {
+    if security == SmtpEncryption::None && host.as_ref().is_some_and(|host| !values::is_loopback(host)) {
         let problem = "expected \"starttls\" or \"tls\"; \"none\" is for a server on this machine only (127.0.0.1, localhost)";
         return Err(layers.fault("mail.smtp.security", problem));
     }

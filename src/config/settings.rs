@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::cron::Cron;
+use super::cron::CronExpression;
 use super::secret::SecretSource;
 use super::values::{DayHours, Listen};
 use crate::domain::event::EventName;
@@ -64,7 +64,7 @@ pub struct LedgerConfig {
     /// Where scheduled backups go.
     pub backup_dir: Option<PathBuf>,
     /// When they are made.
-    pub backup_schedule: Option<Cron>,
+    pub backup_schedule: Option<CronExpression>,
     /// How many are kept; `None` keeps all.
     pub backup_keep: Option<u32>,
 }
@@ -73,7 +73,7 @@ pub struct LedgerConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReconcileConfig {
     /// When.
-    pub schedule: Cron,
+    pub schedule: CronExpression,
     /// Where the clock of the upstream's invoice times hangs.
     pub upstream_zone: Zone,
     /// A difference up to this many cents is none.
@@ -86,7 +86,7 @@ pub struct ReconcileConfig {
 
 /// How mail leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub enum MailTransport {
     /// Through the server of `[mail.smtp]`.
     Smtp,
     /// As one `.eml` file a message.
@@ -97,7 +97,7 @@ pub enum Transport {
 #[derive(Debug, Clone)]
 pub struct MailConfig {
     /// How it leaves.
-    pub transport: Transport,
+    pub transport: MailTransport,
     /// The sender; needed by the daemon.
     pub from: Option<String>,
     /// Who gets what no rule sends elsewhere; needed by the daemon.
@@ -111,7 +111,7 @@ pub struct MailConfig {
     /// After that it is a dead letter.
     pub give_up_after: Duration,
     /// When the digest is sent; `None` never.
-    pub digest_schedule: Option<Cron>,
+    pub digest_schedule: Option<CronExpression>,
     /// A folder of templates that replace the built-in ones.
     pub templates: Option<PathBuf>,
     /// When nothing is sent that can wait.
@@ -134,7 +134,7 @@ pub struct MailConfig {
 
 /// How the line to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
+pub enum SmtpEncryption {
     /// In clear first, then STARTTLS, required.
     StartTls,
     /// TLS from the first byte.
@@ -151,7 +151,7 @@ pub struct SmtpConfig {
     /// 587 for STARTTLS, 465 for TLS, 25 for neither, unless said otherwise.
     pub port: u16,
     /// How the line is protected.
-    pub security: Security,
+    pub security: SmtpEncryption,
     /// Who we are there; `None` for a server that wants no login.
     pub username: Option<String>,
     /// Needed with a user name.

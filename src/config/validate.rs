@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::Error;
 use super::keys::variable;
-use super::settings::{Config, Transport};
+use super::settings::{Config, MailTransport};
 use super::values::Listen;
 use super::{locate, secret};
 
@@ -46,7 +46,7 @@ impl Config {
         if mail.to.is_empty() {
             return Err(self.missing("mail.to", "to = [\"finance@example.com\"]"));
         }
-        if mail.transport == Transport::File {
+        if mail.transport == MailTransport::File {
             return Ok(());
         }
         let Some((smtp, _)) = mail.smtp.as_ref().and_then(|smtp| smtp.host.as_ref().map(|host| (smtp, host)))

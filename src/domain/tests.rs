@@ -9,7 +9,7 @@ use super::event::EventName;
 use super::ids::DepositId;
 use super::money::{Amount, AmountError, UsdMicros};
 use super::poll::{CREATE_CEILING, Policy, Urgency};
-use super::reconcile::Rule;
+use super::reconcile::MatchRule;
 use super::report::{OrderReport, Status};
 use super::time::Timestamp;
 
@@ -258,8 +258,8 @@ fn a_correction_of_an_earlier_version_counts_as_said() {
 #[test]
 fn each_rule_has_one_word() {
     let words = ["pay_id_is_order", "sesid_is_order", "pay_id_is_link", "sesid_is_link"];
-    assert_eq!(Rule::CERTAIN.iter().map(|rule| rule.as_str()).collect::<Vec<_>>(), words);
-    for rule in Rule::CERTAIN.iter().chain([&Rule::AmountAndTime]) {
+    assert_eq!(MatchRule::CERTAIN.iter().map(|rule| rule.as_str()).collect::<Vec<_>>(), words);
+    for rule in MatchRule::CERTAIN.iter().chain([&MatchRule::AmountAndTime]) {
         assert_eq!(word(rule), rule.as_str());
     }
 }

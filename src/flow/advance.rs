@@ -15,7 +15,9 @@ use crate::domain::event::Step;
 use crate::domain::observe::Observation;
 use crate::domain::poll::{self, Due, Policy, Urgency};
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, Again, Heard, Page, Recorded, Taken, Turn, Write};
+use crate::ledger::{
+    self, DepositWrite, LeasedDeposit, QueueCursor, QueueEntry, Recorded, Requeue, ResponseFingerprint,
+};
 use crate::upstream::{self, Priority};
 
 /// So many looks are worth a transaction of their own while others are under way.
@@ -33,7 +35,7 @@ const BEAT: Duration = Duration::from_secs(5);
 
 /// What a run over the queue did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Advanced {
+pub struct PollRound {
     /// Successful looks.
     pub looked: u64,
     /// Looks that changed a deposit.
@@ -46,7 +48,7 @@ pub struct Advanced {
 
 /// A look that is done: what to write, and whether the upstream answered.
 struct Look {
-    turn: Turn,
+    turn: QueueEntry,
     seen: Seen,
     answered: bool,
 }
@@ -54,40 +56,40 @@ struct Look {
 /// What a look has brought.
 enum Seen {
     /// Nothing new.
-    Quiet(Again),
+    Quiet(Requeue),
     /// A change.
-    News(Box<Write>),
+    News(Box<DepositWrite>),
 }
 
 /// What the lookers and the one who writes share.
-struct Desk {
+struct PollShared {
     flow: Flow,
     stop: CancellationToken,
-    papers: Mutex<Papers>,
+    papers: Mutex<PollState>,
     /// Rung when there is something to write, or little left to look at.
     word: Notify,
 }
 
 #[derive(Default)]
-struct Papers {
+struct PollState {
     /// To be looked at, in order.
-    ready: VecDeque<Taken>,
+    ready: VecDeque<LeasedDeposit>,
     /// With fewer ready than this, more should be fetched.
     low: usize,
     /// Looked at, not yet written.
     done: Vec<Look>,
     /// Given up before anything was asked, or not to be written.
-    dropped: Vec<Turn>,
+    dropped: Vec<QueueEntry>,
     /// Something among `done` changes a deposit.
     news: bool,
 }
 
-impl Desk {
-    fn papers(&self) -> MutexGuard<'_, Papers> {
+impl PollShared {
+    fn papers(&self) -> MutexGuard<'_, PollState> {
         self.papers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Option<Taken> {
+    fn take(&self) -> Option<LeasedDeposit> {
         let mut papers = self.papers();
         if self.stop.is_cancelled() || papers.done.len() >= UNWRITTEN {
             return None;
@@ -99,7 +101,7 @@ impl Desk {
         taken
     }
 
-    fn give(&self, turn: Turn, look: Option<Look>) {
+    fn give(&self, turn: QueueEntry, look: Option<Look>) {
         let mut papers = self.papers();
         match look {
             None => papers.dropped.push(turn),
@@ -116,7 +118,7 @@ impl Desk {
 }
 
 /// Looks at one deposit after the other, until there is none left to look at.
-async fn looker(desk: Arc<Desk>) {
+async fn looker(desk: Arc<PollShared>) {
     while let Some(taken) = desk.take() {
         let turn = taken.turn;
         let look = look(&desk, taken).await;
@@ -128,36 +130,36 @@ async fn looker(desk: Arc<Desk>) {
 ///
 /// # Errors
 /// Whatever the ledger says; what was not written is due still.
-pub async fn advance(flow: &Flow, stop: &CancellationToken) -> ledger::Result<Advanced> {
+pub async fn advance(flow: &Flow, stop: &CancellationToken) -> ledger::Result<PollRound> {
     let low = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX).div_euclid(2);
-    let papers = Mutex::new(Papers { low, ..Papers::default() });
-    let desk = Arc::new(Desk { flow: flow.clone(), stop: stop.clone(), papers, word: Notify::new() });
+    let papers = Mutex::new(PollState { low, ..PollState::default() });
+    let desk = Arc::new(PollShared { flow: flow.clone(), stop: stop.clone(), papers, word: Notify::new() });
     let mut run = Run {
         desk,
         lookers: JoinSet::new(),
         busy: HashSet::new(),
-        page: Page::default(),
+        page: QueueCursor::default(),
         dry: false,
-        done: Advanced::default(),
+        done: PollRound::default(),
     };
     run.finish().await?;
     Ok(run.done)
 }
 
 /// Whose looks were written, and what became of them.
-type Outcome = (Vec<Turn>, ledger::Result<Vec<Recorded>>);
+type Outcome = (Vec<QueueEntry>, ledger::Result<Vec<Recorded>>);
 type Recording = BoxFuture<'static, Outcome>;
 
 struct Run {
-    desk: Arc<Desk>,
+    desk: Arc<PollShared>,
     lookers: JoinSet<()>,
     /// Ready, being looked at, or not yet written.
-    busy: HashSet<Turn>,
+    busy: HashSet<QueueEntry>,
     /// How far into the queue it has come.
-    page: Page,
+    page: QueueCursor,
     /// Nothing more was due a moment ago.
     dry: bool,
-    done: Advanced,
+    done: PollRound,
 }
 
 impl Run {
@@ -219,14 +221,14 @@ impl Run {
         }
         let batch = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX);
         let (now, policy) = (flow.clock.now(), &flow.policy());
-        let mut whole = self.page == Page::default();
+        let mut whole = self.page == QueueCursor::default();
         let turns = loop {
             let mut turns = flow.ledger.turns(now, policy, batch, &mut self.page).await?;
             let at_the_end = turns.len() < batch;
             turns.retain(|turn| !self.busy.contains(turn));
             if at_the_end {
                 // What has come due behind our back is found when we begin again.
-                self.page = Page::default();
+                self.page = QueueCursor::default();
             }
             if !turns.is_empty() || (at_the_end && whole) {
                 break turns;
@@ -294,7 +296,11 @@ impl Run {
     }
 }
 
-async fn record(flow: &Flow, writes: Vec<Write>, again: Vec<Again>) -> ledger::Result<Vec<Recorded>> {
+async fn record(
+    flow: &Flow,
+    writes: Vec<DepositWrite>,
+    again: Vec<Requeue>,
+) -> ledger::Result<Vec<Recorded>> {
     let recorded = if writes.is_empty() { Vec::new() } else { flow.record(writes).await? };
     if !again.is_empty() {
         flow.ledger.put_back(again).await?;
@@ -310,7 +316,7 @@ async fn until<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
     }
 }
 
-fn count_in(done: &mut Advanced, look: &Look) {
+fn count_in(done: &mut PollRound, look: &Look) {
     if look.answered {
         done.looked = done.looked.saturating_add(1);
     } else {
@@ -322,24 +328,24 @@ fn count_in(done: &mut Advanced, look: &Look) {
 }
 
 /// One look; `None` where it was given up before anything was asked.
-async fn look(desk: &Desk, taken: Taken) -> Option<Look> {
+async fn look(desk: &PollShared, taken: LeasedDeposit) -> Option<Look> {
     let permit = tokio::select! {
         biased;
         permit = desk.flow.upstream.admit(Priority::Look) => permit,
         () = desk.stop.cancelled() => return None,
     };
-    let Taken { turn, deposit, heard } = taken;
+    let LeasedDeposit { turn, deposit, heard } = taken;
     let (seen, answered) = match observe(&desk.flow, &deposit, heard, permit).await? {
         Observed::Quiet { due, heard, answered } => {
-            (Seen::Quiet(Again { turn, due, deposit, heard }), answered)
+            (Seen::Quiet(Requeue { turn, due, deposit, heard }), answered)
         }
         Observed::Looked(observation, evidence) => {
             let write = work_out(&desk.flow, *deposit, observation, &evidence)?;
             let seen = if write.step.events.is_empty() {
                 let Step { due, deposit, .. } = write.step;
-                Seen::Quiet(Again { turn, due, deposit: Box::new(deposit), heard: None })
+                Seen::Quiet(Requeue { turn, due, deposit: Box::new(deposit), heard: None })
             } else {
-                Seen::News(Box::new(Write { turn: Some(turn), ..write }))
+                Seen::News(Box::new(DepositWrite { turn: Some(turn), ..write }))
             };
             (seen, true)
         }
@@ -350,7 +356,7 @@ async fn look(desk: &Desk, taken: Taken) -> Option<Look> {
 /// What a look has brought.
 enum Observed {
     /// Nothing new, or no readable answer at all; when to look again.
-    Quiet { due: Option<Due>, heard: Option<Heard>, answered: bool },
+    Quiet { due: Option<Due>, heard: Option<ResponseFingerprint>, answered: bool },
     /// Something that has to be worked out.
     Looked(Observation, upstream::Evidence),
 }
@@ -359,7 +365,7 @@ enum Observed {
 async fn observe(
     flow: &Flow,
     deposit: &Deposit,
-    heard: Option<Heard>,
+    heard: Option<ResponseFingerprint>,
     permit: upstream::Permit,
 ) -> Option<Observed> {
     let order_id = &deposit.facts.wallet.as_ref()?.order_id;
@@ -392,7 +398,7 @@ async fn observe(
             if let Some(due) = deposit.next_after_quiet_look(&report, now, policy) {
                 return Some(Observed::Quiet {
                     due,
-                    heard: evidence.whole().map(Heard::new),
+                    heard: evidence.whole().map(ResponseFingerprint::new),
                     answered: true,
                 });
             }
@@ -437,7 +443,7 @@ impl Flow {
         deposit: &Deposit,
         words: String,
         evidence: upstream::Evidence,
-        heard: Option<Heard>,
+        heard: Option<ResponseFingerprint>,
         observation: impl FnOnce(String) -> Observation,
     ) -> Observed {
         if self.troubles().is_its_own(deposit.id) {
@@ -455,11 +461,11 @@ fn work_out(
     deposit: Deposit,
     observation: Observation,
     evidence: &upstream::Evidence,
-) -> Option<Write> {
+) -> Option<DepositWrite> {
     match deposit.observe(observation, flow.clock.now(), &flow.policy()) {
         Ok(step) => {
             let evidence = (!step.events.is_empty()).then(|| flow.note(evidence));
-            Some(Write { evidence, ..Write::from(step) })
+            Some(DepositWrite { evidence, ..DepositWrite::from(step) })
         }
         Err(error) => {
             tracing::error!("a look could not be observed: {error}");

@@ -10,9 +10,9 @@ use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::observe::{InvalidTransition, Observation};
-use crate::domain::reconcile::{DepositRows, Kind};
+use crate::domain::reconcile::{CaseKind, DepositRows};
 use crate::ledger::{
-    self, Case, CaseAct, Closing, Decision, NewAcceptance, Notice, RESTORED, Recorded, Write,
+    self, AccountEvent, Case, CaseChange, Closing, Decision, DepositWrite, NewAcceptance, RESTORED, Recorded,
 };
 
 /// How the resolution begins of a case that ended because it was accepted.
@@ -54,7 +54,7 @@ pub struct Correction {
 
 /// What a person wants to be corrected.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct CorrectionRequest<'a> {
     /// Who: the way they came in.
     pub who: &'a str,
     /// What they say of it.
@@ -85,7 +85,7 @@ async fn open_case(flow: &Flow, id: i64) -> Result<Case, CaseError> {
 pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
     let note = checked(note).map_err(CaseError::Note)?;
     open_case(flow, id).await?;
-    keep(flow, vec![CaseAct::Explain { id, who: who.to_owned(), note }]).await?;
+    keep(flow, vec![CaseChange::Explain { id, who: who.to_owned(), note }]).await?;
     find_case(flow, id).await
 }
 
@@ -97,9 +97,12 @@ pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result
 pub async fn close_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
     let note = checked(note).map_err(CaseError::Note)?;
     let case = open_case(flow, id).await?;
-    match Kind::parse(&case.kind) {
+    match CaseKind::parse(&case.kind) {
         Some(
-            Kind::TotalChargesDrift | Kind::AmountMismatch | Kind::InvoiceMissing | Kind::StatusMismatch,
+            CaseKind::TotalChargesDrift
+            | CaseKind::AmountMismatch
+            | CaseKind::InvoiceMissing
+            | CaseKind::StatusMismatch,
         ) => {
             let said = Said { who, note: &note, resolution: note.clone() };
             return accept(flow, id, said, None).await;
@@ -108,16 +111,16 @@ pub async fn close_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<C
             let why = format!("case {id} ends when it is accepted: depositd cases accept {id} --note TEXT");
             return Err(CaseError::Refused(why));
         }
-        Some(Kind::RowUnread) => {
+        Some(CaseKind::RowUnread) => {
             let why = format!(
                 "case {id} ends when the row can be read, or its amount is said: depositd cases accept {id} --amount CENTS --note TEXT"
             );
             return Err(CaseError::Refused(why));
         }
-        Some(Kind::Restored) => flow.ledger.remember(RESTORED, "null".to_owned()).await?,
+        Some(CaseKind::Restored) => flow.ledger.remember(RESTORED, "null".to_owned()).await?,
         _ => {}
     }
-    keep(flow, vec![CaseAct::Close { id, who: Some(who.to_owned()), resolution: note }]).await?;
+    keep(flow, vec![CaseChange::Close { id, who: Some(who.to_owned()), resolution: note }]).await?;
     find_case(flow, id).await
 }
 
@@ -149,9 +152,9 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
     let Said { who, note, resolution } = said;
     let case = open_case(flow, id).await?;
     let refused = |why: &str| CaseError::Refused(format!("case {id} {why}"));
-    let kind =
-        Kind::parse(&case.kind).ok_or_else(|| refused("is of a kind that is no longer kept: close it"))?;
-    if amount_cents.is_some() && kind != Kind::RowUnread {
+    let kind = CaseKind::parse(&case.kind)
+        .ok_or_else(|| refused("is of a kind that is no longer kept: close it"))?;
+    if amount_cents.is_some() && kind != CaseKind::RowUnread {
         return Err(refused("takes no amount: only a row that cannot be read has one said"));
     }
     let mut acceptance = NewAcceptance {
@@ -165,7 +168,7 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
     };
     let mut memory = Vec::new();
     let what = match kind {
-        Kind::AmountMismatch | Kind::InvoiceMissing | Kind::StatusMismatch => {
+        CaseKind::AmountMismatch | CaseKind::InvoiceMissing | CaseKind::StatusMismatch => {
             let pair = pair_of(flow, &case).await?;
             acceptance.deposit = Some(pair.deposit_id);
             acceptance.listed_cents = Some(pair.listed_cents());
@@ -176,7 +179,7 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
                 dollars(pair.listed_cents())
             )
         }
-        Kind::TotalChargesDrift => {
+        CaseKind::TotalChargesDrift => {
             if flow.ledger.incomplete_runs().await?.is_some() {
                 return Err(refused(
                     "has figures of before: the last run was void, and a drift is accepted as a run finds it",
@@ -190,7 +193,7 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
                 drift.ok_or_else(|| refused("names no figure; wait for the next run"))?;
             format!("a drift of {} USD", dollars(acceptance.drift_cents))
         }
-        Kind::RowUnread => {
+        CaseKind::RowUnread => {
             let cents = amount_cents.ok_or_else(|| refused("needs --amount CENTS: what the row credits"))?;
             if cents < 0 {
                 return Err(refused("is a top-up: its amount is 0 or more"));
@@ -199,18 +202,18 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
             acceptance.counted_cents = Some(cents);
             format!("a row of {} USD that cannot be read", dollars(cents))
         }
-        Kind::TotalFell => {
+        CaseKind::TotalFell => {
             let total = case.found_cents.ok_or_else(|| refused("names no figure; wait for the next run"))?;
             memory.push(("total_floor", total.to_string()));
             format!("a total of {} USD as history", dollars(total))
         }
-        Kind::RowsChanged => {
+        CaseKind::RowsChanged => {
             let digest =
                 case.detail.clone().ok_or_else(|| refused("names no rows; wait for the next run"))?;
             memory.push(("rows_accepted", digest));
             "changed rows as history".to_owned()
         }
-        Kind::Restored => return Err(refused("is closed, once each order was claimed or is another's")),
+        CaseKind::Restored => return Err(refused("is closed, once each order was claimed or is another's")),
     };
     memory.extend(kind.is_of_incomplete_run().then(|| ("incomplete_standing", "null".to_owned())));
     let reason = format!("accepted {what}, by {who}: {note}");
@@ -250,7 +253,11 @@ pub async fn unaccept_case(flow: &Flow, id: i64, who: &str, note: &str) -> Resul
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
-pub async fn correct_case(flow: &Flow, id: i64, wish: Wish<'_>) -> Result<Correction, CaseError> {
+pub async fn correct_case(
+    flow: &Flow,
+    id: i64,
+    wish: CorrectionRequest<'_>,
+) -> Result<Correction, CaseError> {
     let case = open_case(flow, id).await?;
     let deposit = deposit_of(flow, &case).await?;
     correct(flow, vec![(deposit, vec![id])], wish)
@@ -263,7 +270,11 @@ pub async fn correct_case(flow: &Flow, id: i64, wish: Wish<'_>) -> Result<Correc
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
-pub async fn correct_deposit(flow: &Flow, name: &str, wish: Wish<'_>) -> Result<Correction, CaseError> {
+pub async fn correct_deposit(
+    flow: &Flow,
+    name: &str,
+    wish: CorrectionRequest<'_>,
+) -> Result<Correction, CaseError> {
     let deposit = named(flow, name).await?;
     let cases = cases_about(flow, deposit.id).await?;
     correct(flow, vec![(deposit, cases)], wish)
@@ -276,7 +287,11 @@ pub async fn correct_deposit(flow: &Flow, name: &str, wish: Wish<'_>) -> Result<
 ///
 /// # Errors
 /// [`CaseError`]; nothing has happened then.
-pub async fn correct_all(flow: &Flow, kind: Kind, wish: Wish<'_>) -> Result<Vec<Correction>, CaseError> {
+pub async fn correct_all(
+    flow: &Flow,
+    kind: CaseKind,
+    wish: CorrectionRequest<'_>,
+) -> Result<Vec<Correction>, CaseError> {
     if !kind.is_of_deposit() {
         return Err(CaseError::Refused(format!(
             "{kind} is not about a deposit's amount: there is no figure to book"
@@ -350,7 +365,7 @@ pub async fn set_baseline(flow: &Flow, cents: i64, who: &str, note: &str) -> Res
     let reason = format!("the baseline is set to {} USD, by {who}: {note}", dollars(cents));
     let facts =
         json!({ "baseline_cents": cents, "taken": true, "before_cents": was, "by": who, "note": note });
-    let notice = Notice {
+    let notice = AccountEvent {
         name: EventName::BaselineSet,
         at: flow.clock.now(),
         reason: Some(reason),
@@ -368,7 +383,7 @@ pub async fn set_baseline(flow: &Flow, cents: i64, who: &str, note: &str) -> Res
 async fn correct(
     flow: &Flow,
     wanted: Vec<(Deposit, Vec<i64>)>,
-    wish: Wish<'_>,
+    wish: CorrectionRequest<'_>,
 ) -> Result<Vec<Correction>, CaseError> {
     let note = checked(wish.note).map_err(CaseError::Note)?;
     let mut planned = Vec::with_capacity(wanted.len());
@@ -447,7 +462,7 @@ async fn book(flow: &Flow, mut deposit: Deposit, observation: Observation) -> Re
             .observe_by(observation.clone(), flow.clock.now(), flow.upstream.now_there(), &flow.policy())
             .map_err(|error: InvalidTransition| CaseError::Refused(error.to_string()))?;
         let after = step.deposit.clone();
-        match flow.record(vec![Write::from(step)]).await?.first() {
+        match flow.record(vec![DepositWrite::from(step)]).await?.first() {
             Some(Recorded::Written) => return Ok(after),
             Some(Recorded::Conflict) => deposit = named(flow, &id.to_string()).await?,
             Some(Recorded::Forbidden(why)) => return Err(CaseError::Refused(why.clone())),
@@ -507,7 +522,7 @@ struct Decided<'a> {
 /// Writes a decision with its event, which is mailed: one letter, however much it decides.
 async fn decide(flow: &Flow, decided: Decided<'_>) -> ledger::Result<()> {
     let Decided { reason, facts, who, note, accept, take_back, close, memory } = decided;
-    let notice = Notice {
+    let notice = AccountEvent {
         name: EventName::Decided,
         at: flow.clock.now(),
         reason: Some(reason),
@@ -522,7 +537,7 @@ async fn decide(flow: &Flow, decided: Decided<'_>) -> ledger::Result<()> {
 
 /// Writes changes of cases with the events and mails that they owe: one letter when a difference is told, one when it
 /// is closed.
-pub(super) async fn keep(flow: &Flow, changes: Vec<CaseAct>) -> ledger::Result<Vec<i64>> {
+pub(super) async fn keep(flow: &Flow, changes: Vec<CaseChange>) -> ledger::Result<Vec<i64>> {
     if changes.is_empty() {
         return Ok(Vec::new());
     }
@@ -532,16 +547,16 @@ pub(super) async fn keep(flow: &Flow, changes: Vec<CaseAct>) -> ledger::Result<V
         .keep_cases(changes, flow.clock.now(), move |case, change| {
             let mailed = |name: EventName| Some((name, rules.recipients(name)));
             match change {
-                CaseAct::Open(case) if case.told => mailed(EventName::DiscrepancyOpened),
-                CaseAct::Told { .. } => mailed(EventName::DiscrepancyOpened),
-                CaseAct::Open(_) | CaseAct::Seen { .. } => None,
-                CaseAct::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
+                CaseChange::Open(case) if case.told => mailed(EventName::DiscrepancyOpened),
+                CaseChange::Told { .. } => mailed(EventName::DiscrepancyOpened),
+                CaseChange::Open(_) | CaseChange::Seen { .. } => None,
+                CaseChange::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
                 // Who never heard of it need not hear that it is gone.
-                CaseAct::Close { who: None, .. } if case.told_at.is_none() => None,
-                CaseAct::Close { .. } if case.told_at.is_none() => {
+                CaseChange::Close { who: None, .. } if case.told_at.is_none() => None,
+                CaseChange::Close { .. } if case.told_at.is_none() => {
                     Some((EventName::DiscrepancyClosed, Vec::new()))
                 }
-                CaseAct::Close { .. } => mailed(EventName::DiscrepancyClosed),
+                CaseChange::Close { .. } => mailed(EventName::DiscrepancyClosed),
             }
         })
         .await?;

@@ -14,7 +14,7 @@ use crate::domain::deposit::{Deposit, Request};
 use crate::domain::event::EventName;
 use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
 use crate::domain::report::OrderReport;
-use crate::ledger::{Decision, Notice, Opening, Recorded, Write};
+use crate::ledger::{AccountEvent, Decision, DepositWrite, Opening, Recorded};
 use crate::upstream::Priority;
 
 /// The most characters of a reference (INTERFACE.md).
@@ -65,18 +65,18 @@ pub async fn claim(
     opened.due = Some(Due { at: flow.clock.now().plus(limit), urgency: Urgency::Create });
     let deposit = opened.deposit.clone();
     let opening = Some(Opening { idempotency_key: None, request_digest: digest });
-    flow.record(vec![Write { opening, ..Write::from(opened) }]).await?;
+    flow.record(vec![DepositWrite { opening, ..DepositWrite::from(opened) }]).await?;
     let evidence = Some(flow.note(&answer.evidence));
     let doubts = sharing::doubts(flow, &deposit, Box::new(report)).await?;
     let step = deposit
         .observe(doubts.observation, flow.clock.now(), &flow.policy())
         .map_err(|error| refused(error.to_string()))?;
     let claimed = step.deposit.clone();
-    let write = Write { evidence, ..Write::from(step) };
+    let write = DepositWrite { evidence, ..DepositWrite::from(step) };
     if sharing::record(flow, write, doubts.others).await? != Recorded::Written {
         return Err(refused(format!("order {order} could not be taken in; try again")));
     }
-    let notice = Notice {
+    let notice = AccountEvent {
         name: EventName::Decided,
         at: flow.clock.now(),
         reason: Some(format!("order {order} is claimed, by {who}: {note}")),

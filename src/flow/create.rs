@@ -9,12 +9,12 @@ use crate::domain::event::Step;
 use crate::domain::observe::Observation;
 use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
 use crate::domain::report::OrderReport;
-use crate::ledger::{self, AttemptEnd, AttemptOutcome, EvidenceNote, Turn, Write};
+use crate::ledger::{self, AttemptEnd, AttemptOutcome, DepositWrite, EvidenceNote, QueueEntry};
 use crate::upstream::{self, NewOrder, Permit, Priority};
 
 /// How one round for one deposit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
+pub enum CreateOutcome {
     /// It has a wallet, or was refused, or is given up.
     Decided,
     /// Not yet; it is in the queue again.
@@ -28,7 +28,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Whatever the ledger says; the deposit stays in the queue.
-pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result<Created> {
+pub async fn create(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
     let attempts = flow.ledger.attempts_of(deposit.id).await?;
     let tries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
     let waited = flow.clock.now().since(deposit.request.requested_at);
@@ -39,7 +39,7 @@ pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result
     let counted = attempts.iter().filter(|attempt| attempt.counts()).count();
     if counted >= usize::try_from(flow.settings.create_attempts).unwrap_or(usize::MAX) {
         let step = observe(flow, deposit, Observation::OutOfAttempts)?;
-        return decided(flow, turn, Write::from(step)).await;
+        return decided(flow, turn, DepositWrite::from(step)).await;
     }
     // An outage is waited for, but not for ever; and no attempt is spent on finding out that it is not over.
     let permit = tokio::select! {
@@ -73,7 +73,7 @@ pub async fn create(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result
             let evidence = Some(flow.note(&evidence));
             let step = observe(flow, deposit, Observation::Refused(words.clone()))?;
             let attempt = end(AttemptOutcome::Refused, None, Some(words));
-            decided(flow, turn, Write { evidence, attempt, ..Write::from(step) }).await
+            decided(flow, turn, DepositWrite { evidence, attempt, ..DepositWrite::from(step) }).await
         }
         Err(error) => {
             let outcome = match error {
@@ -123,12 +123,12 @@ async fn account_answers(flow: &Flow) -> bool {
 /// An answer with an order and an address: whatever else it says, nothing more is asked for.
 async fn take_answer(
     flow: &Flow,
-    turn: Turn,
+    turn: QueueEntry,
     deposit: Deposit,
     report: Box<OrderReport>,
     evidence: EvidenceNote,
     attempt: i64,
-) -> ledger::Result<Created> {
+) -> ledger::Result<CreateOutcome> {
     // Two answers that bear one order or one address are decided one after the other.
     let _alone = flow.deciding.lock().await;
     let order_id = report.order_id.clone();
@@ -137,18 +137,23 @@ async fn take_answer(
     let made = step.deposit.facts.wallet.is_some();
     let outcome = if made { AttemptOutcome::Wallet } else { AttemptOutcome::Unknown };
     let end = AttemptEnd { id: attempt, at: flow.clock.now(), outcome, order_id, detail: None };
-    let write = Write { evidence: Some(evidence), attempt: Some(end), turn: Some(turn), ..Write::from(step) };
+    let write = DepositWrite {
+        evidence: Some(evidence),
+        attempt: Some(end),
+        turn: Some(turn),
+        ..DepositWrite::from(step)
+    };
     sharing::record(flow, write, doubts.others).await?;
     flow.wakers.advance.notify_one();
-    Ok(Created::Decided)
+    Ok(CreateOutcome::Decided)
 }
 
 /// The request has waited for as long as it may: nobody was shown anything.
-async fn give_up(flow: &Flow, turn: Turn, deposit: Deposit) -> ledger::Result<Created> {
+async fn give_up(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
     let minutes = flow.settings.request_limit.as_secs().div_euclid(60);
     let why = format!("there was no wallet within {minutes} min, and nobody was shown an address; ask anew");
     let step = observe(flow, deposit, Observation::GivenUp(why))?;
-    decided(flow, turn, Write::from(step)).await
+    decided(flow, turn, DepositWrite::from(step)).await
 }
 
 pub(super) fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::Result<Step> {
@@ -157,24 +162,24 @@ pub(super) fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -
         .map_err(|error| ledger::Error::Unreadable(error.to_string()))
 }
 
-async fn decided(flow: &Flow, turn: Turn, write: Write) -> ledger::Result<Created> {
-    flow.record(vec![Write { turn: Some(turn), ..write }]).await?;
+async fn decided(flow: &Flow, turn: QueueEntry, write: DepositWrite) -> ledger::Result<CreateOutcome> {
+    flow.record(vec![DepositWrite { turn: Some(turn), ..write }]).await?;
     flow.wakers.advance.notify_one();
-    Ok(Created::Decided)
+    Ok(CreateOutcome::Decided)
 }
 
 /// Back into the queue: nothing has changed, but time must pass.
 async fn later(
     flow: &Flow,
-    turn: Turn,
+    turn: QueueEntry,
     deposit: Deposit,
     tries: u32,
     attempt: Option<AttemptEnd>,
-) -> ledger::Result<Created> {
+) -> ledger::Result<CreateOutcome> {
     let end = deposit.request.requested_at.plus(flow.settings.request_limit);
     let next = flow.clock.now().plus(backoff(FIRST_WAIT, tries, CREATE_CEILING));
     let due = Some(Due { at: next.min(end.max(flow.clock.now())), urgency: Urgency::Create });
     let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
-    flow.record(vec![Write { attempt, turn: Some(turn), ..Write::from(step) }]).await?;
-    Ok(Created::Later)
+    flow.record(vec![DepositWrite { attempt, turn: Some(turn), ..DepositWrite::from(step) }]).await?;
+    Ok(CreateOutcome::Later)
 }

@@ -12,14 +12,14 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::lanes::Lanes;
+use self::lanes::RecipientQueues;
 use self::letter::{Sent, send};
 use super::{Flow, backoff};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Delivery};
 
 pub use self::letter::letter_of;
-pub(super) use self::post::Post;
+pub(super) use self::post::DeliveryState;
 
 /// How many letters are read from the queue at once, and how many may be held in memory.
 const BATCH: u32 = 128;
@@ -33,7 +33,7 @@ const LAST_MOMENT: Duration = Duration::from_secs(10);
 
 /// What a run over the outbox did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Delivered {
+pub struct DeliveryRound {
     /// Taken by the receiver.
     pub sent: u64,
     /// To be tried again, or held back.
@@ -52,7 +52,7 @@ pub struct Delivered {
 ///
 /// # Errors
 /// Whatever the ledger says; a letter may then be sent again, under the same Message-ID.
-pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> ledger::Result<Delivered> {
+pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> ledger::Result<DeliveryRound> {
     let mut run = Run::new(flow, failures);
     if failures > 0
         && let Some((until, why)) = flow.post.closed(flow.clock.now())
@@ -86,7 +86,7 @@ type Outcomes = Vec<(i64, Delivery)>;
 struct Run<'a> {
     flow: &'a Flow,
     failures: u32,
-    lanes: Lanes,
+    lanes: RecipientQueues,
     under_way: JoinSet<Sent>,
     /// Which letter a task carries, for those that break off.
     tasks: HashMap<tokio::task::Id, (i64, String)>,
@@ -96,7 +96,7 @@ struct Run<'a> {
     look: bool,
     more: bool,
     folded_at: Duration,
-    done: Delivered,
+    done: DeliveryRound,
 }
 
 impl<'a> Run<'a> {
@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
         Self {
             flow,
             failures,
-            lanes: Lanes::default(),
+            lanes: RecipientQueues::default(),
             under_way: JoinSet::new(),
             tasks: HashMap::new(),
             ended: Vec::new(),
@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
             look: true,
             more: false,
             folded_at: flow.clock.monotonic(),
-            done: Delivered::default(),
+            done: DeliveryRound::default(),
         }
     }
 

@@ -19,20 +19,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use advance::{Advanced, advance};
+pub use advance::{PollRound, advance};
 pub use cases::{
-    CaseError, Correction, Wish, accept_case, close_case, correct_all, correct_case, correct_deposit,
-    explain_case, set_baseline, unaccept_case, uncorrect_case, uncorrect_deposit,
+    CaseError, Correction, CorrectionRequest, accept_case, close_case, correct_all, correct_case,
+    correct_deposit, explain_case, set_baseline, unaccept_case, uncorrect_case, uncorrect_deposit,
 };
 pub use claim::claim;
 pub use close::{CloseError, close_month};
-pub use create::{Created, create, probe_account};
-pub use deliver::{Delivered, deliver, letter_of};
+pub use create::{CreateOutcome, create, probe_account};
+pub use deliver::{DeliveryRound, deliver, letter_of};
 pub use digest::digest;
 pub use open::{NewDeposit, OpenError, Opened, open};
 pub use outage::watch_upstream;
 pub use ownership::{OwnershipError, bind, notice_restore, rebind, restored};
-pub use reconcile::{Failed as ReconcileFailed, Flaw, Report, reconcile};
+pub use reconcile::{Flaw, ReconcileFailed, Report, reconcile};
 pub use review::{ReviewError, review};
 use tokio::sync::Notify;
 
@@ -41,7 +41,7 @@ use crate::domain::deposit::State;
 use crate::domain::event::{EventName, Step};
 use crate::domain::poll::{Due, Policy, Urgency};
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, EvidenceNote, Ledger, Notice, Recorded, Write};
+use crate::ledger::{self, AccountEvent, DepositWrite, EvidenceNote, Ledger, Recorded};
 use crate::notifier::{Mailer, Rules};
 use crate::upstream::{Evidence, Upstream};
 
@@ -54,7 +54,7 @@ const PUT_OFF: Duration = Duration::from_mins(5);
 
 /// What the story is told with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct FlowSettings {
     /// When to look again.
     pub policy: Policy,
     /// For one deposit, when the outcome of an attempt cannot be known.
@@ -84,7 +84,7 @@ pub struct Settings {
     pub mail_give_up_after: Duration,
 }
 
-impl Settings {
+impl FlowSettings {
     /// How many deposits are taken from the queue at once where no budget says less.
     pub const LOOK_BATCH: u32 = 2048;
 }
@@ -102,11 +102,11 @@ pub struct Wakers {
 
 /// When each task last got anywhere: what the watchdog is fed by.
 #[derive(Debug, Default)]
-pub struct Pulse {
+pub struct Heartbeats {
     beats: Mutex<BTreeMap<&'static str, Duration>>,
 }
 
-impl Pulse {
+impl Heartbeats {
     /// `task` is alive and has got somewhere.
     pub fn beat(&self, task: &'static str, clock: &SharedClock) {
         self.lock().insert(task, clock.monotonic());
@@ -153,7 +153,7 @@ pub struct Flow {
     /// Who gets which.
     pub rules: Arc<Rules>,
     /// How.
-    pub settings: Settings,
+    pub settings: FlowSettings,
     /// When.
     pub clock: SharedClock,
     /// Who is woken.
@@ -163,11 +163,11 @@ pub struct Flow {
     /// Where the ledger stood when this program opened it.
     pub started: Started,
     /// Who has shown signs of life.
-    pub pulse: Arc<Pulse>,
-    post: Arc<deliver::Post>,
+    pub pulse: Arc<Heartbeats>,
+    post: Arc<deliver::DeliveryState>,
     /// Held while it is decided whose an order or an address is.
     deciding: Arc<tokio::sync::Mutex<()>>,
-    troubles: Arc<Mutex<troubles::Troubles>>,
+    troubles: Arc<Mutex<troubles::PollTroubles>>,
 }
 
 impl Flow {
@@ -178,7 +178,7 @@ impl Flow {
         upstream: Upstream,
         mailer: Mailer,
         rules: Rules,
-        settings: Settings,
+        settings: FlowSettings,
         clock: SharedClock,
     ) -> Self {
         let started = Started { head_seq: *ledger.head().borrow(), at: clock.now() };
@@ -206,7 +206,7 @@ impl Flow {
     }
 
     /// Adds who is owed a mail to every event, and writes. Everything that changes a deposit goes through here.
-    async fn record(&self, mut writes: Vec<Write>) -> ledger::Result<Vec<Recorded>> {
+    async fn record(&self, mut writes: Vec<DepositWrite>) -> ledger::Result<Vec<Recorded>> {
         let mut owed = false;
         for write in &mut writes {
             write.letters_due = Some(self.clock.now());
@@ -224,8 +224,8 @@ impl Flow {
                 );
             }
         }
-        let news = |write: &Write| !write.step.events.is_empty();
-        let again: Vec<Option<Write>> =
+        let news = |write: &DepositWrite| !write.step.events.is_empty();
+        let again: Vec<Option<DepositWrite>> =
             writes.iter().map(|write| news(write).then(|| self.put_off(write))).collect();
         let recorded = self.ledger.record(writes).await?;
         if owed {
@@ -246,13 +246,13 @@ impl Flow {
 
     /// The same deposit in the queue a while later, for a step that must not be taken: it is tried again, and logged
     /// again, without holding up anything else.
-    fn put_off(&self, write: &Write) -> Write {
+    fn put_off(&self, write: &DepositWrite) -> DepositWrite {
         let first = write.step.events.first();
         let unborn = first.is_some_and(|event| event.from == Some(State::Requested));
         let urgency = if unborn { Urgency::Create } else { Urgency::Watch };
         let at = self.clock.now().plus(PUT_OFF);
         let step = Step { due: Some(Due { at, urgency }), events: Vec::new(), ..write.step.clone() };
-        Write { turn: write.turn, ..Write::from(step) }
+        DepositWrite { turn: write.turn, ..DepositWrite::from(step) }
     }
 
     /// Writes an event of the whole account and owes its mails.
@@ -263,7 +263,7 @@ impl Flow {
         facts: serde_json::Value,
     ) -> ledger::Result<()> {
         let mail_to = self.rules.recipients(name);
-        let notice = Notice { name, at: self.clock.now(), reason, facts, mail_to };
+        let notice = AccountEvent { name, at: self.clock.now(), reason, facts, mail_to };
         self.ledger.announce(vec![notice]).await?;
         self.wakers.deliver.notify_one();
         Ok(())
@@ -292,7 +292,7 @@ impl Flow {
             Some(to) => vec![to],
             None => self.rules.recipients(EventName::UpstreamDown),
         };
-        let notice = Notice {
+        let notice = AccountEvent {
             name: EventName::MailTest,
             at: self.clock.now(),
             reason: None,
@@ -317,7 +317,7 @@ impl Flow {
         })
     }
 
-    fn troubles(&self) -> std::sync::MutexGuard<'_, troubles::Troubles> {
+    fn troubles(&self) -> std::sync::MutexGuard<'_, troubles::PollTroubles> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -9,7 +9,7 @@ use crate::domain::deposit::{Deposit, Request};
 use crate::domain::ids::DepositId;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, Opening, Recorded, Write};
+use crate::ledger::{self, DepositWrite, Opening, Recorded};
 use crate::notifier;
 
 /// A request as somebody made it, not yet judged.
@@ -86,7 +86,7 @@ pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
     let step = Deposit::open(fresh_id(now), request);
     let deposit = step.deposit.clone();
     let opening = Opening { idempotency_key: key.clone(), request_digest: digest.clone() };
-    let write = Write { opening: Some(opening), ..Write::from(step) };
+    let write = DepositWrite { opening: Some(opening), ..DepositWrite::from(step) };
     let recorded = flow.record(vec![write]).await?;
     if recorded.first() == Some(&Recorded::Written) {
         flow.wakers.create.notify_one();

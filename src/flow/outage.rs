@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Flow;
 use crate::domain::event::EventName;
 use crate::ledger;
-use crate::upstream::{Health, Trouble};
+use crate::upstream::{CallTrouble, Health};
 
 /// Where no look is tried any more for so long, a list that can be read is sign enough of recovery.
 const NO_MORE_LOOKS: Duration = Duration::from_hours(1);
@@ -23,7 +23,7 @@ pub async fn watch_upstream(flow: &Flow) -> ledger::Result<bool> {
         Some(since) if !said_down && is_down(flow, &health) => {
             let error = health.last_error.clone().unwrap_or_default();
             tracing::error!("{}", health.words().unwrap_or_default());
-            let trouble = health.trouble.unwrap_or(Trouble::NoAnswer);
+            let trouble = health.trouble.unwrap_or(CallTrouble::NoAnswer);
             let facts = serde_json::json!({
                 "since": since, "failures": health.failures, "error": error, "trouble": trouble.as_str(),
             });

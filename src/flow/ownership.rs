@@ -9,7 +9,7 @@ use super::cases::CaseError;
 use super::review::checked;
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, Decision, Ledger, Notice, RESTORED, Restore};
+use crate::ledger::{self, AccountEvent, Decision, Ledger, RESTORED, Restore};
 
 /// Where the account is remembered.
 const ACCOUNT: &str = "account";
@@ -68,7 +68,7 @@ pub async fn rebind(
     let reason = format!("the ledger is given to account {account}, by {who}: {note}");
     let facts = json!({ "account": account, "before": held, "who": who, "note": note });
     let notice =
-        Notice { name: EventName::Rebound, at: now, reason: Some(reason), facts, mail_to: Vec::new() };
+        AccountEvent { name: EventName::Rebound, at: now, reason: Some(reason), facts, mail_to: Vec::new() };
     let (accept, take_back, close) = (Vec::new(), Vec::new(), Vec::new());
     let memory = vec![(ACCOUNT, account.to_owned())];
     ledger.decide(Decision { notice, who: who.to_owned(), note, accept, take_back, close, memory }).await?;
@@ -138,7 +138,7 @@ async fn note_restore(
 ) -> ledger::Result<()> {
     let kept =
         serde_json::to_string(&restore).map_err(|error| ledger::Error::Unreadable(error.to_string()))?;
-    let notice = Notice {
+    let notice = AccountEvent {
         name: EventName::Restored,
         at: now,
         reason: Some(format!("the ledger was restored, by {who}: {note}")),

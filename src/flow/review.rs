@@ -3,7 +3,7 @@
 use super::Flow;
 use crate::domain::deposit::Deposit;
 use crate::domain::observe::{InvalidTransition, Observation};
-use crate::ledger::{self, Recorded, Write};
+use crate::ledger::{self, DepositWrite, Recorded};
 
 /// The most characters of a note.
 pub(super) const NOTE: usize = 1000;
@@ -34,7 +34,7 @@ pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, Revi
             .observe(Observation::Reviewed(note.clone()), flow.clock.now(), &flow.policy())
             .map_err(|error: InvalidTransition| ReviewError::Refused(error.to_string()))?;
         let after = step.deposit.clone();
-        if flow.record(vec![Write::from(step)]).await?.first() == Some(&Recorded::Written) {
+        if flow.record(vec![DepositWrite::from(step)]).await?.first() == Some(&Recorded::Written) {
             return Ok(after);
         }
     }

@@ -6,7 +6,7 @@ use crate::domain::deposit::Deposit;
 use crate::domain::observe::Observation;
 use crate::domain::poll;
 use crate::domain::report::OrderReport;
-use crate::ledger::{self, Recorded, Write};
+use crate::ledger::{self, DepositWrite, Recorded};
 
 /// What an answer about a new wallet is for its deposit, and for others that it casts doubt on.
 pub(super) struct Doubts {
@@ -61,12 +61,12 @@ async fn sharing(flow: &Flow, deposit: &Deposit, report: &OrderReport) -> ledger
 /// nobody else changed the others meanwhile.
 pub(super) async fn record(
     flow: &Flow,
-    write: Write,
+    write: DepositWrite,
     others: Vec<(Deposit, Observation)>,
 ) -> ledger::Result<Recorded> {
     let mut writes = vec![write];
     for (other, observation) in &others {
-        writes.push(Write::from(observe(flow, other.clone(), observation.clone())?));
+        writes.push(DepositWrite::from(observe(flow, other.clone(), observation.clone())?));
     }
     let mut recorded = flow.record(writes).await?.into_iter();
     let first = recorded.next().unwrap_or(Recorded::Conflict);
@@ -74,7 +74,7 @@ pub(super) async fn record(
         while written == Recorded::Conflict {
             let Some(now) = flow.ledger.find(&other.id.to_string()).await? else { break };
             let step = observe(flow, now, observation.clone())?;
-            let recorded = flow.record(vec![Write::from(step)]).await?;
+            let recorded = flow.record(vec![DepositWrite::from(step)]).await?;
             written = recorded.into_iter().next().unwrap_or(Recorded::Written);
         }
     }

@@ -9,13 +9,13 @@ const MOST: usize = 4096;
 
 /// Deposits whose last answer could not be read, and whether other polls could be since.
 #[derive(Debug, Default)]
-pub(super) struct Troubles {
+pub(super) struct PollTroubles {
     /// How many polls were read so far when the trouble of each began.
     began: HashMap<DepositId, u64>,
     read: u64,
 }
 
-impl Troubles {
+impl PollTroubles {
     /// The poll of this deposit could be read.
     pub(super) fn read(&mut self, deposit: DepositId) {
         self.began.remove(&deposit);
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn trouble_is_a_deposits_own_once_another_could_be_read() {
-        let mut troubles = Troubles::default();
+        let mut troubles = PollTroubles::default();
         assert!(!troubles.is_its_own(id(1)) && !troubles.is_its_own(id(2)));
         assert!(!troubles.is_its_own(id(1)), "none could be read meanwhile: it is the upstream's");
         troubles.read(id(3));
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn so_many_at_once_are_the_upstreams() {
-        let mut troubles = Troubles::default();
+        let mut troubles = PollTroubles::default();
         for number in 0..5000 {
             assert!(!troubles.is_its_own(id(number)));
         }

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::chain::{self, Link};
-use super::record::{Notice, Write, json};
+use super::chain::{self, ChainLink};
+use super::record::{AccountEvent, DepositWrite, json};
 use super::{Error, Result, Shared};
 use crate::domain::deposit::Request;
 use crate::domain::journal::Posting;
@@ -61,8 +61,8 @@ struct Chain<'a> {
 pub(super) async fn append_events(
     connection: &mut SqliteConnection,
     shared: &Shared,
-    writes: &[&Write],
-    notices: &[&Notice],
+    writes: &[&DepositWrite],
+    notices: &[&AccountEvent],
 ) -> Result<Option<i64>> {
     if notices.is_empty() && writes.iter().all(|write| write.step.events.is_empty()) {
         return Ok(None);
@@ -105,7 +105,7 @@ pub(super) async fn check_head(
 }
 
 impl Chain<'_> {
-    fn append_step(&mut self, write: &Write) -> Result<()> {
+    fn append_step(&mut self, write: &DepositWrite) -> Result<()> {
         if write.step.events.is_empty() {
             return Ok(());
         }
@@ -150,7 +150,7 @@ impl Chain<'_> {
         Ok(())
     }
 
-    fn append_notice(&mut self, notice: &Notice) -> Result<()> {
+    fn append_notice(&mut self, notice: &AccountEvent) -> Result<()> {
         let record = EventRecord {
             seq: self.seq.saturating_add(1),
             deposit_id: None,
@@ -177,7 +177,7 @@ impl Chain<'_> {
         request: Option<&Request>,
         evidence: Option<&str>,
     ) -> Result<()> {
-        let link = Link {
+        let link = ChainLink {
             previous: &self.hash,
             seq: record.seq,
             deposit_id: record.deposit_id.as_deref(),
@@ -283,7 +283,7 @@ async fn insert_appended(connection: &mut SqliteConnection, appended: &Appended)
 }
 
 /// Keeps each account's exact balance beside its postings: decimals cannot be summed in SQL.
-async fn add_balances(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
+async fn add_balances(connection: &mut SqliteConnection, writes: &[&DepositWrite]) -> Result<()> {
     let mut sums: BTreeMap<(&str, &str), (Decimal, i64)> = BTreeMap::new();
     let lines = writes.iter().flat_map(|write| &write.step.events).flat_map(|event| &event.postings);
     for line in lines {

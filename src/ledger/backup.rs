@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::open::{Access, Settings};
+use super::open::{Access, LedgerSettings};
 use super::{Error, Ledger, Result, Verification};
 
 /// A copy that was made.
@@ -80,7 +80,7 @@ impl Ledger {
             .execute(&self.readers)
             .await
             .map_err(Error::database("copied"))?;
-        let settings = Settings {
+        let settings = LedgerSettings {
             path: partial.to_owned(),
             create_if_missing: false,
             mail_domain: self.shared.mail_domain.clone(),

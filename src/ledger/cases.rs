@@ -2,8 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-use super::noted::Noted;
-use super::record::Notice;
+use super::noted::CaseSeal;
+use super::record::AccountEvent;
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
@@ -74,7 +74,7 @@ pub struct NewCase {
 
 /// What a run, or a person, does to a case.
 #[derive(Debug, Clone)]
-pub enum CaseAct {
+pub enum CaseChange {
     /// First seen.
     Open(NewCase),
     /// Seen again, perhaps with other figures.
@@ -194,16 +194,16 @@ impl Ledger {
     /// Whatever the disk says; nothing is written then.
     pub async fn keep_cases(
         &self,
-        acts: Vec<CaseAct>,
+        acts: Vec<CaseChange>,
         now: Timestamp,
-        tell: impl Fn(&Case, &CaseAct) -> Option<(EventName, Vec<String>)> + Send + 'static,
+        tell: impl Fn(&Case, &CaseChange) -> Option<(EventName, Vec<String>)> + Send + 'static,
     ) -> Result<Vec<i64>> {
         let shared = std::sync::Arc::clone(&self.shared);
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {
                     begin(connection).await?;
-                    let (mut notices, mut noted) = (Vec::new(), Noted::default());
+                    let (mut notices, mut noted) = (Vec::new(), CaseSeal::default());
                     let mut ids = Vec::with_capacity(acts.len());
                     for act in &acts {
                         let id = apply(connection, act, now).await?;
@@ -214,15 +214,15 @@ impl Ledger {
                                 let facts = serde_json::to_value(&case)
                                     .map_err(|error| Error::Unreadable(error.to_string()))?;
                                 let reason = case.resolution.clone().or_else(|| case.explained.clone());
-                                notices.push(Notice { name, at: now, reason, facts, mail_to });
+                                notices.push(AccountEvent { name, at: now, reason, facts, mail_to });
                             }
-                            (None, CaseAct::Open(_)) => noted.open(&case),
-                            (None, CaseAct::Close { .. }) => noted.close(&case),
+                            (None, CaseChange::Open(_)) => noted.open(&case),
+                            (None, CaseChange::Close { .. }) => noted.close(&case),
                             (None, _) => {}
                         }
                     }
                     notices.extend(noted.into_notice(now));
-                    let notices: Vec<&Notice> = notices.iter().collect();
+                    let notices: Vec<&AccountEvent> = notices.iter().collect();
                     let head = super::record::announce_in(connection, &shared, &notices).await?;
                     commit(connection).await?;
                     if let Some(head) = head {
@@ -235,11 +235,15 @@ impl Ledger {
     }
 }
 
-pub(super) async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now: Timestamp) -> Result<i64> {
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    act: &CaseChange,
+    now: Timestamp,
+) -> Result<i64> {
     let now = now.to_string();
     let written = Error::database("written");
     match act {
-        CaseAct::Open(NewCase { difference, told }) => {
+        CaseChange::Open(NewCase { difference, told }) => {
             let (key, kind) = (difference.key(), difference.kind.as_str());
             let deposit_id = difference.deposit_id.map(|id| id.to_string());
             let (told_at, told_cents) =
@@ -266,7 +270,7 @@ pub(super) async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now:
             .await
             .map_err(written)
         }
-        CaseAct::Seen { id, difference, counts } => {
+        CaseChange::Seen { id, difference, counts } => {
             sqlx::query!(
                 r#"UPDATE discrepancy SET expected = ?, found = ?, expected_cents = ?, found_cents = ?, detail = ?,
                        seen_runs = seen_runs + ?, seen_at = iif(?, ?, seen_at) WHERE id = ?"#,
@@ -285,14 +289,14 @@ pub(super) async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now:
             .map_err(written)?;
             Ok(*id)
         }
-        CaseAct::Told { id, cents } => {
+        CaseChange::Told { id, cents } => {
             sqlx::query!("UPDATE discrepancy SET told_at = ?, told_cents = ? WHERE id = ?", now, cents, id)
                 .execute(connection)
                 .await
                 .map_err(written)?;
             Ok(*id)
         }
-        CaseAct::Explain { id, who, note } => {
+        CaseChange::Explain { id, who, note } => {
             sqlx::query!(
                 "UPDATE discrepancy SET explained = ?, explained_at = ?, explained_by = ? WHERE id = ?",
                 note,
@@ -305,7 +309,7 @@ pub(super) async fn apply(connection: &mut SqliteConnection, act: &CaseAct, now:
             .map_err(written)?;
             Ok(*id)
         }
-        CaseAct::Close { id, who, resolution } => {
+        CaseChange::Close { id, who, resolution } => {
             let by = if who.is_some() { "person" } else { "run" };
             sqlx::query!(
                 r#"UPDATE discrepancy SET closed_at = ?, closed_by = ?, closed_who = ?, resolution = ?

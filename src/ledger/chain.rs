@@ -11,7 +11,7 @@ pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000
 
 /// Everything that an event's hash covers, in this order, as one canonical JSON array.
 #[derive(Debug, Serialize)]
-pub(super) struct Link<'a> {
+pub(super) struct ChainLink<'a> {
     pub(super) previous: &'a str,
     pub(super) seq: i64,
     pub(super) deposit_id: Option<&'a str>,
@@ -31,7 +31,7 @@ pub(super) struct Link<'a> {
     pub(super) postings: &'a [Posting],
 }
 
-impl Link<'_> {
+impl ChainLink<'_> {
     /// SHA-256 in lower-case hex.
     pub(super) fn hash(&self) -> Result<String, serde_json::Error> {
         Ok(digest(&serde_json::to_vec(self)?))

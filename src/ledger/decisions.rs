@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
-use super::record::{self, Notice, json};
+use super::record::{self, AccountEvent, json};
 use super::writer::{begin, commit};
 use super::{Case, Error, Ledger, Result, cases};
 use crate::domain::event::EventName;
@@ -44,7 +44,7 @@ pub struct Closing {
 #[derive(Debug, Clone)]
 pub struct Decision {
     /// The event that says so, with who is owed a mail about it.
-    pub notice: Notice,
+    pub notice: AccountEvent,
     /// Who: the way they came in.
     pub who: String,
     /// In which words.
@@ -96,7 +96,7 @@ impl Ledger {
                     for closing in &decision.close {
                         notices.push(close(connection, closing, &decision.who, at).await?);
                     }
-                    let owed: Vec<&Notice> = notices.iter().collect();
+                    let owed: Vec<&AccountEvent> = notices.iter().collect();
                     let head = record::announce_in(connection, &shared, &owed).await?;
                     // The decision's own event is the first of those.
                     let first = i64::try_from(owed.len()).unwrap_or(0).saturating_sub(1);
@@ -136,8 +136,8 @@ async fn close(
     closing: &Closing,
     who: &str,
     at: Timestamp,
-) -> Result<Notice> {
-    let act = cases::CaseAct::Close {
+) -> Result<AccountEvent> {
+    let act = cases::CaseChange::Close {
         id: closing.case_id,
         who: Some(who.to_owned()),
         resolution: closing.resolution.clone(),
@@ -147,7 +147,7 @@ async fn close(
     let facts = serde_json::to_value(&case).map_err(|error| Error::Unreadable(error.to_string()))?;
     let reason = case.resolution.clone();
     // The decision's own letter tells of it.
-    Ok(Notice { name: EventName::DiscrepancyClosed, at, reason, facts, mail_to: Vec::new() })
+    Ok(AccountEvent { name: EventName::DiscrepancyClosed, at, reason, facts, mail_to: Vec::new() })
 }
 
 async fn accept(

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::outbox::never_held_back;
-use super::record::Notice;
+use super::record::AccountEvent;
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
@@ -175,7 +175,7 @@ impl Ledger {
                         return Ok(0);
                     };
                     let mail_to = vec![recipient.clone()];
-                    let notice = Notice { name: EventName::Summary, at: now, reason: None, facts, mail_to };
+                    let notice = AccountEvent { name: EventName::Summary, at: now, reason: None, facts, mail_to };
                     let head = super::record::announce_in(connection, &shared, &[&notice]).await?;
                     let but = never_held_back()?;
                     let folded = sqlx::query!(

@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 
 /// Which deposits to list.
 #[derive(Debug, Clone, Default)]
-pub struct Listing {
+pub struct DepositFilter {
     /// Only these states; all when empty.
     pub states: Vec<State>,
     /// Only those asked for at or after this instant.
@@ -24,24 +24,24 @@ pub struct Listing {
 
 /// Everything that is known of one deposit.
 #[derive(Debug, Clone)]
-pub struct Story {
+pub struct DepositHistory {
     /// The deposit as it stands.
     pub deposit: Deposit,
     /// What happened, oldest first.
     pub events: Vec<EventRow>,
     /// The attempts to make its wallet, and the answers that changed it.
-    pub calls: Vec<StoryCall>,
+    pub calls: Vec<HistoryCall>,
     /// What was booked.
-    pub postings: Vec<StoryPosting>,
+    pub postings: Vec<HistoryPosting>,
     /// Who was, or is, owed a mail.
-    pub mails: Vec<StoryMail>,
+    pub mails: Vec<HistoryMail>,
     /// Differences with the upstream.
     pub cases: Vec<super::Case>,
 }
 
 /// One call to the upstream.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct StoryCall {
+pub struct HistoryCall {
     /// When it began, or its answer came.
     pub at: String,
     /// `attempt 1`, `look` ..
@@ -54,7 +54,7 @@ pub struct StoryCall {
 
 /// One line of the journal.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct StoryPosting {
+pub struct HistoryPosting {
     /// When it was booked.
     pub at: String,
     /// Chart of accounts.
@@ -69,7 +69,7 @@ pub struct StoryPosting {
 
 /// One mail that was owed.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct StoryMail {
+pub struct HistoryMail {
     /// What it tells.
     pub event: String,
     /// To whom.
@@ -83,7 +83,7 @@ pub struct StoryMail {
 }
 
 /// A deposit's row as every query below selects it.
-pub(super) struct Row {
+pub(super) struct DepositRow {
     pub(super) id: String,
     pub(super) version: i64,
     pub(super) currency: String,
@@ -97,9 +97,9 @@ pub(super) struct Row {
     pub(super) updated_at: String,
 }
 
-impl TryFrom<Row> for Deposit {
+impl TryFrom<DepositRow> for Deposit {
     type Error = Error;
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: DepositRow) -> Result<Self> {
         fn read<T, E: std::fmt::Display>(id: &str, value: std::result::Result<T, E>) -> Result<T> {
             value.map_err(|error| Error::Unreadable(format!("deposit {id}: {error}")))
         }
@@ -130,7 +130,7 @@ impl Ledger {
         let lower = name.to_ascii_lowercase();
         let is_uuid = uuid::Uuid::parse_str(name).is_ok();
         sqlx::query_as!(
-            Row,
+            DepositRow,
             r#"SELECT id, version, currency, network, amount_requested, coupon, reference, notify, requested_at, facts, updated_at
                FROM deposit
                WHERE row_id = coalesce((SELECT row_id FROM deposit WHERE id = ?2),
@@ -155,7 +155,7 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn find_order(&self, order_id: &str) -> Result<Option<Deposit>> {
         let rows = sqlx::query_as!(
-            Row,
+            DepositRow,
             r#"SELECT id, version, currency, network, amount_requested, coupon, reference, notify, requested_at, facts, updated_at
                FROM deposit WHERE order_id = ? COLLATE NOCASE ORDER BY row_id DESC LIMIT 16"#,
             order_id
@@ -175,7 +175,7 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn holders_of(&self, address: &str) -> Result<Vec<Deposit>> {
         sqlx::query_as!(
-            Row,
+            DepositRow,
             r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
                       amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
                       requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
@@ -213,7 +213,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn list(&self, listing: &Listing) -> Result<(Vec<Deposit>, Option<i64>)> {
+    pub async fn list(&self, listing: &DepositFilter) -> Result<(Vec<Deposit>, Option<i64>)> {
         let states = super::record::json(&listing.states)?;
         let any_state = listing.states.is_empty();
         let since = listing.since.map(|since| since.to_string());
@@ -243,7 +243,7 @@ impl Ledger {
         let mut deposits = Vec::with_capacity(rows.len());
         for row in rows.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
             cursor = Some(row.row_id);
-            deposits.push(Deposit::try_from(Row {
+            deposits.push(Deposit::try_from(DepositRow {
                 id: row.id,
                 version: row.version,
                 currency: row.currency,
@@ -277,10 +277,10 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn story(&self, deposit: Deposit) -> Result<Story> {
+    pub async fn story(&self, deposit: Deposit) -> Result<DepositHistory> {
         let id = deposit.id.to_string();
         let calls = sqlx::query_as!(
-            StoryCall,
+            HistoryCall,
             r#"SELECT at AS "at!", call AS "call!", outcome AS "outcome?", detail AS "detail?" FROM (
                    SELECT started_at AS at, 'attempt ' || number AS call, coalesce(outcome, 'under way') AS outcome, detail
                    FROM attempt WHERE deposit_id = ?1
@@ -293,7 +293,7 @@ impl Ledger {
         .await
         .map_err(Error::database("read"))?;
         let postings = sqlx::query_as!(
-            StoryPosting,
+            HistoryPosting,
             r#"SELECT e.at AS "at!", p.account, p.commodity, p.amount, p.amount_usd_micros
                FROM event e JOIN posting p ON p.transaction_id = e.seq WHERE e.deposit_id = ? ORDER BY p.entry_id"#,
             id
@@ -302,7 +302,7 @@ impl Ledger {
         .await
         .map_err(Error::database("read"))?;
         let mails = sqlx::query_as!(
-            StoryMail,
+            HistoryMail,
             r#"SELECT e.name AS event, o.recipient, o.state, o.sent_at, o.last_error
                FROM event e JOIN outbox o ON o.event_seq = e.seq WHERE e.deposit_id = ? ORDER BY o.id"#,
             id
@@ -312,6 +312,6 @@ impl Ledger {
         .map_err(Error::database("read"))?;
         let events = self.events_of(deposit.id).await?;
         let cases = self.cases_of(deposit.id).await?;
-        Ok(Story { deposit, events, calls, postings, mails, cases })
+        Ok(DepositHistory { deposit, events, calls, postings, mails, cases })
     }
 }

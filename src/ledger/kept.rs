@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::queue::{Again, Heard, Turn};
+use super::queue::{QueueEntry, Requeue, ResponseFingerprint};
 use crate::domain::deposit::Deposit;
 
 /// So many are kept, of about two KiB each; of more the rest is read from the disk each time.
@@ -14,7 +14,7 @@ const MOST: usize = 32 * 1024;
 /// nothing, unless it was changed between being taken and being put back; whatever changes it, forgets it once the
 /// change is committed. All of that happens in this process: it holds the ledger's lock.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct PollCache {
     /// By row.
     slots: Mutex<HashMap<i64, Slot>>,
 }
@@ -24,19 +24,22 @@ enum Slot {
     /// Taken at this version, and not heard of since.
     Taken(i64),
     /// As the disk has it.
-    AtRest(Box<Deposit>, Option<Heard>),
+    AtRest(Box<Deposit>, Option<ResponseFingerprint>),
 }
 
-impl Kept {
+impl PollCache {
     fn slots(&self) -> MutexGuard<'_, HashMap<i64, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The deposits of `turns` that are kept, in their order, `None` for those that have to be read. To be asked
     /// *before* the disk is: what changes after this is not kept under its old version.
-    pub(super) fn take(&self, turns: &[Turn]) -> Vec<Option<(Box<Deposit>, Option<Heard>)>> {
+    pub(super) fn take(
+        &self,
+        turns: &[QueueEntry],
+    ) -> Vec<Option<(Box<Deposit>, Option<ResponseFingerprint>)>> {
         let mut slots = self.slots();
-        let take = |turn: &Turn| match slots.insert(turn.deposit(), Slot::Taken(turn.version())) {
+        let take = |turn: &QueueEntry| match slots.insert(turn.deposit(), Slot::Taken(turn.version())) {
             Some(Slot::AtRest(deposit, heard)) if deposit.version == turn.version() => Some((deposit, heard)),
             Some(_) => None,
             None => {
@@ -50,9 +53,9 @@ impl Kept {
     }
 
     /// Keeps those that nobody has changed since they were taken. To be told once their turns have moved on disk.
-    pub(super) fn put_back(&self, again: Vec<Again>) {
+    pub(super) fn put_back(&self, again: Vec<Requeue>) {
         let mut slots = self.slots();
-        for Again { turn, deposit, heard, .. } in again {
+        for Requeue { turn, deposit, heard, .. } in again {
             if let Some(slot) = slots.get_mut(&turn.deposit())
                 && matches!(slot, Slot::Taken(version) if *version == turn.version())
             {
@@ -83,7 +86,7 @@ mod tests {
 
     const ROW: i64 = 7;
 
-    fn turn(row: i64, version: i64) -> Turn {
+    fn turn(row: i64, version: i64) -> QueueEntry {
         serde_json::from_value(serde_json::json!([2, 1000, row, version])).unwrap()
     }
 
@@ -100,18 +103,18 @@ mod tests {
         Box::new(Deposit { version, ..deposit })
     }
 
-    fn again(row: i64, version: i64) -> Again {
-        let heard = Some(Heard::new(Arc::new(b"nothing new".to_vec())));
-        Again { turn: turn(row, version), due: None, deposit: at_version(version), heard }
+    fn again(row: i64, version: i64) -> Requeue {
+        let heard = Some(ResponseFingerprint::new(Arc::new(b"nothing new".to_vec())));
+        Requeue { turn: turn(row, version), due: None, deposit: at_version(version), heard }
     }
 
-    fn has(kept: &Kept, version: i64) -> bool {
+    fn has(kept: &PollCache, version: i64) -> bool {
         matches!(kept.take(&[turn(ROW, version)]).as_slice(), [Some((deposit, Some(_)))] if deposit.version == version)
     }
 
     #[test]
     fn what_was_put_back_is_there_the_next_time_and_only_once() {
-        let kept = Kept::default();
+        let kept = PollCache::default();
         assert!(!has(&kept, 3), "the first time it has to be read");
         kept.put_back(vec![again(ROW, 3)]);
         assert!(has(&kept, 3));
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_has_changed_meanwhile_is_never_kept_as_it_was() {
-        let kept = Kept::default();
+        let kept = PollCache::default();
         // Changed while it was looked at.
         has(&kept, 3);
         kept.forget([ROW]);
@@ -144,7 +147,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_how_many_are_kept() {
-        let kept = Kept::default();
+        let kept = PollCache::default();
         let rows = || 1..=i64::try_from(MOST).unwrap() + 100;
         rows().for_each(|row| drop(kept.take(&[turn(row, 1)])));
         kept.put_back(rows().map(|row| again(row, 1)).collect());

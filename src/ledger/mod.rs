@@ -37,11 +37,11 @@ use crate::domain::time::Timestamp;
 
 pub use attempts::Attempt;
 pub use backup::{BackupReport, CopyHead};
-pub use cases::{Case, CaseAct, NewCase};
+pub use cases::{Case, CaseChange, NewCase};
 pub(crate) use decisions::RESTORED;
 pub use decisions::{Acceptance, Closing, Decision, NewAcceptance, Restore};
 pub use deliveries::Delivery;
-pub use deposits::{Listing, Story, StoryCall, StoryMail, StoryPosting};
+pub use deposits::{DepositFilter, DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
 pub use digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use export::{DepositLine, Earlier, Entries, EntryLine, Period};
 pub use history::EventRow;
@@ -49,11 +49,11 @@ pub use invoices::{
     ForeignOrders, GoodRun, IncompleteRuns, Known, KnownRow, NAMED_ROWS, Pages, RowChange, RowStaging, Run,
     RunFigures, Scope, StagedRow, Sums, Tally, Total, UnknownWord, UnreadRow,
 };
-pub use open::{Access, Settings};
-pub use outbox::{DueMails, MailRow, OwedMail, Waiting};
+pub use open::{Access, LedgerSettings};
+pub use outbox::{DueMails, MailRow, OwedMail, WaitingMail};
 pub use periods::ClosedMonth;
-pub use queue::{Again, Heard, Page, Taken, Turn};
-pub use record::{AttemptEnd, AttemptOutcome, EvidenceNote, Notice, Opening, Recorded, Write};
+pub use queue::{LeasedDeposit, QueueCursor, QueueEntry, Requeue, ResponseFingerprint};
+pub use record::{AccountEvent, AttemptEnd, AttemptOutcome, DepositWrite, EvidenceNote, Opening, Recorded};
 pub use verify::{Finding, Verification};
 
 /// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.
@@ -190,7 +190,7 @@ struct Shared {
     /// The end of the last closed month, in milliseconds since 1970.
     books_open_from: AtomicI64,
     /// Deposits that were looked at lately.
-    kept: kept::Kept,
+    kept: kept::PollCache,
     /// Held for as long as the daemon lives; `None` for readers.
     /// Never read: it locks for as long as it is held.
     _lock: Option<std::fs::File>,

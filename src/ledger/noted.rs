@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::SqliteConnection;
 
 use super::cases::Case;
-use super::record::Notice;
+use super::record::AccountEvent;
 use super::{Error, Result};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
@@ -26,12 +26,12 @@ struct Side(Vec<(i64, [u8; 32])>);
 
 /// Both sides.
 #[derive(Debug, Default)]
-pub(super) struct Noted {
+pub(super) struct CaseSeal {
     opened: Side,
     closed: Side,
 }
 
-impl Noted {
+impl CaseSeal {
     /// A case was opened, and nobody is told yet.
     pub(super) fn open(&mut self, case: &Case) {
         self.opened.0.push((case.id, beginning(case.id, &case.key, &case.opened_at)));
@@ -44,12 +44,12 @@ impl Noted {
     }
 
     /// The event, where there is anything to say.
-    pub(super) fn into_notice(self, at: Timestamp) -> Option<Notice> {
+    pub(super) fn into_notice(self, at: Timestamp) -> Option<AccountEvent> {
         if self.opened.0.is_empty() && self.closed.0.is_empty() {
             return None;
         }
         let facts = json!({ "opened": self.opened.seal(), "closed": self.closed.seal() });
-        Some(Notice { name: EventName::CasesNoted, at, reason: None, facts, mail_to: Vec::new() })
+        Some(AccountEvent { name: EventName::CasesNoted, at, reason: None, facts, mail_to: Vec::new() })
     }
 }
 

@@ -11,7 +11,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
-use super::kept::Kept;
+use super::kept::PollCache;
 use super::periods::books_open_from;
 use super::writer::{Writer, begin, commit};
 use super::{Error, Ledger, Result, Shared};
@@ -27,7 +27,7 @@ const WAL_PAGES: &str = "8192";
 
 /// How the ledger is opened.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct LedgerSettings {
     /// The file.
     pub path: PathBuf,
     /// Whether a first start may make it.
@@ -50,7 +50,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::InUse`], [`Error::Newer`], [`Error::Unfinished`], or whatever the disk says.
-    pub async fn open(settings: Settings, access: Access) -> Result<Self> {
+    pub async fn open(settings: LedgerSettings, access: Access) -> Result<Self> {
         match access {
             Access::Write => open_writing(settings).await,
             Access::Read => open_reading(settings).await,
@@ -78,7 +78,7 @@ impl Ledger {
     }
 }
 
-async fn open_writing(settings: Settings) -> Result<Ledger> {
+async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
     let lock_path = beside(&settings.path, ".lock");
     // An empty file is no ledger: what was in it is lost, or was never there.
     let exists = std::fs::metadata(&settings.path).is_ok_and(|meta| meta.len() > 0);
@@ -121,7 +121,7 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head,
         books_open_from: AtomicI64::new(books_open_from.as_millis()),
-        kept: Kept::default(),
+        kept: PollCache::default(),
         _lock: Some(lock),
     });
     let writer = Writer::start(connection, Arc::clone(&shared))?;
@@ -129,7 +129,7 @@ async fn open_writing(settings: Settings) -> Result<Ledger> {
     Ok(Ledger { readers, writer: Some(writer), shared })
 }
 
-async fn open_reading(settings: Settings) -> Result<Ledger> {
+async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
     if !settings.path.exists() {
         let hint = "start the daemon once, or name the right file under [ledger] path".to_owned();
         return Err(Error::Missing { path: settings.path, hint });
@@ -171,7 +171,7 @@ async fn open_reading(settings: Settings) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head: watch::Sender::new(0),
         books_open_from: AtomicI64::new(0),
-        kept: Kept::default(),
+        kept: PollCache::default(),
         _lock: None,
     });
     Ok(Ledger { readers, writer: None, shared })
@@ -202,7 +202,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// A missing file is a beginning only where one is allowed and nothing tells of an earlier ledger.
-fn refuse_unless_fresh(settings: &Settings, lock_path: &Path) -> Result<()> {
+fn refuse_unless_fresh(settings: &LedgerSettings, lock_path: &Path) -> Result<()> {
     let missing = |hint: String| Err(Error::Missing { path: settings.path.clone(), hint });
     if !settings.create_if_missing {
         return missing(

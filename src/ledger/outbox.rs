@@ -1,6 +1,6 @@
 //! The mails that are owed: what is due, what each tells, and how an operator sees them.
 
-use super::deposits::Row as DepositRow;
+use super::deposits::DepositRow;
 use super::{Error, Ledger, Result};
 use crate::domain::deposit::Deposit;
 use crate::domain::event::EventName;
@@ -42,7 +42,7 @@ pub struct DueMails {
 
 /// What waits for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingMail {
     /// Who.
     pub recipient: String,
     /// How many letters that may be told in a summary.
@@ -277,7 +277,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn waiting_mails(&self, at_least: u64) -> Result<Vec<Waiting>> {
+    pub async fn waiting_mails(&self, at_least: u64) -> Result<Vec<WaitingMail>> {
         let least = i64::try_from(at_least).unwrap_or(i64::MAX);
         let but = never_held_back()?;
         let rows = sqlx::query!(
@@ -297,7 +297,7 @@ impl Ledger {
                 let parse = |text: &str| {
                     Timestamp::parse(text).map_err(|error| Error::Unreadable(format!("owed mail: {error}")))
                 };
-                Ok(Waiting {
+                Ok(WaitingMail {
                     letters: u64::try_from(row.n).unwrap_or(0),
                     oldest: parse(&row.oldest)?,
                     newest: parse(&row.newest)?,

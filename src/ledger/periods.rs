@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::record::{self, Notice};
+use super::record::{self, AccountEvent};
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
@@ -78,8 +78,13 @@ impl Ledger {
                     }
                     let facts = figures(connection, &month, proof).await?;
                     let reason = Some(format!("{month} is closed"));
-                    let notice =
-                        Notice { name: EventName::PeriodClosed, at: now, reason, facts, mail_to: Vec::new() };
+                    let notice = AccountEvent {
+                        name: EventName::PeriodClosed,
+                        at: now,
+                        reason,
+                        facts,
+                        mail_to: Vec::new(),
+                    };
                     let head = record::announce_in(connection, &shared, &[&notice]).await?;
                     let month = month.as_str();
                     sqlx::query!(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
-use super::record::{Placed, Write, json};
+use super::record::{DepositWrite, RowWrite, json};
 use super::{Error, Ledger, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Facts, Request};
@@ -21,14 +21,14 @@ use crate::domain::time::Timestamp;
 
 /// A place in the queue: which deposit's turn it is, and where that stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
+pub struct QueueEntry {
     urgency: i64,
     due_ms: i64,
     deposit: i64,
     version: i64,
 }
 
-impl Turn {
+impl QueueEntry {
     /// The row of the deposit whose turn it is.
     pub(super) const fn deposit(&self) -> i64 {
         self.deposit
@@ -40,7 +40,7 @@ impl Turn {
     }
 }
 
-impl Hash for Turn {
+impl Hash for QueueEntry {
     /// A deposit has one turn, or a stale one beside it: more would only take longer.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.deposit.hash(state);
@@ -50,20 +50,20 @@ impl Hash for Turn {
 /// How far somebody who goes through the queue has come. What he was given is behind him, although it stands in the
 /// queue until it is put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct QueueCursor {
     /// By urgency, the last turn had: when it was due, and whose it was.
     seen: [(i64, i64); 4],
 }
 
-impl Default for Page {
+impl Default for QueueCursor {
     /// The beginning.
     fn default() -> Self {
         Self { seen: [(i64::MIN, i64::MIN); 4] }
     }
 }
 
-impl Page {
-    fn pass(&mut self, turns: &[Turn], now: i64) {
+impl QueueCursor {
+    fn pass(&mut self, turns: &[QueueEntry], now: i64) {
         // Those far ahead are in no order.
         for turn in turns.iter().filter(|turn| turn.due_ms <= now) {
             let seen = usize::try_from(turn.urgency).ok().and_then(|urgency| self.seen.get_mut(urgency));
@@ -76,22 +76,22 @@ impl Page {
 
 /// A deposit that goes back into the queue as it is: nothing new was heard of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Again {
+pub struct Requeue {
     /// The turn that it had.
-    pub turn: Turn,
+    pub turn: QueueEntry,
     /// Its next one; `None` when it is left to reconciliation.
     pub due: Option<Due>,
     /// As it was taken.
     pub deposit: Box<Deposit>,
     /// What the look heard, for the next one to compare with; of no meaning to the ledger, and kept in memory only.
-    pub heard: Option<Heard>,
+    pub heard: Option<ResponseFingerprint>,
 }
 
 /// The bytes that somebody has heard of a deposit. They may hold a secret: they can be compared, and not looked at.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Heard(Arc<Vec<u8>>);
+pub struct ResponseFingerprint(Arc<Vec<u8>>);
 
-impl Heard {
+impl ResponseFingerprint {
     /// Shares these bytes.
     #[must_use]
     pub const fn new(bytes: Arc<Vec<u8>>) -> Self {
@@ -105,7 +105,7 @@ impl Heard {
     }
 }
 
-impl fmt::Debug for Heard {
+impl fmt::Debug for ResponseFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Heard").field("bytes", &self.0.len()).finish_non_exhaustive()
     }
@@ -113,13 +113,13 @@ impl fmt::Debug for Heard {
 
 /// A deposit that was taken from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct LeasedDeposit {
     /// Its turn.
-    pub turn: Turn,
+    pub turn: QueueEntry,
     /// As it stands on disk.
     pub deposit: Box<Deposit>,
     /// What the last look heard of this version of it, where that was kept.
-    pub heard: Option<Heard>,
+    pub heard: Option<ResponseFingerprint>,
 }
 
 /// So many deposits are read at once: more make texts that the allocator hands back to the system each time.
@@ -138,8 +138,8 @@ impl Ledger {
         now: Timestamp,
         policy: &Policy,
         limit: usize,
-        page: &mut Page,
-    ) -> Result<Vec<Turn>> {
+        page: &mut QueueCursor,
+    ) -> Result<Vec<QueueEntry>> {
         let ahead = |urgency| now.plus(policy.longest_wait(urgency)).as_millis();
         let [far_confirming, far_near, far_awaiting, far_watch] =
             [Urgency::Confirming, Urgency::NearDeadline, Urgency::Awaiting, Urgency::Watch].map(ahead);
@@ -197,7 +197,12 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn turns_to_create(&self, now: Timestamp, policy: &Policy, limit: usize) -> Result<Vec<Turn>> {
+    pub async fn turns_to_create(
+        &self,
+        now: Timestamp,
+        policy: &Policy,
+        limit: usize,
+    ) -> Result<Vec<QueueEntry>> {
         let far = now.plus(policy.longest_wait(Urgency::Create)).as_millis();
         let (now, limit) = (now.as_millis(), i64::try_from(limit).unwrap_or(i64::MAX));
         let turns = sqlx::query_scalar!(
@@ -220,10 +225,10 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn taking(&self, turns: &[Turn]) -> Result<Vec<Taken>> {
+    pub async fn taking(&self, turns: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
         let kept = self.shared.kept.take(turns);
         let to_read = turns.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
-        let to_read: Vec<Turn> = to_read.map(|(turn, _)| *turn).collect();
+        let to_read: Vec<QueueEntry> = to_read.map(|(turn, _)| *turn).collect();
         let mut found = HashMap::with_capacity(to_read.len());
         for some in to_read.chunks(TAKEN_AT_ONCE) {
             self.find_all(some, &mut found).await?;
@@ -232,7 +237,7 @@ impl Ledger {
         for (turn, kept) in turns.iter().zip(kept) {
             let read = || found.remove(&(turn.deposit, turn.version)).map(|deposit| (deposit, None));
             match kept.or_else(read) {
-                Some((deposit, heard)) => taken.push(Taken { turn: *turn, deposit, heard }),
+                Some((deposit, heard)) => taken.push(LeasedDeposit { turn: *turn, deposit, heard }),
                 None => stale.push(*turn),
             }
         }
@@ -243,7 +248,11 @@ impl Ledger {
     }
 
     /// Reads the deposits of `turns` into `found`, by row and version.
-    async fn find_all(&self, turns: &[Turn], found: &mut HashMap<(i64, i64), Box<Deposit>>) -> Result<()> {
+    async fn find_all(
+        &self,
+        turns: &[QueueEntry],
+        found: &mut HashMap<(i64, i64), Box<Deposit>>,
+    ) -> Result<()> {
         let wanted = json(&turns.iter().map(|turn| turn.deposit).collect::<Vec<_>>())?;
         // All of them as one text: a row of a dozen values each would cost more than everything else here.
         let text = sqlx::query_scalar!(
@@ -271,7 +280,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says; their turns have not moved then.
-    pub async fn put_back(&self, again: Vec<Again>) -> Result<()> {
+    pub async fn put_back(&self, again: Vec<Requeue>) -> Result<()> {
         self.writer()?.put_back(again).await
     }
 
@@ -293,7 +302,7 @@ impl Ledger {
     }
 }
 
-fn read_turns(text: &str) -> Result<Vec<Turn>> {
+fn read_turns(text: &str) -> Result<Vec<QueueEntry>> {
     serde_json::from_str(text).map_err(|error| Error::Unreadable(format!("the queue: {error}")))
 }
 
@@ -326,11 +335,11 @@ impl WholeRow<'_> {
 }
 
 /// Gives changed deposits their next places.
-pub(super) async fn put(connection: &mut SqliteConnection, news: &[Placed<'_>]) -> Result<()> {
+pub(super) async fn put(connection: &mut SqliteConnection, news: &[RowWrite<'_>]) -> Result<()> {
     if news.is_empty() {
         return Ok(());
     }
-    let rows = news.iter().map(|Placed { row_id, write }| {
+    let rows = news.iter().map(|RowWrite { row_id, write }| {
         let (urgency, due_ms) = place(write.step.due);
         (urgency, due_ms, row_id, write.step.deposit.version)
     });
@@ -351,14 +360,14 @@ pub(super) async fn put(connection: &mut SqliteConnection, news: &[Placed<'_>]) 
 
 /// Moves on what was looked at and has not changed: a step without events leaves its deposit where it stands, unless
 /// it had its turn.
-pub(super) async fn put_back(connection: &mut SqliteConnection, quiet: &[&Write]) -> Result<()> {
+pub(super) async fn put_back(connection: &mut SqliteConnection, quiet: &[&DepositWrite]) -> Result<()> {
     move_turns(connection, quiet.iter().filter_map(|write| Some((write.turn?, write.step.due)))).await
 }
 
 /// Moves turns to their next places.
 pub(super) async fn move_turns(
     connection: &mut SqliteConnection,
-    again: impl Iterator<Item = (Turn, Option<Due>)>,
+    again: impl Iterator<Item = (QueueEntry, Option<Due>)>,
 ) -> Result<()> {
     // Each as one text of fixed places, read by place: JSON within JSON would be read again for every column.
     let rows = again.map(|(turn, due)| {
@@ -386,7 +395,7 @@ pub(super) async fn move_turns(
 }
 
 /// Takes turns out of the queue: those that were had, and those that a later change has made stale.
-async fn drop_turns(connection: &mut SqliteConnection, turns: Vec<Turn>) -> Result<()> {
+async fn drop_turns(connection: &mut SqliteConnection, turns: Vec<QueueEntry>) -> Result<()> {
     if turns.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::writer::{begin, commit};
-use super::{Again, Error, Ledger, Result, Shared, Turn, append, queue, rows};
+use super::{Error, Ledger, QueueEntry, Requeue, Result, Shared, append, queue, rows};
 use crate::domain::event::{EventName, Step};
 use crate::domain::time::Timestamp;
 
@@ -73,7 +73,7 @@ pub struct Opening {
 
 /// One step and what commits with it.
 #[derive(Debug, Clone)]
-pub struct Write {
+pub struct DepositWrite {
     /// What happened.
     pub step: Step,
     /// The answer that brought it.
@@ -83,13 +83,13 @@ pub struct Write {
     /// The attempt that it ends.
     pub attempt: Option<AttemptEnd>,
     /// The turn that it had, where it was taken from the queue.
-    pub turn: Option<Turn>,
+    pub turn: Option<QueueEntry>,
     /// From when on its letters are due, by the clock that they are sent by: an event may bear the upstream's time. When
     /// they happened, unless said.
     pub letters_due: Option<Timestamp>,
 }
 
-impl From<Step> for Write {
+impl From<Step> for DepositWrite {
     fn from(step: Step) -> Self {
         Self { step, evidence: None, opening: None, attempt: None, turn: None, letters_due: None }
     }
@@ -97,14 +97,14 @@ impl From<Step> for Write {
 
 /// A write and the row of its deposit.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Placed<'a> {
+pub(super) struct RowWrite<'a> {
     pub(super) row_id: i64,
-    pub(super) write: &'a Write,
+    pub(super) write: &'a DepositWrite,
 }
 
 /// An event of the whole account, or one about a deposit that does not change it.
 #[derive(Debug, Clone)]
-pub struct Notice {
+pub struct AccountEvent {
     /// What happened.
     pub name: EventName,
     /// When.
@@ -133,7 +133,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says; nothing is written then.
-    pub async fn record(&self, writes: Vec<Write>) -> Result<Vec<Recorded>> {
+    pub async fn record(&self, writes: Vec<DepositWrite>) -> Result<Vec<Recorded>> {
         self.writer()?.record(writes, Vec::new()).await
     }
 
@@ -141,7 +141,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says; nothing is written then.
-    pub async fn announce(&self, notices: Vec<Notice>) -> Result<()> {
+    pub async fn announce(&self, notices: Vec<AccountEvent>) -> Result<()> {
         self.writer()?.record(Vec::new(), notices).await.map(|_| ())
     }
 
@@ -162,9 +162,9 @@ impl Ledger {
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     shared: &Shared,
-    writes: &[&Write],
-    notices: &[&Notice],
-    again: &[&Again],
+    writes: &[&DepositWrite],
+    notices: &[&AccountEvent],
+    again: &[&Requeue],
 ) -> Result<Vec<Recorded>> {
     let mut changed = Vec::new();
     let outcome = write_all(connection, shared, (writes, notices, again), &mut changed).await;
@@ -176,7 +176,7 @@ pub(super) async fn write(
 async fn write_all(
     connection: &mut SqliteConnection,
     shared: &Shared,
-    (writes, notices, again): (&[&Write], &[&Notice], &[&Again]),
+    (writes, notices, again): (&[&DepositWrite], &[&AccountEvent], &[&Requeue]),
     changed: &mut Vec<i64>,
 ) -> Result<Vec<Recorded>> {
     begin(connection).await?;
@@ -196,7 +196,7 @@ async fn write_all(
 pub(super) async fn announce_in(
     connection: &mut SqliteConnection,
     shared: &Shared,
-    notices: &[&Notice],
+    notices: &[&AccountEvent],
 ) -> Result<Option<i64>> {
     append::append_events(connection, shared, &[], notices).await
 }
@@ -204,7 +204,7 @@ pub(super) async fn announce_in(
 async fn write_in(
     connection: &mut SqliteConnection,
     shared: &Shared,
-    (writes, notices): (&[&Write], &[&Notice]),
+    (writes, notices): (&[&DepositWrite], &[&AccountEvent]),
     changed: &mut Vec<i64>,
 ) -> Result<(Vec<Recorded>, Option<i64>)> {
     let (opened, rest): (Vec<_>, Vec<_>) = once_each(writes).into_iter().partition(|w| w.opening.is_some());
@@ -212,14 +212,15 @@ async fn write_in(
     let mut news = rows::insert_deposits(connection, &opened).await?;
     news.extend(rows::update_deposits(connection, &moved).await?);
     changed.extend(news.iter().map(|placed| placed.row_id));
-    let mut written: Vec<&Write> = news.iter().map(|placed| placed.write).collect();
+    let mut written: Vec<&DepositWrite> = news.iter().map(|placed| placed.write).collect();
     let head = append::append_events(connection, shared, &written, notices).await?;
     queue::put(connection, &news).await?;
     queue::put_back(connection, &quiet).await?;
     written.extend(quiet);
     end_attempts(connection, &written).await?;
     // Told apart by where they stand: two steps from one version leave the same deposit at the same version.
-    let applied: HashSet<*const Write> = written.iter().map(|write| std::ptr::from_ref(*write)).collect();
+    let applied: HashSet<*const DepositWrite> =
+        written.iter().map(|write| std::ptr::from_ref(*write)).collect();
     let outcome = writes.iter().map(|write| {
         if applied.contains(&std::ptr::from_ref(*write)) { Recorded::Written } else { Recorded::Conflict }
     });
@@ -227,12 +228,12 @@ async fn write_in(
 }
 
 /// At most one step a deposit: a second one was made against a value that the first replaces.
-fn once_each<'a>(writes: &[&'a Write]) -> Vec<&'a Write> {
+fn once_each<'a>(writes: &[&'a DepositWrite]) -> Vec<&'a DepositWrite> {
     let mut seen = HashSet::with_capacity(writes.len());
     writes.iter().filter(|write| seen.insert(write.step.deposit.id)).copied().collect()
 }
 
-async fn end_attempts(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
+async fn end_attempts(connection: &mut SqliteConnection, writes: &[&DepositWrite]) -> Result<()> {
     for end in writes.iter().filter_map(|write| write.attempt.as_ref()) {
         let (at, outcome) = (end.at.to_string(), end.outcome.as_str());
         sqlx::query!(

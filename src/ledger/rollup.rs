@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
-use super::record::{Write, json};
+use super::record::{DepositWrite, json};
 use super::{Error, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::Facts;
@@ -108,10 +108,10 @@ impl Rollup {
 }
 
 /// Adds what `writes` book to the months' totals.
-pub(super) async fn add_writes(connection: &mut SqliteConnection, writes: &[&Write]) -> Result<()> {
+pub(super) async fn add_writes(connection: &mut SqliteConnection, writes: &[&DepositWrite]) -> Result<()> {
     // A correction of what was refunded in whole moves totals, and books nothing.
     let counts = |event: &Event| !event.postings.is_empty() || event.turnover != Turnover::default();
-    let books = |write: &&&Write| write.step.events.iter().any(counts);
+    let books = |write: &&&DepositWrite| write.step.events.iter().any(counts);
     if !writes.iter().any(|write| books(&write)) {
         return Ok(());
     }

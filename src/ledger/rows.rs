@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::record::{Placed, Write, json};
+use super::record::{DepositWrite, RowWrite, json};
 use super::{Error, Result};
 use crate::domain::deposit::{Booked, Deposit, Outcome};
 use crate::domain::event::EventName;
@@ -16,8 +16,8 @@ use crate::domain::time::Timestamp;
 /// Inserts new deposits, but for those whose idempotency key is taken.
 pub(super) async fn insert_deposits<'a>(
     connection: &mut SqliteConnection,
-    writes: &[&'a Write],
-) -> Result<Vec<Placed<'a>>> {
+    writes: &[&'a DepositWrite],
+) -> Result<Vec<RowWrite<'a>>> {
     if writes.is_empty() {
         return Ok(Vec::new());
     }
@@ -38,9 +38,9 @@ pub(super) async fn insert_deposits<'a>(
     .await
     .map_err(Error::database("written"))?;
     let places: HashMap<&str, i64> = inserted.iter().map(|row| (row.id.as_str(), row.row_id)).collect();
-    let placed = |write: &&'a Write| {
+    let placed = |write: &&'a DepositWrite| {
         let row_id = *places.get(write.step.deposit.id.to_string().as_str())?;
-        Some(Placed { row_id, write })
+        Some(RowWrite { row_id, write })
     };
     Ok(writes.iter().filter_map(placed).collect())
 }
@@ -48,8 +48,8 @@ pub(super) async fn insert_deposits<'a>(
 /// Compare-and-set: only rows that still have the version that the step was made against.
 pub(super) async fn update_deposits<'a>(
     connection: &mut SqliteConnection,
-    writes: &[&'a Write],
-) -> Result<Vec<Placed<'a>>> {
+    writes: &[&'a DepositWrite],
+) -> Result<Vec<RowWrite<'a>>> {
     if writes.is_empty() {
         return Ok(Vec::new());
     }
@@ -81,7 +81,10 @@ pub(super) async fn update_deposits<'a>(
 
 /// Those of `writes` whose deposit still has the version that the step was made against. One answer for all of them,
 /// before the update: a row returned for each would cost more than the update.
-async fn current<'a>(connection: &mut SqliteConnection, writes: &[&'a Write]) -> Result<Vec<Placed<'a>>> {
+async fn current<'a>(
+    connection: &mut SqliteConnection,
+    writes: &[&'a DepositWrite],
+) -> Result<Vec<RowWrite<'a>>> {
     let expected = writes.iter().map(|write| (write.step.deposit.id, write.step.expected_version));
     let expected = json(&expected.collect::<Vec<_>>())?;
     let found = sqlx::query_scalar!(
@@ -96,13 +99,13 @@ async fn current<'a>(connection: &mut SqliteConnection, writes: &[&'a Write]) ->
         serde_json::from_str(&found).map_err(|error| Error::Unreadable(error.to_string()))?;
     Ok(found
         .into_iter()
-        .filter_map(|(at, row_id)| Some(Placed { row_id, write: writes.get(at).copied()? }))
+        .filter_map(|(at, row_id)| Some(RowWrite { row_id, write: writes.get(at).copied()? }))
         .collect())
 }
 
 /// The columns of a wallet never change once they are written, and each has an index: they are written once only.
-async fn give_wallets(connection: &mut SqliteConnection, writes: &[Placed<'_>]) -> Result<()> {
-    let new = |placed: &&Placed<'_>| {
+async fn give_wallets(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]) -> Result<()> {
+    let new = |placed: &&RowWrite<'_>| {
         placed.write.step.events.iter().any(|event| event.name == EventName::WalletCreated)
     };
     let rows: Vec<_> = writes.iter().filter(new).filter_map(wallet_row).collect();
@@ -124,11 +127,11 @@ async fn give_wallets(connection: &mut SqliteConnection, writes: &[Placed<'_>]) 
 }
 
 /// An address that was withheld (an empty column) is written once it may be shown.
-async fn show_addresses(connection: &mut SqliteConnection, writes: &[Placed<'_>]) -> Result<()> {
-    let changed = |placed: &&Placed<'_>| {
+async fn show_addresses(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]) -> Result<()> {
+    let changed = |placed: &&RowWrite<'_>| {
         placed.write.step.events.iter().any(|event| event.name == EventName::FiguresChanged)
     };
-    let shown = |placed: &Placed<'_>| {
+    let shown = |placed: &RowWrite<'_>| {
         let wallet = placed.write.step.deposit.facts.wallet.as_ref()?;
         Some((placed.row_id, wallet.shown_address()?.to_owned()))
     };
@@ -168,7 +171,7 @@ struct RequestRow<'a>(
     Timestamp,
 );
 
-fn request_row(write: &Write) -> Result<RequestRow<'_>> {
+fn request_row(write: &DepositWrite) -> Result<RequestRow<'_>> {
     let Deposit { id, version, request, facts, updated_at } = &write.step.deposit;
     let opening = write.opening.as_ref();
     Ok(RequestRow(
@@ -212,7 +215,7 @@ struct FactsRow<'a>(
     Option<&'a str>,
 );
 
-fn facts_row<'a>(placed: &Placed<'a>) -> Result<FactsRow<'a>> {
+fn facts_row<'a>(placed: &RowWrite<'a>) -> Result<FactsRow<'a>> {
     let Deposit { version, facts, updated_at, .. } = &placed.write.step.deposit;
     let wallet = facts.wallet.as_ref();
     Ok(FactsRow(
@@ -241,7 +244,7 @@ fn facts_row<'a>(placed: &Placed<'a>) -> Result<FactsRow<'a>> {
 #[derive(Serialize)]
 struct WalletRow<'a>(i64, &'a str, &'a str, Option<&'a str>, Timestamp);
 
-fn wallet_row<'a>(placed: &Placed<'a>) -> Option<WalletRow<'a>> {
+fn wallet_row<'a>(placed: &RowWrite<'a>) -> Option<WalletRow<'a>> {
     let wallet = placed.write.step.deposit.facts.wallet.as_ref()?;
     let address = wallet.shown_address().unwrap_or_default();
     Some(WalletRow(placed.row_id, &wallet.order_id, address, wallet.link_id(), wallet.created_at))

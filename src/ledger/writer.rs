@@ -9,8 +9,8 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::open::beside;
-use super::queue::Again;
-use super::record::{self, Notice, Recorded, Write};
+use super::queue::Requeue;
+use super::record::{self, AccountEvent, DepositWrite, Recorded};
 use super::{Error, Result, Shared};
 
 /// The most steps in one transaction; more only adds latency.
@@ -62,20 +62,24 @@ impl Writer {
     }
 
     /// Writes in one transaction, perhaps together with other callers' writes.
-    pub(super) async fn record(&self, writes: Vec<Write>, notices: Vec<Notice>) -> Result<Vec<Recorded>> {
+    pub(super) async fn record(
+        &self,
+        writes: Vec<DepositWrite>,
+        notices: Vec<AccountEvent>,
+    ) -> Result<Vec<Recorded>> {
         self.write(writes, notices, Vec::new()).await
     }
 
     /// Puts deposits back into the queue, perhaps together with other callers' writes.
-    pub(super) async fn put_back(&self, again: Vec<Again>) -> Result<()> {
+    pub(super) async fn put_back(&self, again: Vec<Requeue>) -> Result<()> {
         self.write(Vec::new(), Vec::new(), again).await.map(|_| ())
     }
 
     async fn write(
         &self,
-        writes: Vec<Write>,
-        notices: Vec<Notice>,
-        again: Vec<Again>,
+        writes: Vec<DepositWrite>,
+        notices: Vec<AccountEvent>,
+        again: Vec<Requeue>,
     ) -> Result<Vec<Recorded>> {
         let (reply, answer) = oneshot::channel();
         let batch = Batch { writes, notices, again, reply };
@@ -206,9 +210,9 @@ async fn work(
 
 /// One caller's records.
 struct Batch {
-    writes: Vec<Write>,
-    notices: Vec<Notice>,
-    again: Vec<Again>,
+    writes: Vec<DepositWrite>,
+    notices: Vec<AccountEvent>,
+    again: Vec<Requeue>,
     reply: oneshot::Sender<Result<Vec<Recorded>>>,
 }
 
@@ -272,7 +276,7 @@ async fn write_singly(
     batches: &[Batch],
     error: Error,
 ) -> Result<Vec<Recorded>> {
-    let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
+    let writes: Vec<&DepositWrite> = batches.iter().flat_map(|batch| &batch.writes).collect();
     if !is_forbidden(&error) || writes.is_empty() {
         return Err(error);
     }
@@ -317,9 +321,9 @@ async fn write_trusting(
     batches: &[Batch],
 ) -> Result<Vec<Recorded>> {
     writing.identity.check(writing.shared)?;
-    let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
-    let notices: Vec<&Notice> = batches.iter().flat_map(|batch| &batch.notices).collect();
-    let again: Vec<&Again> = batches.iter().flat_map(|batch| &batch.again).collect();
+    let writes: Vec<&DepositWrite> = batches.iter().flat_map(|batch| &batch.writes).collect();
+    let notices: Vec<&AccountEvent> = batches.iter().flat_map(|batch| &batch.notices).collect();
+    let again: Vec<&Requeue> = batches.iter().flat_map(|batch| &batch.again).collect();
     record::write(connection, writing.shared, &writes, &notices, &again).await
 }
 

@@ -25,12 +25,14 @@ mod tests;
 use serde_json::Value;
 
 pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox};
-pub use self::pace::{Flood, Pace, QuietHours};
+pub use self::pace::{Digesting, QuietHours, RetrySchedule};
 pub use self::render::{ComposeError, compose};
-pub use self::rules::{Rule, Rules};
+pub use self::rules::{RecipientRule, Rules};
 pub use self::samples::{sample, told_events};
 pub use self::templates::{TemplateError, Templates};
-pub use self::transport::{Delivered, Mailer, Security, SendError, Settings, SettingsError, Transport};
+pub use self::transport::{
+    DeliveryReport, MailBackend, Mailer, MailerSettings, Security, SendError, SettingsError,
+};
 use crate::domain::deposit::{Facts, Request};
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;

@@ -42,14 +42,14 @@ impl QuietHours {
 
 /// When many letters to one recipient become one summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flood {
+pub struct Digesting {
     /// More letters than this to one recipient within an hour are a flood.
     pub above: u64,
     /// For so long a flood is gathered at most, before it is told.
     pub wait: Duration,
 }
 
-impl Flood {
+impl Digesting {
     /// A flood that has been still for so long is told at once.
     pub const STILL: Duration = Duration::from_secs(60);
     /// The time in which letters are counted.
@@ -58,18 +58,18 @@ impl Flood {
 
 /// How letters are spread over time. By default nothing is held back, summed up or slowed down.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pace {
+pub struct RetrySchedule {
     /// When nothing goes that can wait.
     pub quiet_hours: Option<QuietHours>,
     /// What goes in quiet hours all the same.
     pub urgent: Vec<EventName>,
     /// When many become one.
-    pub flood: Option<Flood>,
+    pub flood: Option<Digesting>,
     /// How many letters may leave in a second; `None` is no limit.
     pub per_second: Option<u32>,
 }
 
-impl Pace {
+impl RetrySchedule {
     /// Until when a letter about `event` is held back at `now`, if it is.
     #[must_use]
     pub fn held_until(&self, event: EventName, now: Timestamp) -> Option<Timestamp> {
@@ -112,16 +112,16 @@ mod tests {
 
     #[test]
     fn what_is_urgent_or_of_the_whole_account_goes_at_night() {
-        let pace = Pace {
+        let pace = RetrySchedule {
             quiet_hours: Some(QuietHours { from: 22 * 60, to: 7 * 60, utc_offset_seconds: 0 }),
             urgent: vec![EventName::Held],
-            ..Pace::default()
+            ..RetrySchedule::default()
         };
         let night = at("2026-03-01T23:00:00Z");
         assert_eq!(pace.held_until(EventName::Settled, night), Some(at("2026-03-02T07:00:00Z")));
         for event in [EventName::Held, EventName::Digest, EventName::UpstreamDown, EventName::MailTest] {
             assert_eq!(pace.held_until(event, night), None, "{event}");
         }
-        assert_eq!(Pace::default().held_until(EventName::Settled, night), None);
+        assert_eq!(RetrySchedule::default().held_until(EventName::Settled, night), None);
     }
 }

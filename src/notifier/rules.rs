@@ -1,13 +1,13 @@
 //! Who gets which event.
 
-use super::pace::Pace;
+use super::pace::RetrySchedule;
 use crate::domain::deposit::Request;
 use crate::domain::event::EventName;
 
 /// One `[[mail.rules]]` of the configuration. A list of globs that is empty fits everything; one that is not fits
 /// only the events of deposits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rule {
+pub struct RecipientRule {
     /// Names of events; `*` stands for any run of letters.
     pub events: Vec<String>,
     /// Tickers.
@@ -20,7 +20,7 @@ pub struct Rule {
     pub to: Vec<String>,
 }
 
-impl Rule {
+impl RecipientRule {
     fn fits(&self, event: EventName, request: Option<&Request>) -> bool {
         let any =
             |globs: &[String], word: &str| globs.is_empty() || globs.iter().any(|glob| matches(glob, word));
@@ -51,26 +51,26 @@ impl Rule {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     default_to: Vec<String>,
-    rules: Vec<Rule>,
-    pace: Pace,
+    rules: Vec<RecipientRule>,
+    pace: RetrySchedule,
 }
 
 impl Rules {
     /// The rules of `[mail]`: `to` and `[[mail.rules]]`.
     #[must_use]
-    pub fn new(default_to: Vec<String>, rules: Vec<Rule>) -> Self {
-        Self { default_to, rules, pace: Pace::default() }
+    pub fn new(default_to: Vec<String>, rules: Vec<RecipientRule>) -> Self {
+        Self { default_to, rules, pace: RetrySchedule::default() }
     }
 
     /// The same, at this pace.
     #[must_use]
-    pub fn with_pace(self, pace: Pace) -> Self {
+    pub fn with_pace(self, pace: RetrySchedule) -> Self {
         Self { pace, ..self }
     }
 
     /// When letters go, and how many at once.
     #[must_use]
-    pub const fn pace(&self) -> &Pace {
+    pub const fn pace(&self) -> &RetrySchedule {
         &self.pace
     }
 
@@ -152,8 +152,8 @@ mod tests {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    fn rule(events: &str, to: &str) -> Rule {
-        Rule { events: list(events), to: list(to), ..Rule::default() }
+    fn rule(events: &str, to: &str) -> RecipientRule {
+        RecipientRule { events: list(events), to: list(to), ..RecipientRule::default() }
     }
 
     fn request(currency: &str, network: &str, reference: Option<&str>, notify: &str) -> Request {
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_rule_may_ask_for_currencies_networks_and_references() {
         use EventName as E;
-        let of = |currency: &str, network: &str, reference: &str, to: &str| Rule {
+        let of = |currency: &str, network: &str, reference: &str, to: &str| RecipientRule {
             currency: list(currency),
             network: list(network),
             reference: list(reference),

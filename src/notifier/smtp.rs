@@ -27,7 +27,7 @@ pub(super) const RESTING: usize = 2;
 
 /// Where a server is and how it is reached.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Endpoint {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) security: Security,
@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 /// A mail server and the connections to it that wait for the next letter.
 pub(super) struct Server {
-    place: Place,
+    place: Endpoint,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
     /// What the server was told at the login, and may say back at any time.
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     pub(super) fn new(
-        place: Place,
+        place: Endpoint,
         login: Option<(String, Option<SecretString>)>,
         ca_file: Option<&Path>,
         deadline: Duration,

@@ -17,9 +17,9 @@ const MAX_WHY: usize = 300;
 
 /// `[mail]` as far as the transport needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct MailerSettings {
     /// Where letters go.
-    pub transport: Transport,
+    pub transport: MailBackend,
     /// The sender: an address, or `Name <address>`.
     pub from: String,
     /// The upstream's name for the account, shown in every footer.
@@ -28,14 +28,14 @@ pub struct Settings {
     pub send_timeout: Duration,
 }
 
-impl Settings {
+impl MailerSettings {
     /// The usual limit for one letter.
     pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 }
 
 /// Where letters go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transport {
+pub enum MailBackend {
     /// A mail server.
     Smtp {
         /// Its name; certificates are checked against it.
@@ -94,7 +94,7 @@ pub enum SettingsError {
 
 /// A letter that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivered {
+pub struct DeliveryReport {
     /// The server's words, or the file: one line.
     pub response: String,
 }
@@ -164,11 +164,11 @@ struct Shared {
     from: Mailbox,
     account: String,
     templates: Templates,
-    exit: Exit,
+    exit: OpenBackend,
 }
 
 #[derive(Debug)]
-enum Exit {
+enum OpenBackend {
     Smtp(Box<smtp::Server>),
     File(PathBuf),
 }
@@ -178,7 +178,7 @@ impl Mailer {
     ///
     /// # Errors
     /// [`SettingsError`]
-    pub fn new(settings: Settings, password: Option<SecretString>) -> Result<Self, SettingsError> {
+    pub fn new(settings: MailerSettings, password: Option<SecretString>) -> Result<Self, SettingsError> {
         Self::with_templates(settings, password, Templates::builtin()?)
     }
 
@@ -187,17 +187,17 @@ impl Mailer {
     /// # Errors
     /// [`SettingsError`]
     pub fn with_templates(
-        settings: Settings,
+        settings: MailerSettings,
         password: Option<SecretString>,
         templates: Templates,
     ) -> Result<Self, SettingsError> {
         let mut from = address::mailbox(&settings.from).map_err(SettingsError::From)?;
         from.email = address::in_transport(&from.email).map_err(SettingsError::From)?;
         let exit = match settings.transport {
-            Transport::File { directory } => Exit::File(directory),
-            Transport::Smtp { host, port, security, username, ca_file } => {
-                Exit::Smtp(Box::new(smtp::Server::new(
-                    smtp::Place { host, port, security },
+            MailBackend::File { directory } => OpenBackend::File(directory),
+            MailBackend::Smtp { host, port, security, username, ca_file } => {
+                OpenBackend::Smtp(Box::new(smtp::Server::new(
+                    smtp::Endpoint { host, port, security },
                     username.map(|name| (name, password)),
                     ca_file.as_deref(),
                     settings.send_timeout,
@@ -213,18 +213,18 @@ impl Mailer {
     ///
     /// # Errors
     /// [`SendError`], which says whether to try again, to give up, or to pause everything.
-    pub async fn send(&self, input: &LetterInput) -> Result<Delivered, SendError> {
+    pub async fn send(&self, input: &LetterInput) -> Result<DeliveryReport, SendError> {
         let letter = self.letter(input)?;
         let message = message::build(input, letter, &self.shared.from).map_err(|error| permanent(&error))?;
         let bytes = message.formatted();
         let response = match &self.shared.exit {
-            Exit::Smtp(server) => server.send(message.envelope(), &bytes).await?,
-            Exit::File(directory) => {
+            OpenBackend::Smtp(server) => server.send(message.envelope(), &bytes).await?,
+            OpenBackend::File(directory) => {
                 let (directory, id) = (directory.clone(), input.message_id.clone());
                 blocking(move || file::write(&directory, &id, &bytes)).await?.display().to_string()
             }
         };
-        Ok(Delivered { response: harmless_path(&response) })
+        Ok(DeliveryReport { response: harmless_path(&response) })
     }
 
     /// Tries the way out without sending anything: a connection with everything up to and with the login, or a file
@@ -234,8 +234,8 @@ impl Mailer {
     /// [`SendError::Unreachable`]
     pub async fn check(&self) -> Result<String, SendError> {
         match &self.shared.exit {
-            Exit::Smtp(server) => server.check().await,
-            Exit::File(directory) => {
+            OpenBackend::Smtp(server) => server.check().await,
+            OpenBackend::File(directory) => {
                 let place = directory.clone();
                 blocking(move || file::check(&place)).await?;
                 Ok(format!("{} can be written", directory.display()))
@@ -245,14 +245,14 @@ impl Mailer {
 
     /// Takes leave of most of the servers' connections that are kept: for idle times.
     pub async fn rest(&self) {
-        if let Exit::Smtp(server) = &self.shared.exit {
+        if let OpenBackend::Smtp(server) = &self.shared.exit {
             server.close_idle_but(smtp::RESTING).await;
         }
     }
 
     /// Takes leave of the servers whose connections are kept; the next letter opens a new one. For the end.
     pub async fn close_idle(&self) {
-        if let Exit::Smtp(server) = &self.shared.exit {
+        if let OpenBackend::Smtp(server) = &self.shared.exit {
             server.close_idle_but(0).await;
         }
     }

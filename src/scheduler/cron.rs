@@ -46,11 +46,11 @@ impl fmt::Debug for Schedule {
 }
 
 /// Wakes `whom` at the moments of each schedule, for as long as the value lives.
-pub(super) struct Cron {
+pub(super) struct CronTasks {
     scheduler: JobScheduler,
 }
 
-impl Cron {
+impl CronTasks {
     pub(super) async fn start(jobs: Vec<(Schedule, Arc<Notify>)>) -> Result<Self, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         for (schedule, whom) in jobs {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::SharedClock;
-use crate::flow::Pulse;
+use crate::flow::Heartbeats;
 
 /// A task that has not got anywhere for this long has come to a standstill.
 const STANDSTILL: Duration = Duration::from_secs(45);
@@ -52,7 +52,7 @@ fn tell(states: &[sd_notify::NotifyState<'_>]) {
 }
 
 /// Feeds the service manager's watchdog for as long as every task gets somewhere; never returns.
-pub async fn feed_watchdog(pulse: &Pulse, clock: &SharedClock) {
+pub async fn feed_watchdog(pulse: &Heartbeats, clock: &SharedClock) {
     let Some(span) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::cron::{Cron, GRACE, Schedule};
-use super::status::{Status, pause_after};
+use super::cron::{CronTasks, GRACE, Schedule};
+use super::status::{ServiceStatus, pause_after};
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
@@ -41,7 +41,7 @@ pub struct BackupPlan {
 
 /// What runs when.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct TaskSettings {
     /// Reconciliation.
     pub reconcile: Schedule,
     /// The digest.
@@ -55,7 +55,7 @@ pub struct Loops {
     stop: CancellationToken,
     tasks: TaskTracker,
     fatal: watch::Receiver<Option<String>>,
-    cron: Cron,
+    cron: CronTasks,
 }
 
 impl std::fmt::Debug for Loops {
@@ -69,7 +69,7 @@ impl std::fmt::Debug for Loops {
 struct Context {
     flow: Flow,
     stop: CancellationToken,
-    status: Arc<Status>,
+    status: Arc<ServiceStatus>,
     fatal: Arc<watch::Sender<Option<String>>>,
 }
 
@@ -78,7 +78,11 @@ impl Loops {
     ///
     /// # Errors
     /// Where cron cannot be started.
-    pub async fn start(flow: Flow, status: Arc<Status>, settings: Settings) -> Result<Self, String> {
+    pub async fn start(
+        flow: Flow,
+        status: Arc<ServiceStatus>,
+        settings: TaskSettings,
+    ) -> Result<Self, String> {
         let (fatal, heard) = watch::channel(None);
         let context = Context { flow, stop: CancellationToken::new(), status, fatal: Arc::new(fatal) };
         let tasks = TaskTracker::new();
@@ -103,7 +107,8 @@ impl Loops {
             let backup = Timetable { waker: wake(&plan.schedule), schedule: plan.schedule.clone() };
             context.spawn(&tasks, "backup", |context| backup_loop(context, backup, plan));
         }
-        let cron = Cron::start(jobs).await.map_err(|error| format!("cron could not be started: {error}"))?;
+        let cron =
+            CronTasks::start(jobs).await.map_err(|error| format!("cron could not be started: {error}"))?;
         tasks.close();
         Ok(Self { stop: context.stop, tasks, fatal: heard, cron })
     }
@@ -208,14 +213,14 @@ impl Context {
 async fn create_loop(context: Context) {
     let flow = context.flow.clone();
     let most = flow.settings.max_in_flight;
-    let mut rounds: JoinSet<(DepositId, ledger::Result<flow::Created>)> = JoinSet::new();
+    let mut rounds: JoinSet<(DepositId, ledger::Result<flow::CreateOutcome>)> = JoinSet::new();
     let mut busy: HashSet<DepositId> = HashSet::new();
     loop {
         let room = most.saturating_sub(rounds.len());
         if room > 0 && !context.stop.is_cancelled() {
             match waiting(&flow, room.saturating_add(busy.len())).await {
                 Ok(waiting) => {
-                    for ledger::Taken { turn, deposit, .. } in waiting {
+                    for ledger::LeasedDeposit { turn, deposit, .. } in waiting {
                         if rounds.len() >= most || !busy.insert(deposit.id) {
                             continue;
                         }
@@ -258,7 +263,7 @@ async fn create_loop(context: Context) {
 }
 
 /// The deposits that wait for a wallet, and whose turn has come.
-async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<ledger::Taken>> {
+async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<ledger::LeasedDeposit>> {
     let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.policy(), limit).await?;
     flow.ledger.taking(&turns).await
 }

@@ -7,5 +7,5 @@ mod status;
 
 pub use cron::Schedule;
 pub use lifecycle::{Lifecycle, feed_watchdog, notify_ready, notify_stopping};
-pub use loops::{BackupPlan, Loops, Settings};
-pub use status::{Readiness, Status, TaskStatus};
+pub use loops::{BackupPlan, Loops, TaskSettings};
+pub use status::{Readiness, ServiceStatus, TaskStatus};

@@ -42,12 +42,12 @@ pub struct Readiness {
 
 /// The status of all tasks; shared.
 #[derive(Debug, Default)]
-pub struct Status {
+pub struct ServiceStatus {
     tasks: Mutex<BTreeMap<&'static str, TaskStatus>>,
     progress: tokio::sync::watch::Sender<u64>,
 }
 
-impl Status {
+impl ServiceStatus {
     /// A copy of every task's status.
     #[must_use]
     pub fn tasks(&self) -> BTreeMap<&'static str, TaskStatus> {

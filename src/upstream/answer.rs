@@ -1,11 +1,11 @@
 //! What the status of an answer means, call by call (CONTRACT.md, sections 1 to 5); pure.
 
-use super::transport::Reply;
+use super::transport::HttpReply;
 use super::wire;
 
 /// The five calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum CallKind {
     Create { with_coupon: bool },
     Look,
     Invoices,
@@ -30,7 +30,7 @@ pub(super) enum Meaning {
     Denied,
 }
 
-impl Call {
+impl CallKind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
@@ -42,7 +42,7 @@ impl Call {
     }
 
     /// Reads the status; `words` are those of the body.
-    pub(super) fn meaning(self, reply: &Reply, words: impl FnOnce() -> Option<String>) -> Meaning {
+    pub(super) fn meaning(self, reply: &HttpReply, words: impl FnOnce() -> Option<String>) -> Meaning {
         if matches!(reply.status, 429 | 503) {
             return Meaning::NotTaken;
         }

@@ -11,7 +11,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// What is the matter with the upstream, by the latest call that was not answered readably.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Trouble {
+pub enum CallTrouble {
     /// No answer, or an error of the server.
     NoAnswer,
     /// It answers, with a status of success, and what it says cannot be read.
@@ -24,7 +24,7 @@ pub enum Trouble {
     UnknownOrders,
 }
 
-impl Trouble {
+impl CallTrouble {
     /// The word that stands for it in facts.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -57,11 +57,11 @@ impl Trouble {
 
 /// How a call ended, as far as the health of the upstream goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum CallOutcome {
     /// It answered readably, a refusal included.
     Answered,
     /// It did not; the words say how.
-    Missed(Trouble, String),
+    Missed(CallTrouble, String),
 }
 
 /// How the upstream has been doing, by the calls that have ended.
@@ -74,7 +74,7 @@ pub struct Health {
     /// How many of them were denied access.
     pub denials: u32,
     /// What kind the latest of them was; stays when the upstream answers again.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<CallTrouble>,
     /// What the latest of them was, in words; stays when the upstream answers again.
     pub last_error: Option<String>,
     /// Since when looks come back and say nothing of their orders, unreadable or not knowing them; ended by a look that
@@ -114,7 +114,7 @@ impl Health {
     /// True where access was denied and a second call has confirmed it: nothing heals that but a person.
     #[must_use]
     pub fn is_denied(&self) -> bool {
-        self.failing_since.is_some() && self.trouble == Some(Trouble::Denied) && self.denials >= 2
+        self.failing_since.is_some() && self.trouble == Some(CallTrouble::Denied) && self.denials >= 2
     }
 
     /// What is the matter, in words that are true for its kind; `None` while the upstream answers readably.
@@ -123,7 +123,9 @@ impl Health {
         let since = self.failing_since?;
         let error = self.last_error.as_deref().unwrap_or("no answer");
         Some(match self.trouble {
-            None | Some(Trouble::NoAnswer) => format!("the upstream has not answered since {since}: {error}"),
+            None | Some(CallTrouble::NoAnswer) => {
+                format!("the upstream has not answered since {since}: {error}")
+            }
             Some(_) => format!("since {since} the upstream {error}"),
         })
     }
@@ -194,7 +196,7 @@ impl Breaker {
     /// A call has ended, which was a look at an order or not.
     pub(super) fn settle(
         &mut self,
-        outcome: Outcome,
+        outcome: CallOutcome,
         is_look: bool,
         probe: bool,
         at: Timestamp,
@@ -202,7 +204,7 @@ impl Breaker {
     ) -> Change {
         self.health.last_call = Some(at);
         match outcome {
-            Outcome::Answered => {
+            CallOutcome::Answered => {
                 self.health.failing_since = None;
                 self.health.failures = 0;
                 self.health.denials = 0;
@@ -213,10 +215,10 @@ impl Breaker {
                 }
                 self.close()
             }
-            Outcome::Missed(trouble, words) => {
+            CallOutcome::Missed(trouble, words) => {
                 self.note(trouble, &words, is_look, at);
                 match trouble {
-                    Trouble::Throttled => {
+                    CallTrouble::Throttled => {
                         if let Some(open) = self.open.as_mut().filter(|_| probe) {
                             open.probing = false;
                             open.next_probe = now.saturating_add(open.wait);
@@ -231,14 +233,14 @@ impl Breaker {
         }
     }
 
-    fn note(&mut self, trouble: Trouble, words: &str, is_look: bool, at: Timestamp) {
+    fn note(&mut self, trouble: CallTrouble, words: &str, is_look: bool, at: Timestamp) {
         let health = &mut self.health;
-        if is_look && matches!(trouble, Trouble::Unreadable | Trouble::UnknownOrders) {
+        if is_look && matches!(trouble, CallTrouble::Unreadable | CallTrouble::UnknownOrders) {
             health.looks_idle_since.get_or_insert(at);
         }
         health.failing_since.get_or_insert(at);
         health.failures = health.failures.saturating_add(1);
-        if trouble == Trouble::Denied {
+        if trouble == CallTrouble::Denied {
             health.denials = health.denials.saturating_add(1);
         }
         health.trouble = Some(trouble);
@@ -283,21 +285,21 @@ mod tests {
         Timestamp::from_seconds(1_700_000_000)
     }
 
-    fn missed(trouble: Trouble) -> Outcome {
-        Outcome::Missed(trouble, "words".to_owned())
+    fn missed(trouble: CallTrouble) -> CallOutcome {
+        CallOutcome::Missed(trouble, "words".to_owned())
     }
 
     /// Settles a call that was no probe.
-    fn ends(breaker: &mut Breaker, outcome: Outcome) -> Change {
+    fn ends(breaker: &mut Breaker, outcome: CallOutcome) -> Change {
         breaker.settle(outcome, false, false, at(), Duration::ZERO)
     }
 
     fn opened() -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
-            assert_eq!(ends(&mut breaker, missed(Trouble::NoAnswer)), Change::None);
+            assert_eq!(ends(&mut breaker, missed(CallTrouble::NoAnswer)), Change::None);
         }
-        assert_eq!(ends(&mut breaker, missed(Trouble::NoAnswer)), Change::Opened);
+        assert_eq!(ends(&mut breaker, missed(CallTrouble::NoAnswer)), Change::Opened);
         breaker
     }
 
@@ -312,14 +314,14 @@ mod tests {
             assert_eq!(breaker.gate(now), Gate::Open { probe: true });
             breaker.begin_probe();
             assert_eq!(breaker.gate(now), Gate::Probing, "one at a time");
-            breaker.settle(missed(Trouble::NoAnswer), false, true, at(), now);
+            breaker.settle(missed(CallTrouble::NoAnswer), false, true, at(), now);
         }
     }
 
     #[test]
     fn the_first_answer_closes_it_even_from_a_call_that_was_no_probe() {
         let mut breaker = opened();
-        assert_eq!(ends(&mut breaker, Outcome::Answered), Change::Closed);
+        assert_eq!(ends(&mut breaker, CallOutcome::Answered), Change::Closed);
         assert_eq!(breaker.gate(Duration::ZERO), Gate::Open { probe: false });
         assert_eq!((breaker.health.failures, breaker.health.failing_since), (0, None));
         assert_eq!(breaker.health.last_error.as_deref(), Some("words"), "what it was can still be read");
@@ -330,8 +332,9 @@ mod tests {
     fn an_answer_between_failures_starts_the_count_again() {
         let mut breaker = Breaker::default();
         for _ in 0..10 {
-            (0..4).for_each(|_| assert_eq!(ends(&mut breaker, missed(Trouble::Unreadable)), Change::None));
-            ends(&mut breaker, Outcome::Answered);
+            (0..4)
+                .for_each(|_| assert_eq!(ends(&mut breaker, missed(CallTrouble::Unreadable)), Change::None));
+            ends(&mut breaker, CallOutcome::Answered);
         }
         assert!(!breaker.is_open());
     }
@@ -340,31 +343,31 @@ mod tests {
     fn whatever_is_no_readable_answer_begins_the_row_and_says_what_it_is() {
         for (trouble, trips, error, words) in [
             (
-                Trouble::NoAnswer,
+                CallTrouble::NoAnswer,
                 true,
                 "words",
                 "the upstream has not answered since 2023-11-14T22:13:20.000Z: words",
             ),
             (
-                Trouble::Unreadable,
+                CallTrouble::Unreadable,
                 true,
                 "answers, and cannot be read: words",
                 "since 2023-11-14T22:13:20.000Z the upstream answers, and cannot be read: words",
             ),
             (
-                Trouble::Throttled,
+                CallTrouble::Throttled,
                 false,
                 "asks us to slow down: words",
                 "since 2023-11-14T22:13:20.000Z the upstream asks us to slow down: words",
             ),
             (
-                Trouble::Denied,
+                CallTrouble::Denied,
                 true,
                 "denies access: words",
                 "since 2023-11-14T22:13:20.000Z the upstream denies access: words",
             ),
             (
-                Trouble::UnknownOrders,
+                CallTrouble::UnknownOrders,
                 false,
                 "answers, and does not know the order: words",
                 "since 2023-11-14T22:13:20.000Z the upstream answers, and does not know the order: words",
@@ -381,7 +384,7 @@ mod tests {
                 (20, Some(at()), Some(trouble))
             );
             assert_eq!((health.last_error.as_deref(), health.words().as_deref()), (Some(error), Some(words)));
-            ends(&mut breaker, Outcome::Answered);
+            ends(&mut breaker, CallOutcome::Answered);
             assert_eq!((breaker.health.failing_since, breaker.is_open()), (None, false), "{trouble:?}");
         }
     }
@@ -390,8 +393,8 @@ mod tests {
     fn being_told_to_slow_down_neither_trips_nor_closes() {
         let mut breaker = Breaker::default();
         for _ in 0..10 {
-            ends(&mut breaker, missed(Trouble::Throttled));
-            ends(&mut breaker, missed(Trouble::NoAnswer));
+            ends(&mut breaker, missed(CallTrouble::Throttled));
+            ends(&mut breaker, missed(CallTrouble::NoAnswer));
             if breaker.is_open() {
                 break;
             }
@@ -399,32 +402,32 @@ mod tests {
         assert_eq!(breaker.health.failures, 10, "five of each: those between count for nothing");
         let mut breaker = opened();
         breaker.begin_probe();
-        breaker.settle(missed(Trouble::Throttled), false, true, at(), Duration::from_secs(1));
+        breaker.settle(missed(CallTrouble::Throttled), false, true, at(), Duration::from_secs(1));
         assert_eq!(breaker.gate(Duration::from_secs(1)), Gate::Until(Duration::from_secs(2)));
-        assert_eq!(breaker.health.trouble, Some(Trouble::Throttled));
+        assert_eq!(breaker.health.trouble, Some(CallTrouble::Throttled));
     }
 
     #[test]
     fn an_order_that_is_not_known_lets_all_go_again_and_ends_no_outage() {
         let mut breaker = opened();
-        assert_eq!(ends(&mut breaker, missed(Trouble::UnknownOrders)), Change::Closed);
+        assert_eq!(ends(&mut breaker, missed(CallTrouble::UnknownOrders)), Change::Closed);
         assert_eq!(breaker.health.failing_since, Some(at()));
-        assert_eq!(ends(&mut breaker, Outcome::Answered), Change::None);
+        assert_eq!(ends(&mut breaker, CallOutcome::Answered), Change::None);
         assert_eq!(breaker.health.failing_since, None);
     }
 
     #[test]
     fn a_denial_counts_once_a_second_call_confirms_it() {
         let mut breaker = Breaker::default();
-        ends(&mut breaker, missed(Trouble::Denied));
+        ends(&mut breaker, missed(CallTrouble::Denied));
         assert!(!breaker.health.is_denied());
-        ends(&mut breaker, Outcome::Answered);
-        ends(&mut breaker, missed(Trouble::Denied));
+        ends(&mut breaker, CallOutcome::Answered);
+        ends(&mut breaker, missed(CallTrouble::Denied));
         assert!(!breaker.health.is_denied(), "a readable answer between them");
-        ends(&mut breaker, missed(Trouble::NoAnswer));
-        ends(&mut breaker, missed(Trouble::Denied));
+        ends(&mut breaker, missed(CallTrouble::NoAnswer));
+        ends(&mut breaker, missed(CallTrouble::Denied));
         assert!(breaker.health.is_denied());
-        ends(&mut breaker, Outcome::Answered);
+        ends(&mut breaker, CallOutcome::Answered);
         assert!(!breaker.health.is_denied());
     }
 
@@ -432,17 +435,17 @@ mod tests {
     fn only_a_look_that_is_read_counts_as_read_and_ends_what_looks_do_not_say() {
         let mut breaker = Breaker::default();
         let later = Duration::from_secs(7);
-        breaker.settle(Outcome::Answered, false, false, at(), Duration::from_secs(3));
+        breaker.settle(CallOutcome::Answered, false, false, at(), Duration::from_secs(3));
         assert_eq!(breaker.health.last_read, None);
-        for trouble in [Trouble::UnknownOrders, Trouble::Unreadable] {
+        for trouble in [CallTrouble::UnknownOrders, CallTrouble::Unreadable] {
             breaker.settle(missed(trouble), true, false, at(), later);
-            breaker.settle(Outcome::Answered, false, false, at(), later);
+            breaker.settle(CallOutcome::Answered, false, false, at(), later);
             assert_eq!((breaker.health.failing_since, breaker.health.looks_idle_since), (None, Some(at())));
-            breaker.settle(Outcome::Answered, true, false, at(), later);
+            breaker.settle(CallOutcome::Answered, true, false, at(), later);
             assert_eq!((breaker.health.last_read, breaker.health.looks_idle_since), (Some(later), None));
         }
-        breaker.settle(missed(Trouble::Unreadable), false, false, at(), later);
-        breaker.settle(missed(Trouble::NoAnswer), true, false, at(), later);
+        breaker.settle(missed(CallTrouble::Unreadable), false, false, at(), later);
+        breaker.settle(missed(CallTrouble::NoAnswer), true, false, at(), later);
         assert_eq!(breaker.health.looks_idle_since, None, "neither a list nor silence");
     }
 
@@ -457,10 +460,10 @@ mod tests {
     #[test]
     fn one_failure_and_then_silence_is_no_outage() {
         let mut breaker = Breaker::default();
-        ends(&mut breaker, missed(Trouble::NoAnswer));
+        ends(&mut breaker, missed(CallTrouble::NoAnswer));
         assert_eq!(breaker.health.failing_for(), Duration::ZERO);
         let later = at().plus(Duration::from_secs(31));
-        breaker.settle(missed(Trouble::Throttled), false, false, later, Duration::ZERO);
+        breaker.settle(missed(CallTrouble::Throttled), false, false, later, Duration::ZERO);
         assert_eq!(breaker.health.failing_for(), Duration::from_secs(31));
     }
 }

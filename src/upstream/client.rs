@@ -9,17 +9,17 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::answer::{Call, Meaning, status_words};
-use super::breaker::{Health, Outcome, Trouble};
+use super::answer::{CallKind, Meaning, status_words};
+use super::breaker::{CallOutcome, CallTrouble, Health};
 use super::budget::Budget;
 use super::error::Error;
 use super::evidence::{Answer, Evidence, KEPT};
 use super::list::{InvoiceSink, Listed, Pieces};
 use super::pace::{Pacer, Permit, Priority};
 use super::secret::{ApiKey, is_unreserved, percent_encoded};
-use super::settings::{Settings, is_dots};
-use super::theirs::{Reading, TheirClock};
-use super::transport::{Digested, Failure, Limits, Reply, Transport};
+use super::settings::{UpstreamSettings, is_dots};
+use super::theirs::{ClockReading, UpstreamClock};
+use super::transport::{Digested, HttpReply, HttpTransport, Limits, TransportFailure};
 use super::wire::{self, Decoded, Undecodable};
 use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
@@ -41,7 +41,7 @@ pub struct Upstream {
 }
 
 struct Inner {
-    transport: Transport,
+    transport: HttpTransport,
     pacer: Arc<Pacer>,
     clock: SharedClock,
     key: Arc<ApiKey>,
@@ -50,7 +50,7 @@ struct Inner {
     look_url: Url,
     user_id: Arc<str>,
     zone: Arc<Zone>,
-    theirs: TheirClock,
+    theirs: UpstreamClock,
 }
 
 impl fmt::Debug for Upstream {
@@ -84,7 +84,7 @@ impl Upstream {
     /// # Errors
     /// [`Error::Settings`] for a base address that is no URL, holds a user or would send the key in clear to another
     /// machine, for a key with anything but visible ASCII, and for figures that cannot work.
-    pub fn new(settings: Settings, api_key: SecretString, clock: SharedClock) -> Result<Self, Error> {
+    pub fn new(settings: UpstreamSettings, api_key: SecretString, clock: SharedClock) -> Result<Self, Error> {
         let customer_url = settings.customer_url()?;
         let key = ApiKey::new(api_key).ok_or_else(|| {
             Error::Settings(
@@ -95,7 +95,7 @@ impl Upstream {
             Error::Settings("the upstream's requests_per_second must not be negative".to_owned())
         })?;
         let pacer = Arc::new(Pacer::new(Arc::clone(&clock), budget, settings.max_in_flight));
-        let transport = Transport::new(settings.timeout, settings.max_in_flight)?;
+        let transport = HttpTransport::new(settings.timeout, settings.max_in_flight)?;
         let look_url = parsed(&format!("{customer_url}/cryptomus/transaction{}", key.expose_query()))?;
         let inner = Inner {
             transport,
@@ -106,7 +106,7 @@ impl Upstream {
             customer_url,
             user_id: Arc::from(settings.user_id),
             zone: Arc::new(settings.zone),
-            theirs: TheirClock::default(),
+            theirs: UpstreamClock::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -162,7 +162,7 @@ impl Upstream {
         let wire = CreateWire { api_key: self.inner.key.expose(), coupon_code: coupon };
         let body = serde_json::to_vec(&wire).unwrap_or_default();
         let request = self.inner.transport.put(&url, body, SMALL, self.inner.clock.now());
-        let call = Call::Create { with_coupon: coupon.is_some() };
+        let call = CallKind::Create { with_coupon: coupon.is_some() };
         self.finish(permit, call, request, |reply| wire::created(&reply.body)).await
     }
 
@@ -185,7 +185,7 @@ impl Upstream {
         order_id: &str,
         spared: impl FnOnce(&[u8], Option<Timestamp>) -> bool,
     ) -> Result<Answer<Option<Box<OrderReport>>>, Error> {
-        let read = |reply: &Reply| {
+        let read = |reply: &HttpReply| {
             let spared = spared(&reply.body, reply.date);
             if spared { Ok(Decoded::Yes(None)) } else { Ok(read_order(reply)?.map(Some)) }
         };
@@ -196,15 +196,15 @@ impl Upstream {
         &self,
         permit: Permit,
         order_id: &str,
-        read: impl FnOnce(&Reply) -> Result<Decoded<T>, Undecodable>,
+        read: impl FnOnce(&HttpReply) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         if order_id.is_empty() || order_id.len() > 128 || is_dots(order_id) {
-            let evidence = self.evidence(Call::Look, None, Duration::ZERO, Vec::new());
+            let evidence = self.evidence(CallKind::Look, None, Duration::ZERO, Vec::new());
             return Err(Error::UnknownOrder { words: "it is no order id at all".to_owned(), evidence });
         }
         let url = self.look_url(order_id)?;
         let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
-        self.finish(permit, Call::Look, request, read).await
+        self.finish(permit, CallKind::Look, request, read).await
     }
 
     /// The whole history of top-ups, ours and others': each goes to `sink` as it arrives, and the sink comes back once
@@ -244,15 +244,15 @@ impl Upstream {
                     |_| (Err(Undecodable::new(interrupted)), None),
                     |(read, sink)| (read, Some(sink)),
                 );
-                let answer = self.read(Call::Invoices, reply, took, |_| read);
+                let answer = self.read(CallKind::Invoices, reply, took, |_| read);
                 answer.and_then(|Answer { value: rows, evidence, date }| match sink {
                     Some(sink) => Ok(Answer { value: Listed { sink, rows, bytes, sha256 }, evidence, date }),
                     None => Err(Error::Unknown { words: "no list".to_owned(), order_id: None, evidence }),
                 })
             }
-            Err(failure) => Err(self.no_answer(Call::Invoices, failure, took)),
+            Err(failure) => Err(self.no_answer(CallKind::Invoices, failure, took)),
         };
-        self.settle(permit, Call::Invoices, http_status, took, &result);
+        self.settle(permit, CallKind::Invoices, http_status, took, &result);
         result
     }
 
@@ -264,7 +264,7 @@ impl Upstream {
         let user = Arc::clone(&self.inner.user_id);
         let url = parsed(&self.url("/balance"))?;
         let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
-        self.finish(permit, Call::Balance, request, move |reply| wire::balance(&reply.body, &user)).await
+        self.finish(permit, CallKind::Balance, request, move |reply| wire::balance(&reply.body, &user)).await
     }
 
     /// The account's coupons.
@@ -275,7 +275,7 @@ impl Upstream {
         let zone = Arc::clone(&self.inner.zone);
         let url = parsed(&self.url("/coupons"))?;
         let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
-        self.finish(permit, Call::Coupons, request, move |reply| wire::coupons(&reply.body, &zone)).await
+        self.finish(permit, CallKind::Coupons, request, move |reply| wire::coupons(&reply.body, &zone)).await
     }
 
     /// The one address that is made thousands of times a second: from parts that are parsed already.
@@ -294,11 +294,11 @@ impl Upstream {
         format!("{}{path}{}", self.inner.customer_url, self.inner.key.expose_query())
     }
 
-    fn reading(&self) -> Reading {
-        Reading { wall: self.inner.clock.now(), monotonic: self.inner.clock.monotonic() }
+    fn reading(&self) -> ClockReading {
+        ClockReading { wall: self.inner.clock.now(), monotonic: self.inner.clock.monotonic() }
     }
 
-    fn evidence(&self, call: Call, http_status: Option<u16>, took: Duration, body: Vec<u8>) -> Evidence {
+    fn evidence(&self, call: CallKind, http_status: Option<u16>, took: Duration, body: Vec<u8>) -> Evidence {
         Evidence::new(call.name(), http_status, took, body, Arc::clone(&self.inner.key))
     }
 
@@ -306,9 +306,9 @@ impl Upstream {
     async fn finish<T>(
         &self,
         permit: Permit,
-        call: Call,
-        request: impl Future<Output = Result<Reply, Failure>>,
-        decode: impl FnOnce(&Reply) -> Result<Decoded<T>, Undecodable>,
+        call: CallKind,
+        request: impl Future<Output = Result<HttpReply, TransportFailure>>,
+        decode: impl FnOnce(&HttpReply) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         let started = self.reading();
         let reply = request.await;
@@ -328,14 +328,14 @@ impl Upstream {
     fn settle<T>(
         &self,
         permit: Permit,
-        call: Call,
+        call: CallKind,
         http_status: Option<u16>,
         took: Duration,
         result: &Result<Answer<T>, Error>,
     ) {
         let outcome = outcome_of(http_status, result.as_ref().err());
         let pause = result.as_ref().err().and_then(Error::retry_after);
-        permit.settle(outcome, call == Call::Look, pause);
+        permit.settle(outcome, call == CallKind::Look, pause);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(
             call = call.name(),
@@ -346,7 +346,7 @@ impl Upstream {
         );
     }
 
-    fn no_answer(&self, call: Call, failure: Failure, took: Duration) -> Error {
+    fn no_answer(&self, call: CallKind, failure: TransportFailure, took: Duration) -> Error {
         let words = self.inner.key.redact_text(&failure.words);
         let evidence = self.evidence(call, None, took, Vec::new());
         if failure.sent {
@@ -358,10 +358,10 @@ impl Upstream {
 
     fn read<T>(
         &self,
-        call: Call,
-        reply: Reply,
+        call: CallKind,
+        reply: HttpReply,
         took: Duration,
-        decode: impl FnOnce(&Reply) -> Result<Decoded<T>, Undecodable>,
+        decode: impl FnOnce(&HttpReply) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         let (status, retry_after, date) = (reply.status, reply.retry_after, reply.date);
         let key = &self.inner.key;
@@ -390,12 +390,12 @@ impl Upstream {
         }
         Err(match (meaning, call) {
             (Meaning::NotTaken, _) => Error::NotTaken { words, retry_after, evidence },
-            (Meaning::No, Call::Create { .. }) => Error::Refused { words, http_status: status, evidence },
-            (Meaning::No, Call::Look) if denies_access(&words) => Error::Denied { words, evidence },
-            (Meaning::No, Call::Look) => Error::UnknownOrder { words, evidence },
+            (Meaning::No, CallKind::Create { .. }) => Error::Refused { words, http_status: status, evidence },
+            (Meaning::No, CallKind::Look) if denies_access(&words) => Error::Denied { words, evidence },
+            (Meaning::No, CallKind::Look) => Error::UnknownOrder { words, evidence },
             (Meaning::No | Meaning::Denied, _) => Error::Denied { words, evidence },
             (meaning @ (Meaning::Unknown(_) | Meaning::Unreadable(_) | Meaning::Decode), _) => {
-                let salvaged = matches!(call, Call::Create { .. })
+                let salvaged = matches!(call, CallKind::Create { .. })
                     .then(|| wire::salvaged_order_id(evidence.raw()))
                     .flatten();
                 let order_id = salvaged.map(|id| key.redact_text(&id));
@@ -409,24 +409,24 @@ impl Upstream {
 }
 
 /// What the end of a call says of the upstream's health.
-fn outcome_of(http_status: Option<u16>, error: Option<&Error>) -> Outcome {
-    let Some(error) = error else { return Outcome::Answered };
+fn outcome_of(http_status: Option<u16>, error: Option<&Error>) -> CallOutcome {
+    let Some(error) = error else { return CallOutcome::Answered };
     let trouble = match error {
         // To a creation a wrong key is refused in the words of a wrong request: which of the two it is, others tell.
         Error::Refused { words, http_status, .. } if *http_status == 401 || denies_access(words) => {
-            Trouble::Denied
+            CallTrouble::Denied
         }
-        Error::Refused { .. } | Error::Settings(_) => return Outcome::Answered,
-        Error::UnknownOrder { .. } => Trouble::UnknownOrders,
-        Error::NotTaken { .. } if http_status == Some(429) => Trouble::Throttled,
-        Error::NotTaken { .. } | Error::Unknown { .. } => Trouble::NoAnswer,
-        Error::Unreadable { .. } => Trouble::Unreadable,
-        Error::Denied { .. } => Trouble::Denied,
+        Error::Refused { .. } | Error::Settings(_) => return CallOutcome::Answered,
+        Error::UnknownOrder { .. } => CallTrouble::UnknownOrders,
+        Error::NotTaken { .. } if http_status == Some(429) => CallTrouble::Throttled,
+        Error::NotTaken { .. } | Error::Unknown { .. } => CallTrouble::NoAnswer,
+        Error::Unreadable { .. } => CallTrouble::Unreadable,
+        Error::Denied { .. } => CallTrouble::Denied,
     };
-    Outcome::Missed(trouble, error.words().to_owned())
+    CallOutcome::Missed(trouble, error.words().to_owned())
 }
 
-fn read_order(reply: &Reply) -> Result<Decoded<Box<OrderReport>>, Undecodable> {
+fn read_order(reply: &HttpReply) -> Result<Decoded<Box<OrderReport>>, Undecodable> {
     let dated = |mut report: Box<OrderReport>| {
         report.answered_at = reply.date;
         report

@@ -25,13 +25,13 @@ mod wire;
 
 #[cfg(fuzzing)]
 pub use bare::read_every_way;
-pub use breaker::{Health, Trouble};
+pub use breaker::{CallTrouble, Health};
 pub use client::{NewOrder, Upstream};
 pub use error::Error;
 pub use evidence::{Answer, Evidence};
 pub use list::{InvoiceSink, Listed};
 pub use pace::{Permit, Priority};
-pub use settings::Settings;
+pub use settings::UpstreamSettings;
 
 #[cfg(test)]
 mod tests;

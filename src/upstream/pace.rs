@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::breaker::{Breaker, Change, Gate, Health, Outcome, Trouble};
+use super::breaker::{Breaker, CallOutcome, CallTrouble, Change, Gate, Health};
 use super::budget::Budget;
 use crate::clock::SharedClock;
 
@@ -307,13 +307,13 @@ impl std::fmt::Debug for Permit {
 
 impl Permit {
     /// The call has ended, which was a look or not; `pause` is what a `Retry-After` asked for.
-    pub(super) fn settle(mut self, outcome: Outcome, is_look: bool, pause: Option<Duration>) {
+    pub(super) fn settle(mut self, outcome: CallOutcome, is_look: bool, pause: Option<Duration>) {
         let Some(pacer) = self.pacer.take() else { return };
         let (at, now) = (pacer.clock.now(), pacer.clock.monotonic());
         let (change, failures) = {
             let mut state = pacer.lock();
             state.in_flight = state.in_flight.saturating_sub(1);
-            let throttled = matches!(outcome, Outcome::Missed(Trouble::Throttled, _));
+            let throttled = matches!(outcome, CallOutcome::Missed(CallTrouble::Throttled, _));
             if throttled && pause.is_none() {
                 let span = state.throttle;
                 pacer.pause(&mut state, span);

@@ -12,7 +12,7 @@ use crate::domain::time::Zone;
 
 /// How to reach the upstream.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct UpstreamSettings {
     /// The base address; plain http only to this machine.
     pub base_url: String,
     /// The customer's id, as it stands in every path.
@@ -27,7 +27,7 @@ pub struct Settings {
     pub zone: Zone,
 }
 
-impl Settings {
+impl UpstreamSettings {
     /// `{base_url}/v3/customers/{user_id}`, once everything has been found right.
     pub(super) fn customer_url(&self) -> Result<String, Error> {
         let refuse = |why: &str| Err(Error::Settings(why.to_owned()));

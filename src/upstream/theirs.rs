@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 /// Our clocks, read at one instant.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+pub(super) struct ClockReading {
     pub(super) wall: Timestamp,
     pub(super) monotonic: Duration,
 }
@@ -21,14 +21,14 @@ struct Heard {
 
 /// The latest answer that told the time.
 #[derive(Debug, Default)]
-pub(super) struct TheirClock {
+pub(super) struct UpstreamClock {
     heard: Mutex<Option<Heard>>,
 }
 
-impl TheirClock {
+impl UpstreamClock {
     /// An answer bore `date`; the call began and ended at these readings. A date between the two is no difference: an
     /// answer may take minutes, and when in them it was dated nobody knows.
-    pub(super) fn hear(&self, date: Option<Timestamp>, began: Reading, ended: Reading) {
+    pub(super) fn hear(&self, date: Option<Timestamp>, began: ClockReading, ended: ClockReading) {
         let Some(date) = date else { return };
         let nearest = date.max(began.wall.min(ended.wall)).min(ended.wall);
         let skew_ms = date.as_millis().saturating_sub(nearest.as_millis());
@@ -55,8 +55,8 @@ impl TheirClock {
 mod tests {
     use super::*;
 
-    fn seconds(wall: i64, monotonic: u64) -> Reading {
-        Reading { wall: Timestamp::from_seconds(wall), monotonic: Duration::from_secs(monotonic) }
+    fn seconds(wall: i64, monotonic: u64) -> ClockReading {
+        ClockReading { wall: Timestamp::from_seconds(wall), monotonic: Duration::from_secs(monotonic) }
     }
 
     #[test]
@@ -70,7 +70,7 @@ mod tests {
             (1090, 1000, 1000, 0),
             (1090, 1060, 1000, 60_000),
         ] {
-            let clock = TheirClock::default();
+            let clock = UpstreamClock::default();
             clock.hear(Some(Timestamp::from_seconds(date)), seconds(began, 5), seconds(ended, 95));
             assert_eq!(clock.skew(), Some(skew), "{began} {date} {ended}");
             let later = clock.now(Duration::from_secs(100)).unwrap();

@@ -24,14 +24,14 @@ const CREATE_IDLE: Duration = Duration::from_secs(1);
 const LOOK_IDLE: Duration = Duration::from_secs(60);
 
 /// The way to the upstream.
-pub(super) struct Transport {
+pub(super) struct HttpTransport {
     looking: Client,
     creating: Client,
 }
 
 /// An answer, whole or broken.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct HttpReply {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     /// The other side's clock, where it is its own answer.
@@ -57,13 +57,13 @@ pub(super) struct Digested {
 
 /// No answer at all.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct TransportFailure {
     /// False where no connection was made: then nothing was sent.
     pub(super) sent: bool,
     pub(super) words: String,
 }
 
-impl From<reqwest::Error> for Failure {
+impl From<reqwest::Error> for TransportFailure {
     /// The one way out for the client's errors. Their texts print the URL, and the URL holds the key: only the
     /// innermost cause is told, which knows of neither.
     fn from(error: reqwest::Error) -> Self {
@@ -85,7 +85,7 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
-impl Transport {
+impl HttpTransport {
     pub(super) fn new(timeout: Duration, max_in_flight: usize) -> Result<Self, Error> {
         let client = |idle: Duration| {
             Client::builder()
@@ -104,14 +104,22 @@ impl Transport {
                 .pool_max_idle_per_host(max_in_flight)
                 .build()
                 .map_err(|e| {
-                    Error::Settings(format!("the HTTP client cannot start: {}", Failure::from(e).words))
+                    Error::Settings(format!(
+                        "the HTTP client cannot start: {}",
+                        TransportFailure::from(e).words
+                    ))
                 })
         };
         Ok(Self { looking: client(LOOK_IDLE)?, creating: client(CREATE_IDLE)? })
     }
 
     /// Asks; `url` holds the key.
-    pub(super) async fn get(&self, url: Url, limit: usize, now: Timestamp) -> Result<Reply, Failure> {
+    pub(super) async fn get(
+        &self,
+        url: Url,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<HttpReply, TransportFailure> {
         Self::exchange(self.looking.get(url), limit, now).await
     }
 
@@ -122,7 +130,7 @@ impl Transport {
         body: Vec<u8>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<HttpReply, TransportFailure> {
         let request = self.creating.put(url).header(CONTENT_TYPE, "application/json").body(body);
         Self::exchange(request, limit, now).await
     }
@@ -135,9 +143,9 @@ impl Transport {
         limits: Limits,
         now: Timestamp,
         pieces: mpsc::Sender<Bytes>,
-    ) -> Result<(Reply, Digested), Failure> {
+    ) -> Result<(HttpReply, Digested), TransportFailure> {
         let mut response = self.looking.get(url).send().await?;
-        let mut reply = Reply {
+        let mut reply = HttpReply {
             status: response.status().as_u16(),
             retry_after: retry_after(response.headers(), now),
             date: date(response.headers()),
@@ -164,7 +172,7 @@ impl Transport {
                     }
                 }
                 Err(error) => {
-                    reply.broken = Some(Failure::from(error).words);
+                    reply.broken = Some(TransportFailure::from(error).words);
                     break;
                 }
             }
@@ -172,7 +180,11 @@ impl Transport {
         Ok((reply, Digested { bytes, sha256: hex::encode(digest.finalize()) }))
     }
 
-    async fn exchange(request: RequestBuilder, limit: usize, now: Timestamp) -> Result<Reply, Failure> {
+    async fn exchange(
+        request: RequestBuilder,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<HttpReply, TransportFailure> {
         let mut response = request.send().await?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), now);
@@ -186,10 +198,10 @@ impl Transport {
                     break Some(format!("the answer is too large: over {limit} bytes"));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Err(error) => break Some(Failure::from(error).words),
+                Err(error) => break Some(TransportFailure::from(error).words),
             }
         };
-        Ok(Reply { status, retry_after, date, body, broken })
+        Ok(HttpReply { status, retry_after, date, body, broken })
     }
 }
 

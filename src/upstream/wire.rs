@@ -14,7 +14,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub(super) use self::field::Undecodable;
-use self::field::{Raw, Undecodable as Wrong};
+use self::field::{RawField, Undecodable as Wrong};
 pub(super) use self::list::invoices;
 pub(super) use self::words::{salvaged_order_id, words};
 use crate::domain::report::{Balance, Coupon, OrderReport};
@@ -42,7 +42,7 @@ impl<T> Decoded<T> {
 struct Envelope<'a> {
     ok: bool,
     #[serde(borrow, default)]
-    body: Raw<'a>,
+    body: RawField<'a>,
 }
 
 /// Reads the envelope and, where it says yes, its body.
@@ -124,7 +124,7 @@ const NEEDED: [&str; 5] = ["amountInUSD", "amountInCrypto", "expire_at", "curren
 /// The fields of an order that are known here, as they stand in the answer.
 #[derive(Default)]
 struct OrderWire<'a> {
-    fields: [Raw<'a>; ORDER_FIELDS.len()],
+    fields: [RawField<'a>; ORDER_FIELDS.len()],
     /// Which of them are given more than once: nobody can say which one counts.
     twice: Vec<&'static str>,
 }
@@ -173,7 +173,7 @@ impl<'de> Visitor<'de> for OrderVisitor {
 
 impl<'a> OrderWire<'a> {
     /// A field by its name.
-    fn get(&self, name: &'static str) -> Result<Raw<'a>, Wrong> {
+    fn get(&self, name: &'static str) -> Result<RawField<'a>, Wrong> {
         if self.twice.contains(&name) {
             return Err(Wrong::in_field(name, "is given more than once"));
         }
@@ -184,7 +184,7 @@ impl<'a> OrderWire<'a> {
     fn read<T>(
         &self,
         name: &'static str,
-        read: impl FnOnce(Raw<'a>, &'static str) -> Result<Option<T>, Wrong>,
+        read: impl FnOnce(RawField<'a>, &'static str) -> Result<Option<T>, Wrong>,
     ) -> Result<Option<T>, Wrong> {
         self.get(name).and_then(|raw| read(raw, name))
     }
@@ -193,7 +193,7 @@ impl<'a> OrderWire<'a> {
 #[derive(Deserialize)]
 struct TransactionWire<'a> {
     #[serde(borrow, default)]
-    status: Raw<'a>,
+    status: RawField<'a>,
 }
 
 /// Reads the answer to a look: every field may be missing. Where the order's name, its address, its status or what was
@@ -269,7 +269,7 @@ impl Side {
 fn order_report(wire: &OrderWire<'_>, side: &mut Side) -> Result<OrderReport, Wrong> {
     let order_id = wire.read("order_id", |raw, _| field::order_id(raw))?;
     let address = wire.read("to_address", |raw, name| field::text(raw, name, 256))?;
-    let short = |raw: Raw<'_>, name| field::text(raw, name, 32);
+    let short = |raw: RawField<'_>, name| field::text(raw, name, 32);
     let memos = MEMOS.map(|name| side.keep(wire.read(name, field::memo)));
     Ok(OrderReport {
         order_id,
@@ -308,11 +308,11 @@ fn status(wire: &OrderWire<'_>) -> Result<Option<String>, Wrong> {
 #[derive(Deserialize)]
 struct BalanceWire<'a> {
     #[serde(borrow, default, rename = "userId")]
-    user_id: Raw<'a>,
+    user_id: RawField<'a>,
     #[serde(borrow, default)]
-    balance: Raw<'a>,
+    balance: RawField<'a>,
     #[serde(borrow, default, rename = "totalCharges")]
-    total_charges: Raw<'a>,
+    total_charges: RawField<'a>,
 }
 
 /// Reads the account's figures.
@@ -330,19 +330,19 @@ pub(super) fn balance(answer: &[u8], user_id: &str) -> Result<Decoded<Balance>, 
 #[derive(Deserialize)]
 struct CouponsWire<'a> {
     #[serde(borrow, default)]
-    codes: Raw<'a>,
+    codes: RawField<'a>,
 }
 
 #[derive(Deserialize)]
 struct CouponWire<'a> {
     #[serde(borrow, default)]
-    code: Raw<'a>,
+    code: RawField<'a>,
     #[serde(borrow, default)]
-    status: Raw<'a>,
+    status: RawField<'a>,
     #[serde(borrow, default)]
-    percentage: Raw<'a>,
+    percentage: RawField<'a>,
     #[serde(borrow, default, rename = "expiredAt")]
-    expired_at: Raw<'a>,
+    expired_at: RawField<'a>,
 }
 
 /// Reads the account's coupons.

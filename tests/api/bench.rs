@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use depositd::api::{Api, Listen, Settings};
+use depositd::api::{Api, ApiSettings, Listen};
 use depositd::clock::{SharedClock, SystemClock};
 use depositd::domain::poll::Policy;
 use depositd::flow::{self, Flow};
 use depositd::ledger::{self, Access, Ledger};
-use depositd::notifier::{self, Mailer, Rules, Transport};
+use depositd::notifier::{self, MailBackend, Mailer, Rules};
 use depositd::sandbox::upstream::{self as simulator, SimulatedUpstream};
-use depositd::scheduler::{self, Loops, Schedule, Status};
+use depositd::scheduler::{self, Loops, Schedule, ServiceStatus};
 use depositd::upstream::{self, Upstream};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::SecretString;
@@ -33,8 +33,8 @@ pub(crate) struct Bench {
     tcp_client: reqwest::Client,
 }
 
-fn flow_settings(interval: Duration) -> flow::Settings {
-    flow::Settings {
+fn flow_settings(interval: Duration) -> flow::FlowSettings {
+    flow::FlowSettings {
         policy: Policy { interval, ..Policy::default() },
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
@@ -57,13 +57,13 @@ async fn build(
     clock: SharedClock,
     interval: Duration,
 ) -> Flow {
-    let settings = ledger::Settings {
+    let settings = ledger::LedgerSettings {
         path: folder.path().join("ledger.db"),
         create_if_missing: true,
         mail_domain: "example.com".to_owned(),
     };
     let ledger = Ledger::open(settings, Access::Write).await.unwrap();
-    let settings = upstream::Settings {
+    let settings = upstream::UpstreamSettings {
         base_url: upstream.base_url(),
         user_id: "12345".to_owned(),
         requests_per_second: None,
@@ -72,8 +72,8 @@ async fn build(
         zone: depositd::domain::time::Zone::UTC,
     };
     let client = Upstream::new(settings, SecretString::from("k&y".to_owned()), clock.clone()).unwrap();
-    let settings = notifier::Settings {
-        transport: Transport::File { directory: folder.path().join("mail") },
+    let settings = notifier::MailerSettings {
+        transport: MailBackend::File { directory: folder.path().join("mail") },
         from: "depositd@example.com".to_owned(),
         account: "12345".to_owned(),
         send_timeout: Duration::from_secs(5),
@@ -93,7 +93,7 @@ impl Bench {
     pub(crate) async fn start_looking(interval: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(SystemClock::new());
-        let upstream = SimulatedUpstream::start(simulator::Settings {
+        let upstream = SimulatedUpstream::start(simulator::SimulatorSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             user_id: "12345".to_owned(),
             api_key: "k&y".to_owned(),
@@ -105,11 +105,11 @@ impl Bench {
         .unwrap();
         let flow = build(&folder, &upstream, clock, interval).await;
         let never = Schedule::new("0 0 0 1 1 *", |_| None);
-        let timetable = scheduler::Settings { reconcile: never, digest: None, backup: None };
-        let status = Arc::<Status>::default();
+        let timetable = scheduler::TaskSettings { reconcile: never, digest: None, backup: None };
+        let status = Arc::<ServiceStatus>::default();
         let loops = Loops::start(flow.clone(), Arc::clone(&status), timetable).await.unwrap();
         let socket = folder.path().join("d.sock");
-        let settings = Settings {
+        let settings = ApiSettings {
             listen: vec![Listen::Unix(socket.clone()), Listen::Tcp("127.0.0.1:0".parse().unwrap())],
             token: Some(SecretString::from(TOKEN.to_owned())),
         };

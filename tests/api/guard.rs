@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-use depositd::api::{Api, Error, Listen, Settings};
-use depositd::scheduler::Status;
+use depositd::api::{Api, ApiSettings, Error, Listen};
+use depositd::scheduler::ServiceStatus;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
@@ -71,8 +71,8 @@ async fn the_unix_socket_is_the_groups_and_leaves_with_the_daemon() {
     let mode = std::fs::metadata(bench.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
     assert_eq!(bench.get("/v1/deposits").await.0, 200);
-    let status = Arc::<Status>::default();
-    let same = Settings { listen: vec![Listen::Unix(bench.socket())], token: None };
+    let status = Arc::<ServiceStatus>::default();
+    let same = ApiSettings { listen: vec![Listen::Unix(bench.socket())], token: None };
     let taken = Api::bind(same, bench.flow.clone(), status).await;
     assert!(matches!(taken, Err(Error::InUse { .. })), "{taken:?}");
     let socket = bench.socket();
@@ -89,12 +89,12 @@ async fn there_is_no_tcp_without_a_token() {
             Listen::Unix(bench.folder.path().join("other.sock")),
             Listen::Tcp("127.0.0.1:0".parse().unwrap()),
         ];
-        let refused = Api::bind(Settings { listen, token }, bench.flow.clone(), Arc::default()).await;
+        let refused = Api::bind(ApiSettings { listen, token }, bench.flow.clone(), Arc::default()).await;
         assert!(matches!(refused, Err(Error::NoToken { .. })));
         assert!(!bench.folder.path().join("other.sock").exists(), "what was taken is given back");
     }
     let listen = vec![Listen::Tcp(bench.tcp.parse().unwrap())];
     let token = Some(SecretString::from(TOKEN.to_owned()));
-    let refused = Api::bind(Settings { listen, token }, bench.flow.clone(), Arc::default()).await;
+    let refused = Api::bind(ApiSettings { listen, token }, bench.flow.clone(), Arc::default()).await;
     assert!(matches!(refused, Err(Error::Bind { .. })));
 }

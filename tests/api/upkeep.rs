@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use depositd::flow::{self, NewDeposit};
-use depositd::sandbox::upstream::{Act, Fate};
+use depositd::sandbox::upstream::{Action, Fate};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ async fn a_flag_is_cleared_by_a_person_who_says_why() {
     let (status, problem) = bench.post(&format!("{path}/review"), r#"{"note": "fine"}"#).await;
     assert_eq!((status, &problem["type"]), (422, &json!("nothing-to-review")));
     let order = deposit["order_id"].as_str().unwrap();
-    bench.upstream.act(order, Act::SetStatus { status: "aml_screening".to_owned() }).unwrap();
+    bench.upstream.act(order, Action::SetStatus { status: "aml_screening".to_owned() }).unwrap();
     let mut head = bench.flow.ledger.head();
     let flagged = async {
         loop {

@@ -5,8 +5,8 @@ use depositd::domain::observe::Observation;
 use depositd::domain::period::Month;
 use depositd::domain::time::Timestamp;
 use depositd::flow::{self, CloseError};
-use depositd::ledger::{Recorded, Write};
-use depositd::sandbox::upstream::Act;
+use depositd::ledger::{DepositWrite, Recorded};
+use depositd::sandbox::upstream::Action;
 
 use super::story;
 
@@ -51,7 +51,7 @@ async fn a_closed_month_stands_and_later_corrections_refer_back() {
     let credited = UsdMicros::new(48_000_000);
     let correction = Observation::Corrected { credited, reason: "support says 48.00".to_owned() };
     let step = deposit.clone().observe(correction, house.flow.clock.now(), &policy).unwrap();
-    let written = house.flow.ledger.record(vec![Write::from(step)]).await.unwrap();
+    let written = house.flow.ledger.record(vec![DepositWrite::from(step)]).await.unwrap();
     assert_eq!(written, [Recorded::Written]);
     assert_eq!(house.sql(march), lines, "the closed month's totals stand");
     assert_eq!(house.sql(entries), booked, "and its entries");
@@ -81,7 +81,7 @@ async fn a_closed_month_stands_and_later_corrections_refer_back() {
     for event in &mut step.events {
         event.at = Timestamp::parse("2026-03-31T23:59:59.999Z").unwrap();
     }
-    let recorded = house.flow.ledger.record(vec![Write::from(step)]).await.unwrap();
+    let recorded = house.flow.ledger.record(vec![DepositWrite::from(step)]).await.unwrap();
     assert!(
         matches!(&recorded[0], Recorded::Forbidden(why) if why.contains("month is closed")),
         "{recorded:?}"
@@ -99,7 +99,7 @@ async fn a_closed_month_stands_and_later_corrections_refer_back() {
         .simulator
         .act(
             &house.order(&lived.corrected),
-            Act::SetFigures(depositd::sandbox::upstream::Figures {
+            Action::SetFigures(depositd::sandbox::upstream::Figures {
                 invoice_cents: Some(4_800),
                 credited_cents: Some(4_800),
                 ..Default::default()

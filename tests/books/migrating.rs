@@ -8,7 +8,7 @@ use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
 use depositd::domain::time::Timestamp;
 use depositd::flow;
-use depositd::ledger::{Access, Error, Ledger, Recorded, Settings, Write};
+use depositd::ledger::{Access, DepositWrite, Error, Ledger, LedgerSettings, Recorded};
 use depositd::sandbox::upstream::{Call, Fault};
 
 use crate::support::house::House;
@@ -31,7 +31,8 @@ fn sqlite(path: &Path, statement: &str) -> String {
 
 async fn open(path: &Path, access: Access) -> Result<Ledger, Error> {
     let mail_domain = "example.com".to_owned();
-    Ledger::open(Settings { path: path.to_owned(), create_if_missing: false, mail_domain }, access).await
+    Ledger::open(LedgerSettings { path: path.to_owned(), create_if_missing: false, mail_domain }, access)
+        .await
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn goes_on(old: &str) {
     let correction =
         Observation::Corrected { credited: UsdMicros::new(23_990_000), reason: "late".to_owned() };
     let step = deposit.observe(correction, later, &Policy::default()).unwrap();
-    assert_eq!(ledger.record(vec![Write::from(step)]).await.unwrap(), [Recorded::Written]);
+    assert_eq!(ledger.record(vec![DepositWrite::from(step)]).await.unwrap(), [Recorded::Written]);
     assert_eq!(ledger.verify(|_, _| {}).await.unwrap().findings, Vec::new());
     ledger.close().await.unwrap();
     let ledger = open(&path, Access::Read).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use depositd::domain::observe::Observation;
 use depositd::domain::report::OrderReport;
-use depositd::ledger::{EvidenceNote, Recorded, Write};
+use depositd::ledger::{DepositWrite, EvidenceNote, Recorded};
 
 use crate::support::house::House;
 
@@ -26,7 +26,12 @@ async fn churn(house: &House, rounds: u32) {
         deposit = step.deposit.clone();
         let body = "x".repeat(1024 * 1024);
         let evidence = Some(EvidenceNote { at: now, call: "look", http_status: Some(200), body });
-        let written = house.flow.ledger.record(vec![Write { evidence, ..Write::from(step) }]).await.unwrap();
+        let written = house
+            .flow
+            .ledger
+            .record(vec![DepositWrite { evidence, ..DepositWrite::from(step) }])
+            .await
+            .unwrap();
         assert_eq!(written, [Recorded::Written]);
     }
 }

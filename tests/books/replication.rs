@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use depositd::sandbox::upstream::Act;
+use depositd::sandbox::upstream::Action;
 
 use super::story::{self, python, said, upstream_total};
 
@@ -42,7 +42,7 @@ async fn a_lost_file_comes_back_from_the_replica_and_proves_whole() {
 
     // Life goes on while it replicates.
     let paid = house.wallet("17").await;
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let head = house.prove().await;
     let restore = |to: &str| {
@@ -86,7 +86,7 @@ async fn a_lost_file_comes_back_from_the_replica_and_proves_whole() {
     // And the daemon goes on with it.
     let house = lived.house.restart_restored().await;
     let paid = house.wallet("19").await;
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     house.prove().await;
 }

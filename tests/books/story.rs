@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use depositd::domain::deposit::Deposit;
 use depositd::flow::{self, NewDeposit};
-use depositd::sandbox::upstream::{Act, Figures};
+use depositd::sandbox::upstream::{Action, Figures};
 
 use crate::support::house::House;
 
@@ -34,7 +34,7 @@ pub(crate) async fn march() -> Lived {
     let house = House::new().await;
     house.simulator.top_up_elsewhere(12_345, "card").unwrap();
     house.baseline().await;
-    let act = |deposit: &Deposit, act: Act| house.simulator.act(&house.order(deposit), act).unwrap();
+    let act = |deposit: &Deposit, act: Action| house.simulator.act(&house.order(deposit), act).unwrap();
     let full = house.wallet("25").await;
     let over = house.open_wallet("BTC", "BTC", "30", None).await;
     let short = house.open_wallet("LTC", "LTC", "40", None).await;
@@ -49,23 +49,23 @@ pub(crate) async fn march() -> Lived {
     house.simulator.add_coupon("MARCH", 10, 90).unwrap();
     let coupon = house.open_wallet("DOGE", "DOGE", "20", Some("MARCH")).await;
     for deposit in [&full, &refunded, &corrected, &fee, &coupon] {
-        act(deposit, Act::See);
-        act(deposit, Act::Pay { amount_usd: None });
+        act(deposit, Action::See);
+        act(deposit, Action::Pay { amount_usd: None });
     }
-    act(&over, Act::Pay { amount_usd: usd("31.25") });
-    act(&short, Act::PayPart { amount_usd: usd("24") });
-    act(&held, Act::PayPart { amount_usd: usd("45") });
-    act(&held, Act::Lock);
-    act(&corrected, Act::SetFigures(figures()));
+    act(&over, Action::Pay { amount_usd: usd("31.25") });
+    act(&short, Action::PayPart { amount_usd: usd("24") });
+    act(&held, Action::PayPart { amount_usd: usd("45") });
+    act(&held, Action::Lock);
+    act(&corrected, Action::SetFigures(figures()));
     house.look().await;
-    act(&short, Act::CloseShort);
-    act(&late, Act::Cancel);
-    act(&unpaid, Act::Cancel);
-    act(&refunded, Act::StartRefund);
+    act(&short, Action::CloseShort);
+    act(&late, Action::Cancel);
+    act(&unpaid, Action::Cancel);
+    act(&refunded, Action::StartRefund);
     house.pass(Duration::from_mins(30), Duration::from_mins(1)).await;
-    act(&refunded, Act::FinishRefund);
-    act(&held, Act::Release);
-    act(&late, Act::Pay { amount_usd: None });
+    act(&refunded, Action::FinishRefund);
+    act(&held, Action::Release);
+    act(&late, Action::Pay { amount_usd: None });
     house.pass(Duration::from_hours(6), Duration::from_mins(10)).await;
     let late = house.read(&late).await;
     assert!(late.facts.late, "{late:?}");
@@ -73,7 +73,8 @@ pub(crate) async fn march() -> Lived {
     // What they credited of one order is less than its status says: a person books what the list says.
     let report = house.reconcile().await;
     assert_eq!(report.cases.len(), 1, "{:?}", report.cases);
-    let wish = flow::Wish { who: "an accountant", note: "as credited", amount: None, dry_run: false };
+    let wish =
+        flow::CorrectionRequest { who: "an accountant", note: "as credited", amount: None, dry_run: false };
     flow::correct_case(&house.flow, report.cases[0].id, wish).await.unwrap();
     let report = house.reconcile().await;
     assert!(report.clean && report.cases.is_empty(), "{:?}", report.cases);
@@ -95,9 +96,9 @@ pub(crate) async fn april(lived: &Lived) {
     }
     house.rounds().await;
     let paid = house.wallet("11").await;
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
-    house.simulator.act(&house.order(&lived.corrected), Act::StartRefund).unwrap();
-    house.simulator.act(&house.order(&lived.corrected), Act::FinishRefund).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&lived.corrected), Action::StartRefund).unwrap();
+    house.simulator.act(&house.order(&lived.corrected), Action::FinishRefund).unwrap();
     house.pass(Duration::from_hours(30), Duration::from_mins(30)).await;
     house.reconcile().await;
     let report = house.reconcile().await;

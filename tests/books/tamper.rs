@@ -5,8 +5,8 @@ use std::process::Command;
 
 use depositd::domain::period::Month;
 use depositd::flow;
-use depositd::ledger::{Access, Ledger, Settings};
-use depositd::sandbox::upstream::{Act, ListLie};
+use depositd::ledger::{Access, Ledger, LedgerSettings};
+use depositd::sandbox::upstream::{Action, ListLie};
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -81,8 +81,11 @@ fn sqlite(path: &Path, statement: &str) -> Result<String, String> {
 
 /// What `verify` finds in the copy; an unreadable one is found too.
 async fn finds(path: &Path) -> Vec<String> {
-    let settings =
-        Settings { path: path.to_owned(), create_if_missing: false, mail_domain: "example.com".to_owned() };
+    let settings = LedgerSettings {
+        path: path.to_owned(),
+        create_if_missing: false,
+        mail_domain: "example.com".to_owned(),
+    };
     let ledger = match Ledger::open(settings, Access::Read).await {
         Ok(ledger) => ledger,
         Err(error) => return vec![error.to_string()],
@@ -116,7 +119,7 @@ async fn one_byte_or_one_row_anywhere_is_named() {
     flow::close_case(&house.flow, report.cases[0].id, "an accountant", "a gift").await.unwrap();
     // A deposit's figure that is accepted, and one that is taken back.
     let paid = house.wallet("19").await;
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     for taken_back in [true, false] {
         let order_id = house.order(&paid);

@@ -9,11 +9,12 @@ use depositd::domain::ids::DepositId;
 use depositd::domain::money::{Amount, UsdMicros};
 use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
-use depositd::domain::reconcile::{Difference, Kind};
+use depositd::domain::reconcile::{CaseKind, Difference};
 use depositd::domain::report::OrderReport;
 use depositd::domain::time::Timestamp;
 use depositd::ledger::{
-    Access, AttemptEnd, AttemptOutcome, CaseAct, EvidenceNote, Ledger, NewCase, Opening, Settings, Write,
+    Access, AttemptEnd, AttemptOutcome, CaseChange, DepositWrite, EvidenceNote, Ledger, LedgerSettings,
+    NewCase, Opening,
 };
 
 use super::bench::Bench;
@@ -49,7 +50,7 @@ fn seen(status: &'static str, crypto: &'static str, usd: &'static str) -> Seen {
 
 /// Opens the bench's ledger as the daemon does.
 pub(crate) async fn open(bench: &Bench) -> Ledger {
-    let settings = Settings {
+    let settings = LedgerSettings {
         path: bench.file("ledger.db"),
         create_if_missing: true,
         mail_domain: "example.com".to_owned(),
@@ -111,7 +112,7 @@ impl Filling {
         let id: DepositId = format!("0197213c-0000-7000-8000-{number:012}").parse().unwrap();
         let step = Deposit::open(id, request);
         let opening = Opening { idempotency_key: None, request_digest: number.to_string() };
-        self.write(Write { opening: Some(opening), ..Write::from(step.clone()) }).await;
+        self.write(DepositWrite { opening: Some(opening), ..DepositWrite::from(step.clone()) }).await;
         step.deposit
     }
 
@@ -151,7 +152,12 @@ impl Filling {
             order_id: Some(order_id),
             detail: None,
         };
-        self.write(Write { evidence: Some(evidence), attempt: Some(attempt), ..Write::from(step) }).await;
+        self.write(DepositWrite {
+            evidence: Some(evidence),
+            attempt: Some(attempt),
+            ..DepositWrite::from(step)
+        })
+        .await;
         after
     }
 
@@ -174,7 +180,7 @@ impl Filling {
         let step: Step = deposit.observe(observation, self.now, &Policy::default()).unwrap();
         let after = step.deposit.clone();
         let evidence = self.evidence("look", "{\"status\":\"as it was\"}");
-        self.write(Write { evidence: Some(evidence), ..Write::from(step) }).await;
+        self.write(DepositWrite { evidence: Some(evidence), ..DepositWrite::from(step) }).await;
         after
     }
 
@@ -182,7 +188,7 @@ impl Filling {
         EvidenceNote { at: self.now, call, http_status: Some(200), body: body.to_owned() }
     }
 
-    async fn write(&self, mut write: Write) {
+    async fn write(&self, mut write: DepositWrite) {
         for event in &mut write.step.events {
             if event.name == EventName::Settled {
                 event.mail_to = vec!["finance@example.com".to_owned()];
@@ -193,8 +199,8 @@ impl Filling {
 
     async fn case(&self) {
         let difference =
-            Difference::of_account(Kind::TotalChargesDrift, "170.00".to_owned(), "165.00".to_owned());
-        let act = CaseAct::Open(NewCase { difference, told: false });
+            Difference::of_account(CaseKind::TotalChargesDrift, "170.00".to_owned(), "165.00".to_owned());
+        let act = CaseChange::Open(NewCase { difference, told: false });
         self.ledger.keep_cases(vec![act], self.now, |_, _| None).await.unwrap();
     }
 }

@@ -16,7 +16,7 @@ use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
 use depositd::domain::report::OrderReport;
 use depositd::domain::time::Timestamp;
-use depositd::upstream::{NewOrder, Priority, Settings, Upstream};
+use depositd::upstream::{NewOrder, Priority, Upstream, UpstreamSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixStream};
 
@@ -61,7 +61,7 @@ pub fn text(bytes: &[u8], whence: &dyn Display) {
         let _ = address::check(*network, &text);
     }
     if text.len() < 200
-        && let Ok(cron) = depositd::config::Cron::parse(&text)
+        && let Ok(cron) = depositd::config::CronExpression::parse(&text)
     {
         let now = Timestamp::from_seconds(1_772_355_600);
         assert!(cron.next_after(now).is_none_or(|next| next > now), "{text:?} {whence}");
@@ -153,7 +153,7 @@ async fn answering(bytes: Arc<Mutex<Vec<u8>>>) -> String {
 }
 
 fn upstream(url: &str) -> Upstream {
-    let settings = Settings {
+    let settings = UpstreamSettings {
         base_url: url.to_owned(),
         user_id: "12345".to_owned(),
         requests_per_second: None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use depositd::flow;
-use depositd::sandbox::upstream::{Act, Call, Fault};
+use depositd::sandbox::upstream::{Action, Call, Fault};
 
 use crate::scene::{Log, Trap, books, no_secret, patiently, raw, says};
 use crate::support::house::House;
@@ -16,7 +16,7 @@ async fn a_run_over_hostile_lists_is_void_and_changes_nothing() {
     let entry = |fields: &str| says(format!(r#"{{"ok":true,"body":[{{{fields}}}]}}"#));
     let house = House::new().await;
     let deposit = house.wallet("25.00").await;
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     assert!(patiently(&house, house.reconcile()).await.cases.is_empty());
     let settled = (books(&house), house.sql("SELECT count(*) FROM accounting_events"));

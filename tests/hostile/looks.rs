@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use depositd::domain::deposit::State;
-use depositd::sandbox::upstream::{Act, Call, Fault};
+use depositd::sandbox::upstream::{Action, Call, Fault};
 
 use crate::scene::{Effect, Trap, about, books, lie, look, patiently, raw, says};
 use crate::support::house::House;
@@ -282,7 +282,7 @@ async fn being_told_to_wait_moves_nothing_and_is_obeyed_for_an_hour_at_most() {
         drop(guard);
         assert_eq!(books(&house), before, "{name}");
         assert_eq!(house.read(&deposit).await.facts.review, None, "{name}");
-        house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
         let asked = depositd::clock::Clock::monotonic(&*house.clock);
         let mut waited = Duration::ZERO;
         // An hour in larger steps, which the figures allow for.
@@ -331,7 +331,7 @@ async fn money_behind_a_false_deadline_is_credited_late() {
         "a moved deadline is taken as it is said"
     );
     assert_eq!(house.sql("SELECT count(*) FROM accounting_entries"), "0");
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     house.clock.advance(Duration::from_secs(600));
     look(&house).await;
     let settled = house.read(&deposit).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::domain::deposit::{Deposit, State};
-use depositd::sandbox::upstream::{Act, Fault};
+use depositd::sandbox::upstream::{Action, Fault};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tracing::subscriber::DefaultGuard;
@@ -103,7 +103,7 @@ pub(crate) async fn lie(name: &str, settled: bool, fault: Fault, effect: Effect,
     // Another that can be read all the while: what is odd is this deposit's own trouble.
     house.wallet("7.00").await;
     if settled {
-        house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
         look(&house).await;
         assert_eq!(house.read(&deposit).await.facts.state, State::Settled, "{name}");
         // Past the wait of the late watch, so that it is looked at again.
@@ -148,7 +148,7 @@ async fn truth(name: &str, house: &House, deposit: &Deposit, effect: Effect) {
     house.simulator.clear_faults();
     let order = house.order(deposit);
     if house.simulator.books().credited.is_empty() {
-        house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     }
     for _ in 0..4 {
         house.clock.advance(Duration::from_secs(3600));

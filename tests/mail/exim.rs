@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use depositd::flow;
-use depositd::notifier::{Mailer, Rule, Security, SendError, Settings, Transport};
-use depositd::sandbox::upstream::Act;
+use depositd::notifier::{MailBackend, Mailer, MailerSettings, RecipientRule, Security, SendError};
+use depositd::sandbox::upstream::Action;
 use mail_parser::MessageParser;
 use tokio_util::sync::CancellationToken;
 
@@ -13,9 +13,9 @@ use crate::faults::{ask, rule};
 use crate::server::{Exim, PASSWORD, USER};
 use crate::support::house::{House, settings};
 
-fn mail_settings(exim: &Exim, host: &str) -> Settings {
-    Settings {
-        transport: Transport::Smtp {
+fn mail_settings(exim: &Exim, host: &str) -> MailerSettings {
+    MailerSettings {
+        transport: MailBackend::Smtp {
             host: host.to_owned(),
             port: exim.port,
             security: Security::StartTls,
@@ -29,10 +29,10 @@ fn mail_settings(exim: &Exim, host: &str) -> Settings {
 }
 
 async fn house(exim: &Exim, to: &[&str]) -> House {
-    let rule = Rule {
+    let rule = RecipientRule {
         events: vec!["wallet_created".to_owned(), "settled".to_owned()],
         to: to.iter().map(|name| format!("{name}@example.com")).collect(),
-        ..Rule::default()
+        ..RecipientRule::default()
     };
     let mut house = House::with(settings(), vec![rule]).await;
     let mailer = Mailer::new(mail_settings(exim, "localhost"), Some(PASSWORD.to_owned().into())).unwrap();
@@ -50,7 +50,7 @@ async fn a_real_server_gets_each_letter_once_and_its_faults_are_each_recipients_
     }
     house.rounds().await;
     for order in house.simulator.orders() {
-        house.simulator.act(&order.order_id, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
     house.look().await;
     let good = 2 * count * 3;
@@ -138,7 +138,7 @@ async fn tls_from_the_first_byte_serves_as_well() {
     let exim = Exim::start().await;
     let mut house = house(&exim, &["treasury"]).await;
     let mut settings = mail_settings(&exim, "localhost");
-    if let Transport::Smtp { port, security, .. } = &mut settings.transport {
+    if let MailBackend::Smtp { port, security, .. } = &mut settings.transport {
         (*port, *security) = (exim.tls_port, Security::Tls);
     }
     house.flow.mailer = Mailer::new(settings, Some(PASSWORD.to_owned().into())).unwrap();
@@ -164,7 +164,7 @@ async fn a_thousand_changes_at_a_real_server_are_each_told_once() {
     ask(&house, 500).await;
     house.rounds().await;
     for order in house.simulator.orders() {
-        house.simulator.act(&order.order_id, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
     house.look().await;
     assert_eq!(house.sql("SELECT count(*) FROM event WHERE name IN ('wallet_created', 'settled')"), "1000");

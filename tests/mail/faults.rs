@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use depositd::flow::{self, NewDeposit};
-use depositd::notifier::Rule;
-use depositd::sandbox::upstream::Act;
+use depositd::notifier::RecipientRule;
+use depositd::sandbox::upstream::Action;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::house::{FINANCE, House, settings};
@@ -13,14 +13,14 @@ use crate::support::smtp::{Received, SmtpFault};
 
 const FOR_EVER: u32 = u32::MAX;
 
-pub(crate) fn rule(events: &[&str], currency: &[&str], reference: &[&str], to: &[&str]) -> Rule {
+pub(crate) fn rule(events: &[&str], currency: &[&str], reference: &[&str], to: &[&str]) -> RecipientRule {
     let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    Rule {
+    RecipientRule {
         events: list(events),
         currency: list(currency),
         reference: list(reference),
         to: list(to),
-        ..Rule::default()
+        ..RecipientRule::default()
     }
 }
 
@@ -98,7 +98,7 @@ async fn a_thousand_changes_reach_exactly_whom_the_rules_name() {
     ask(&house, count).await;
     house.rounds().await;
     for order in house.simulator.orders() {
-        house.simulator.act(&order.order_id, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
     house.look().await;
     assert_eq!(house.sql("SELECT count(*) FROM event WHERE name IN ('wallet_created', 'settled')"), "1000");
@@ -219,7 +219,7 @@ async fn the_letters_of_one_deposit_come_in_their_order_and_in_one_thread() {
     let house = House::with(settings(), rules).await;
     house.smtp.refuse_everything(true);
     ask(&house, 20).await;
-    for act in [Act::See, Act::Pay { amount_usd: None }] {
+    for act in [Action::See, Action::Pay { amount_usd: None }] {
         house.rounds().await;
         for order in house.simulator.orders() {
             house.simulator.act(&order.order_id, act.clone()).unwrap();

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use depositd::domain::event::EventName;
 use depositd::flow;
-use depositd::notifier::{Flood, Pace, QuietHours, Rules};
-use depositd::sandbox::upstream::Act;
+use depositd::notifier::{Digesting, QuietHours, RetrySchedule, Rules};
+use depositd::sandbox::upstream::Action;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::house::{FINANCE, House, settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn house(pace: Pace) -> House {
+async fn house(pace: RetrySchedule) -> House {
     House::with_rules(settings(), Rules::new(vec![FINANCE.to_owned()], Vec::new()).with_pace(pace)).await
 }
 
@@ -25,8 +25,8 @@ async fn an_outage_that_touches_many_deposits_is_one_letter_and_none_is_lost() {
     // `DEPOSITD_FLOOD=10000` is the long form, with the threshold that nothing else was said about.
     let count: usize = std::env::var("DEPOSITD_FLOOD").map_or(300, |count| count.parse().unwrap());
     let above = if count > 2000 { 2000 } else { 20 };
-    let flood = Flood { above, wait: 15 * MINUTE };
-    let house = house(Pace { flood: Some(flood), ..Pace::default() }).await;
+    let flood = Digesting { above, wait: 15 * MINUTE };
+    let house = house(RetrySchedule { flood: Some(flood), ..RetrySchedule::default() }).await;
     for n in 0..count {
         let who = if n == 7 { vec!["payer@example.net".to_owned()] } else { Vec::new() };
         let new = flow::NewDeposit {
@@ -94,14 +94,14 @@ async fn an_outage_that_touches_many_deposits_is_one_letter_and_none_is_lost() {
 
 #[tokio::test]
 async fn a_summary_that_is_given_up_takes_what_it_tells_with_it_and_comes_back_with_it() {
-    let flood = Flood { above: 5, wait: MINUTE };
-    let house = house(Pace { flood: Some(flood), ..Pace::default() }).await;
+    let flood = Digesting { above: 5, wait: MINUTE };
+    let house = house(RetrySchedule { flood: Some(flood), ..RetrySchedule::default() }).await;
     for _ in 0..12 {
         house.request("USDT", "TRON", "5").await;
     }
     house.rounds().await;
     for order in house.simulator.orders() {
-        house.simulator.act(&order.order_id, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
     house.smtp.fail(FINANCE, crate::support::smtp::SmtpFault::Rcpt(550), u32::MAX);
     house.clock.advance(MINUTE);
@@ -120,14 +120,15 @@ async fn a_summary_that_is_given_up_takes_what_it_tells_with_it_and_comes_back_w
 
 #[tokio::test]
 async fn ordinary_traffic_is_never_summed_up() {
-    let flood = Flood { above: 100, wait: 15 * MINUTE };
-    let house = house(Pace { flood: Some(flood), per_second: Some(1000), ..Pace::default() }).await;
+    let flood = Digesting { above: 100, wait: 15 * MINUTE };
+    let house =
+        house(RetrySchedule { flood: Some(flood), per_second: Some(1000), ..RetrySchedule::default() }).await;
     for _ in 0..100 {
         house.request("USDT", "TRON", "5").await;
     }
     house.rounds().await;
     for order in house.simulator.orders() {
-        house.simulator.act(&order.order_id, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
     house.look().await;
     assert_eq!(events(&house).iter().filter(|event| *event == "settled").count(), 100);
@@ -137,12 +138,13 @@ async fn ordinary_traffic_is_never_summed_up() {
 #[tokio::test]
 async fn in_quiet_hours_only_what_is_urgent_goes() {
     let quiet = QuietHours { from: 9 * 60, to: 17 * 60, utc_offset_seconds: 0 };
-    let pace = Pace { quiet_hours: Some(quiet), urgent: vec![EventName::Held], ..Pace::default() };
+    let pace =
+        RetrySchedule { quiet_hours: Some(quiet), urgent: vec![EventName::Held], ..RetrySchedule::default() };
     // The house's clock begins at 09:00.
     let house = house(pace).await;
     let (paid, held) = (house.wallet("10").await, house.wallet("20").await);
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
-    house.simulator.act(&house.order(&held), Act::Lock).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&held), Action::Lock).unwrap();
     house.look().await;
     flow::digest(&house.flow).await.unwrap();
     house.flow.mail_test(None).await.unwrap();
@@ -158,7 +160,7 @@ async fn in_quiet_hours_only_what_is_urgent_goes() {
     );
     assert_eq!(waits[0].due_at().unwrap().to_string(), "2026-03-01T17:00:00.000Z");
     let asked = house.wallet("30").await;
-    house.simulator.act(&house.order(&asked), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&asked), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let newest = house.flow.ledger.mails(&["owed"], 1).await.unwrap()[0].id;
     house.flow.retry_mails(Some(newest)).await.unwrap();
@@ -174,11 +176,11 @@ async fn in_quiet_hours_only_what_is_urgent_goes() {
 
 #[tokio::test]
 async fn the_digest_tells_how_everything_stands() {
-    let house = house(Pace::default()).await;
+    let house = house(RetrySchedule::default()).await;
     let (paid, open, lost) = (house.wallet("10").await, house.wallet("20").await, house.wallet("30").await);
     house.baseline().await;
-    house.simulator.act(&house.order(&paid), Act::Pay { amount_usd: None }).unwrap();
-    house.simulator.act(&house.order(&lost), Act::Cancel).unwrap();
+    house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&lost), Action::Cancel).unwrap();
     house.look().await;
     house.simulator.adjust(300, 300).unwrap();
     house.reconcile().await;
@@ -207,7 +209,7 @@ async fn the_digest_tells_how_everything_stands() {
     );
     // The next one begins where this one ended.
     let late = house.wallet("40").await;
-    house.simulator.act(&house.order(&late), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&late), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     house.clock.advance(3 * 24 * 60 * MINUTE);
     flow::digest(&house.flow).await.unwrap();

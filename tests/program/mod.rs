@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
-use depositd::sandbox::upstream::{Settings, SimulatedUpstream};
+use depositd::sandbox::upstream::{SimulatedUpstream, SimulatorSettings};
 
 pub(crate) use marks::{KEY, PASSWORD, TOKEN};
 
@@ -41,7 +41,7 @@ impl Program {
     }
 
     pub(crate) async fn prepare_with_mail(source: Source, smtp_port: Option<u16>) -> Self {
-        let simulator = SimulatedUpstream::start(Settings {
+        let simulator = SimulatedUpstream::start(SimulatorSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             user_id: "12345".to_owned(),
             api_key: KEY.to_owned(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::flow::{self, CaseError, ReconcileFailed};
-use depositd::sandbox::upstream::{Act, Call, Fault};
+use depositd::sandbox::upstream::{Action, Call, Fault};
 
 use super::month::ticking;
 use super::support::house::House;
@@ -57,7 +57,7 @@ async fn refused_and_broken_answers_change_nothing_and_are_told() {
         house.simulator.top_up_elsewhere(100, "card").unwrap();
     }
     let deposit = house.wallet("50").await;
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     house.baseline().await;
     let others = list(&[row(1, r#","userId":"67890""#)]);
@@ -166,8 +166,8 @@ async fn the_baseline_waits_for_money_that_the_list_tells_of_and_no_look_has_hea
     house.simulator.adjust(300, 300).unwrap();
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::PayPart { amount_usd: None }).unwrap();
-    house.simulator.act(&order, Act::CloseShort).unwrap();
+    house.simulator.act(&order, Action::PayPart { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::CloseShort).unwrap();
     house.simulator.inject(Call::Look, Fault::Status(503, "no".to_owned(), Vec::new()), u32::MAX);
     for _ in 0..3 {
         let figures = house.reconcile().await.figures.unwrap();
@@ -184,8 +184,8 @@ async fn the_baseline_waits_for_money_that_the_list_tells_of_and_no_look_has_hea
     // Later on it is no condition, but heard at once all the same.
     let deposit = house.wallet("30").await;
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::PayPart { amount_usd: None }).unwrap();
-    house.simulator.act(&order, Act::CloseShort).unwrap();
+    house.simulator.act(&order, Action::PayPart { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::CloseShort).unwrap();
     let second = house.reconcile().await.figures.unwrap();
     assert_eq!(
         (second.baseline_cents, second.credited_here_cents, second.difference_cents),
@@ -333,7 +333,7 @@ async fn a_settled_deposit_whose_invoice_has_no_amount_is_a_case() {
     house.baseline().await;
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let spoilt = row(1, "").replace("p1", &order).replace("100", "\"5,000\"");
     house.simulator.inject(Call::Invoices, said(200, &list(&[spoilt])), 1);

@@ -2,14 +2,14 @@
 
 use depositd::domain::deposit::{Deposit, State};
 use depositd::flow::{self, CaseError};
-use depositd::sandbox::upstream::{Act, Figures, ListLie};
+use depositd::sandbox::upstream::{Action, Figures, ListLie};
 
 use super::support::house::House;
 use super::{house, letters};
 
 async fn paid(house: &House, amount: &str) -> Deposit {
     let deposit = house.wallet(amount).await;
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let settled = house.read(&deposit).await;
     assert_eq!(settled.facts.state, State::Settled);
@@ -63,7 +63,7 @@ async fn another_amount_stands_until_the_figures_agree() {
     let house = house().await;
     house.baseline().await;
     let order = house.order(&paid(&house, "50").await);
-    let invoice = |cents| Act::SetFigures(Figures { invoice_cents: Some(cents), ..Figures::default() });
+    let invoice = |cents| Action::SetFigures(Figures { invoice_cents: Some(cents), ..Figures::default() });
     // One row that lies: the deposit's case, and the total that no longer is the rows' sum.
     house.simulator.act(&order, invoice(4_900)).unwrap();
     let both = &["amount_mismatch", "total_charges_drift"];
@@ -80,15 +80,15 @@ async fn a_missing_invoice_stands_until_it_is_listed() {
     house.simulator.top_up_elsewhere(100, "card").unwrap();
     house.baseline().await;
     let order = house.order(&paid(&house, "20").await);
-    house.simulator.act(&order, Act::HideInvoice { hidden: true }).unwrap();
+    house.simulator.act(&order, Action::HideInvoice { hidden: true }).unwrap();
     let both = &["invoice_missing", "total_charges_drift"];
     lives_and_heal(&house, both, &[("20.00", "no invoice"), ("1.00", "21.00")], async || {
-        house.simulator.act(&order, Act::HideInvoice { hidden: false }).unwrap();
+        house.simulator.act(&order, Action::HideInvoice { hidden: false }).unwrap();
     })
     .await;
     assert_eq!(house.sql("SELECT reconciled FROM accounting_deposits"), "matched");
     // A row that took part in a clean run stands when the list shows it no more.
-    house.simulator.act(&order, Act::HideInvoice { hidden: true }).unwrap();
+    house.simulator.act(&order, Action::HideInvoice { hidden: true }).unwrap();
     let report = house.reconcile().await;
     assert_eq!((report.cases.len(), report.clean), (0, true));
     assert_eq!((report.standing.rows, report.standing.cents), (1, 2_000));
@@ -99,7 +99,7 @@ async fn another_status_stands_until_the_words_agree() {
     let house = house().await;
     house.baseline().await;
     let order = house.order(&paid(&house, "30").await);
-    let word = |word: &str| Act::SetInvoiceStatus { status: word.to_owned() };
+    let word = |word: &str| Action::SetInvoiceStatus { status: word.to_owned() };
     house.simulator.act(&order, word("cancel")).unwrap();
     let both = &["status_mismatch", "total_charges_drift"];
     lives_and_heal(&house, both, &[("settled", "cancel"), ("0.00", "30.00")], async || {
@@ -142,7 +142,7 @@ async fn what_is_credited_there_is_settled_here_through_the_ordinary_door() {
     let house = house().await;
     house.baseline().await;
     let deposit = house.wallet("40").await;
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     let report = house.reconcile().await;
     assert_eq!((report.cases, report.opened), (Vec::new(), Vec::new()), "looked at again at once");
     assert_eq!(report.figures.unwrap().credited_here_cents, 4_000);
@@ -216,7 +216,7 @@ async fn many_cases_at_once_are_noted_in_one_event() {
     house.reconcile().await;
     let before = house.sql("SELECT max(seq) FROM event");
     for order in &orders {
-        house.simulator.act(order, Act::SetInvoiceStatus { status: "cancel".to_owned() }).unwrap();
+        house.simulator.act(order, Action::SetInvoiceStatus { status: "cancel".to_owned() }).unwrap();
     }
     let report = house.reconcile().await;
     assert_eq!(report.opened.len(), 5, "{:?}", report.cases);

@@ -22,7 +22,7 @@ use support::house::House;
 
 /// A house in which a difference is told in the second run that finds it, as the daemon does by itself.
 async fn house() -> House {
-    House::with(flow::Settings { tell_after_runs: 2, ..support::house::settings() }, Vec::new()).await
+    House::with(flow::FlowSettings { tell_after_runs: 2, ..support::house::settings() }, Vec::new()).await
 }
 
 /// The letters of one event, by their subjects, in the order of their arrival.

@@ -8,7 +8,7 @@ use depositd::clock::Clock as _;
 use depositd::domain::deposit::{Booked, Deposit, State};
 use depositd::domain::time::Timestamp;
 use depositd::flow::NewDeposit;
-use depositd::ledger::Listing;
+use depositd::ledger::DepositFilter;
 use depositd::sandbox::upstream::Call;
 
 use super::lies::Said;
@@ -248,7 +248,7 @@ impl Checks {
 }
 
 async fn all(house: &House) -> Vec<Deposit> {
-    let mut listing = Listing { limit: 500, ..Listing::default() };
+    let mut listing = DepositFilter { limit: 500, ..DepositFilter::default() };
     let mut deposits = Vec::new();
     loop {
         let (page, next) = house.flow.ledger.list(&listing).await.unwrap();

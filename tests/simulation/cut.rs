@@ -6,7 +6,7 @@ use std::time::Duration;
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::domain::deposit::State;
 use depositd::flow;
-use depositd::sandbox::upstream::{Act, Call, Fault, Figures};
+use depositd::sandbox::upstream::{Action, Call, Fault, Figures};
 
 use super::support::house::House;
 
@@ -32,13 +32,13 @@ async fn a_run_that_dies_between_import_and_comparison_loses_no_change() {
     let house = House::new().await;
     house.simulator.top_up_elsewhere(12_345, "card").unwrap();
     let settled = house.wallet("40.00").await;
-    house.simulator.act(&house.order(&settled), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&settled), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let awaited = house.wallet("25.00").await;
     assert!(house.baseline().await.clean);
 
     // Money that no look has heard of.
-    house.simulator.act(&house.order(&awaited), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&awaited), Action::Pay { amount_usd: None }).unwrap();
     let mut house = die_between_import_and_comparison(house).await;
     let imported = "SELECT count(*) FROM invoice WHERE amount_cents = 2500 AND status = 'paid'";
     assert_eq!(house.sql(imported), "1", "it was imported");
@@ -48,7 +48,7 @@ async fn a_run_that_dies_between_import_and_comparison_loses_no_change() {
 
     // A row that says another amount than the journal: three deaths, and it is a case all the same.
     let other = Figures { invoice_cents: Some(3_900), ..Figures::default() };
-    house.simulator.act(&house.order(&settled), Act::SetFigures(other)).unwrap();
+    house.simulator.act(&house.order(&settled), Action::SetFigures(other)).unwrap();
     for _ in 0..3 {
         house = die_between_import_and_comparison(house).await;
     }
@@ -58,7 +58,7 @@ async fn a_run_that_dies_between_import_and_comparison_loses_no_change() {
 
     // And so it ends: the row is as it was, and a run that dies keeps no case open.
     let same = Figures { invoice_cents: Some(4_000), ..Figures::default() };
-    house.simulator.act(&house.order(&settled), Act::SetFigures(same)).unwrap();
+    house.simulator.act(&house.order(&settled), Action::SetFigures(same)).unwrap();
     let report = house.reconcile().await;
     assert!(report.clean, "{:?}", report.cases);
     house.prove().await;

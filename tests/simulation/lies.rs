@@ -7,7 +7,9 @@ use std::time::Duration;
 use depositd::domain::money::{Amount, UsdMicros};
 use depositd::flow;
 use depositd::ledger::Case;
-use depositd::sandbox::upstream::{Account, AmountStyle, Lag, ListLie, SimulatedUpstream, Source, TotalLie};
+use depositd::sandbox::upstream::{
+    AccountLie, AmountStyle, Lag, ListLie, SimulatedUpstream, Source, TotalLie,
+};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -51,7 +53,7 @@ pub(crate) fn tell(house: &House, liar: Liar, dice: &mut StdRng) -> Option<Strin
 
 /// The whole account: refused, told to slow down, its clock apart.
 fn account(simulator: &SimulatedUpstream, dice: &mut StdRng) {
-    let mut account = Account::default();
+    let mut account = AccountLie::default();
     match dice.random_range(0..7) {
         0 => account.key_revoked = true,
         1 => account.throttled = true,
@@ -135,13 +137,13 @@ fn look(simulator: &SimulatedUpstream, dice: &mut StdRng) -> Option<String> {
 /// A stranger makes an order of their own, or pays to an address that a lost answer named to nobody.
 pub(crate) fn stranger(house: &House, dice: &mut StdRng, shown: &[String]) {
     use depositd::domain::asset::Asset;
-    use depositd::sandbox::upstream::{Act, Fate};
+    use depositd::sandbox::upstream::{Action, Fate};
     let simulator = &house.simulator;
     let lost = simulator.orders();
     let mut lost = lost.iter().filter(|order| !order.elsewhere && !shown.contains(&order.order_id));
     if let Some(order) = lost.next_back().filter(|_| dice.random_bool(0.5)) {
         // One that is paid already is not paid twice.
-        let _ = simulator.act(&order.order_id, Act::Pay { amount_usd: None });
+        let _ = simulator.act(&order.order_id, Action::Pay { amount_usd: None });
     } else {
         let fate = *[Fate::Exact, Fate::Over, Fate::Refunded, Fate::Expired].choose(dice).unwrap();
         let asset = Asset::parse("USDT", "TRON").unwrap();
@@ -189,8 +191,12 @@ async fn decide(house: &House, case: &Case, said: &mut Said) {
         let credited = books.credited.get(&house.order(&known)).map_or(0, |credit| credit.cents);
         if known.facts.booked.as_ref().map_or(0, |booked| booked.total().cents_floor()) != credited {
             let truth: Amount = UsdMicros::from_cents(credited).unwrap().to_string().parse().unwrap();
-            let wish =
-                flow::Wish { who: "root", note: "asked support", amount: Some(&truth), dry_run: false };
+            let wish = flow::CorrectionRequest {
+                who: "root",
+                note: "asked support",
+                amount: Some(&truth),
+                dry_run: false,
+            };
             flow::correct_deposit(&house.flow, &deposit, wish).await.unwrap();
             said.entry(deposit).or_default().push(format!("correct {} {credited}", case.kind));
             corrected = true;

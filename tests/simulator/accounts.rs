@@ -1,6 +1,6 @@
 //! An account whose figures are wrong, whose key is revoked, and whose clock is another.
 
-use depositd::sandbox::upstream::{Act, Fate, TotalLie};
+use depositd::sandbox::upstream::{Action, Fate, TotalLie};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, order_id};
@@ -64,7 +64,7 @@ async fn every_look_is_refused_and_nothing_else() {
     let bench = Bench::start(33, None).await;
     bench.upstream.set_default_fate(Fate::Manual);
     let id = order_id(&bench.create("USDT/BSC/10").await);
-    bench.upstream.act(&id, Act::Pay { amount_usd: None }).unwrap();
+    bench.upstream.act(&id, Action::Pay { amount_usd: None }).unwrap();
     let truth = bench.truth();
     let path = format!("cryptomus/transaction/{id}");
     bench.by_hand("account", r#"{"looks_refused": true}"#).await;
@@ -95,7 +95,7 @@ async fn heads_tell_another_time_an_age_or_none() {
     bench.upstream.set_age(None);
     let shown = head().await;
     assert!(!shown.contains_key("date") && !shown.contains_key("age"), "{shown:?}");
-    bench.upstream.set_account(depositd::sandbox::upstream::Account::default());
+    bench.upstream.set_account(depositd::sandbox::upstream::AccountLie::default());
     assert_eq!(head().await["date"], "Fri, 30 May 2025 13:32:57 GMT");
     assert_eq!(bench.truth(), truth);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use depositd::clock::ManualClock;
 use depositd::domain::time::Timestamp;
-use depositd::sandbox::upstream::{Books, OrderView, Settings, SimulatedUpstream};
+use depositd::sandbox::upstream::{Books, OrderView, SimulatedUpstream, SimulatorSettings};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -18,8 +18,8 @@ pub(crate) struct Bench {
     pub(crate) client: reqwest::Client,
 }
 
-pub(crate) fn settings(clock: &Arc<ManualClock>, seed: u64, store: Option<PathBuf>) -> Settings {
-    Settings {
+pub(crate) fn settings(clock: &Arc<ManualClock>, seed: u64, store: Option<PathBuf>) -> SimulatorSettings {
+    SimulatorSettings {
         listen: "127.0.0.1:0".parse().unwrap(),
         user_id: "12345".to_owned(),
         api_key: "k&y".to_owned(),

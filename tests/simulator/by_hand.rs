@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use depositd::clock::Clock;
 use depositd::domain::money::Amount;
-use depositd::sandbox::upstream::{Act, Figures};
+use depositd::sandbox::upstream::{Action, Figures};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, json_post, order_id};
@@ -16,31 +16,31 @@ async fn a_hand_takes_the_story_over_and_changes_answers() {
     let id = order_id(&wallet);
     let act = |act| bench.upstream.act(&id, act);
     let usd = |text: &str| Some(Amount::parse(text).unwrap());
-    assert!(act(Act::FinishRefund).is_err());
-    act(Act::Pay { amount_usd: usd("4") }).unwrap();
+    assert!(act(Action::FinishRefund).is_err());
+    act(Action::Pay { amount_usd: usd("4") }).unwrap();
     assert_eq!(bench.look(&id).await["status"], "wrong_amount");
     bench.clock.advance(Duration::from_secs(3000));
     assert_eq!(bench.look(&id).await["status"], "wrong_amount", "the fate is dropped");
-    act(Act::Pay { amount_usd: None }).unwrap();
-    act(Act::Lock).unwrap();
+    act(Action::Pay { amount_usd: None }).unwrap();
+    act(Action::Lock).unwrap();
     assert_eq!(bench.look(&id).await["status"], "locked");
-    act(Act::Release).unwrap();
-    act(Act::Pay { amount_usd: usd("1") }).unwrap();
+    act(Action::Release).unwrap();
+    act(Action::Pay { amount_usd: usd("1") }).unwrap();
     assert_eq!(bench.look(&id).await["status"], "paid_over");
     assert_eq!(bench.upstream.books().total_charges_cents, 1100);
     let figures = Figures { payment_amount_usd: usd("9.99"), invoice_cents: Some(998), ..Figures::default() };
-    act(Act::SetFigures(figures)).unwrap();
-    act(Act::ChangeAddress { to: None }).unwrap();
+    act(Action::SetFigures(figures)).unwrap();
+    act(Action::ChangeAddress { to: None }).unwrap();
     let deadline = bench.clock.now().plus(Duration::from_secs(1000));
-    act(Act::MoveDeadline { to: deadline }).unwrap();
+    act(Action::MoveDeadline { to: deadline }).unwrap();
     let look = bench.look(&id).await;
     assert_eq!((&look["payment_amount_usd"], &look["status"]), (&json!("9.99"), &json!("paid_over")));
     assert_eq!(look["expire_at"], deadline.as_millis() / 1000);
     assert_ne!(look["to_address"], wallet["to_address"]);
     assert_eq!(bench.get("payments").await[0]["amount"], 998);
-    act(Act::SetFigures(Figures { credited_cents: Some(998), ..Figures::default() })).unwrap();
+    act(Action::SetFigures(Figures { credited_cents: Some(998), ..Figures::default() })).unwrap();
     assert_eq!(bench.upstream.books().total_charges_cents, 998);
-    act(Act::HideInvoice { hidden: true }).unwrap();
+    act(Action::HideInvoice { hidden: true }).unwrap();
     assert_eq!(bench.get("payments").await, json!([]));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use depositd::sandbox::upstream::{Act, Fate, Lag, Source};
+use depositd::sandbox::upstream::{Action, Fate, Lag, Source};
 use serde_json::json;
 
 use crate::bench::{Bench, order_id};
@@ -20,7 +20,7 @@ async fn a_look_shows_the_order_as_it_stood() {
     let look = bench.look(&id).await;
     assert_eq!((&look["status"], &look["to_address"]), (&json!("check"), &wallet["to_address"]));
     bench.clock.advance(5 * MINUTE);
-    bench.upstream.act(&id, Act::Pay { amount_usd: None }).unwrap();
+    bench.upstream.act(&id, Action::Pay { amount_usd: None }).unwrap();
     assert_eq!(bench.upstream.books().total_charges_cents, 1000);
     assert_eq!(bench.look(&id).await["status"], "check");
     bench.clock.advance(10 * MINUTE - Duration::from_millis(1));
@@ -46,7 +46,7 @@ async fn a_list_shows_the_rows_that_were_there() {
     bench.upstream.top_up_elsewhere(500, "stripe").unwrap();
     assert_eq!(bench.rows().await.len(), 0);
     bench.clock.advance(5 * MINUTE);
-    bench.upstream.act(&id, Act::Pay { amount_usd: None }).unwrap();
+    bench.upstream.act(&id, Action::Pay { amount_usd: None }).unwrap();
     bench.clock.advance(5 * MINUTE);
     let rows = bench.rows().await;
     let ours = rows.iter().find(|row| row["payId"] == json!(id)).unwrap();
@@ -63,7 +63,7 @@ async fn a_total_is_as_old_as_its_lag() {
     bench.upstream.set_default_fate(Fate::Manual);
     bench.upstream.set_lag(Source::Total, Lag::Fixed(10 * MINUTE));
     let id = order_id(&bench.create("USDT/BSC/10").await);
-    bench.upstream.act(&id, Act::Pay { amount_usd: None }).unwrap();
+    bench.upstream.act(&id, Action::Pay { amount_usd: None }).unwrap();
     bench.clock.advance(5 * MINUTE);
     bench.upstream.spend(300).unwrap();
     let mut figures = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use depositd::sandbox::upstream::{Act, AmountStyle, Fate, ListLie};
+use depositd::sandbox::upstream::{Action, AmountStyle, Fate, ListLie};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, order_id};
@@ -14,7 +14,7 @@ async fn four() -> (Bench, Vec<String>) {
     let mut ids = Vec::new();
     for dollars in 1..=4 {
         let id = order_id(&bench.create(&format!("USDT/BSC/{dollars}")).await);
-        bench.upstream.act(&id, Act::Pay { amount_usd: None }).unwrap();
+        bench.upstream.act(&id, Action::Pay { amount_usd: None }).unwrap();
         ids.push(id);
         bench.clock.advance(Duration::from_secs(60));
     }
@@ -137,7 +137,7 @@ async fn a_late_payment_is_a_second_row() {
     let id = order_id(&bench.create("USDT/BSC/10").await);
     bench.clock.advance(Duration::from_secs(3600));
     assert_eq!(column(&bench.rows().await, "status"), ["cancel"]);
-    bench.upstream.act(&id, Act::Pay { amount_usd: Some("12".parse().unwrap()) }).unwrap();
+    bench.upstream.act(&id, Action::Pay { amount_usd: Some("12".parse().unwrap()) }).unwrap();
     let rows = bench.rows().await;
     assert_eq!((column(&rows, "status"), amounts(&rows)), (vec!["paid_over", "cancel"], vec![1200, 1000]));
     assert_eq!(column(&rows, "payId"), [&id, &id]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use depositd::sandbox::upstream::{Act, Call, Fate, SimulatedUpstream};
+use depositd::sandbox::upstream::{Action, Call, Fate, SimulatedUpstream};
 use serde_json::json;
 
 use crate::bench::{Bench, order_id, settings};
@@ -103,7 +103,7 @@ async fn a_restart_tells_the_same_story() {
     bench.clock.advance(Duration::from_secs(700));
     bench.upstream.spend(40).unwrap();
     let ids: Vec<String> = bench.upstream.orders().into_iter().map(|order| order.order_id).collect();
-    bench.upstream.act(ids.last().unwrap(), Act::Pay { amount_usd: None }).unwrap();
+    bench.upstream.act(ids.last().unwrap(), Action::Pay { amount_usd: None }).unwrap();
     bench.look(&ids[14]).await;
     std::fs::OpenOptions::new()
         .append(true)

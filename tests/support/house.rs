@@ -9,10 +9,12 @@ use depositd::domain::deposit::Deposit;
 use depositd::domain::poll::Policy;
 use depositd::domain::time::Timestamp;
 use depositd::flow::{self, Flow, NewDeposit, Opened, Report};
-use depositd::ledger::{Access, Error as LedgerError, Ledger, Settings as LedgerSettings, Verification};
-use depositd::notifier::{Mailer, Rule, Rules, Security, Settings as MailSettings, Transport};
-use depositd::sandbox::upstream::{Fate, Settings as SimulatorSettings, SimulatedUpstream};
-use depositd::upstream::{Settings as UpstreamSettings, Upstream};
+use depositd::ledger::{Access, Error as LedgerError, Ledger, LedgerSettings, Verification};
+use depositd::notifier::{
+    MailBackend, Mailer, MailerSettings as MailSettings, RecipientRule, Rules, Security,
+};
+use depositd::sandbox::upstream::{Fate, SimulatedUpstream, SimulatorSettings};
+use depositd::upstream::{Upstream, UpstreamSettings};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,8 +35,8 @@ pub struct House {
     pub folder: TempDir,
 }
 
-pub fn settings() -> flow::Settings {
-    flow::Settings {
+pub fn settings() -> flow::FlowSettings {
+    flow::FlowSettings {
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
@@ -56,12 +58,12 @@ impl House {
         Self::with(settings(), Vec::new()).await
     }
 
-    pub async fn with(settings: flow::Settings, rules: Vec<Rule>) -> Self {
+    pub async fn with(settings: flow::FlowSettings, rules: Vec<RecipientRule>) -> Self {
         Self::with_rules(settings, Rules::new(vec![FINANCE.to_owned()], rules)).await
     }
 
     /// With rules that also say when letters go.
-    pub async fn with_rules(settings: flow::Settings, rules: Rules) -> Self {
+    pub async fn with_rules(settings: flow::FlowSettings, rules: Rules) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T09:00:00Z").unwrap()));
         Self::built(settings, rules, clock.clone(), clock).await
     }
@@ -73,7 +75,7 @@ impl House {
     }
 
     async fn built(
-        settings: flow::Settings,
+        settings: flow::FlowSettings,
         rules: Rules,
         clock: Arc<ManualClock>,
         world: Arc<ManualClock>,
@@ -171,7 +173,8 @@ impl House {
 
     async fn make_wallets_of(flow: &Flow) {
         let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.settings.policy, 1000).await.unwrap();
-        for depositd::ledger::Taken { turn, deposit, .. } in flow.ledger.taking(&turns).await.unwrap() {
+        for depositd::ledger::LeasedDeposit { turn, deposit, .. } in flow.ledger.taking(&turns).await.unwrap()
+        {
             flow::create(flow, turn, *deposit).await.unwrap();
         }
     }
@@ -301,7 +304,7 @@ async fn build(
     simulator: &SimulatedUpstream,
     smtp: &SmtpReceiver,
     clock: SharedClock,
-    settings: flow::Settings,
+    settings: flow::FlowSettings,
     rules: Rules,
 ) -> Flow {
     let ledger = LedgerSettings {
@@ -329,7 +332,7 @@ async fn build(
     };
     let upstream = Upstream::new(upstream, KEY.to_owned().into(), clock.clone()).unwrap();
     let mail = MailSettings {
-        transport: Transport::Smtp {
+        transport: MailBackend::Smtp {
             host: "127.0.0.1".to_owned(),
             port: smtp.port(),
             security: Security::None,

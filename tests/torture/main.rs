@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use daemon::{Daemon, Moment};
 use depositd::clock::{SharedClock, SystemClock};
-use depositd::sandbox::upstream::{Call, Fate, Fault, Settings, SimulatedUpstream};
+use depositd::sandbox::upstream::{Call, Fate, Fault, SimulatedUpstream, SimulatorSettings};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -61,7 +61,7 @@ async fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
     eprintln!("torture: {kills} kills, seed {seed}");
     let mut dice = StdRng::seed_from_u64(seed);
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let upstream = SimulatedUpstream::start(Settings {
+    let upstream = SimulatedUpstream::start(SimulatorSettings {
         listen: "127.0.0.1:0".parse().unwrap(),
         user_id: "12345".to_owned(),
         api_key: marks::KEY.to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use depositd::clock::SharedClock;
 use depositd::domain::deposit::{Deposit, State};
-use depositd::ledger::{Access, Error, Ledger, Listing, Settings};
+use depositd::ledger::{Access, DepositFilter, Error, Ledger, LedgerSettings};
 use depositd::sandbox::upstream::SimulatedUpstream;
 
 use super::daemon::Daemon;
@@ -123,8 +123,11 @@ pub(crate) async fn holds(daemon: &Daemon, upstream: &SimulatedUpstream, smtp: &
 }
 
 async fn try_open(daemon: &Daemon) -> Result<Ledger, Error> {
-    let settings =
-        Settings { path: daemon.ledger(), create_if_missing: false, mail_domain: "example.com".to_owned() };
+    let settings = LedgerSettings {
+        path: daemon.ledger(),
+        create_if_missing: false,
+        mail_domain: "example.com".to_owned(),
+    };
     Ledger::open(settings, Access::Read).await
 }
 
@@ -133,7 +136,7 @@ async fn open(daemon: &Daemon) -> Ledger {
 }
 
 async fn all(ledger: &Ledger) -> Vec<Deposit> {
-    let mut listing = Listing { limit: 500, ..Listing::default() };
+    let mut listing = DepositFilter { limit: 500, ..DepositFilter::default() };
     let mut deposits = Vec::new();
     loop {
         let (page, next) = ledger.list(&listing).await.unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
-use depositd::sandbox::upstream::{Call, Fate, Fault, Settings, SimulatedUpstream};
+use depositd::sandbox::upstream::{Call, Fate, Fault, SimulatedUpstream, SimulatorSettings};
 use serde_json::Value;
 
 use super::daemon::{Daemon, FINANCE, Running};
@@ -24,7 +24,7 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let clock = SystemClock::new();
-        let upstream = SimulatedUpstream::start(Settings {
+        let upstream = SimulatedUpstream::start(SimulatorSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             user_id: "12345".to_owned(),
             api_key: marks::KEY.to_owned(),

@@ -8,7 +8,7 @@ const LARGEST: usize = 1024 * 1024;
 
 /// One event.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Event {
+pub(in crate::cli) struct StreamedEvent {
     /// Its number, to go on from.
     pub(in crate::cli) id: Option<String>,
     /// What it tells, a JSON text.
@@ -28,7 +28,7 @@ impl Events {
     }
 
     /// The next event; `None` when the stream has ended or broken.
-    pub(in crate::cli) async fn next(&mut self) -> Option<Event> {
+    pub(in crate::cli) async fn next(&mut self) -> Option<StreamedEvent> {
         loop {
             if let Some(event) = self.lines.event() {
                 return Some(event);
@@ -46,7 +46,7 @@ impl Events {
 #[derive(Debug, Default)]
 struct Lines {
     waiting: Vec<u8>,
-    event: Event,
+    event: StreamedEvent,
     has_data: bool,
 }
 
@@ -57,7 +57,7 @@ impl Lines {
         self.waiting.len().saturating_add(self.event.data.len()) <= LARGEST
     }
 
-    fn event(&mut self) -> Option<Event> {
+    fn event(&mut self) -> Option<StreamedEvent> {
         while let Some(end) = self.waiting.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.waiting.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
@@ -102,8 +102,8 @@ mod tests {
                 assert!(lines.feed(piece));
                 events.extend(std::iter::from_fn(|| lines.event()));
             }
-            let first = Event { id: Some("7".to_owned()), data: "{\"a\":\n1}".to_owned() };
-            assert_eq!(events, [first, Event { id: None, data: "x".to_owned() }]);
+            let first = StreamedEvent { id: Some("7".to_owned()), data: "{\"a\":\n1}".to_owned() };
+            assert_eq!(events, [first, StreamedEvent { id: None, data: "x".to_owned() }]);
         }
         assert!(!Lines::default().feed(&vec![b'x'; LARGEST + 1]));
     }

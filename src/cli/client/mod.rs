@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use self::events::Events;
-use super::exit::{Exit, Failure};
+use super::exit::{CommandFailure, ExitStatus};
 use crate::clock::SharedClock;
 use crate::config::{ApiConfig, Listen};
 
@@ -41,7 +41,7 @@ pub(super) struct Client {
 
 /// One call.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Call {
+pub(super) struct ApiCall {
     method: Method,
     path: String,
     headers: Vec<(&'static str, String)>,
@@ -49,7 +49,7 @@ pub(super) struct Call {
     limit: Duration,
 }
 
-impl Call {
+impl ApiCall {
     /// Reads something.
     pub(super) fn get(path: impl Into<String>) -> Self {
         Self { method: Method::GET, path: path.into(), limit: USUAL, ..Self::default() }
@@ -75,20 +75,20 @@ impl Call {
 
 /// An answer with a status that says yes.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct ApiReply {
     /// The body.
     pub(super) value: Value,
 }
 
 /// Why there is no such answer.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum ClientError {
     /// Nobody there: what was tried.
     Unreachable(String),
     /// Somebody was there, and the answer did not come whole: it may have been done.
     Broken(String),
     /// The daemon says no.
-    Refused(Box<Problem>),
+    Refused(Box<ApiProblem>),
     /// What was to be sent, or what came, makes no sense.
     Nonsense(String),
 }
@@ -96,7 +96,7 @@ pub(super) enum Trouble {
 /// The daemon's own words for a refusal (RFC 9457).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Problem {
+pub(super) struct ApiProblem {
     /// The stable word.
     #[serde(rename = "type")]
     pub(super) kind: String,
@@ -108,18 +108,18 @@ pub(super) struct Problem {
     status: u16,
 }
 
-impl Problem {
+impl ApiProblem {
     /// True where it was the upstream that said no.
     pub(super) fn is_upstreams(&self) -> bool {
         self.kind.ends_with("upstream-refused")
     }
 
-    fn exit(&self) -> Exit {
+    fn exit(&self) -> ExitStatus {
         match self.status {
-            _ if self.is_upstreams() => Exit::Refused,
-            400 | 401 | 403 | 409 | 413 | 422 => Exit::Usage,
-            404 => Exit::Unknown,
-            _ => Exit::Failed,
+            _ if self.is_upstreams() => ExitStatus::Refused,
+            400 | 401 | 403 | 409 | 413 | 422 => ExitStatus::Usage,
+            404 => ExitStatus::Unknown,
+            _ => ExitStatus::Failed,
         }
     }
 
@@ -134,12 +134,14 @@ impl Problem {
     }
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
+impl From<ClientError> for CommandFailure {
+    fn from(trouble: ClientError) -> Self {
         match trouble {
-            Trouble::Unreachable(words) | Trouble::Broken(words) => Self::new(Exit::Unreachable, words),
-            Trouble::Refused(problem) => Self::new(problem.exit(), problem.words()),
-            Trouble::Nonsense(words) => Self::new(Exit::Failed, words),
+            ClientError::Unreachable(words) | ClientError::Broken(words) => {
+                Self::new(ExitStatus::Unreachable, words)
+            }
+            ClientError::Refused(problem) => Self::new(problem.exit(), problem.words()),
+            ClientError::Nonsense(words) => Self::new(ExitStatus::Failed, words),
         }
     }
 }
@@ -151,23 +153,23 @@ impl Client {
     }
 
     /// Makes one call.
-    pub(super) async fn call(&self, call: Call) -> Result<Reply, Trouble> {
+    pub(super) async fn call(&self, call: ApiCall) -> Result<ApiReply, ClientError> {
         let limit = call.limit;
         let answer = async {
             let response = self.send(call).await?;
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), LARGEST).collect().await;
             let body =
-                body.map_err(|error| Trouble::Broken(format!("the daemon's answer broke off: {error}")))?;
+                body.map_err(|error| ClientError::Broken(format!("the daemon's answer broke off: {error}")))?;
             read(status, &body.to_bytes())
         };
-        let late = || Trouble::Broken(format!("the daemon did not answer within {} s", limit.as_secs()));
+        let late = || ClientError::Broken(format!("the daemon did not answer within {} s", limit.as_secs()));
         self.within(limit, answer).await.unwrap_or_else(|| Err(late()))
     }
 
     /// Follows the daemon's events, those after `last` where it is given.
-    pub(super) async fn events(&self, last: Option<&str>) -> Result<Events, Trouble> {
-        let mut call = Call::get("/v1/events").header("accept", "text/event-stream");
+    pub(super) async fn events(&self, last: Option<&str>) -> Result<Events, ClientError> {
+        let mut call = ApiCall::get("/v1/events").header("accept", "text/event-stream");
         if let Some(last) = last {
             call = call.header("last-event-id", last);
         }
@@ -181,24 +183,25 @@ impl Client {
             let body = body.map(|body| body.to_bytes()).unwrap_or_default();
             Err(match read(status, &body) {
                 Err(trouble) => trouble,
-                Ok(_) => Trouble::Nonsense(format!("the daemon answered {status} and no events")),
+                Ok(_) => ClientError::Nonsense(format!("the daemon answered {status} and no events")),
             })
         };
-        let late = || Trouble::Broken("the daemon sent no events within 30 s".to_owned());
+        let late = || ClientError::Broken("the daemon sent no events within 30 s".to_owned());
         self.within(USUAL, opened).await.unwrap_or_else(|| Err(late()))
     }
 
     /// Where the daemon answered, for `check`; or what was tried.
-    pub(super) async fn knock(&self) -> Result<String, Trouble> {
+    pub(super) async fn knock(&self) -> Result<String, ClientError> {
         let (place, _) = self.connect().await?;
-        self.call(Call::get("/healthz")).await?;
+        self.call(ApiCall::get("/healthz")).await?;
         Ok(place)
     }
 
-    async fn send(&self, call: Call) -> Result<Response<Incoming>, Trouble> {
+    async fn send(&self, call: ApiCall) -> Result<Response<Incoming>, ClientError> {
         let (_, mut connection) = self.connect().await?;
-        let nonsense =
-            |error: &dyn std::fmt::Display| Trouble::Nonsense(format!("the request cannot be sent: {error}"));
+        let nonsense = |error: &dyn std::fmt::Display| {
+            ClientError::Nonsense(format!("the request cannot be sent: {error}"))
+        };
         let body = call.body.map(|body| body.to_string());
         let mut request = Request::builder().method(call.method).uri(call.path).header(HOST, "localhost");
         if body.is_some() {
@@ -217,11 +220,11 @@ impl Client {
             .sender
             .send_request(request)
             .await
-            .map_err(|error| Trouble::Broken(format!("the connection to the daemon broke: {error}")))
+            .map_err(|error| ClientError::Broken(format!("the connection to the daemon broke: {error}")))
     }
 
     /// The first of the configured places where somebody answers, sockets first.
-    async fn connect(&self) -> Result<(String, Connection), Trouble> {
+    async fn connect(&self) -> Result<(String, Connection), ClientError> {
         let mut tried = Vec::new();
         let mut places: Vec<&Listen> = self.api.listen.iter().collect();
         places.sort_by_key(|place| matches!(place, Listen::Tcp(_)));
@@ -243,7 +246,7 @@ impl Client {
         }
         let tried =
             if tried.is_empty() { "[api] listen names no place".to_owned() } else { tried.join("; ") };
-        Err(Trouble::Unreachable(format!(
+        Err(ClientError::Unreachable(format!(
             "the daemon cannot be reached ({tried}); is `depositd run` running?"
         )))
     }
@@ -297,15 +300,15 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn read(status: u16, body: &[u8]) -> Result<Reply, Trouble> {
+fn read(status: u16, body: &[u8]) -> Result<ApiReply, ClientError> {
     if !(200..300).contains(&status) {
-        let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-        return Err(Trouble::Refused(Box::new(Problem { status, ..problem })));
+        let problem: ApiProblem = serde_json::from_slice(body).unwrap_or_default();
+        return Err(ClientError::Refused(Box::new(ApiProblem { status, ..problem })));
     }
     let value = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
     match value {
-        Ok(value) => Ok(Reply { value }),
-        Err(error) => Err(Trouble::Nonsense(format!("the daemon's answer is no JSON: {error}"))),
+        Ok(value) => Ok(ApiReply { value }),
+        Err(error) => Err(ClientError::Nonsense(format!("the daemon's answer is no JSON: {error}"))),
     }
 }
 

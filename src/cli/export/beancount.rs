@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::journal::{Balances, Held, Leg, Style, Transaction, legs_of, words};
+use super::journal::{Holding, Holdings, Leg, Style, Transaction, legs_of, words};
 use crate::domain::journal::USD;
 
 /// beancount's journal.
@@ -30,7 +30,7 @@ impl Style for Beancount {
         Ok(())
     }
 
-    fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Balances) -> io::Result<()> {
+    fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Holdings) -> io::Result<()> {
         writeln!(out, "\n{eve} * \"opening balances\"")?;
         let legs =
             balances.iter().flat_map(|((account, commodity), held)| legs_of(account, commodity, *held));
@@ -54,9 +54,9 @@ impl Style for Beancount {
         Ok(())
     }
 
-    fn closing(&self, out: &mut dyn Write, _last: &str, next: &str, balances: &Balances) -> io::Result<()> {
+    fn closing(&self, out: &mut dyn Write, _last: &str, next: &str, balances: &Holdings) -> io::Result<()> {
         writeln!(out)?;
-        for ((account, commodity), Held { amount, .. }) in balances {
+        for ((account, commodity), Holding { amount, .. }) in balances {
             writeln!(out, "{next} balance {:<40}  {amount} ~ 0.00 {commodity}", capitalised(account))?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::journal::{Balances, Held, Leg, Style, Transaction, legs_of, words};
+use super::journal::{Holding, Holdings, Leg, Style, Transaction, legs_of, words};
 use crate::domain::journal::USD;
 
 /// hledger's journal.
@@ -26,7 +26,7 @@ impl Style for Hledger {
         Ok(())
     }
 
-    fn opening(&self, out: &mut dyn Write, first: &str, _eve: &str, balances: &Balances) -> io::Result<()> {
+    fn opening(&self, out: &mut dyn Write, first: &str, _eve: &str, balances: &Holdings) -> io::Result<()> {
         writeln!(out, "\n{first} * opening balances")?;
         let legs =
             balances.iter().flat_map(|((account, commodity), held)| legs_of(account, commodity, *held));
@@ -52,9 +52,9 @@ impl Style for Hledger {
         Ok(())
     }
 
-    fn closing(&self, out: &mut dyn Write, last: &str, _next: &str, balances: &Balances) -> io::Result<()> {
+    fn closing(&self, out: &mut dyn Write, last: &str, _next: &str, balances: &Holdings) -> io::Result<()> {
         writeln!(out, "\n{last} * closing balances")?;
-        for ((account, commodity), Held { amount, .. }) in balances {
+        for ((account, commodity), Holding { amount, .. }) in balances {
             writeln!(out, "    {account:<40}  0 {commodity} = {amount} {commodity}")?;
         }
         Ok(())

@@ -78,16 +78,16 @@ pub(super) trait Style {
     /// What stands before everything: every account with its commodity, in order.
     fn head(&self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()>;
     /// What every account holds before `first`, the period's first day; `eve` is the day before it.
-    fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Balances) -> io::Result<()>;
+    fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Holdings) -> io::Result<()>;
     /// One transaction.
     fn transaction(&self, out: &mut dyn Write, transaction: &Transaction) -> io::Result<()>;
     /// What every account must hold at the end of `last`, a day; `next` is the day after it.
-    fn closing(&self, out: &mut dyn Write, last: &str, next: &str, balances: &Balances) -> io::Result<()>;
+    fn closing(&self, out: &mut dyn Write, last: &str, next: &str, balances: &Holdings) -> io::Result<()>;
 }
 
 /// How much of a commodity, and what it cost in all; the cost has the amount's sign where both are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Held {
+pub(super) struct Holding {
     /// In the commodity.
     pub(super) amount: Decimal,
     /// In dollars.
@@ -95,14 +95,14 @@ pub(super) struct Held {
 }
 
 /// What each account holds of each commodity.
-pub(super) type Balances = BTreeMap<(String, String), Held>;
+pub(super) type Holdings = BTreeMap<(String, String), Holding>;
 
 /// Gathers postings into transactions and writes them, between the balances at the period's ends.
 pub(super) struct Journal<S> {
     style: S,
     period: Period,
     current: Option<Transaction>,
-    balances: Balances,
+    balances: Holdings,
     last_day: String,
 }
 
@@ -111,7 +111,7 @@ const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 impl<S: Style> Journal<S> {
     /// An empty journal.
     pub(super) fn new(style: S, period: Period) -> Self {
-        Self { style, period, current: None, balances: Balances::new(), last_day: String::new() }
+        Self { style, period, current: None, balances: Holdings::new(), last_day: String::new() }
     }
 
     /// Takes a posting from before the period.
@@ -126,7 +126,7 @@ impl<S: Style> Journal<S> {
     /// Writes what stands before everything, and the balances that the period begins with.
     pub(super) fn head(&mut self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()> {
         self.style.head(out, accounts)?;
-        self.balances.retain(|_, held| *held != Held::default());
+        self.balances.retain(|_, held| *held != Holding::default());
         match self.period.from {
             Some(from) if !self.balances.is_empty() => {
                 let (first, eve) = (from.to_date_text(), from.minus(DAY).to_date_text());
@@ -180,7 +180,7 @@ impl<S: Style> Journal<S> {
         let sum =
             held.amount.checked_add(leg.amount).zip(worth.and_then(|worth| held.worth.checked_add(worth)));
         let (amount, worth) = sum.ok_or_else(|| io::Error::other("a balance is too large"))?;
-        *held = Held { amount, worth };
+        *held = Holding { amount, worth };
         Ok(())
     }
 }
@@ -190,7 +190,7 @@ fn day_of(at: &str) -> &str {
 }
 
 /// A balance as lines that hold it.
-pub(super) fn legs_of(account: &str, commodity: &str, held: Held) -> Vec<Leg> {
+pub(super) fn legs_of(account: &str, commodity: &str, held: Holding) -> Vec<Leg> {
     legs_of_worth(account, commodity, held.amount, held.worth)
 }
 

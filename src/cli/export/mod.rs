@@ -12,24 +12,26 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::args::{ExportArgs, Format, What};
+use super::args::{ExportArgs, ExportFormat, What};
 use super::context::Context;
-use super::exit::{Exit, Failure, Outcome};
-use super::out::{Out, hint, say};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::out::{Output, hint, say};
 use crate::ledger::{Entries, Ledger, Period};
 use journal::{Journal, Style};
 
 /// Exports what `args` say.
-pub(super) async fn export(context: &mut Context, args: ExportArgs) -> Outcome {
-    let is_journal = matches!(args.format, Format::Hledger | Format::Beancount);
+pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandResult {
+    let is_journal = matches!(args.format, ExportFormat::Hledger | ExportFormat::Beancount);
     if is_journal && args.what == Some(What::Deposits) {
-        return Err(Failure::usage("hledger and beancount take entries; deposits come as csv or jsonl"));
+        return Err(CommandFailure::usage(
+            "hledger and beancount take entries; deposits come as csv or jsonl",
+        ));
     }
     let period = Period { from: args.from, to: args.to };
     if let (Some(from), Some(to)) = (period.from, period.to)
         && from > to
     {
-        return Err(Failure::usage(format_args!("--from {from} is later than --to {to}")));
+        return Err(CommandFailure::usage(format_args!("--from {from} is later than --to {to}")));
     }
     let what = if is_journal { What::Entries } else { args.what.unwrap_or(What::Deposits) };
     let ledger = context.ledger().await?;
@@ -40,8 +42,8 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> Outcome {
         bar.clear();
         return match written {
             // Who goes away early has seen enough.
-            Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
-            written => Ok(written.map(|()| Exit::Done)?),
+            Err(error) if is_broken_pipe(&error) => Ok(ExitStatus::Done),
+            written => Ok(written.map(|()| ExitStatus::Done)?),
         };
     };
     let mut file = WholeFile::begin(&path)?;
@@ -53,12 +55,12 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> Outcome {
     let rows = sink.rows;
     let bytes = file.commit()?;
     tell(&mut context.out, &path, rows, bytes)?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 async fn write<W: Write>(
     ledger: &Ledger,
-    format: Format,
+    format: ExportFormat,
     what: What,
     period: Period,
     bar: &Bar,
@@ -66,17 +68,17 @@ async fn write<W: Write>(
 ) -> anyhow::Result<()> {
     let progress = |done, all| bar.show(done, all);
     match (format, what) {
-        (Format::Csv, What::Deposits) => {
+        (ExportFormat::Csv, What::Deposits) => {
             rows::csv_head(sink, rows::DEPOSITS)?;
             let row = |line| sink.row(|out| rows::csv_deposit(out, &line));
             ledger.export_deposits(period, progress, row).await?;
         }
-        (Format::Jsonl, What::Deposits) => {
+        (ExportFormat::Jsonl, What::Deposits) => {
             let row = |line| sink.row(|out| rows::json(out, &line));
             ledger.export_deposits(period, progress, row).await?;
         }
-        (Format::Csv | Format::Jsonl, What::Entries) => {
-            let is_csv = format == Format::Csv;
+        (ExportFormat::Csv | ExportFormat::Jsonl, What::Entries) => {
+            let is_csv = format == ExportFormat::Csv;
             if is_csv {
                 rows::csv_head(sink, rows::ENTRIES)?;
             }
@@ -87,8 +89,10 @@ async fn write<W: Write>(
             };
             ledger.export_entries(period, progress, row).await?;
         }
-        (Format::Hledger, _) => write_journal(ledger, period, bar, sink, hledger::Hledger).await?,
-        (Format::Beancount, _) => write_journal(ledger, period, bar, sink, beancount::Beancount).await?,
+        (ExportFormat::Hledger, _) => write_journal(ledger, period, bar, sink, hledger::Hledger).await?,
+        (ExportFormat::Beancount, _) => {
+            write_journal(ledger, period, bar, sink, beancount::Beancount).await?
+        }
     }
     sink.flush()?;
     Ok(())
@@ -218,7 +222,7 @@ impl Drop for WholeFile {
     }
 }
 
-fn tell(out: &mut Out, path: &Path, rows: u64, bytes: u64) -> Result<(), Failure> {
+fn tell(out: &mut Output, path: &Path, rows: u64, bytes: u64) -> Result<(), CommandFailure> {
     if out.json {
         out.document(&json!({ "file": path, "rows": rows, "bytes": bytes }))?;
     } else {

@@ -78,7 +78,7 @@ fn nothing_written_is_all_defaults() {
     assert_eq!(config.reconcile.lag, Duration::from_hours(1));
     assert_eq!(config.upstream.request_limit, Duration::from_hours(1));
     assert_eq!(config.reconcile.tell_after_runs, 2);
-    assert_eq!(config.mail.transport, Transport::Smtp);
+    assert_eq!(config.mail.transport, MailTransport::Smtp);
     assert_eq!(config.mail.directory, desk.path("mail"));
     assert_eq!(config.mail.retry_initial, Duration::from_secs(5));
     assert_eq!(config.mail.give_up_after, Duration::from_hours(120));

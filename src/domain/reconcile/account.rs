@@ -8,7 +8,7 @@ use crate::domain::time::Timestamp;
 
 /// The figures of one run that the account's identity is made of, in cents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Account {
+pub struct AccountFigures {
     /// T: the upstream's total.
     pub total: i64,
     /// T as the latest good run saw it that is older than the lag; T itself where nothing lags.
@@ -44,7 +44,7 @@ pub enum Drift {
     },
 }
 
-impl Account {
+impl AccountFigures {
     /// `T - B - A - R`; `None` without a baseline.
     #[must_use]
     pub fn drift_cents(&self) -> Option<i64> {
@@ -85,7 +85,7 @@ impl Account {
 
 /// What a good run took the baseline to be: `T - R`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Candidate {
+pub struct BaselineCandidate {
     /// When.
     pub at: Timestamp,
     /// T then.
@@ -94,7 +94,7 @@ pub struct Candidate {
     pub listed: i64,
 }
 
-impl Candidate {
+impl BaselineCandidate {
     /// What the baseline would be by this run.
     #[must_use]
     pub const fn baseline(&self) -> i64 {
@@ -106,12 +106,16 @@ impl Candidate {
 /// apart and saw the same total and the same rows prove it, whatever lags by no more than that. On an account that is
 /// never at rest three that are each `lag` apart and come to the same figure must do.
 #[must_use]
-pub fn agree_on_baseline(earlier: &[Candidate], now: Candidate, lag: Duration) -> Option<i64> {
-    let agree: Vec<&Candidate> =
+pub fn agree_on_baseline(
+    earlier: &[BaselineCandidate],
+    now: BaselineCandidate,
+    lag: Duration,
+) -> Option<i64> {
+    let agree: Vec<&BaselineCandidate> =
         earlier.iter().filter(|one| one.baseline() == now.baseline() && one.at <= now.at).collect();
-    let spaced = |one: &Candidate| now.at.since(one.at) >= lag;
+    let spaced = |one: &BaselineCandidate| now.at.since(one.at) >= lag;
     // They come to the same figure: where the total is the same, so are the rows.
-    let at_rest = |one: &Candidate| one.total == now.total;
+    let at_rest = |one: &BaselineCandidate| one.total == now.total;
     let two = agree.iter().any(|one| spaced(one) && (lag.is_zero() || at_rest(one)));
     let three = agree.iter().any(|one| now.at.since(one.at) >= lag.saturating_mul(2))
         && agree.iter().any(|one| spaced(one) && now.at.since(one.at) < lag.saturating_mul(2));

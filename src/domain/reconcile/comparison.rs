@@ -1,6 +1,6 @@
 //! The journal against the rows: one deposit and all rows that bear an id of it.
 
-use super::{Difference, Kind};
+use super::{CaseKind, Difference};
 use crate::domain::deposit::State;
 use crate::domain::ids::DepositId;
 use crate::domain::money::UsdMicros;
@@ -134,7 +134,7 @@ pub fn compare(pair: &DepositRows, tolerance_cents: i64) -> Verdict {
     if pair.unread {
         return Verdict::Agrees;
     }
-    let status = || differs(pair, Kind::StatusMismatch, pair.state.to_string(), pair.word());
+    let status = || differs(pair, CaseKind::StatusMismatch, pair.state.to_string(), pair.word());
     let Some(booked) = pair.booked else {
         let counted = pair.counted_cents() != 0;
         let told_otherwise = pair.in_force().is_none() && pair.is_unheard();
@@ -145,7 +145,7 @@ pub fn compare(pair: &DepositRows, tolerance_cents: i64) -> Verdict {
     }
     if pair.rows == 0 {
         let nothing = booked == UsdMicros::ZERO;
-        let missing = || differs(pair, Kind::InvoiceMissing, booked.to_string(), "no invoice".to_owned());
+        let missing = || differs(pair, CaseKind::InvoiceMissing, booked.to_string(), "no invoice".to_owned());
         return if nothing { Verdict::Agrees } else { missing() };
     }
     if pair.follows {
@@ -190,10 +190,10 @@ fn amounts(pair: &DepositRows, booked: UsdMicros, tolerance_cents: i64) -> Verdi
     if apart < CENT.unsigned_abs() || apart <= tolerated {
         return Verdict::Agrees;
     }
-    differs(pair, Kind::AmountMismatch, booked.to_string(), listed.to_string())
+    differs(pair, CaseKind::AmountMismatch, booked.to_string(), listed.to_string())
 }
 
-fn differs(pair: &DepositRows, kind: Kind, expected: String, found: String) -> Verdict {
+fn differs(pair: &DepositRows, kind: CaseKind, expected: String, found: String) -> Verdict {
     Verdict::Differs(Box::new(Difference {
         kind,
         deposit_id: Some(pair.deposit_id),

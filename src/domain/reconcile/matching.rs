@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::Rule;
+use super::MatchRule;
 use crate::domain::time::Timestamp;
 
 /// More rows than this with one id of ours: the field holds a constant, or the list is broken. It equals no id.
@@ -17,20 +17,20 @@ const MATCH_WINDOW: Duration = Duration::from_mins(5);
 
 /// A row bears an id of a deposit of ours, by this rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Claim {
+pub struct IdMatch {
     /// The ledger's number for the row.
     pub row: i64,
     /// The ledger's number for the deposit.
     pub deposit: i64,
     /// By which field.
-    pub rule: Rule,
+    pub rule: MatchRule,
 }
 
 /// What was decided of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
     /// It is this deposit's.
-    Of(Claim),
+    Of(IdMatch),
     /// Its two fields name two deposits, or more rows bear the id than can be: it is unread.
     Unread {
         /// The ledger's number for the row.
@@ -43,13 +43,13 @@ pub enum Match {
 /// Decides all that the rules say of the rows: each is the deposit's whose id it bears. Several rows may be one
 /// deposit's; they are summed.
 #[must_use]
-pub fn decide(mut claims: Vec<Claim>) -> Vec<Match> {
-    let mut likes: HashMap<(Rule, i64), usize> = HashMap::new();
+pub fn decide(mut claims: Vec<IdMatch>) -> Vec<Match> {
+    let mut likes: HashMap<(MatchRule, i64), usize> = HashMap::new();
     for claim in &claims {
         let count = likes.entry((claim.rule, claim.deposit)).or_default();
         *count = count.saturating_add(1);
     }
-    let constants: HashSet<(Rule, i64)> =
+    let constants: HashSet<(MatchRule, i64)> =
         likes.into_iter().filter(|(_, count)| *count > LIKENESS_LIMIT).map(|(like, _)| like).collect();
     claims.sort_unstable();
     let mut matches: Vec<Match> = Vec::with_capacity(claims.len());
@@ -68,7 +68,7 @@ pub fn decide(mut claims: Vec<Claim>) -> Vec<Match> {
 
 /// A row without an id of ours that may be a deposit's by amount and time: the processor's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unclaimed {
+pub struct UnmatchedInvoice {
     /// The ledger's number for it.
     pub row: i64,
     /// Its amount.
@@ -79,7 +79,7 @@ pub struct Unclaimed {
 
 /// A deposit without a row, as guessing needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nearby {
+pub struct ProbableDeposit {
     /// The ledger's number for it.
     pub deposit: i64,
     /// When its wallet was made.
@@ -90,8 +90,8 @@ pub struct Nearby {
 
 /// Which row is probably whose, by amount and time, one to one, the nearest in time first. For showing only.
 #[must_use]
-pub fn probable(rows: &[Unclaimed], deposits: &[Nearby]) -> Vec<Claim> {
-    let mut deposits: Vec<&Nearby> = deposits.iter().collect();
+pub fn probable(rows: &[UnmatchedInvoice], deposits: &[ProbableDeposit]) -> Vec<IdMatch> {
+    let mut deposits: Vec<&ProbableDeposit> = deposits.iter().collect();
     deposits.sort_unstable_by_key(|nearby| (nearby.created_at, nearby.deposit));
     let mut pairs = Vec::new();
     for row in rows {
@@ -112,7 +112,7 @@ pub fn probable(rows: &[Unclaimed], deposits: &[Nearby]) -> Vec<Claim> {
         if !taken.contains(&deposit) && !given.contains(&row) {
             taken.insert(deposit);
             given.insert(row);
-            claims.push(Claim { row, deposit, rule: Rule::AmountAndTime });
+            claims.push(IdMatch { row, deposit, rule: MatchRule::AmountAndTime });
         }
     }
     claims

@@ -15,10 +15,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::account::{Account, Candidate as BaselineCandidate, Drift, agree_on_baseline};
+pub use self::account::{AccountFigures, BaselineCandidate, Drift, agree_on_baseline};
 pub use self::comparison::{Accepted, DepositRows, Verdict, compare};
 pub use self::matching::{
-    Claim, LIKENESS_LIMIT, Match, Nearby, TOO_MANY, TWO_NAMES, Unclaimed, decide, is_processor, probable,
+    IdMatch, LIKENESS_LIMIT, Match, ProbableDeposit, TOO_MANY, TWO_NAMES, UnmatchedInvoice, decide,
+    is_processor, probable,
 };
 pub use self::rows::{Weight, content_hash, could_count, identity_hash};
 use super::ids::DepositId;
@@ -26,7 +27,7 @@ use super::ids::DepositId;
 /// By which field a row was recognised as a deposit's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
+pub enum MatchRule {
     /// `payId` is our `order_id`.
     PayIdIsOrder,
     /// `sesid` is our `order_id`.
@@ -39,7 +40,7 @@ pub enum Rule {
     AmountAndTime,
 }
 
-impl Rule {
+impl MatchRule {
     /// Those that are certain.
     pub const CERTAIN: &[Self] =
         &[Self::PayIdIsOrder, Self::SesidIsOrder, Self::PayIdIsLink, Self::SesidIsLink];
@@ -60,7 +61,7 @@ impl Rule {
 /// The kinds of difference (INTERFACE.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum CaseKind {
     /// Booked here and credited in the list, with other figures.
     AmountMismatch,
     /// Booked here, and the list has no row of it.
@@ -79,7 +80,7 @@ pub enum Kind {
     Restored,
 }
 
-impl Kind {
+impl CaseKind {
     /// Every kind that a run can open.
     pub const ALL: &[Self] = &[
         Self::AmountMismatch,
@@ -126,7 +127,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for CaseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -136,7 +137,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// What kind.
-    pub kind: Kind,
+    pub kind: CaseKind,
     /// About which deposit.
     pub deposit_id: Option<DepositId>,
     /// About which order, or which row by what it is called.
@@ -158,7 +159,7 @@ pub struct Difference {
 impl Difference {
     /// One about the whole account.
     #[must_use]
-    pub const fn of_account(kind: Kind, expected: String, found: String) -> Self {
+    pub const fn of_account(kind: CaseKind, expected: String, found: String) -> Self {
         Self {
             kind,
             deposit_id: None,

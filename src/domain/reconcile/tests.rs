@@ -285,21 +285,26 @@ fn a_difference_names_both_sides_and_has_one_key() {
         ("50.00", "49.00", Some(-100))
     );
     assert_eq!(difference.key(), "amount_mismatch:00000000-0000-0000-0000-000000000001");
-    let account = Difference::of_account(Kind::TotalFell, "1".to_owned(), "0".to_owned());
+    let account = Difference::of_account(CaseKind::TotalFell, "1".to_owned(), "0".to_owned());
     assert_eq!((account.key().as_str(), account.cents()), ("total_fell:account", None));
-    let row =
-        Difference { row: Some(7), ..Difference::of_account(Kind::RowUnread, String::new(), String::new()) };
+    let row = Difference {
+        row: Some(7),
+        ..Difference::of_account(CaseKind::RowUnread, String::new(), String::new())
+    };
     assert_eq!(row.key(), "row_unread:7");
-    for kind in Kind::ALL {
-        assert_eq!((Kind::parse(kind.as_str()), format!("{kind:>20}").trim()), (Some(*kind), kind.as_str()));
+    for kind in CaseKind::ALL {
+        assert_eq!(
+            (CaseKind::parse(kind.as_str()), format!("{kind:>20}").trim()),
+            (Some(*kind), kind.as_str())
+        );
     }
     for earlier in ["abandoned_wallet", "balance_rise", ""] {
-        assert_eq!(Kind::parse(earlier), None);
+        assert_eq!(CaseKind::parse(earlier), None);
     }
-    let of_deposit: Vec<_> = Kind::ALL.iter().filter(|kind| kind.is_of_deposit()).collect();
-    assert_eq!(of_deposit, [&Kind::AmountMismatch, &Kind::InvoiceMissing, &Kind::StatusMismatch]);
-    let of_void: Vec<_> = Kind::ALL.iter().filter(|kind| kind.is_of_incomplete_run()).collect();
-    assert_eq!(of_void, [&Kind::TotalFell, &Kind::RowsChanged]);
+    let of_deposit: Vec<_> = CaseKind::ALL.iter().filter(|kind| kind.is_of_deposit()).collect();
+    assert_eq!(of_deposit, [&CaseKind::AmountMismatch, &CaseKind::InvoiceMissing, &CaseKind::StatusMismatch]);
+    let of_void: Vec<_> = CaseKind::ALL.iter().filter(|kind| kind.is_of_incomplete_run()).collect();
+    assert_eq!(of_void, [&CaseKind::TotalFell, &CaseKind::RowsChanged]);
 }
 
 #[test]
@@ -387,8 +392,8 @@ fn a_rows_name_is_its_ids_and_what_it_says_is_all_of_it() {
     assert_ne!(identity_hash(&split("ab", "c")), identity_hash(&split("a", "bc")));
 }
 
-fn account() -> Account {
-    Account {
+fn account() -> AccountFigures {
+    AccountFigures {
         total: 1_000,
         total_before: Some(1_000),
         baseline: Some(300),
@@ -404,54 +409,66 @@ fn the_drift_is_what_is_left_of_the_identity() {
     let stands = |cents, beyond_lag| Drift::Stands { cents, beyond_lag };
     let table = [
         ("exact", account(), Drift::None),
-        ("no baseline", Account { baseline: None, ..account() }, Drift::NotYet),
+        ("no baseline", AccountFigures { baseline: None, ..account() }, Drift::NotYet),
         (
             "accepted",
-            Account { total: 1_250, accepted: 250, total_before: Some(1_250), ..account() },
+            AccountFigures { total: 1_250, accepted: 250, total_before: Some(1_250), ..account() },
             Drift::None,
         ),
-        ("taken back", Account { accepted: 250, ..account() }, stands(-250, true)),
-        ("more, long ago", Account { total: 1_001, total_before: Some(1_001), ..account() }, stands(1, true)),
-        ("more, just now", Account { total: 1_001, ..account() }, stands(1, false)),
+        ("taken back", AccountFigures { accepted: 250, ..account() }, stands(-250, true)),
+        (
+            "more, long ago",
+            AccountFigures { total: 1_001, total_before: Some(1_001), ..account() },
+            stands(1, true),
+        ),
+        ("more, just now", AccountFigures { total: 1_001, ..account() }, stands(1, false)),
         (
             "more, never seen before",
-            Account { total: 1_001, total_before: None, ..account() },
+            AccountFigures { total: 1_001, total_before: None, ..account() },
             stands(1, false),
         ),
-        ("a new row ahead of the total", Account { listed: 900, ..account() }, Drift::OnItsWay(-200)),
-        ("a part of the new rows", Account { listed: 900, total: 1_100, ..account() }, Drift::OnItsWay(-100)),
+        ("a new row ahead of the total", AccountFigures { listed: 900, ..account() }, Drift::OnItsWay(-200)),
+        (
+            "a part of the new rows",
+            AccountFigures { listed: 900, total: 1_100, ..account() },
+            Drift::OnItsWay(-100),
+        ),
         (
             "an old row that the total lacks",
-            Account { listed: 900, listed_before: 900, ..account() },
+            AccountFigures { listed: 900, listed_before: 900, ..account() },
             stands(-200, true),
         ),
         (
             "booked and not listed",
-            Account { total: 1_200, not_listed: 200, ..account() },
+            AccountFigures { total: 1_200, not_listed: 200, ..account() },
             Drift::OnItsWay(200),
         ),
         (
             "more than is on its way",
-            Account { total: 1_201, not_listed: 200, ..account() },
+            AccountFigures { total: 1_201, not_listed: 200, ..account() },
             stands(201, false),
         ),
-        ("a row that is gone", Account { listed: 600, listed_before: 600, ..account() }, stands(100, true)),
+        (
+            "a row that is gone",
+            AccountFigures { listed: 600, listed_before: 600, ..account() },
+            stands(100, true),
+        ),
     ];
     for (say, account, expected) in table {
         assert_eq!(account.drift(0), expected, "{say}");
     }
-    let little = Account { total: 1_003, total_before: Some(1_003), ..account() };
+    let little = AccountFigures { total: 1_003, total_before: Some(1_003), ..account() };
     assert_eq!(
         (little.drift(3), little.drift(-3), little.drift(2)),
         (Drift::None, Drift::None, stands(3, true))
     );
     // Up to the tolerance of a lag ago tells nothing either.
     for (before, told) in [(3, false), (4, true)] {
-        let more = Account { total: 1_010, total_before: Some(1_000 + before), ..account() };
-        let less = Account { listed: 900, listed_before: 700 + before, ..account() };
+        let more = AccountFigures { total: 1_010, total_before: Some(1_000 + before), ..account() };
+        let less = AccountFigures { listed: 900, listed_before: 700 + before, ..account() };
         assert_eq!((more.drift(3), less.drift(3)), (stands(10, told), stands(-200, told)), "{before}");
     }
-    let most = Account {
+    let most = AccountFigures {
         total: i64::MAX,
         total_before: None,
         baseline: Some(i64::MIN),
@@ -592,13 +609,13 @@ fn a_case_names_the_latest_word_of_the_rows() {
     assert_eq!(words(&[]), ("expired".to_owned(), "none".to_owned()));
 }
 
-fn claim(row: i64, deposit: i64, rule: Rule) -> Claim {
-    Claim { row, deposit, rule }
+fn claim(row: i64, deposit: i64, rule: MatchRule) -> IdMatch {
+    IdMatch { row, deposit, rule }
 }
 
 #[test]
 fn a_row_is_the_deposits_whose_id_it_bears() {
-    let (order, sesid) = (Rule::PayIdIsOrder, Rule::SesidIsOrder);
+    let (order, sesid) = (MatchRule::PayIdIsOrder, MatchRule::SesidIsOrder);
     let both = decide(vec![claim(1, 7, sesid), claim(1, 7, order), claim(2, 7, sesid), claim(3, 8, order)]);
     assert_eq!(
         both,
@@ -609,10 +626,10 @@ fn a_row_is_the_deposits_whose_id_it_bears() {
         [Match::Unread { row: 1, why: TWO_NAMES }]
     );
     // A field that holds one id of ours in all rows says nothing; the other one does.
-    let constant: Vec<Claim> =
+    let constant: Vec<IdMatch> =
         (1..=21).flat_map(|row| [claim(row, 99, order), claim(row, row, sesid)]).collect();
     assert_eq!(decide(constant), (1..=21).map(|row| Match::Of(claim(row, row, sesid))).collect::<Vec<_>>());
-    let few: Vec<Claim> = (1..=20).map(|row| claim(row, 99, order)).collect();
+    let few: Vec<IdMatch> = (1..=20).map(|row| claim(row, 99, order)).collect();
     assert_eq!(decide(few.clone()), few.into_iter().map(Match::Of).collect::<Vec<_>>(), "twenty are summed");
     let many = decide((1..=21).map(|row| claim(row, 99, order)).collect());
     assert!(many.iter().all(|one| matches!(one, Match::Unread { why: TOO_MANY, .. })) && many.len() == 21);
@@ -621,10 +638,13 @@ fn a_row_is_the_deposits_whose_id_it_bears() {
 
 #[test]
 fn what_is_probable_is_one_to_one_and_the_nearest_first() {
-    let row = |row, cents, minutes| Unclaimed { row, cents, created: at(minutes) };
-    let near =
-        |deposit, minutes, cents: &[i64]| Nearby { deposit, created_at: at(minutes), cents: cents.to_vec() };
-    let guess = |row, deposit| claim(row, deposit, Rule::AmountAndTime);
+    let row = |row, cents, minutes| UnmatchedInvoice { row, cents, created: at(minutes) };
+    let near = |deposit, minutes, cents: &[i64]| ProbableDeposit {
+        deposit,
+        created_at: at(minutes),
+        cents: cents.to_vec(),
+    };
+    let guess = |row, deposit| claim(row, deposit, MatchRule::AmountAndTime);
     let deposits = [near(1, 0, &[500]), near(2, 3, &[500, 515])];
     assert_eq!(probable(&[row(10, 500, 1)], &deposits), [guess(10, 1)]);
     assert_eq!(probable(&[row(10, 500, 2)], &deposits), [guess(10, 2)]);
@@ -704,13 +724,13 @@ proptest! {
         // Honest: the total holds the old rows and some part of what is new or booked.
         let on_its_way = new + late;
         let total = base + accepted + old + on_its_way * in_total / 1_000;
-        let account = Account {
+        let account = AccountFigures {
             total, total_before: Some(base + accepted + old), baseline: Some(base), accepted, listed: old + new, listed_before: old, not_listed: late,
         };
         prop_assert_eq!(account.drift_cents(), Some(total - base - accepted - old - new));
         prop_assert!(!matches!(account.drift(0), Drift::Stands { .. }), "{:?}", account);
         // A cent that no row and no lag explains is told.
-        let gone = Account { total: base + accepted + old - 1, ..account };
+        let gone = AccountFigures { total: base + accepted + old - 1, ..account };
         let told = matches!(gone.drift(0), Drift::Stands { beyond_lag: true, .. });
         prop_assert!(told, "{:?}", gone);
     }
@@ -718,12 +738,12 @@ proptest! {
     /// The order in which a list and its claims come changes nothing.
     #[test]
     fn the_order_of_claims_changes_nothing(
-        mut claims in prop::collection::vec((0..30_i64, 0..4_i64, prop::sample::select(Rule::CERTAIN)), 0..80),
+        mut claims in prop::collection::vec((0..30_i64, 0..4_i64, prop::sample::select(MatchRule::CERTAIN)), 0..80),
         turn in 0..80_usize,
     ) {
         claims.sort_unstable();
         claims.dedup();
-        let of = |claims: &[(i64, i64, Rule)]| {
+        let of = |claims: &[(i64, i64, MatchRule)]| {
             let mut matches = decide(claims.iter().map(|(row, deposit, rule)| claim(*row, *deposit, *rule)).collect());
             matches.sort_by_key(|one| match one { Match::Of(claim) => claim.row, Match::Unread { row, .. } => *row });
             matches

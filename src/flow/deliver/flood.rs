@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::flow::Flow;
 use crate::ledger;
-use crate::notifier::Flood;
+use crate::notifier::Digesting;
 
 /// Tells floods that have been still for a moment, or have waited long enough, in one summary for each recipient;
 /// the others are gathered. `under_way` are letters that go by themselves. Gives how many were folded.
@@ -21,7 +21,7 @@ pub(super) async fn fold(flow: &Flow, under_way: &[i64]) -> ledger::Result<u64> 
         if waiting.letters.saturating_add(told) <= flood.above || (quiet && told <= flood.above) {
             continue;
         }
-        let still = now.since(waiting.newest) >= Flood::STILL;
+        let still = now.since(waiting.newest) >= Digesting::STILL;
         if still || now.since(waiting.oldest) >= flood.wait {
             let count = flow.ledger.fold_mails(&waiting.recipient, under_way, now).await?;
             if count > 0 {
@@ -30,7 +30,7 @@ pub(super) async fn fold(flow: &Flow, under_way: &[i64]) -> ledger::Result<u64> 
             flow.post.note(&waiting.recipient, count, now);
             folded = folded.saturating_add(count);
         } else {
-            let end = waiting.oldest.plus(flood.wait).min(waiting.newest.plus(Flood::STILL));
+            let end = waiting.oldest.plus(flood.wait).min(waiting.newest.plus(Digesting::STILL));
             gathering.insert(waiting.recipient, end.max(now));
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use super::post::Post;
+use super::post::DeliveryState;
 use crate::domain::ids::DepositId;
 use crate::ledger::{Delivery, OwedMail};
 
@@ -50,7 +50,7 @@ impl Lane {
 
 /// All lanes, served in turn.
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
+pub(super) struct RecipientQueues {
     lanes: HashMap<String, Lane>,
     /// Whose turn it is.
     turns: VecDeque<String>,
@@ -58,9 +58,9 @@ pub(super) struct Lanes {
     numbers: HashSet<i64>,
 }
 
-impl Lanes {
+impl RecipientQueues {
     /// Puts a letter into its lane, where there is room; else it stays in the ledger.
-    pub(super) fn queue(&mut self, mail: OwedMail, post: &Post) {
+    pub(super) fn queue(&mut self, mail: OwedMail, post: &DeliveryState) {
         let room = if post.is_suspect(&mail.recipient) { 1 } else { LANE };
         if !self.lanes.contains_key(&mail.recipient) {
             self.turns.push_back(mail.recipient.clone());
@@ -90,7 +90,7 @@ impl Lanes {
     }
 
     /// Whose letters need not be read now: enough of them wait here, or a slow one is under way.
-    pub(super) fn full(&self, post: &Post) -> Vec<&str> {
+    pub(super) fn full(&self, post: &DeliveryState) -> Vec<&str> {
         let full = |(whom, lane): &(&String, &Lane)| {
             let slow = lane.flying.iter().any(|(.., slow)| *slow);
             !lane.queue.is_empty() || (!lane.flying.is_empty() && (slow || post.is_suspect(whom)))
@@ -120,14 +120,14 @@ impl Lanes {
     }
 
     /// Whether there is a place for another letter.
-    pub(super) fn may_start(&self, post: &Post) -> bool {
+    pub(super) fn may_start(&self, post: &DeliveryState) -> bool {
         let flying: usize = self.lanes.values().map(|lane| lane.flying.len()).sum();
         let ordinary = flying.saturating_sub(self.suspects(post));
         flying < AT_ONCE && (ordinary < AT_ONCE.saturating_sub(SUSPECT_AT_ONCE) || self.suspects(post) == 0)
     }
 
     /// How many under way are slow, or to recipients that were.
-    fn suspects(&self, post: &Post) -> usize {
+    fn suspects(&self, post: &DeliveryState) -> usize {
         let of = |(whom, lane): (&String, &Lane)| {
             let all = post.is_suspect(whom);
             lane.flying.iter().filter(|(.., slow)| all || *slow).count()
@@ -136,7 +136,7 @@ impl Lanes {
     }
 
     /// The next letter, each recipient in turn; it is under way from now on.
-    pub(super) fn next(&mut self, post: &Post, now: Duration) -> Option<OwedMail> {
+    pub(super) fn next(&mut self, post: &DeliveryState, now: Duration) -> Option<OwedMail> {
         let suspects = self.suspects(post);
         for _ in 0..self.turns.len() {
             let whom = self.turns.pop_front()?;
@@ -156,7 +156,7 @@ impl Lanes {
     }
 
     /// A letter has ended: its lane is as wide as its receiver is good. True where the ledger may hold more for it.
-    pub(super) fn landed(&mut self, id: i64, recipient: &str, good: bool, post: &Post) -> bool {
+    pub(super) fn landed(&mut self, id: i64, recipient: &str, good: bool, post: &DeliveryState) -> bool {
         let Some(lane) = self.lanes.get_mut(recipient) else { return false };
         let slow = lane.flying.iter().any(|(flying, _, _, slow)| *flying == id && *slow);
         lane.flying.retain(|(flying, ..)| *flying != id);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lanes::AT_ONCE;
 use crate::domain::time::Timestamp;
-use crate::notifier::Flood;
+use crate::notifier::Digesting;
 
 /// So many letters must go well before one more goes at once.
 const WELL: u32 = 64;
@@ -15,7 +15,7 @@ const MOST: usize = 4096;
 
 /// Memory that a restart may lose: nothing owed depends on it.
 #[derive(Debug, Default)]
-pub(in crate::flow) struct Post {
+pub(in crate::flow) struct DeliveryState {
     memory: Mutex<Memory>,
 }
 
@@ -38,7 +38,7 @@ struct Memory {
     well: u32,
 }
 
-impl Post {
+impl DeliveryState {
     pub(super) fn is_suspect(&self, recipient: &str) -> bool {
         self.lock().suspects.contains(recipient)
     }
@@ -183,7 +183,7 @@ fn minute_of(at: Timestamp) -> i64 {
 }
 
 fn is_within(old: i64, now: i64) -> bool {
-    let window = i64::try_from(Flood::WINDOW.as_secs()).unwrap_or(i64::MAX).checked_div(60).unwrap_or(60);
+    let window = i64::try_from(Digesting::WINDOW.as_secs()).unwrap_or(i64::MAX).checked_div(60).unwrap_or(60);
     now.saturating_sub(old) < window
 }
 
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_second_may_hold_no_more_than_the_rate_after_the_first() {
-        let post = Post::default();
+        let post = DeliveryState::default();
         let mut now = Duration::from_secs(100);
         let mut left = 0;
         for _ in 0..10_000 {
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn traffic_is_counted_for_an_hour() {
-        let post = Post::default();
+        let post = DeliveryState::default();
         let start = Timestamp::from_seconds(1_000_000);
         post.note("a", 5, start);
         post.note("a", 2, start.plus(Duration::from_secs(1800)));

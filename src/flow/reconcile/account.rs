@@ -5,15 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::comparison::Compared;
-use super::{Context, Standing};
+use super::{Context, StandingRows};
 use crate::domain::event::EventName;
 use crate::domain::money::UsdMicros;
 use crate::domain::reconcile::{
-    Account as Sides, BaselineCandidate, Difference, Drift, Kind, agree_on_baseline,
+    AccountFigures as Sides, BaselineCandidate, CaseKind, Difference, Drift, agree_on_baseline,
 };
 use crate::domain::report::{Balance, Status};
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, Decision, Notice, RunFigures, UnknownWord};
+use crate::ledger::{self, AccountEvent, Decision, RunFigures, UnknownWord};
 
 /// Without a run in which both sides agree exactly for so long, what is on its way is a drift.
 const EXACT_WITHIN: Duration = Duration::from_hours(24);
@@ -22,11 +22,11 @@ const CANDIDATES_FOR: Duration = Duration::from_hours(72);
 const MOST_CANDIDATES: usize = 300;
 
 /// What the account's side of a run came to.
-pub(super) struct Account {
+pub(super) struct AccountSide {
     pub(super) figures: RunFigures,
     pub(super) drift: Drift,
     pub(super) balance_rise_cents: i64,
-    pub(super) standing: Standing,
+    pub(super) standing: StandingRows,
     /// What is remembered with the run.
     pub(super) memory: Vec<(&'static str, String)>,
 }
@@ -38,7 +38,7 @@ pub(super) async fn account(
     compared: &Compared,
     listed: usize,
     certain: bool,
-) -> ledger::Result<Account> {
+) -> ledger::Result<AccountSide> {
     let (ledger, at, lag) = (&context.flow.ledger, context.at, context.flow.settings.lag);
     let before = at.minus(lag);
     let sums = ledger.sums(at, before, context.clean).await?;
@@ -91,7 +91,7 @@ pub(super) async fn account(
         let rise = balance.balance_cents.saturating_sub(last.figures.balance_cents);
         rise.saturating_sub(total.saturating_sub(last.figures.total_charges_cents).max(0)).max(0)
     });
-    Ok(Account {
+    Ok(AccountSide {
         figures: RunFigures {
             balance_cents: balance.balance_cents,
             total_charges_cents: total,
@@ -104,7 +104,7 @@ pub(super) async fn account(
         },
         drift,
         balance_rise_cents: rise,
-        standing: Standing { rows: sums.standing_rows, cents: sums.standing_cents },
+        standing: StandingRows { rows: sums.standing_rows, cents: sums.standing_cents },
         memory,
     })
 }
@@ -150,7 +150,8 @@ async fn establish(context: &Context<'_>, cents: i64) -> ledger::Result<Option<i
     };
     let mail_to = if taken { Vec::new() } else { flow.rules.recipients(EventName::BaselineSet) };
     let facts = json!({ "baseline_cents": cents, "taken": taken, "by": "runs" });
-    let notice = Notice { name: EventName::BaselineSet, at, reason: Some(reason.clone()), facts, mail_to };
+    let notice =
+        AccountEvent { name: EventName::BaselineSet, at, reason: Some(reason.clone()), facts, mail_to };
     let key = if taken { "baseline_cents" } else { "baseline_refused" };
     flow.ledger
         .decide(Decision {
@@ -176,7 +177,7 @@ pub(super) fn known_words() -> Vec<&'static str> {
 /// differences: a row that lies alone makes both.
 pub(super) async fn drift(
     context: &Context<'_>,
-    account: &Account,
+    account: &AccountSide,
     open_cents: i64,
     unknown: &[UnknownWord],
 ) -> ledger::Result<Option<Difference>> {
@@ -208,7 +209,7 @@ pub(super) async fn drift(
         found_cents: Some(figures.total_charges_cents),
         detail: Some(detail),
         ..Difference::of_account(
-            Kind::TotalChargesDrift,
+            CaseKind::TotalChargesDrift,
             dollars(explained),
             dollars(figures.total_charges_cents),
         )

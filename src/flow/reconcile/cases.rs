@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::account::Account;
+use super::account::AccountSide;
 use super::{Context, Flow};
 use crate::domain::ids::DepositId;
-use crate::domain::reconcile::{Difference, Drift, Kind};
+use crate::domain::reconcile::{CaseKind, Difference, Drift};
 use crate::domain::time::Timestamp;
 use crate::flow::cases::{self, ACCEPTED, CORRECTED};
-use crate::ledger::{self, Case, CaseAct, NewCase};
+use crate::ledger::{self, Case, CaseChange, NewCase};
 
 /// A drift that has changed is told again, at most so often.
 const TELL_AGAIN: Duration = Duration::from_hours(24);
@@ -21,8 +21,8 @@ pub(super) async fn changes(
     context: &Context<'_>,
     found: &[Difference],
     on_their_way: &[DepositId],
-    account: &Account,
-) -> ledger::Result<Vec<CaseAct>> {
+    account: &AccountSide,
+) -> ledger::Result<Vec<CaseChange>> {
     let ledger = &context.flow.ledger;
     let open: HashMap<String, Case> =
         ledger.cases(false).await?.into_iter().map(|case| (case.key.clone(), case)).collect();
@@ -34,16 +34,16 @@ pub(super) async fn changes(
             seen(context, case, difference, account, &mut changes);
         } else if !is_decided(ledger.last_case(&key).await?, difference) {
             let told = context.flow.settings.tell_after_runs <= 1 && is_tellable(difference, account);
-            changes.push(CaseAct::Open(NewCase { difference: difference.clone(), told }));
+            changes.push(CaseChange::Open(NewCase { difference: difference.clone(), told }));
         }
         present.insert(key);
     }
     let waits: HashSet<String> = on_their_way.iter().map(ToString::to_string).collect();
     for (key, case) in open {
         let waiting = case.deposit_id.as_ref().is_some_and(|id| waits.contains(id));
-        let for_a_person = case.kind == Kind::Restored.as_str();
+        let for_a_person = case.kind == CaseKind::Restored.as_str();
         if !present.contains(&key) && !waiting && !for_a_person {
-            changes.push(CaseAct::Close {
+            changes.push(CaseChange::Close {
                 id: case.id,
                 who: None,
                 resolution: resolution(context, &case, account),
@@ -59,21 +59,21 @@ fn seen(
     context: &Context<'_>,
     case: &Case,
     difference: &Difference,
-    account: &Account,
-    changes: &mut Vec<CaseAct>,
+    account: &AccountSide,
+    changes: &mut Vec<CaseChange>,
 ) {
     let settings = &context.flow.settings;
     let counts = match case.seen_at.as_deref().map(Timestamp::parse) {
         Some(Ok(seen_at)) => seen_at > context.at || context.at.since(seen_at) >= settings.lag,
         _ => true,
     };
-    changes.push(CaseAct::Seen { id: case.id, difference: difference.clone(), counts });
+    changes.push(CaseChange::Seen { id: case.id, difference: difference.clone(), counts });
     let runs = case.seen_runs.saturating_add(i64::from(counts));
     let stood = runs >= i64::from(settings.tell_after_runs);
     // What was explained is quiet, until it is another figure.
     let first = case.told_at.is_none() && case.explained.is_none();
     if stood && (first || told_again(context, case, difference)) && is_tellable(difference, account) {
-        changes.push(CaseAct::Told { id: case.id, cents: difference.cents() });
+        changes.push(CaseChange::Told { id: case.id, cents: difference.cents() });
     }
 }
 
@@ -81,21 +81,21 @@ fn seen(
 fn told_again(context: &Context<'_>, case: &Case, difference: &Difference) -> bool {
     let Some(Ok(told_at)) = case.told_at.as_deref().map(Timestamp::parse) else { return false };
     let (Some(told), Some(now)) = (case.told_cents, difference.cents()) else { return false };
-    difference.kind == Kind::TotalChargesDrift
+    difference.kind == CaseKind::TotalChargesDrift
         && told.abs_diff(now) > context.flow.settings.tolerance_cents.unsigned_abs()
         && context.at.since(told_at) >= TELL_AGAIN
 }
 
 /// A drift that lag alone may explain alarms nobody.
-fn is_tellable(difference: &Difference, account: &Account) -> bool {
-    difference.kind != Kind::TotalChargesDrift
+fn is_tellable(difference: &Difference, account: &AccountSide) -> bool {
+    difference.kind != CaseKind::TotalChargesDrift
         || matches!(account.drift, Drift::Stands { beyond_lag: true, .. })
 }
 
 /// A person has closed the last case of it, and its figures are the same. What was accepted or corrected holds by
 /// itself, as a closed drift does: where it shows again, it was taken back.
 fn is_decided(last: Option<Case>, difference: &Difference) -> bool {
-    if difference.kind == Kind::TotalChargesDrift {
+    if difference.kind == CaseKind::TotalChargesDrift {
         return false;
     }
     let by_itself = |why: &str| [ACCEPTED, CORRECTED].iter().any(|word| why.starts_with(word));
@@ -107,23 +107,23 @@ fn is_decided(last: Option<Case>, difference: &Difference) -> bool {
     })
 }
 
-fn resolution(context: &Context<'_>, case: &Case, account: &Account) -> String {
+fn resolution(context: &Context<'_>, case: &Case, account: &AccountSide) -> String {
     let at = context.at;
-    match Kind::parse(&case.kind) {
-        Some(Kind::TotalChargesDrift) if matches!(account.drift, Drift::OnItsWay(_)) => {
+    match CaseKind::parse(&case.kind) {
+        Some(CaseKind::TotalChargesDrift) if matches!(account.drift, Drift::OnItsWay(_)) => {
             format!("what is left is on its way between list and total in the run of {at}")
         }
-        Some(Kind::RowUnread) => format!("the row can be read, or is gone, in the run of {at}"),
-        Some(Kind::TotalFell | Kind::RowsChanged) => format!("the run of {at} is whole again"),
+        Some(CaseKind::RowUnread) => format!("the row can be read, or is gone, in the run of {at}"),
+        Some(CaseKind::TotalFell | CaseKind::RowsChanged) => format!("the run of {at} is whole again"),
         Some(_) => format!("the figures agree again in the run of {at}"),
         None => "cases of this kind are no longer kept: nobody was shown that wallet, so nobody's deposit is in it".to_owned(),
     }
 }
 
 /// Writes the changes; gives the cases that were opened, and those that were closed.
-pub(super) async fn keep(flow: &Flow, changes: Vec<CaseAct>) -> ledger::Result<(Vec<i64>, Vec<i64>)> {
-    let opens: Vec<bool> = changes.iter().map(|change| matches!(change, CaseAct::Open(_))).collect();
-    let closes: Vec<bool> = changes.iter().map(|change| matches!(change, CaseAct::Close { .. })).collect();
+pub(super) async fn keep(flow: &Flow, changes: Vec<CaseChange>) -> ledger::Result<(Vec<i64>, Vec<i64>)> {
+    let opens: Vec<bool> = changes.iter().map(|change| matches!(change, CaseChange::Open(_))).collect();
+    let closes: Vec<bool> = changes.iter().map(|change| matches!(change, CaseChange::Close { .. })).collect();
     let ids = cases::keep(flow, changes).await?;
     let chosen = |flags: &[bool]| ids.iter().zip(flags).filter(|(_, yes)| **yes).map(|(id, _)| *id).collect();
     Ok((chosen(&opens), chosen(&closes)))
@@ -144,7 +144,7 @@ pub(super) async fn restored(context: &Context<'_>) -> ledger::Result<Option<Dif
     Ok(Some(Difference {
         detail: Some(detail),
         ..Difference::of_account(
-            Kind::Restored,
+            CaseKind::Restored,
             format!("every order of this business since {}", restored.since),
             format!("{count} orders that this ledger does not know"),
         )

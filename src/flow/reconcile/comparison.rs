@@ -4,9 +4,9 @@
 use super::Context;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
-use crate::domain::reconcile::{DepositRows, Difference, Kind, Verdict, compare as judge};
+use crate::domain::reconcile::{CaseKind, DepositRows, Difference, Verdict, compare as judge};
 use crate::flow::advance;
-use crate::ledger::{self, Recorded, Scope, UnreadRow, Write};
+use crate::ledger::{self, DepositWrite, Recorded, Scope, UnreadRow};
 
 /// The most deposits that one run polls.
 const MOST_POLLS: usize = 256;
@@ -98,7 +98,7 @@ async fn book_stated(context: &Context<'_>, pairs: &[DepositRows]) -> ledger::Re
         let (now, theirs) = (flow.clock.now(), flow.upstream.now_there());
         let stated = Observation::FigureStated { credited };
         match deposit.observe_by(stated, now, theirs, &flow.policy()) {
-            Ok(step) if !step.events.is_empty() => writes.push(Write::from(step)),
+            Ok(step) if !step.events.is_empty() => writes.push(DepositWrite::from(step)),
             Ok(_) => {}
             Err(error) => {
                 tracing::error!(deposit.id = %pair.deposit_id, "a stated figure does not fit: {error}")
@@ -116,7 +116,7 @@ async fn book_stated(context: &Context<'_>, pairs: &[DepositRows]) -> ledger::Re
 /// A row that could count and cannot be read, as a difference.
 pub(super) fn unread(row: UnreadRow) -> Difference {
     Difference {
-        kind: Kind::RowUnread,
+        kind: CaseKind::RowUnread,
         deposit_id: None,
         order_id: Some(row.called),
         row: Some(row.row),

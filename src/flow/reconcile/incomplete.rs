@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::account::dollars;
 use super::{Context, cases};
 use crate::domain::event::EventName;
-use crate::domain::reconcile::{Difference, Kind};
+use crate::domain::reconcile::{CaseKind, Difference};
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
-use crate::ledger::{self, Case, CaseAct, NewCase, Run};
+use crate::ledger::{self, Case, CaseChange, NewCase, Run};
 
 /// Why a run is incomplete.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,11 +53,15 @@ impl Incomplete {
             Self::TotalFell { before, now } => Some(Difference {
                 expected_cents: Some(*before),
                 found_cents: Some(*now),
-                ..Difference::of_account(Kind::TotalFell, dollars(*before), dollars(*now))
+                ..Difference::of_account(CaseKind::TotalFell, dollars(*before), dollars(*now))
             }),
             Self::RowsChanged { what, digest } => Some(Difference {
                 detail: Some(digest.clone()),
-                ..Difference::of_account(Kind::RowsChanged, "the rows as they were".to_owned(), what.clone())
+                ..Difference::of_account(
+                    CaseKind::RowsChanged,
+                    "the rows as they were".to_owned(),
+                    what.clone(),
+                )
             }),
         }
     }
@@ -66,7 +70,7 @@ impl Incomplete {
 /// How long the same kind of incomplete run has stood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Standing {
-    kind: Kind,
+    kind: CaseKind,
     runs: u32,
     counted_at: Timestamp,
 }
@@ -116,8 +120,8 @@ async fn open(flow: &Flow, difference: Difference) -> ledger::Result<()> {
     let key = difference.key();
     let open = flow.ledger.cases(false).await?.into_iter().find(|case| case.key == key);
     let change = match open {
-        Some(case) => CaseAct::Seen { id: case.id, difference, counts: true },
-        None => CaseAct::Open(NewCase { difference, told: true }),
+        Some(case) => CaseChange::Seen { id: case.id, difference, counts: true },
+        None => CaseChange::Open(NewCase { difference, told: true }),
     };
     cases::keep(flow, vec![change]).await.map(|_| ())
 }
@@ -126,7 +130,7 @@ async fn open(flow: &Flow, difference: Difference) -> ledger::Result<()> {
 /// upstream is said to be down, and where a case says it, nothing is said here. What may become such a case is waited for,
 /// and no longer than it takes: the runs after it may be void for other reasons.
 pub(super) async fn tell(flow: &Flow) -> ledger::Result<()> {
-    let of_void = |case: &Case| Kind::parse(&case.kind).is_some_and(Kind::is_of_incomplete_run);
+    let of_void = |case: &Case| CaseKind::parse(&case.kind).is_some_and(CaseKind::is_of_incomplete_run);
     if flow.ledger.cases(false).await?.iter().any(of_void)
         || told(flow).await?
         || upstream_is_down(flow).await?

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Context;
-use crate::domain::reconcile::{Rule, decide, probable};
+use crate::domain::reconcile::{MatchRule, decide, probable};
 use crate::domain::time::Timestamp;
 use crate::ledger;
 
@@ -33,7 +33,7 @@ pub(super) async fn match_rows(context: &Context<'_>, whole: bool) -> ledger::Re
     };
     let rows = ledger.unclaimed_rows(since).await?;
     let mut claims = Vec::new();
-    for rule in Rule::CERTAIN {
+    for rule in MatchRule::CERTAIN {
         claims.extend(ledger.claims(*rule, &rows).await?);
     }
     let matches = decide(claims);

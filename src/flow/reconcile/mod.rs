@@ -24,7 +24,7 @@ pub use import::Flaw;
 pub(in crate::flow) use matching::{WHOLE_DUE, ZONE_HINT};
 
 use super::Flow;
-use crate::domain::reconcile::{Difference, Drift, Rule};
+use crate::domain::reconcile::{Difference, Drift, MatchRule};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Case, GoodRun, Run, RunFigures, Tally, UnknownWord};
 
@@ -56,7 +56,7 @@ pub struct Report {
     /// When the oldest listed row was made: so far back the list reaches.
     pub list_reaches: Option<Timestamp>,
     /// How many rows stand although the list no longer shows them, and what they count, in cents.
-    pub standing: Standing,
+    pub standing: StandingRows,
     /// How many rows each rule has matched.
     pub matches: BTreeMap<String, i64>,
     /// The same with what they count.
@@ -87,7 +87,7 @@ pub struct Report {
 
 /// Rows that keep their figures although they are no longer listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Standing {
+pub struct StandingRows {
     /// How many.
     pub rows: i64,
     /// What they count, in cents.
@@ -96,7 +96,7 @@ pub struct Standing {
 
 /// Why a run did not come about.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub enum ReconcileFailed {
     /// Something could not be read, or cannot be what it says: no figure and no case was changed by it.
     #[error("the run is void: {0}")]
     Incomplete(String),
@@ -129,7 +129,7 @@ impl Context<'_> {
 ///
 /// # Errors
 /// [`Failed`]; an incomplete run is kept as such.
-pub async fn reconcile(flow: &Flow) -> Result<Report, Failed> {
+pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
     let _alone = flow.reconciling.lock().await;
     let context = Context {
         flow,
@@ -149,9 +149,9 @@ pub async fn reconcile(flow: &Flow) -> Result<Report, Failed> {
             tracing::error!("reconciliation is void: {why}");
             incomplete::keep(&context, &incomplete, evidence).await?;
             incomplete::tell(flow).await?;
-            Err(Failed::Incomplete(why))
+            Err(ReconcileFailed::Incomplete(why))
         }
-        Err(Stopped::Ledger(error)) => Err(Failed::Ledger(error)),
+        Err(Stopped::Ledger(error)) => Err(ReconcileFailed::Ledger(error)),
     }
 }
 
@@ -259,8 +259,9 @@ async fn run(context: &Context<'_>, evidence: &mut Option<Value>) -> Result<Repo
 /// The certain rule that has matched most.
 fn identifier(tally: &[Tally]) -> Option<&'static str> {
     let count =
-        |rule: &Rule| tally.iter().find(|one| one.rule == rule.as_str()).map_or(0, |one| one.invoices);
+        |rule: &MatchRule| tally.iter().find(|one| one.rule == rule.as_str()).map_or(0, |one| one.invoices);
     // The last of equals wins: hence from the back.
-    let most = Rule::CERTAIN.iter().rev().filter(|rule| count(rule) > 0).max_by_key(|rule| count(rule))?;
+    let most =
+        MatchRule::CERTAIN.iter().rev().filter(|rule| count(rule) > 0).max_by_key(|rule| count(rule))?;
     Some(most.as_str())
 }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use super::{PAGE, from_json};
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::reconcile::{
-    Claim, LIKENESS_LIMIT, Match, Nearby, Rule, TOO_MANY, TWO_NAMES, Unclaimed, is_processor,
+    IdMatch, LIKENESS_LIMIT, Match, MatchRule, ProbableDeposit, TOO_MANY, TWO_NAMES, UnmatchedInvoice,
+    is_processor,
 };
 use crate::domain::time::Timestamp;
 use crate::ledger::record::json;
@@ -25,7 +26,7 @@ struct UnclaimedWire(i64, i64, i64, Option<String>);
 #[derive(Deserialize)]
 struct NearbyWire(i64, String, String, Option<i64>, Option<i64>);
 
-impl TryFrom<NearbyWire> for Nearby {
+impl TryFrom<NearbyWire> for ProbableDeposit {
     type Error = Error;
     fn try_from(wire: NearbyWire) -> Result<Self> {
         let NearbyWire(deposit, created_at, requested, micros, booked) = wire;
@@ -64,7 +65,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be read now.
-    pub async fn claims(&self, rule: Rule, rows: &[i64]) -> Result<Vec<Claim>> {
+    pub async fn claims(&self, rule: MatchRule, rows: &[i64]) -> Result<Vec<IdMatch>> {
         let mut claims = Vec::new();
         let mut pages = rows.chunks(ASKED);
         // Two at once, on two of the readers; others have theirs.
@@ -79,13 +80,13 @@ impl Ledger {
         Ok(claims)
     }
 
-    async fn claims_of(&self, rule: Rule, rows: &[i64]) -> Result<Vec<Claim>> {
+    async fn claims_of(&self, rule: MatchRule, rows: &[i64]) -> Result<Vec<IdMatch>> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
         let rows = json(rows)?;
         let found = match rule {
-            Rule::PayIdIsOrder => sqlx::query_scalar!(
+            MatchRule::PayIdIsOrder => sqlx::query_scalar!(
                 r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
                    FROM (SELECT o.row_id, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
                          WHERE o.pay_id IS NOT NULL ORDER BY o.pay_id COLLATE NOCASE LIMIT -1) i
@@ -94,7 +95,7 @@ impl Ledger {
             )
             .fetch_one(&self.readers)
             .await,
-            Rule::SesidIsOrder => sqlx::query_scalar!(
+            MatchRule::SesidIsOrder => sqlx::query_scalar!(
                 r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
                    FROM (SELECT o.row_id, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
                          WHERE o.sesid IS NOT NULL ORDER BY o.sesid COLLATE NOCASE LIMIT -1) i
@@ -103,7 +104,7 @@ impl Ledger {
             )
             .fetch_one(&self.readers)
             .await,
-            Rule::PayIdIsLink => sqlx::query_scalar!(
+            MatchRule::PayIdIsLink => sqlx::query_scalar!(
                 r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
                    FROM (SELECT o.row_id, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
                          WHERE length(o.pay_id) IN (32, 36) ORDER BY o.pay_id COLLATE NOCASE LIMIT -1) i
@@ -112,7 +113,7 @@ impl Ledger {
             )
             .fetch_one(&self.readers)
             .await,
-            Rule::SesidIsLink => sqlx::query_scalar!(
+            MatchRule::SesidIsLink => sqlx::query_scalar!(
                 r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
                    FROM (SELECT o.row_id, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
                          WHERE length(o.sesid) IN (32, 36) ORDER BY o.sesid COLLATE NOCASE LIMIT -1) i
@@ -122,10 +123,10 @@ impl Ledger {
             .fetch_one(&self.readers)
             .await,
             // No identifier says that.
-            Rule::AmountAndTime => return Ok(Vec::new()),
+            MatchRule::AmountAndTime => return Ok(Vec::new()),
         };
         let found: Vec<(i64, i64)> = from_json(&found.map_err(Error::database("read"))?)?;
-        Ok(found.into_iter().map(|(row, deposit)| Claim { row, deposit, rule }).collect())
+        Ok(found.into_iter().map(|(row, deposit)| IdMatch { row, deposit, rule }).collect())
     }
 
     /// Writes whose each row is. A deposit of which there are more rows than can be has none of them: they are unread.
@@ -243,7 +244,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be read now.
-    pub async fn guessable_rows(&self, rows: &[i64]) -> Result<Vec<Unclaimed>> {
+    pub async fn guessable_rows(&self, rows: &[i64]) -> Result<Vec<UnmatchedInvoice>> {
         let mut unclaimed = Vec::new();
         for page in rows.chunks(PAGE) {
             let rows = json(page)?;
@@ -258,7 +259,7 @@ impl Ledger {
             .map_err(Error::database("read"))?;
             for UnclaimedWire(row, cents, created, method) in from_json::<Vec<UnclaimedWire>>(&found)? {
                 if is_processor(method.as_deref()) {
-                    unclaimed.push(Unclaimed { row, cents, created: Timestamp::from_millis(created) });
+                    unclaimed.push(UnmatchedInvoice { row, cents, created: Timestamp::from_millis(created) });
                 }
             }
         }
@@ -269,7 +270,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be read now.
-    pub async fn deposits_without_rows(&self, since: Timestamp, limit: u32) -> Result<Vec<Nearby>> {
+    pub async fn deposits_without_rows(&self, since: Timestamp, limit: u32) -> Result<Vec<ProbableDeposit>> {
         let (since, limit) = (since.to_string(), i64::from(limit));
         let rows = sqlx::query_scalar!(
             r#"SELECT json_group_array(json_array(row_id, wallet_created_at, amount_requested, amount_usd_micros,
@@ -286,7 +287,7 @@ impl Ledger {
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        from_json::<Vec<NearbyWire>>(&rows)?.into_iter().map(Nearby::try_from).collect()
+        from_json::<Vec<NearbyWire>>(&rows)?.into_iter().map(ProbableDeposit::try_from).collect()
     }
 
     /// Writes which row is probably whose; or, where `claims` is empty and the list has turned out to bear ids of ours,
@@ -294,7 +295,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the next run does it again.
-    pub async fn keep_guesses(&self, claims: &[Claim]) -> Result<()> {
+    pub async fn keep_guesses(&self, claims: &[IdMatch]) -> Result<()> {
         let rows: Vec<(i64, i64)> = claims.iter().map(|claim| (claim.row, claim.deposit)).collect();
         let forget = rows.is_empty();
         let rows = json(&rows)?;

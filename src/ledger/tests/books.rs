@@ -78,8 +78,8 @@ async fn a_step_is_on_disk_whole_and_the_same_step_again_changes_nothing() {
 async fn of_two_steps_from_one_version_only_one_is_said_to_be_written() {
     let desk = Desk::new().await;
     let deposit = desk.wallet(1, "5").await;
-    let paid = Write::from(desk.step(&deposit, looked("paid", "")));
-    let locked = Write::from(desk.step(&deposit, looked("locked", "")));
+    let paid = DepositWrite::from(desk.step(&deposit, looked("paid", "")));
+    let locked = DepositWrite::from(desk.step(&deposit, looked("locked", "")));
     let recorded = desk.ledger.record(vec![paid, locked.clone()]).await.unwrap();
     assert_eq!(recorded, [Recorded::Written, Recorded::Conflict]);
     assert_eq!(desk.ledger.record(vec![locked]).await.unwrap(), [Recorded::Conflict]);
@@ -109,17 +109,17 @@ async fn one_forbidden_step_holds_up_no_other() {
     let desk = Desk::new().await;
     let (one, two) = (desk.wallet(1, "5").await, desk.wallet(2, "6").await);
     let bent = |deposit: &Deposit| {
-        let mut write = Write::from(desk.step(deposit, looked("paid", "")));
+        let mut write = DepositWrite::from(desk.step(deposit, looked("paid", "")));
         write.step.events[0].postings[0].amount_usd_micros = crate::domain::money::UsdMicros::new(1);
         write
     };
-    let good = Write::from(desk.step(&two, looked("paid", "")));
+    let good = DepositWrite::from(desk.step(&two, looked("paid", "")));
     let recorded = desk.ledger.record(vec![bent(&one), good]).await.unwrap();
     let [Recorded::Forbidden(why), Recorded::Written] = recorded.as_slice() else { panic!("{recorded:?}") };
     assert!(why.contains("must balance"), "{why}");
     assert_eq!(desk.ledger.find("order-1").await.unwrap(), Some(one.clone()));
     // What no rule forbids and still cannot be written is everybody's error, and nobody's refusal.
-    let mut endless = Write::from(desk.step(&one, looked("paid", "")));
+    let mut endless = DepositWrite::from(desk.step(&one, looked("paid", "")));
     for (line, micros) in endless.step.events[0].postings.iter_mut().zip([i64::MAX, -i64::MAX]) {
         line.amount_usd_micros = crate::domain::money::UsdMicros::new(micros);
     }
@@ -129,12 +129,12 @@ async fn one_forbidden_step_holds_up_no_other() {
     assert_eq!(desk.ledger.find("order-1").await.unwrap(), Some(one.clone()));
     // Many at once, in one group: each caller hears of its own.
     let three = desk.wallet(3, "7").await;
-    let good = Write::from(desk.step(&three, looked("paid", "")));
+    let good = DepositWrite::from(desk.step(&three, looked("paid", "")));
     let (bad, good) =
         tokio::join!(desk.ledger.record(vec![bent(&one)]), desk.ledger.record(vec![good.clone()]));
     assert!(matches!(bad.unwrap().as_slice(), [Recorded::Forbidden(_)]));
     assert_eq!(good.unwrap(), [Recorded::Written]);
-    let down = Notice {
+    let down = AccountEvent {
         name: EventName::UpstreamDown,
         at: desk.now,
         reason: None,
@@ -166,7 +166,7 @@ async fn hundreds_at_once_each_get_their_own_answer() {
 #[tokio::test]
 async fn what_is_said_of_the_whole_account_is_an_event_without_a_deposit() {
     let desk = Desk::new().await;
-    let notice = |name, reason: &str| Notice {
+    let notice = |name, reason: &str| AccountEvent {
         name,
         at: desk.now,
         reason: Some(reason.to_owned()),
@@ -215,20 +215,25 @@ async fn lists_go_page_by_page_newest_first() {
     let flagged = desk.look(flagged, "check", "").await;
     assert!(flagged.facts.review.is_some());
     let numbers = |deposits: &[Deposit]| deposits.iter().map(|d| d.id.uuid().as_u128()).collect::<Vec<_>>();
-    let all = Listing { limit: 2, ..Listing::default() };
+    let all = DepositFilter { limit: 2, ..DepositFilter::default() };
     let (page, cursor) = desk.ledger.list(&all).await.unwrap();
     assert_eq!(numbers(&page), [4, 3]);
     assert_eq!(page[0], flagged);
-    let (page, end) = desk.ledger.list(&Listing { cursor, ..all.clone() }).await.unwrap();
+    let (page, end) = desk.ledger.list(&DepositFilter { cursor, ..all.clone() }).await.unwrap();
     assert_eq!((numbers(&page), end), (vec![2, 1], None), "a full last page is the last");
-    let (page, more) = desk.ledger.list(&Listing { limit: 3, ..Listing::default() }).await.unwrap();
+    let (page, more) =
+        desk.ledger.list(&DepositFilter { limit: 3, ..DepositFilter::default() }).await.unwrap();
     assert_eq!((page.len(), more.is_some()), (3, true));
-    let since = Listing { since: Some(at("2026-01-10T11:00:00Z")), limit: 10, ..Listing::default() };
+    let since =
+        DepositFilter { since: Some(at("2026-01-10T11:00:00Z")), limit: 10, ..DepositFilter::default() };
     assert_eq!(numbers(&desk.ledger.list(&since).await.unwrap().0), [4, 3]);
-    let states =
-        Listing { states: vec![crate::domain::deposit::State::Requested], limit: 10, ..Listing::default() };
+    let states = DepositFilter {
+        states: vec![crate::domain::deposit::State::Requested],
+        limit: 10,
+        ..DepositFilter::default()
+    };
     assert_eq!(numbers(&desk.ledger.list(&states).await.unwrap().0), [3, 2, 1]);
-    let review = Listing { needs_review: true, limit: 10, ..Listing::default() };
+    let review = DepositFilter { needs_review: true, limit: 10, ..DepositFilter::default() };
     assert_eq!(numbers(&desk.ledger.list(&review).await.unwrap().0), [4]);
     assert_eq!(
         desk.ledger.counts().await.unwrap(),
@@ -258,14 +263,15 @@ async fn attempts_are_intents_until_their_end_is_known() {
             events: Vec::new(),
             due: None,
         };
-        Write { attempt, ..step.into() }
+        DepositWrite { attempt, ..step.into() }
     };
     desk.write(quiet(&one, end(1, AttemptOutcome::Unknown, None))).await;
     desk.write(quiet(&two, end(3, AttemptOutcome::NotTaken, None))).await;
     desk.write(quiet(&two, end(4, AttemptOutcome::Unknown, Some("named-and-broken")))).await;
     desk.write(quiet(&two, end(5, AttemptOutcome::Refused, None))).await;
     let wallet = desk.step(&one, Observation::Wallet(Box::new(wallet_report(1, "5", desk.now))));
-    desk.write(Write { attempt: end(2, AttemptOutcome::Wallet, Some("order-1")), ..wallet.into() }).await;
+    desk.write(DepositWrite { attempt: end(2, AttemptOutcome::Wallet, Some("order-1")), ..wallet.into() })
+        .await;
 
     let of = |attempts: Vec<Attempt>| {
         let say = |a: Attempt| {

@@ -26,7 +26,7 @@ async fn outcome(path: &Path, access: Access) -> std::result::Result<(), String>
 async fn a_ledger_begins_only_where_nothing_tells_of_an_earlier_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    let forbidden = Settings { create_if_missing: false, ..settings(&path) };
+    let forbidden = LedgerSettings { create_if_missing: false, ..settings(&path) };
     let error = Ledger::open(forbidden, Access::Write).await.unwrap_err();
     assert!(matches!(&error, Error::Missing { hint, .. } if hint.contains("create_if_missing")), "{error}");
     assert!(matches!(open(&path, Access::Read).await, Err(Error::Missing { .. })));

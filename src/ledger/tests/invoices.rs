@@ -3,8 +3,8 @@
 use super::*;
 use crate::domain::deposit::State;
 use crate::domain::reconcile::{
-    Accepted, Claim, DepositRows, LIKENESS_LIMIT, Match, Nearby, Rule, TOO_MANY, TWO_NAMES, Unclaimed,
-    Weight, content_hash, decide, identity_hash,
+    Accepted, DepositRows, IdMatch, LIKENESS_LIMIT, Match, MatchRule, ProbableDeposit, TOO_MANY, TWO_NAMES,
+    UnmatchedInvoice, Weight, content_hash, decide, identity_hash,
 };
 use crate::domain::report::Invoice;
 use crate::ledger::RowChange;
@@ -60,7 +60,7 @@ impl Desk {
     async fn match_times(&self, run: i64, times: usize) -> usize {
         let rows = self.ledger.unclaimed_rows(0).await.unwrap();
         let mut claims = Vec::new();
-        for rule in Rule::CERTAIN {
+        for rule in MatchRule::CERTAIN {
             claims.extend(self.ledger.claims(*rule, &rows).await.unwrap());
         }
         let matches = decide(claims);
@@ -269,14 +269,14 @@ async fn an_id_of_ours_in_either_field_and_any_case_is_ours() {
             "8 - - -".to_owned(),
         ]
     );
-    assert_eq!(desk.ledger.claims(Rule::PayIdIsOrder, &[]).await.unwrap(), []);
-    assert_eq!(desk.ledger.claims(Rule::AmountAndTime, &[1, 2]).await.unwrap(), []);
-    let claim = Claim { row: 1, deposit: 1, rule: Rule::PayIdIsOrder };
-    assert_eq!(desk.ledger.claims(Rule::PayIdIsOrder, &[1, 2]).await.unwrap(), [claim]);
+    assert_eq!(desk.ledger.claims(MatchRule::PayIdIsOrder, &[]).await.unwrap(), []);
+    assert_eq!(desk.ledger.claims(MatchRule::AmountAndTime, &[1, 2]).await.unwrap(), []);
+    let claim = IdMatch { row: 1, deposit: 1, rule: MatchRule::PayIdIsOrder };
+    assert_eq!(desk.ledger.claims(MatchRule::PayIdIsOrder, &[1, 2]).await.unwrap(), [claim]);
     // What could not be told is asked about again, however long ago it changed.
     assert_eq!(desk.ledger.unclaimed_rows(9).await.unwrap(), [6]);
     desk.ledger
-        .keep_matches(&[Match::Of(Claim { row: 6, deposit: 1, rule: Rule::SesidIsOrder })], 9)
+        .keep_matches(&[Match::Of(IdMatch { row: 6, deposit: 1, rule: MatchRule::SesidIsOrder })], 9)
         .await
         .unwrap();
     assert_eq!(desk.owners().await[5], "6 1 sesid_is_order -", "and is read then");
@@ -319,9 +319,9 @@ async fn what_may_be_whose_by_amount_and_time_is_given_and_kept_for_showing_only
     let other = StagedRow { method: Some("Stripe".to_owned()), ..row(2, Some(2), "check") };
     desk.import(&[row(1, Some(515), "check"), other, row(3, None, "check")], &[], &[], (1, 0)).await;
     let created = at("2026-01-10T09:00:00Z");
-    let unclaimed = Unclaimed { row: 1, cents: 515, created };
+    let unclaimed = UnmatchedInvoice { row: 1, cents: 515, created };
     assert_eq!(desk.ledger.guessable_rows(&[1, 2, 3]).await.unwrap(), [unclaimed]);
-    let nearby = |deposit: &Deposit, number, cents: &[i64]| Nearby {
+    let nearby = |deposit: &Deposit, number, cents: &[i64]| ProbableDeposit {
         deposit: number,
         created_at: deposit.facts.wallet.as_ref().unwrap().created_at,
         cents: cents.to_vec(),
@@ -331,7 +331,7 @@ async fn what_may_be_whose_by_amount_and_time_is_given_and_kept_for_showing_only
     assert_eq!(without(created, 9).await.unwrap(), [two.clone(), one.clone()], "the newest first");
     assert_eq!(without(created, 1).await.unwrap(), std::slice::from_ref(&two));
     assert_eq!(without(at("2026-01-10T09:00:01Z"), 9).await.unwrap(), std::slice::from_ref(&two));
-    let guess = Claim { row: 1, deposit: 1, rule: Rule::AmountAndTime };
+    let guess = IdMatch { row: 1, deposit: 1, rule: MatchRule::AmountAndTime };
     for _ in 0..2 {
         desk.ledger.keep_guesses(&[guess]).await.unwrap();
     }

@@ -150,7 +150,7 @@ async fn a_flood_is_told_in_one_summary_that_ends_for_all_of_it() {
         desk.told(number, &[FINANCE]).await;
         desk.wait(1);
     }
-    let down = Notice {
+    let down = AccountEvent {
         name: EventName::UpstreamDown,
         at: desk.now,
         reason: None,
@@ -158,7 +158,7 @@ async fn a_flood_is_told_in_one_summary_that_ends_for_all_of_it() {
         mail_to: vec![FINANCE.to_owned()],
     };
     desk.ledger.announce(vec![down]).await.unwrap();
-    let waiting = Waiting {
+    let waiting = WaitingMail {
         recipient: FINANCE.to_owned(),
         letters: 3,
         oldest: at("2026-01-10T09:00:00Z"),

@@ -52,8 +52,8 @@ fn order(number: u128) -> String {
     format!("order-{number}")
 }
 
-fn settings(path: &Path) -> Settings {
-    Settings { path: path.to_owned(), create_if_missing: true, mail_domain: "example.com".to_owned() }
+fn settings(path: &Path) -> LedgerSettings {
+    LedgerSettings { path: path.to_owned(), create_if_missing: true, mail_domain: "example.com".to_owned() }
 }
 
 /// What the upstream says with this word; figures as `usd=5.00 crypto=4.99 back=1`.
@@ -88,8 +88,8 @@ fn wallet_report(number: u128, amount: &str, now: Timestamp) -> OrderReport {
 }
 
 /// The step's last event is owed to these.
-fn owed_to(step: Step, recipients: &[&str]) -> Write {
-    let mut write = Write::from(step);
+fn owed_to(step: Step, recipients: &[&str]) -> DepositWrite {
+    let mut write = DepositWrite::from(step);
     if let Some(event) = write.step.events.last_mut() {
         event.mail_to = recipients.iter().map(|name| (*name).to_owned()).collect();
     }
@@ -119,12 +119,12 @@ impl Desk {
         self.now = self.now.plus(Duration::from_mins(minutes));
     }
 
-    async fn write(&self, write: impl Into<Write>) {
+    async fn write(&self, write: impl Into<DepositWrite>) {
         let recorded = self.ledger.record(vec![write.into()]).await.unwrap();
         assert_eq!(recorded, [Recorded::Written]);
     }
 
-    fn request(&self, number: u128, amount: &str) -> Write {
+    fn request(&self, number: u128, amount: &str) -> DepositWrite {
         let request = Request {
             asset: Asset::parse("USDT", "BSC").unwrap(),
             amount: amount.parse().unwrap(),
@@ -137,7 +137,7 @@ impl Desk {
             idempotency_key: Some(format!("key-{number}")),
             request_digest: format!("digest-{number}"),
         };
-        Write { opening: Some(opening), ..Deposit::open(id(number), request).into() }
+        DepositWrite { opening: Some(opening), ..Deposit::open(id(number), request).into() }
     }
 
     /// Asks for a deposit.
@@ -157,7 +157,7 @@ impl Desk {
         let report = wallet_report(number, amount, self.now);
         let step = self.step(&asked, Observation::Wallet(Box::new(report)));
         let deposit = step.deposit.clone();
-        self.write(Write { turn, ..owed_to(step, &[FINANCE]) }).await;
+        self.write(DepositWrite { turn, ..owed_to(step, &[FINANCE]) }).await;
         deposit
     }
 

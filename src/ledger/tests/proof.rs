@@ -232,7 +232,7 @@ async fn the_findings_have_an_end_and_pages_of_noise_are_one_of_them() {
     for number in 1..=60 {
         desk.ask(number, "5").await;
     }
-    let notice = Notice {
+    let notice = AccountEvent {
         name: EventName::UpstreamDown,
         at: desk.now,
         reason: None,
@@ -275,7 +275,7 @@ async fn one_answer_may_bring_two_events_and_is_kept_once() {
     let mut desk = Desk::new().await;
     let deposit = desk.wallet(1, "5").await;
     desk.wait(5);
-    let mut write = Write::from(desk.step(&deposit, looked("teleported", "")));
+    let mut write = DepositWrite::from(desk.step(&deposit, looked("teleported", "")));
     let body = "{\"status\":\"teleported\"}".to_owned();
     write.evidence = Some(EvidenceNote { at: desk.now, call: "look", http_status: None, body });
     assert_eq!(write.step.events.len(), 2);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::event::EventName;
-use crate::domain::reconcile::{Difference, Kind};
+use crate::domain::reconcile::{CaseKind, Difference};
 
 fn report(at: Timestamp, outcome: &std::result::Result<RunFigures, String>) -> serde_json::Value {
     match outcome {
@@ -152,38 +152,38 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
         found_cents: None,
         detail: Some("no row".to_owned()),
     };
-    let tell = |_: &Case, act: &CaseAct| match act {
-        CaseAct::Open(case) if case.told => Some((EventName::DiscrepancyOpened, vec![FINANCE.to_owned()])),
-        CaseAct::Told { .. } => Some((EventName::DiscrepancyOpened, Vec::new())),
-        CaseAct::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
-        CaseAct::Close { .. } => Some((EventName::DiscrepancyClosed, Vec::new())),
+    let tell = |_: &Case, act: &CaseChange| match act {
+        CaseChange::Open(case) if case.told => Some((EventName::DiscrepancyOpened, vec![FINANCE.to_owned()])),
+        CaseChange::Told { .. } => Some((EventName::DiscrepancyOpened, Vec::new())),
+        CaseChange::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
+        CaseChange::Close { .. } => Some((EventName::DiscrepancyClosed, Vec::new())),
         _ => None,
     };
-    let missing = NewCase { difference: difference(Kind::InvoiceMissing, Some(&deposit)), told: true };
-    let drift = NewCase { difference: difference(Kind::TotalChargesDrift, None), told: false };
-    let acts = vec![CaseAct::Open(missing.clone()), CaseAct::Open(drift)];
+    let missing = NewCase { difference: difference(CaseKind::InvoiceMissing, Some(&deposit)), told: true };
+    let drift = NewCase { difference: difference(CaseKind::TotalChargesDrift, None), told: false };
+    let acts = vec![CaseChange::Open(missing.clone()), CaseChange::Open(drift)];
     let head = desk.ledger.head();
     assert_eq!(desk.ledger.keep_cases(acts, desk.now, tell).await.unwrap(), [1, 2]);
     assert_eq!(*head.borrow(), 5, "the one that nobody is told of is noted");
     desk.wait(60);
-    let twice = vec![CaseAct::Open(missing)];
+    let twice = vec![CaseChange::Open(missing)];
     assert!(desk.ledger.keep_cases(twice, desk.now, tell).await.is_err(), "one open case for a subject");
     let moved = Difference {
         expected: "6.00".to_owned(),
         found: "7.00".to_owned(),
         expected_cents: Some(600),
         found_cents: Some(700),
-        ..difference(Kind::TotalChargesDrift, None)
+        ..difference(CaseKind::TotalChargesDrift, None)
     };
-    assert_eq!((moved.cents(), difference(Kind::TotalChargesDrift, None).cents()), (Some(100), None));
-    let seen = |counts| CaseAct::Seen { id: 2, difference: moved.clone(), counts };
-    let told = CaseAct::Told { id: 2, cents: moved.cents() };
+    assert_eq!((moved.cents(), difference(CaseKind::TotalChargesDrift, None).cents()), (Some(100), None));
+    let seen = |counts| CaseChange::Seen { id: 2, difference: moved.clone(), counts };
+    let told = CaseChange::Told { id: 2, cents: moved.cents() };
     assert_eq!(
         desk.ledger.keep_cases(vec![seen(true), seen(false), told], desk.now, tell).await.unwrap(),
         [2, 2, 2]
     );
-    let explain = CaseAct::Explain { id: 1, who: "socket".to_owned(), note: "asked".to_owned() };
-    let close = CaseAct::Close { id: 1, who: Some("socket".to_owned()), resolution: "a gift".to_owned() };
+    let explain = CaseChange::Explain { id: 1, who: "socket".to_owned(), note: "asked".to_owned() };
+    let close = CaseChange::Close { id: 1, who: Some("socket".to_owned()), resolution: "a gift".to_owned() };
     assert_eq!(desk.ledger.keep_cases(vec![explain, close], desk.now, tell).await.unwrap(), [1, 1]);
 
     let case = desk.ledger.case(1).await.unwrap().unwrap();
@@ -237,7 +237,7 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
     );
     assert_eq!(desk.findings().await, []);
     // A run closes what a person has not.
-    let gone = CaseAct::Close { id: 2, who: None, resolution: "they agree".to_owned() };
+    let gone = CaseChange::Close { id: 2, who: None, resolution: "they agree".to_owned() };
     desk.ledger.keep_cases(vec![gone], desk.now, tell).await.unwrap();
     assert_eq!(desk.ledger.case(2).await.unwrap().unwrap().closed_by.as_deref(), Some("run"));
     assert_eq!(desk.ledger.cases(false).await.unwrap(), []);
@@ -249,7 +249,7 @@ async fn cases_that_nobody_is_told_of_are_sealed_and_whatever_is_changed_of_them
     let mut desk = Desk::new().await;
     let open = |order: &str| {
         let difference = Difference {
-            kind: Kind::InvoiceMissing,
+            kind: CaseKind::InvoiceMissing,
             deposit_id: None,
             order_id: Some(order.to_owned()),
             expected: "5.00".to_owned(),
@@ -259,14 +259,15 @@ async fn cases_that_nobody_is_told_of_are_sealed_and_whatever_is_changed_of_them
             found_cents: None,
             detail: None,
         };
-        CaseAct::Open(NewCase { difference, told: order == "told" })
+        CaseChange::Open(NewCase { difference, told: order == "told" })
     };
-    let tell =
-        |case: &Case, _: &CaseAct| case.told_at.is_some().then(|| (EventName::DiscrepancyOpened, Vec::new()));
+    let tell = |case: &Case, _: &CaseChange| {
+        case.told_at.is_some().then(|| (EventName::DiscrepancyOpened, Vec::new()))
+    };
     let opened = ["a", "b", "c", "told", "e"].map(open).to_vec();
     assert_eq!(desk.ledger.keep_cases(opened, desk.now, tell).await.unwrap(), [1, 2, 3, 4, 5]);
     desk.wait(60);
-    let close = |id| CaseAct::Close { id, who: None, resolution: format!("{id} agrees") };
+    let close = |id| CaseChange::Close { id, who: None, resolution: format!("{id} agrees") };
     desk.ledger.keep_cases([5, 2, 1].map(close).to_vec(), desk.now, tell).await.unwrap();
     let noted = "SELECT concat_ws(' ', seq, facts ->> '$.opened.count', facts ->> '$.opened.ids',
                      facts ->> '$.closed.count', facts ->> '$.closed.ids')
@@ -293,13 +294,13 @@ async fn a_decision_is_one_event_with_all_that_it_changes_and_can_be_taken_back(
     let deposit = desk.paid(1, "5").await;
     let mismatch = Difference {
         deposit_id: Some(deposit.id),
-        ..Difference::of_account(Kind::InvoiceMissing, "5.00".to_owned(), "none".to_owned())
+        ..Difference::of_account(CaseKind::InvoiceMissing, "5.00".to_owned(), "none".to_owned())
     };
-    let drift = Difference::of_account(Kind::TotalChargesDrift, "1.00".to_owned(), "3.00".to_owned());
-    let open = |difference| CaseAct::Open(NewCase { difference, told: false });
+    let drift = Difference::of_account(CaseKind::TotalChargesDrift, "1.00".to_owned(), "3.00".to_owned());
+    let open = |difference| CaseChange::Open(NewCase { difference, told: false });
     desk.ledger.keep_cases(vec![open(mismatch), open(drift)], desk.now, |_, _| None).await.unwrap();
     let id = deposit.id;
-    let notice = move |now, act: &str, case: i64, figures: Option<(i64, i64, i64)>| Notice {
+    let notice = move |now, act: &str, case: i64, figures: Option<(i64, i64, i64)>| AccountEvent {
         name: EventName::Decided,
         at: now,
         reason: Some("so be it".to_owned()),
@@ -310,13 +311,13 @@ async fn a_decision_is_one_event_with_all_that_it_changes_and_can_be_taken_back(
         }),
         mail_to: vec![FINANCE.to_owned()],
     };
-    let told = |case, kind: Kind, deposit: Option<DepositId>, figures| {
+    let told = |case, kind: CaseKind, deposit: Option<DepositId>, figures| {
         let mut told = notice(desk.now, "accept", case, Some(figures));
         told.facts["kind"] = kind.as_str().into();
         told.facts["deposit_id"] = deposit.map(|id| id.to_string()).into();
         told
     };
-    let accept = |case: i64, kind: Kind, deposit, (listed, counted, drift_cents)| Decision {
+    let accept = |case: i64, kind: CaseKind, deposit, (listed, counted, drift_cents)| Decision {
         notice: told(case, kind, deposit, (listed, counted, drift_cents)),
         who: "root".to_owned(),
         note: "so be it".to_owned(),
@@ -334,9 +335,9 @@ async fn a_decision_is_one_event_with_all_that_it_changes_and_can_be_taken_back(
         memory: vec![("total_floor", format!("7{case}"))],
     };
     let head = desk.ledger.head_hash().await.unwrap().unwrap().0;
-    let first = accept(1, Kind::InvoiceMissing, Some(deposit.id), (0, 500, 0));
+    let first = accept(1, CaseKind::InvoiceMissing, Some(deposit.id), (0, 500, 0));
     desk.ledger.decide(first.clone()).await.unwrap();
-    desk.ledger.decide(accept(2, Kind::TotalChargesDrift, None, (0, 0, 200))).await.unwrap();
+    desk.ledger.decide(accept(2, CaseKind::TotalChargesDrift, None, (0, 0, 200))).await.unwrap();
     let standing = desk.ledger.acceptances().await.unwrap();
     let said: Vec<_> = standing
         .iter()

@@ -6,9 +6,9 @@ use super::*;
 use crate::domain::poll::{Due, Urgency};
 
 /// A step without events, which only gives its deposit another place in the queue.
-fn placed(deposit: &Deposit, turn: Option<Turn>, due: Option<Due>) -> Write {
+fn placed(deposit: &Deposit, turn: Option<QueueEntry>, due: Option<Due>) -> DepositWrite {
     let step = Step { expected_version: deposit.version, deposit: deposit.clone(), events: Vec::new(), due };
-    Write { turn, ..step.into() }
+    DepositWrite { turn, ..step.into() }
 }
 
 fn due(at: Timestamp, urgency: Urgency) -> Option<Due> {
@@ -16,8 +16,8 @@ fn due(at: Timestamp, urgency: Urgency) -> Option<Due> {
 }
 
 impl Desk {
-    async fn all_turns(&self, now: Timestamp) -> Vec<Turn> {
-        self.ledger.turns(now, &Policy::default(), 100, &mut Page::default()).await.unwrap()
+    async fn all_turns(&self, now: Timestamp) -> Vec<QueueEntry> {
+        self.ledger.turns(now, &Policy::default(), 100, &mut QueueCursor::default()).await.unwrap()
     }
 
     /// Whose turns have come, in their order.
@@ -53,7 +53,7 @@ async fn the_urgent_go_first_but_whoever_waited_past_its_patience_goes_before_th
     desk.place(6, due(desk.now.plus(Duration::from_secs(1)), Urgency::Confirming)).await;
     assert_eq!(desk.turns().await, [5, 4, 3, 2, 1]);
     // Page by page, and nobody twice, though nobody has been put back.
-    let (mut page, mut seen) = (Page::default(), Vec::new());
+    let (mut page, mut seen) = (QueueCursor::default(), Vec::new());
     for expected in [2, 2, 1, 0] {
         let some = desk.ledger.turns(desk.now, &Policy::default(), 2, &mut page).await.unwrap();
         assert_eq!(some.len(), expected);
@@ -115,7 +115,7 @@ async fn who_waits_for_a_wallet_has_a_queue_of_its_own_oldest_first() {
     assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 1).await.unwrap(), turns[..1]);
     // The wallet takes the turn with it: nobody asks for a second one.
     let step = desk.step(&taken[0].deposit, Observation::Wallet(Box::new(wallet_report(1, "5", desk.now))));
-    desk.write(Write { turn: Some(taken[0].turn), ..step.into() }).await;
+    desk.write(DepositWrite { turn: Some(taken[0].turn), ..step.into() }).await;
     assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap(), turns[1..]);
     assert_eq!(desk.row("SELECT count(*) || '' FROM queue").await, "2");
     assert!(desk.ledger.next_due(false).await.unwrap().is_some());
@@ -129,13 +129,13 @@ async fn a_quiet_look_moves_its_turn_and_nothing_else() {
     let head = desk.ledger.head_hash().await.unwrap();
     desk.wait(5);
     let turns = desk.all_turns(desk.now).await;
-    let taken = |turn, heard| Taken { turn, deposit: Box::new(deposit.clone()), heard };
+    let taken = |turn, heard| LeasedDeposit { turn, deposit: Box::new(deposit.clone()), heard };
     assert_eq!(desk.ledger.taking(&turns).await.unwrap(), [taken(turns[0], None)]);
     let next = desk.now.plus(Duration::from_secs(15));
-    let heard = Some(Heard::new(Arc::new(b"nothing new".to_vec())));
+    let heard = Some(ResponseFingerprint::new(Arc::new(b"nothing new".to_vec())));
     let said = heard.as_ref().unwrap();
     assert!(said.is(b"nothing new") && !said.is(b"nothing ne") && !format!("{said:?}").contains("110"));
-    let again = Again {
+    let again = Requeue {
         turn: turns[0],
         due: due(next, Urgency::Awaiting),
         deposit: Box::new(deposit.clone()),

@@ -11,19 +11,19 @@ use crate::domain::deposit::Deposit;
 use crate::domain::journal::Posting;
 use crate::domain::money::UsdMicros;
 use crate::ledger::append::add_to;
-use crate::ledger::chain::{self, Link};
-use crate::ledger::deposits::Row as DepositRow;
+use crate::ledger::chain::{self, ChainLink};
+use crate::ledger::deposits::DepositRow;
 use crate::ledger::{Error, Result};
 
 /// What the postings of each account and commodity add up to: exactly, and by their worth.
-pub(super) type Balances = BTreeMap<(String, String), (Decimal, i64)>;
+pub(super) type AccountBalances = BTreeMap<(String, String), (Decimal, i64)>;
 
 /// Walks the chain from the first event: numbers, hashes, the journal's balance.
 pub(super) async fn verify(
     view: &mut SqliteConnection,
     found: &mut Verification,
     progress: &mut (impl FnMut(u64, u64) + Send),
-) -> Result<Balances> {
+) -> Result<AccountBalances> {
     let total = sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM event"#)
         .fetch_one(&mut *view)
         .await
@@ -31,7 +31,7 @@ pub(super) async fn verify(
     let total = u64::try_from(total).unwrap_or(0);
     let mut previous = chain::GENESIS.to_owned();
     let mut expected_seq: i64 = 1;
-    let mut balances = Balances::new();
+    let mut balances = AccountBalances::new();
     let mut evidence_id = 0;
     let mut rows = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.deposit_id, e.version, e.at, e.name, e.from_state, e.to_state, e.upstream_status,
@@ -88,7 +88,7 @@ pub(super) async fn verify(
             continue;
         };
         let evidence = row.body.map(|body| chain::digest(body.as_bytes()));
-        let link = Link {
+        let link = ChainLink {
             previous: &previous,
             seq: row.seq,
             deposit_id: row.deposit_id.as_deref(),
@@ -145,7 +145,7 @@ pub(super) fn read_postings(text: &str) -> Option<Vec<Posting>> {
 }
 
 fn add_postings(
-    balances: &mut Balances,
+    balances: &mut AccountBalances,
     postings: &[Posting],
     seq: i64,
     found: &mut Verification,

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::Verification;
 use super::events::read_postings;
-use super::totals::Closes;
+use super::totals::CloseEvents;
 use crate::domain::deposit::{Facts, Request};
 use crate::domain::journal;
 use crate::domain::money::UsdMicros;
@@ -17,7 +17,7 @@ use crate::ledger::{Error, Result};
 pub(super) async fn verify(
     view: &mut SqliteConnection,
     found: &mut Verification,
-    closes: &Closes,
+    closes: &CloseEvents,
 ) -> Result<Rollup> {
     let mut rows = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.version AS "version!", e.from_state, e.to_state, e.facts, e.at, e.name, d.id AS "id!",

@@ -4,14 +4,14 @@ use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
 use super::Verification;
-use super::events::Balances;
+use super::events::AccountBalances;
 use crate::ledger::rollup::{AccountSums, MonthSums, Rollup, month_of};
 use crate::ledger::{Error, Result};
 
 /// The closes, oldest first: the event, and the first month that was open from it on.
-pub(super) struct Closes(Vec<(i64, String)>);
+pub(super) struct CloseEvents(Vec<(i64, String)>);
 
-impl Closes {
+impl CloseEvents {
     /// The first month that was open when event `seq` was written; empty where none was closed.
     pub(super) fn open_from(&self, seq: i64) -> &str {
         let before = self.0.iter().take_while(|(close, _)| *close < seq);
@@ -22,7 +22,7 @@ impl Closes {
 pub(super) async fn verify_balances(
     view: &mut SqliteConnection,
     found: &mut Verification,
-    mut sums: Balances,
+    mut sums: AccountBalances,
 ) -> Result<()> {
     let held = sqlx::query!("SELECT account, commodity, balance, balance_micros FROM account_balance")
         .fetch_all(&mut *view)
@@ -58,7 +58,10 @@ pub(super) async fn verify_balances(
 }
 
 /// Every closed month has its event, says what that says, and has no later entry.
-pub(super) async fn verify_periods(view: &mut SqliteConnection, found: &mut Verification) -> Result<Closes> {
+pub(super) async fn verify_periods(
+    view: &mut SqliteConnection,
+    found: &mut Verification,
+) -> Result<CloseEvents> {
     let rows = sqlx::query!(
         r#"SELECT p.month, p.ends_at, p.event_seq AS "seq!", p.closed_at,
                   e.name = 'period_closed' AND p.closed_at = e.at AND p.month = e.facts ->> '$.month'
@@ -98,7 +101,7 @@ pub(super) async fn verify_periods(view: &mut SqliteConnection, found: &mut Veri
     for seq in lost {
         found.find("period", format!("event {seq}"), "the month that it closed is not closed");
     }
-    Ok(Closes(closes))
+    Ok(CloseEvents(closes))
 }
 
 /// The months' totals against those that the events make.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{DepositView, LetterInput, Mailer, Settings, Transport};
+use super::{DepositView, LetterInput, MailBackend, Mailer, MailerSettings};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{
     Booked, Facts, FigureSource, Outcome, Payment, Request, Review, ReviewKind, State, Wallet,
@@ -157,8 +157,8 @@ fn full(event: EventName) -> LetterInput {
 }
 
 fn file_mailer(directory: &std::path::Path) -> Mailer {
-    let settings = Settings {
-        transport: Transport::File { directory: directory.to_owned() },
+    let settings = MailerSettings {
+        transport: MailBackend::File { directory: directory.to_owned() },
         from: "Büro Deposits <deposits@example.com>".to_owned(),
         account: "12345".to_owned(),
         send_timeout: Duration::from_secs(5),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use mail_parser::MessageParser;
 use secrecy::SecretString;
 
-use super::super::{Mailer, Security, SendError, Settings, SettingsError, Transport};
+use super::super::{MailBackend, Mailer, MailerSettings, Security, SendError, SettingsError};
 use super::receiver::{HANG_UP, Receiver, Script};
 use super::*;
 
-fn settings(host: &str, port: u16, security: Security) -> Settings {
-    Settings {
-        transport: Transport::Smtp { host: host.to_owned(), port, security, username: None, ca_file: None },
+fn settings(host: &str, port: u16, security: Security) -> MailerSettings {
+    MailerSettings {
+        transport: MailBackend::Smtp { host: host.to_owned(), port, security, username: None, ca_file: None },
         from: "Deposits <deposits@example.com>".to_owned(),
         account: "12345".to_owned(),
         send_timeout: Duration::from_millis(400),
@@ -141,7 +141,7 @@ async fn a_kept_connection_that_died_is_replaced_unnoticed() {
 async fn nothing_is_said_in_the_clear_where_tls_is_asked_for() {
     let receiver = Receiver::start(|_| Some("")).await;
     let mut settings = settings("127.0.0.1", receiver.port, Security::StartTls);
-    if let Transport::Smtp { username, .. } = &mut settings.transport {
+    if let MailBackend::Smtp { username, .. } = &mut settings.transport {
         *username = Some("deposits".to_owned());
     }
     let mailer = Mailer::new(settings.clone(), Some(SecretString::from("geheim"))).unwrap();
@@ -156,7 +156,7 @@ async fn a_refused_login_names_no_secret() {
     let receiver =
         Receiver::start(|line| line.starts_with("AUTH").then_some("535 no geheim").or(Some(""))).await;
     let mut settings = settings("localhost", receiver.port, Security::None);
-    if let Transport::Smtp { username, .. } = &mut settings.transport {
+    if let MailBackend::Smtp { username, .. } = &mut settings.transport {
         *username = Some("deposits".to_owned());
     }
     let mailer = Mailer::new(settings, Some(SecretString::from("geheim"))).unwrap();
@@ -177,7 +177,7 @@ async fn a_password_that_is_said_back_after_the_login_is_masked() {
     };
     let receiver = Receiver::start(script).await;
     let mut settings = settings("localhost", receiver.port, Security::None);
-    if let Transport::Smtp { username, .. } = &mut settings.transport {
+    if let MailBackend::Smtp { username, .. } = &mut settings.transport {
         *username = Some("deposits".to_owned());
     }
     let mailer = Mailer::new(settings, Some(SecretString::from("geheim!wort"))).unwrap();
@@ -197,10 +197,10 @@ fn settings_that_would_leak_are_refused() {
     for host in ["localhost", "127.0.0.1", "::1", "[::1]", "127.1.2.3"] {
         assert!(Mailer::new(settings(host, 25, Security::None), None).is_ok(), "{host}");
     }
-    let bad = Settings { from: "nobody".to_owned(), ..settings("localhost", 25, Security::None) };
+    let bad = MailerSettings { from: "nobody".to_owned(), ..settings("localhost", 25, Security::None) };
     assert!(matches!(Mailer::new(bad, None), Err(SettingsError::From(_))));
     let mut missing = settings("localhost", 25, Security::Tls);
-    if let Transport::Smtp { ca_file, .. } = &mut missing.transport {
+    if let MailBackend::Smtp { ca_file, .. } = &mut missing.transport {
         *ca_file = Some("/nonexistent/ca.pem".into());
     }
     assert!(matches!(Mailer::new(missing, None), Err(SettingsError::CaFile(..))));

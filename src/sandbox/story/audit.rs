@@ -7,16 +7,16 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::director::{Opens, state_of};
-use super::page::{Balance, FateRow, Summary, Waiting};
+use super::page::{BalanceLine, FateRow, Summary, WaitingDeposit};
 use super::{Error, Stage, cast};
 use crate::clock::Clock as _;
 use crate::domain::deposit::{Booked, Deposit, State};
 use crate::domain::ids::DepositId;
 use crate::domain::journal::PREPAID;
 use crate::domain::money::UsdMicros;
-use crate::domain::reconcile::Kind;
+use crate::domain::reconcile::CaseKind;
 use crate::flow::{self, Flow, Report};
-use crate::ledger::{Listing, StoryPosting};
+use crate::ledger::{DepositFilter, HistoryPosting};
 use crate::sandbox::upstream::{Books, Fate, OrderView};
 
 /// The longest wait for the last letters, in real time.
@@ -28,7 +28,7 @@ const MOST_MAILS: u32 = 1_000_000;
 /// A deposit as both sides have it.
 struct Pair {
     deposit: Deposit,
-    postings: Vec<StoryPosting>,
+    postings: Vec<HistoryPosting>,
     order: Option<OrderView>,
     fate: Option<Fate>,
 }
@@ -136,7 +136,7 @@ fn waiting(
     pairs: &[Pair],
     report: &Report,
     found: &mut Differences,
-) -> Option<(DepositId, Waiting)> {
+) -> Option<(DepositId, WaitingDeposit)> {
     let members = stage.script.members.iter();
     let (member, cents) = members.filter_map(|member| Some((member, member.credits_cents?))).next()?;
     let id = *opens.get(&member.number)?;
@@ -147,7 +147,7 @@ fn waiting(
     }
     let said = pair.order.as_ref().map(|order| order.arrived);
     found.unless(said == Some(booked), || format!("deposit {id} is booked at {booked} USD"));
-    let (kind, name) = (Kind::AmountMismatch.as_str(), id.to_string());
+    let (kind, name) = (CaseKind::AmountMismatch.as_str(), id.to_string());
     let mut about = report.cases.iter().filter(|case| case.deposit_id.as_ref() == Some(&name));
     match (about.next(), about.next()) {
         (Some(case), None)
@@ -157,7 +157,7 @@ fn waiting(
         {
             let (looks_say, list_credits) = (case.expected.clone(), case.found.clone());
             let called = format!("#{:02}", member.number);
-            Some((id, Waiting { case: case.id, deposit: name, called, looks_say, list_credits }))
+            Some((id, WaitingDeposit { case: case.id, deposit: name, called, looks_say, list_credits }))
         }
         _ => {
             found.add(format!("deposit {id} is booked at {booked} USD, listed at {listed}, and has no case"));
@@ -185,7 +185,7 @@ async fn pairs(stage: &Stage, flow: &Flow, opens: &Opens) -> Result<Vec<Pair>, E
         .filter_map(|member| opens.get(&member.number).map(|id| (*id, member.fate)))
         .collect();
     let mut pairs = Vec::new();
-    let mut listing = Listing { limit: PAGE, ..Listing::default() };
+    let mut listing = DepositFilter { limit: PAGE, ..DepositFilter::default() };
     loop {
         let (deposits, next) = flow.ledger.list(&listing).await?;
         for deposit in deposits {
@@ -244,7 +244,7 @@ fn compare_orders(stage: &Stage, pairs: &[Pair], found: &mut Differences) {
 fn compare_credits(
     pairs: &[Pair],
     books: &Books,
-    waiting: Option<&(DepositId, Waiting)>,
+    waiting: Option<&(DepositId, WaitingDeposit)>,
     found: &mut Differences,
 ) {
     for pair in pairs {
@@ -292,7 +292,7 @@ fn compare_totals(
     pairs: &[Pair],
     books: &Books,
     report: &Report,
-    waiting: Option<&Waiting>,
+    waiting: Option<&WaitingDeposit>,
     found: &mut Differences,
 ) {
     let owned = pairs.iter().filter_map(|pair| pair.order.as_ref());
@@ -408,7 +408,7 @@ fn refunded(pairs: &[Pair]) -> i64 {
     booked.fold(0, |sum, booked| sum.saturating_add(booked.total().get()))
 }
 
-fn trial_balance(pairs: &[Pair]) -> Vec<Balance> {
+fn trial_balance(pairs: &[Pair]) -> Vec<BalanceLine> {
     let mut sums: BTreeMap<(String, String), (Decimal, i64)> = BTreeMap::new();
     for posting in pairs.iter().flat_map(|pair| &pair.postings) {
         let key = (posting.account.clone(), posting.commodity.clone());
@@ -418,7 +418,7 @@ fn trial_balance(pairs: &[Pair]) -> Vec<Balance> {
         sum.1 = sum.1.saturating_add(posting.amount_usd_micros);
     }
     let rows = sums.into_iter();
-    rows.map(|((account, commodity), (amount, usd_micros))| Balance {
+    rows.map(|((account, commodity), (amount, usd_micros))| BalanceLine {
         account,
         commodity,
         balance: amount.normalize().to_string(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::asset::{Asset, Currency};
 use crate::sandbox::upstream::Fate;
-use crate::sandbox::upstream::dice::Dice;
+use crate::sandbox::upstream::dice::Rng;
 
 /// Every fate that tells itself, the most telling first: a short cast leaves out the last.
 const FATES: &[Fate] = &[
@@ -62,7 +62,7 @@ const WITHHELD: i64 = 150;
 
 /// One deposit of the story.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct ScenarioDeposit {
     /// 1, 2, 3 ..
     pub(super) number: u32,
     /// What becomes of it.
@@ -79,7 +79,7 @@ pub(super) struct Member {
     pub(super) credits_cents: Option<i64>,
 }
 
-impl Member {
+impl ScenarioDeposit {
     /// The caller's own words for it; the name in the story is read back from them.
     pub(super) fn reference(&self) -> String {
         format!("{}{:02}", REFERENCE, self.number)
@@ -95,7 +95,7 @@ pub(super) fn name_in(reference: &str) -> Option<&str> {
 
 /// What happens at a moment of the story, beside the fates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum ScenarioTurn {
     /// The member with this place in the cast is asked for.
     Ask(usize),
     /// Somebody else tops the account up, for the `nth` time.
@@ -111,37 +111,39 @@ pub(super) enum Turn {
 /// The whole plan.
 #[derive(Debug, Clone)]
 pub(super) struct Script {
-    pub(super) members: Vec<Member>,
+    pub(super) members: Vec<ScenarioDeposit>,
     /// Ordered by time.
-    pub(super) turns: Vec<(Duration, Turn)>,
+    pub(super) turns: Vec<(Duration, ScenarioTurn)>,
     pub(super) outage: (Duration, Duration),
 }
 
 /// Writes the plan for `count` deposits.
 pub(super) fn script(seed: u64, count: u32, speed: u32) -> Script {
-    let mut dice = Dice::new(seed ^ 0x0005_7027);
+    let mut dice = Rng::new(seed ^ 0x0005_7027);
     let members = members(&mut dice, count);
     let outage_end = OUTAGE_AT.saturating_add(OUTAGE.max(OUTAGE_REAL.saturating_mul(speed)));
-    let mut turns: Vec<(Duration, Turn)> = Vec::new();
+    let mut turns: Vec<(Duration, ScenarioTurn)> = Vec::new();
     if !members.is_empty() {
         let top_ups = TOP_UPS.iter().enumerate();
         turns.extend(top_ups.map(|(nth, &(minute, cents, method))| {
-            (Duration::from_mins(minute), Turn::TopUp { nth, cents, method })
+            (Duration::from_mins(minute), ScenarioTurn::TopUp { nth, cents, method })
         }));
         let spending = SPENDING.iter().enumerate();
-        turns.extend(
-            spending.map(|(nth, &(minute, cents))| (Duration::from_mins(minute), Turn::Spend { nth, cents })),
-        );
-        turns.push((OUTAGE_AT, Turn::OutageBegins));
-        turns.push((outage_end, Turn::OutageEnds));
+        turns.extend(spending.map(|(nth, &(minute, cents))| {
+            (Duration::from_mins(minute), ScenarioTurn::Spend { nth, cents })
+        }));
+        turns.push((OUTAGE_AT, ScenarioTurn::OutageBegins));
+        turns.push((outage_end, ScenarioTurn::OutageEnds));
     }
-    turns.extend(members.iter().enumerate().map(|(place, member)| (member.asked_after, Turn::Ask(place))));
+    turns.extend(
+        members.iter().enumerate().map(|(place, member)| (member.asked_after, ScenarioTurn::Ask(place))),
+    );
     turns.sort_by_key(|(at, _)| *at);
     Script { members, turns, outage: (OUTAGE_AT, outage_end) }
 }
 
-fn members(dice: &mut Dice, count: u32) -> Vec<Member> {
-    let crowd = |dice: &mut Dice| pick(dice, CROWD).copied().unwrap_or(Fate::Exact);
+fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
+    let crowd = |dice: &mut Rng| pick(dice, CROWD).copied().unwrap_or(Fate::Exact);
     let mut fates: Vec<(Fate, Option<&'static str>)> = Vec::new();
     for place in 0..usize::try_from(count).unwrap_or(0) {
         fates.push(match FATES.get(place) {
@@ -175,9 +177,18 @@ fn members(dice: &mut Dice, count: u32) -> Vec<Member> {
         };
         let amount = format!("{}.{:02}", cents.div_euclid(100), cents.rem_euclid(100));
         let (notify, credits_cents) = (number % 5 == 2, None);
-        members.push(Member { number, fate, asset, amount, coupon, asked_after, notify, credits_cents });
+        members.push(ScenarioDeposit {
+            number,
+            fate,
+            asset,
+            amount,
+            coupon,
+            asked_after,
+            notify,
+            credits_cents,
+        });
     }
-    let plain = |member: &&mut Member| member.fate == Fate::Exact && member.coupon.is_none();
+    let plain = |member: &&mut ScenarioDeposit| member.fate == Fate::Exact && member.coupon.is_none();
     if count >= CAST_WITH_A_CASE
         && let Some(odd) = members.iter_mut().find(plain)
     {
@@ -187,7 +198,7 @@ fn members(dice: &mut Dice, count: u32) -> Vec<Member> {
     members
 }
 
-fn unique_cents(dice: &mut Dice, taken: &mut BTreeSet<u64>) -> u64 {
+fn unique_cents(dice: &mut Rng, taken: &mut BTreeSet<u64>) -> u64 {
     let mut cents = dice.between(500, 25_000);
     while !taken.insert(cents) {
         cents = cents.saturating_add(1);
@@ -196,7 +207,7 @@ fn unique_cents(dice: &mut Dice, taken: &mut BTreeSet<u64>) -> u64 {
 }
 
 /// Every pair that the upstream knows, in some order.
-fn assets(dice: &mut Dice) -> Vec<Asset> {
+fn assets(dice: &mut Rng) -> Vec<Asset> {
     let pairs = |currency: &Currency| {
         let currency = *currency;
         currency.networks().iter().map(move |network| Asset { currency, network: *network })
@@ -206,12 +217,12 @@ fn assets(dice: &mut Dice) -> Vec<Asset> {
     all
 }
 
-fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> Option<&'a T> {
+fn pick<'a, T>(dice: &mut Rng, from: &'a [T]) -> Option<&'a T> {
     let last = u64::try_from(from.len().saturating_sub(1)).unwrap_or(0);
     from.get(usize::try_from(dice.between(0, last)).unwrap_or(0))
 }
 
-fn shuffle<T>(dice: &mut Dice, things: &mut [T]) {
+fn shuffle<T>(dice: &mut Rng, things: &mut [T]) {
     for place in (1..things.len()).rev() {
         let other = dice.between(0, u64::try_from(place).unwrap_or(0));
         things.swap(place, usize::try_from(other).unwrap_or(0));
@@ -232,7 +243,8 @@ mod tests {
         }
         let amounts: BTreeSet<&String> = one.members.iter().map(|member| &member.amount).collect();
         assert_eq!(amounts.len(), 24);
-        let odd: Vec<&Member> = one.members.iter().filter(|member| member.credits_cents.is_some()).collect();
+        let odd: Vec<&ScenarioDeposit> =
+            one.members.iter().filter(|member| member.credits_cents.is_some()).collect();
         assert_eq!((odd.len(), odd[0].fate, odd[0].coupon), (1, Fate::Exact, None));
         let last = one.members.last().unwrap();
         assert!(last.asked_after > one.outage.0 && last.asked_after < one.outage.1);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::cast::{Member, Turn};
+use super::cast::{ScenarioDeposit, ScenarioTurn};
 use super::page::Summary;
-use super::show::{Line, Show};
+use super::show::{Line, Printer};
 use super::{Error, Stage, audit, by_hand, lifetime_by_hand};
 use crate::domain::deposit::{Deposit, State};
 use crate::domain::ids::DepositId;
@@ -28,7 +28,7 @@ pub(super) type Opens = BTreeMap<u32, DepositId>;
 pub(super) async fn direct(
     stage: &Stage,
     flow: &Flow,
-    show: &mut Show<'_>,
+    show: &mut Printer<'_>,
 ) -> Result<Option<Summary>, Error> {
     let before = flow.ledger.head_hash().await?.map_or(0, |(seq, _)| seq);
     let (lines, heard) = mpsc::unbounded_channel();
@@ -86,13 +86,13 @@ async fn play(
     let (origin, started) = (stage.folder.plan.origin, stage.clock.now());
     let mut turns = stage.script.turns.iter().peekable();
     let mut opens = Opens::new();
-    let mut open: Vec<(&Member, DepositId)> = Vec::new();
+    let mut open: Vec<(&ScenarioDeposit, DepositId)> = Vec::new();
     loop {
         while let Some((_, turn)) = turns.next_if(|(at, _)| origin.plus(*at) <= stage.clock.now()) {
             if stage.stop.is_cancelled() {
                 return Ok(None);
             }
-            if let Turn::Ask(place) = turn {
+            if let ScenarioTurn::Ask(place) = turn {
                 let Some(member) = stage.script.members.get(*place) else { continue };
                 let id = ask(stage, flow, member).await?;
                 opens.insert(member.number, id);
@@ -121,7 +121,7 @@ async fn play(
 }
 
 /// Asks for a deposit with its key: a restart asks again, and gets the same.
-async fn ask(stage: &Stage, flow: &Flow, member: &Member) -> Result<DepositId, Error> {
+async fn ask(stage: &Stage, flow: &Flow, member: &ScenarioDeposit) -> Result<DepositId, Error> {
     let notify = member.notify.then(|| format!("payer{:02}@example.com", member.number));
     let new = NewDeposit {
         currency: member.asset.currency.as_str().to_owned(),
@@ -139,17 +139,21 @@ async fn ask(stage: &Stage, flow: &Flow, member: &Member) -> Result<DepositId, E
 }
 
 /// A turn of the world. What the simulator remembers from before a restart is not done again.
-fn take(stage: &Stage, turn: &Turn, lines: &mpsc::UnboundedSender<(Timestamp, Line)>) -> Result<(), Error> {
+fn take(
+    stage: &Stage,
+    turn: &ScenarioTurn,
+    lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
+) -> Result<(), Error> {
     let upstream = &stage.upstream;
     let store = |source| Error::io("cannot write", &stage.folder.file(super::folder::STORE))(source);
-    let planned = |wanted: fn(&Turn) -> Option<(usize, i64)>, before: usize| -> i64 {
+    let planned = |wanted: fn(&ScenarioTurn) -> Option<(usize, i64)>, before: usize| -> i64 {
         let all = stage.script.turns.iter().filter_map(|(_, turn)| wanted(turn));
         all.filter(|(nth, _)| *nth < before).fold(0, |sum, (_, cents)| sum.saturating_add(cents))
     };
     let line = match turn {
-        Turn::TopUp { nth, cents, method } => {
-            let done = |turn: &Turn| match turn {
-                Turn::TopUp { nth, cents, .. } => Some((*nth, *cents)),
+        ScenarioTurn::TopUp { nth, cents, method } => {
+            let done = |turn: &ScenarioTurn| match turn {
+                ScenarioTurn::TopUp { nth, cents, .. } => Some((*nth, *cents)),
                 _ => None,
             };
             if upstream.books().elsewhere_cents > planned(done, *nth) {
@@ -158,9 +162,9 @@ fn take(stage: &Stage, turn: &Turn, lines: &mpsc::UnboundedSender<(Timestamp, Li
             upstream.top_up_elsewhere(*cents, method).map_err(store)?;
             Line::TopUp { cents: *cents, method }
         }
-        Turn::Spend { nth, cents } => {
-            let done = |turn: &Turn| match turn {
-                Turn::Spend { nth, cents } => Some((*nth, *cents)),
+        ScenarioTurn::Spend { nth, cents } => {
+            let done = |turn: &ScenarioTurn| match turn {
+                ScenarioTurn::Spend { nth, cents } => Some((*nth, *cents)),
                 _ => None,
             };
             if upstream.books().spent_cents > planned(done, *nth) {
@@ -169,9 +173,9 @@ fn take(stage: &Stage, turn: &Turn, lines: &mpsc::UnboundedSender<(Timestamp, Li
             upstream.spend(*cents).map_err(store)?;
             Line::Spent { cents: *cents }
         }
-        Turn::OutageBegins => Line::Outage { begins: true },
-        Turn::OutageEnds => Line::Outage { begins: false },
-        Turn::Ask(_) => return Ok(()),
+        ScenarioTurn::OutageBegins => Line::Outage { begins: true },
+        ScenarioTurn::OutageEnds => Line::Outage { begins: false },
+        ScenarioTurn::Ask(_) => return Ok(()),
     };
     let _ = lines.send((stage.clock.now(), line));
     Ok(())
@@ -181,8 +185,8 @@ fn take(stage: &Stage, turn: &Turn, lines: &mpsc::UnboundedSender<(Timestamp, Li
 async fn still_open<'a>(
     stage: &Stage,
     flow: &Flow,
-    open: Vec<(&'a Member, DepositId)>,
-) -> Result<Vec<(&'a Member, DepositId)>, Error> {
+    open: Vec<(&'a ScenarioDeposit, DepositId)>,
+) -> Result<Vec<(&'a ScenarioDeposit, DepositId)>, Error> {
     let mut left = Vec::with_capacity(open.len());
     for (member, id) in open {
         let ended = match flow.ledger.find(&id.to_string()).await? {

@@ -47,7 +47,7 @@ pub(super) struct Plan {
 
 /// A sandbox's folder, held against a second sandbox.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct Workspace {
     pub(super) path: PathBuf,
     pub(super) plan: Plan,
     /// It had been there before.
@@ -55,7 +55,7 @@ pub(super) struct Folder {
     _lock: File,
 }
 
-impl Folder {
+impl Workspace {
     /// Finds the folder, or founds it.
     pub(super) fn open(options: &Options) -> Result<Self, Error> {
         refuse_environment()?;

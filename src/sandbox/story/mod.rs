@@ -28,8 +28,8 @@ use crate::sandbox::upstream::{self, SimulatedUpstream};
 use crate::scheduler::Lifecycle;
 use crate::{config, daemon};
 use cast::Script;
-use folder::Folder;
-use show::{Format, Show};
+use folder::Workspace;
+use show::{Printer, ShowFormat};
 
 pub use page::Summary;
 
@@ -59,7 +59,7 @@ pub struct Options {
 
 /// How it ended.
 #[derive(Debug, Clone)]
-pub enum Outcome {
+pub enum SandboxOutcome {
     /// Told to its end; green where [`Summary::mismatches`] is empty.
     Told(Box<Summary>),
     /// It was asked to stop. The same folder goes on with the same story.
@@ -69,7 +69,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl SandboxOutcome {
     /// False where something did not agree.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -132,7 +132,7 @@ impl Error {
 
 /// The stage: what every part of the telling needs.
 struct Stage {
-    folder: Folder,
+    folder: Workspace,
     script: Script,
     clock: SharedClock,
     upstream: SimulatedUpstream,
@@ -155,7 +155,7 @@ impl Stage {
 ///
 /// # Errors
 /// [`Error`]; the same folder can go on once the cause is gone.
-pub async fn run(options: Options, out: &mut (dyn Write + Send)) -> Result<Outcome, Error> {
+pub async fn run(options: Options, out: &mut (dyn Write + Send)) -> Result<SandboxOutcome, Error> {
     let mut signals = Lifecycle::new().map_err(Error::io("cannot listen to", Path::new("signals")))?;
     let stop = CancellationToken::new();
     let told = run_until(options, out, stop.clone());
@@ -179,8 +179,8 @@ pub async fn run_until(
     options: Options,
     out: &mut (dyn Write + Send),
     stop: CancellationToken,
-) -> Result<Outcome, Error> {
-    let folder = Folder::open(&options)?;
+) -> Result<SandboxOutcome, Error> {
+    let folder = Workspace::open(&options)?;
     let real = SystemClock::new();
     let started = real.monotonic();
     let plan = folder.plan.clone();
@@ -192,7 +192,7 @@ pub async fn run_until(
     let program = options.program.clone().unwrap_or_else(|| "depositd".to_owned());
     let stage =
         Stage { folder, script, clock: Arc::clone(&clock), upstream, stop, options, program, real, started };
-    let mut show = Show::new(out, Format::of(&stage.options), plan.origin, plan.speed);
+    let mut show = Printer::new(out, ShowFormat::of(&stage.options), plan.origin, plan.speed);
     show.opening(&stage)?;
     let mut daemon = Daemon::start(&config, clock).await?;
     let flow = daemon.flow().clone();
@@ -208,18 +208,18 @@ pub async fn run_until(
     match told {
         Some(summary) => {
             show.page(&summary)?;
-            Ok(Outcome::Told(Box::new(summary)))
+            Ok(SandboxOutcome::Told(Box::new(summary)))
         }
         None => {
             show.interrupted(&stage)?;
-            Ok(Outcome::Interrupted { folder: stage.folder.path })
+            Ok(SandboxOutcome::Interrupted { folder: stage.folder.path })
         }
     }
 }
 
-async fn start_upstream(folder: &Folder, clock: &SharedClock) -> Result<SimulatedUpstream, Error> {
+async fn start_upstream(folder: &Workspace, clock: &SharedClock) -> Result<SimulatedUpstream, Error> {
     let store = folder.file(folder::STORE);
-    let settings = |listen| upstream::Settings {
+    let settings = |listen| upstream::SimulatorSettings {
         listen,
         user_id: folder::USER.to_owned(),
         api_key: folder.api_key(),
@@ -239,7 +239,7 @@ async fn start_upstream(folder: &Folder, clock: &SharedClock) -> Result<Simulate
 }
 
 /// Plans are not remembered by the simulator: they are set at every start. What it does remember is not repeated.
-fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Folder) -> Result<(), Error> {
+fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Workspace) -> Result<(), Error> {
     let store = |source| Error::io("cannot write", &folder.file(folder::STORE))(source);
     let origin = folder.plan.origin;
     // An answer that a kill has cut off was seen by nobody.

@@ -33,7 +33,7 @@ pub struct Summary {
     /// The deposits by fate and outcome.
     pub fates: Vec<FateRow>,
     /// Every account of the journal.
-    pub trial_balance: Vec<Balance>,
+    pub trial_balance: Vec<BalanceLine>,
     /// Total charges = credited here + credited elsewhere + difference.
     pub identity: Option<RunFigures>,
     /// What went back of what was credited here, in millionths of a dollar.
@@ -55,14 +55,14 @@ pub struct Summary {
     /// A deposit whose page is worth a look.
     pub example: Option<String>,
     /// The case that waits for a person; the story leaves one.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<WaitingDeposit>,
     /// What does not agree beside that; empty for a green story.
     pub mismatches: Vec<String>,
 }
 
 /// A case that a person must decide.
 #[derive(Debug, Clone, Serialize)]
-pub struct Waiting {
+pub struct WaitingDeposit {
     /// Its number.
     pub case: i64,
     /// The deposit that it is about.
@@ -92,7 +92,7 @@ pub struct FateRow {
 
 /// One account.
 #[derive(Debug, Clone, Serialize)]
-pub struct Balance {
+pub struct BalanceLine {
     /// Its name.
     pub account: String,
     /// What it holds.
@@ -206,7 +206,7 @@ impl Summary {
     }
 
     fn write_waiting(&self, page: &mut String) -> std::fmt::Result {
-        let Some(Waiting { case, called, looks_say, list_credits, .. }) = &self.waiting else {
+        let Some(WaitingDeposit { case, called, looks_say, list_credits, .. }) = &self.waiting else {
             return Ok(());
         };
         let config = quoted(&self.folder.join("daemon.toml").display().to_string());

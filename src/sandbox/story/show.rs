@@ -21,7 +21,7 @@ const BATCH: u32 = 256;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum ShowFormat {
     Text {
         colour: bool,
     },
@@ -30,7 +30,7 @@ pub(super) enum Format {
     Quiet,
 }
 
-impl Format {
+impl ShowFormat {
     pub(super) fn of(options: &Options) -> Self {
         match (options.json, options.quiet) {
             (true, _) => Self::Json,
@@ -51,19 +51,19 @@ pub(super) enum Line {
 }
 
 /// Prints.
-pub(super) struct Show<'a> {
+pub(super) struct Printer<'a> {
     out: &'a mut (dyn Write + Send),
-    format: Format,
+    format: ShowFormat,
     origin: Timestamp,
     speed: u32,
     /// Name, asset and amount of each deposit that was shown.
     known: HashMap<String, String>,
 }
 
-impl<'a> Show<'a> {
+impl<'a> Printer<'a> {
     pub(super) fn new(
         out: &'a mut (dyn Write + Send),
-        format: Format,
+        format: ShowFormat,
         origin: Timestamp,
         speed: u32,
     ) -> Self {
@@ -74,7 +74,7 @@ impl<'a> Show<'a> {
     pub(super) fn opening(&mut self, stage: &Stage) -> Result<(), Error> {
         let (plan, folder) = (&stage.folder.plan, &stage.folder.path);
         let verb = if stage.folder.resumed { "goes on" } else { "begins" };
-        if self.format == Format::Json {
+        if self.format == ShowFormat::Json {
             let line = json!({
                 "sandbox": verb, "seed": plan.seed, "speed": plan.speed, "deposits": plan.deposits,
                 "folder": folder, "upstream": stage.upstream.base_url(),
@@ -88,7 +88,7 @@ impl<'a> Show<'a> {
                 "(--seed {seed} --speed {speed}; the upstream is simulated at {})",
                 stage.upstream.base_url()
             )?;
-            if matches!(self.format, Format::Text { .. }) {
+            if matches!(self.format, ShowFormat::Text { .. }) {
                 writeln!(self.out)?;
             }
         }
@@ -138,7 +138,7 @@ impl<'a> Show<'a> {
                 return Ok(());
             };
             *seen = last.seq;
-            if self.format == Format::Quiet {
+            if self.format == ShowFormat::Quiet {
                 continue;
             }
             for event in events {
@@ -148,7 +148,7 @@ impl<'a> Show<'a> {
     }
 
     async fn event(&mut self, ledger: &Ledger, event: &EventRow) -> Result<(), Error> {
-        if self.format == Format::Json {
+        if self.format == ShowFormat::Json {
             writeln!(self.out, "{}", serde_json::to_string(event).map_err(io::Error::from)?)?;
             return Ok(());
         }
@@ -187,7 +187,7 @@ impl<'a> Show<'a> {
         if let Line::Page(summary) = line {
             return self.page(summary);
         }
-        if self.format == Format::Json {
+        if self.format == ShowFormat::Json {
             let line = match line {
                 Line::Outage { begins } => {
                     json!({"at": at, "upstream_outage": if *begins { "begins" } else { "ends" }})
@@ -208,7 +208,7 @@ impl<'a> Show<'a> {
                 return self.out.flush();
             }
             Line::Page(_) => return Ok(()),
-            _ if self.format == Format::Quiet => return Ok(()),
+            _ if self.format == ShowFormat::Quiet => return Ok(()),
             Line::Outage { begins: true } => "the upstream stops answering".to_owned(),
             Line::Outage { begins: false } => "the upstream answers again".to_owned(),
             Line::TopUp { cents, method } => {
@@ -240,14 +240,14 @@ impl<'a> Show<'a> {
 
     fn painted(&self, text: &str, colour: Colour) -> String {
         match (self.format, colour.code()) {
-            (Format::Text { colour: true }, Some(code)) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            (ShowFormat::Text { colour: true }, Some(code)) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             _ => text.to_owned(),
         }
     }
 
     /// The final page.
     pub(super) fn page(&mut self, summary: &Summary) -> io::Result<()> {
-        if self.format == Format::Json {
+        if self.format == ShowFormat::Json {
             writeln!(self.out, "{}", serde_json::to_string(summary)?)?;
         } else {
             self.out.write_all(summary.page().as_bytes())?;
@@ -258,7 +258,7 @@ impl<'a> Show<'a> {
     /// It was asked to stop.
     pub(super) fn interrupted(&mut self, stage: &Stage) -> Result<(), Error> {
         let folder = &stage.folder.path;
-        if self.format == Format::Json {
+        if self.format == ShowFormat::Json {
             writeln!(self.out, "{}", json!({"sandbox": "interrupted", "folder": folder}))?;
         } else {
             let serve = if stage.options.serve { " --serve" } else { "" };

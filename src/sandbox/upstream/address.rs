@@ -3,11 +3,11 @@
 use bech32::{Hrp, segwit};
 use sha3::{Digest, Keccak256};
 
-use super::dice::Dice;
+use super::dice::Rng;
 use crate::domain::asset::Network;
 
 /// A fresh address that any checker of `network` accepts.
-pub(super) fn make(network: Network, dice: &mut Dice) -> String {
+pub(super) fn make(network: Network, dice: &mut Rng) -> String {
     match network {
         Network::Bsc | Network::Eth | Network::Polygon | Network::Arbitrum | Network::Avalanche => {
             format!("0x{}", dice.hex::<20>())
@@ -25,7 +25,7 @@ pub(super) fn make(network: Network, dice: &mut Dice) -> String {
 }
 
 /// A transaction's name as the network's explorers write it.
-pub(super) fn transaction(network: Network, dice: &mut Dice) -> String {
+pub(super) fn transaction(network: Network, dice: &mut Rng) -> String {
     match network {
         Network::Sol => bs58::encode(dice.bytes::<64>()).into_string(),
         evm if evm.is_evm() => format!("0x{}", dice.hex::<32>()),
@@ -195,15 +195,15 @@ mod tests {
             (Network::Xmr, "4", 95),
         ] {
             for seed in 0..50 {
-                let made = make(network, &mut Dice::new(seed));
+                let made = make(network, &mut Rng::new(seed));
                 assert!(made.starts_with(start) && made.len() == length, "{network}: {made}");
-                assert_eq!(made, make(network, &mut Dice::new(seed)));
-                assert_ne!(made, make(network, &mut Dice::new(seed + 1)));
+                assert_eq!(made, make(network, &mut Rng::new(seed)));
+                assert_ne!(made, make(network, &mut Rng::new(seed + 1)));
             }
         }
-        let made = make(Network::Sol, &mut Dice::new(1));
+        let made = make(Network::Sol, &mut Rng::new(1));
         assert_eq!(bs58::decode(&made).into_vec().unwrap().len(), 32);
-        let made = make(Network::Tron, &mut Dice::new(1));
+        let made = make(Network::Tron, &mut Rng::new(1));
         assert!(bs58::decode(&made).with_check(Some(0x41)).into_vec().is_ok());
     }
 }

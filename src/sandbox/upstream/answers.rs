@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::http::Response;
+use super::http::SimulatorResponse;
 use super::lag::{Moment, Source};
-use super::order::{Entry, Standing};
+use super::order::{Entry, OrderState};
 use super::world::World;
 use crate::domain::time::Timestamp;
 
@@ -75,22 +75,22 @@ pub enum ErrorAt {
 }
 
 /// An error as the contract has it: the status and the text.
-pub(super) fn error(shape: &Shape, status: u16, text: &str) -> Response {
+pub(super) fn error(shape: &Shape, status: u16, text: &str) -> SimulatorResponse {
     let body = match shape.error_at {
         ErrorAt::Body => json!({"ok": false, "body": text}),
         ErrorAt::Message => json!({"ok": false, "message": text}),
         ErrorAt::ErrorObject => json!({"ok": false, "error": {"message": text}}),
-        ErrorAt::Plain => return Response::text(status, text.to_owned(), Vec::new()),
+        ErrorAt::Plain => return SimulatorResponse::text(status, text.to_owned(), Vec::new()),
     };
-    Response::json(status, &body)
+    SimulatorResponse::json(status, &body)
 }
 
-fn good(body: Value) -> Response {
-    Response::json(200, &json!({"ok": true, "body": body}))
+fn good(body: Value) -> SimulatorResponse {
+    SimulatorResponse::json(200, &json!({"ok": true, "body": body}))
 }
 
 /// Section 1: a wallet.
-pub(super) fn wallet(shape: &Shape, entry: &Entry, at: Timestamp) -> Response {
+pub(super) fn wallet(shape: &Shape, entry: &Entry, at: Timestamp) -> SimulatorResponse {
     amounts(shape, good(wallet_body(entry, &entry.standing(at))))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn url(entry: &Entry) -> String {
     format!("https://pay.cryptomus.com/pay/{}", entry.order.url_uuid)
 }
 
-fn wallet_body(entry: &Entry, standing: &Standing) -> Value {
+fn wallet_body(entry: &Entry, standing: &OrderState) -> Value {
     let order = &entry.order;
     let shown = &standing.shown;
     let amount_usd = shown.amount_usd.as_ref().map_or_else(|| order.required.to_string(), |a| a.to_string());
@@ -117,7 +117,7 @@ fn wallet_body(entry: &Entry, standing: &Standing) -> Value {
 }
 
 /// Section 2: a look at an order, as it stood at `moment`.
-pub(super) fn look(shape: &Shape, entry: &Entry, moment: Moment) -> Response {
+pub(super) fn look(shape: &Shape, entry: &Entry, moment: Moment) -> SimulatorResponse {
     let standing = entry.standing(moment);
     let mut body = wallet_body(entry, &standing);
     let Some(fields) = body.as_object_mut() else { return good(body) };
@@ -161,7 +161,7 @@ pub(super) fn cased(shape: &Shape, word: &str) -> String {
 }
 
 /// Takes the quotes off the amounts, digit for digit, where the shape wants numbers.
-fn amounts(shape: &Shape, mut response: Response) -> Response {
+fn amounts(shape: &Shape, mut response: SimulatorResponse) -> SimulatorResponse {
     if !shape.bare_numbers {
         return response;
     }
@@ -184,7 +184,7 @@ pub(super) fn clock_text(at: Timestamp) -> String {
 }
 
 /// Section 4: the account.
-pub(super) fn balance(world: &mut World, user_id: &str, at: Timestamp) -> Response {
+pub(super) fn balance(world: &mut World, user_id: &str, at: Timestamp) -> SimulatorResponse {
     const DISCOUNTS: &str =
         r#"[[8000,0.8,"-20%"],[6000,0.85,"-15%"],[4000,0.9,"-10%"],[2000,0.95,"-5%"],[0,1,"0%"]]"#;
     let lie = world.lies.next_total();
@@ -202,7 +202,7 @@ pub(super) fn balance(world: &mut World, user_id: &str, at: Timestamp) -> Respon
 }
 
 /// Section 5: the coupons.
-pub(super) fn coupons(world: &World, user_id: &str, at: Timestamp) -> Response {
+pub(super) fn coupons(world: &World, user_id: &str, at: Timestamp) -> SimulatorResponse {
     let codes: Vec<Value> = world
         .coupons
         .iter()
@@ -220,7 +220,7 @@ pub(super) fn coupons(world: &World, user_id: &str, at: Timestamp) -> Response {
 }
 
 /// One field of a good answer changed into a contradiction.
-pub(super) fn contradict(mut response: Response, field: &str, to: &str) -> Response {
+pub(super) fn contradict(mut response: SimulatorResponse, field: &str, to: &str) -> SimulatorResponse {
     if let Ok(mut answer) = serde_json::from_slice::<Value>(&response.body)
         && let Some(value) = answer.pointer_mut(&format!("/body/{field}"))
     {

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answers::Shape;
-use super::fate::{Act, Fate};
+use super::fate::{Action, Fate};
 use super::faults::{Call, Fault, OutageStyle};
-use super::http::{Request, Response};
+use super::http::{SimulatorRequest, SimulatorResponse};
 use super::world::ActError;
 use super::{Shared, SimulatedUpstream};
 use crate::domain::money::Amount;
@@ -80,7 +80,7 @@ struct CouponBody {
 }
 
 /// Answers one call below `/sandbox/`.
-pub(super) fn answer(shared: &Shared, request: &Request) -> Response {
+pub(super) fn answer(shared: &Shared, request: &SimulatorRequest) -> SimulatorResponse {
     let parts: Vec<&str> = request.path.iter().skip(1).map(String::as_str).collect();
     let answered = match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["orders"]) => to_json(shared.orders()),
@@ -91,17 +91,17 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Response {
         ("GET", ["books"]) => to_json(shared.world().books(shared.now())),
         ("GET", ["calls"]) => to_json(shared.calls()),
         ("POST", ["orders", order_id, "pay"]) => body::<PayBody>(request)
-            .and_then(|PayBody { amount_usd }| act(shared, order_id, Act::Pay { amount_usd })),
+            .and_then(|PayBody { amount_usd }| act(shared, order_id, Action::Pay { amount_usd })),
         ("POST", ["orders", order_id, "act"]) => {
             body(request).and_then(|chosen| act(shared, order_id, chosen))
         }
         ("POST", _) => command(shared, request, &parts),
         _ => Err(not_found("no such call; see /sandbox/orders, /sandbox/books, /sandbox/calls")),
     };
-    answered.map_or_else(|problem| problem, |value| Response::json(200, &value))
+    answered.map_or_else(|problem| problem, |value| SimulatorResponse::json(200, &value))
 }
 
-fn command(shared: &Shared, request: &Request, parts: &[&str]) -> Result<Value, Response> {
+fn command(shared: &Shared, request: &SimulatorRequest, parts: &[&str]) -> Result<Value, SimulatorResponse> {
     match parts {
         ["top-ups"] => {
             let TopUpBody { cents, method } = body(request)?;
@@ -148,7 +148,7 @@ fn command(shared: &Shared, request: &Request, parts: &[&str]) -> Result<Value, 
     }
 }
 
-fn act(shared: &Shared, order_id: &str, act: Act) -> Result<Value, Response> {
+fn act(shared: &Shared, order_id: &str, act: Action) -> Result<Value, SimulatorResponse> {
     let at = shared.now();
     let mut world = shared.world();
     world.act(order_id, at, act).map_err(|error| {
@@ -162,23 +162,23 @@ fn act(shared: &Shared, order_id: &str, act: Act) -> Result<Value, Response> {
     world.entry(order_id).map_or(Ok(Value::Null), |entry| to_json(SimulatedUpstream::view(entry, at)))
 }
 
-pub(super) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
+pub(super) fn body<T: DeserializeOwned>(request: &SimulatorRequest) -> Result<T, SimulatorResponse> {
     let bytes = if request.body.is_empty() { b"{}".as_slice() } else { &request.body };
     serde_json::from_slice(bytes).map_err(|error| problem(400, &error.to_string()))
 }
 
-fn to_json(value: impl serde::Serialize) -> Result<Value, Response> {
+fn to_json(value: impl serde::Serialize) -> Result<Value, SimulatorResponse> {
     serde_json::to_value(value).map_err(|error| problem(500, &error.to_string()))
 }
 
-fn stored(outcome: std::io::Result<()>) -> Result<Value, Response> {
+fn stored(outcome: std::io::Result<()>) -> Result<Value, SimulatorResponse> {
     outcome.map(|()| json!({"ok": true})).map_err(|error| problem(500, &error.to_string()))
 }
 
-pub(super) fn not_found(detail: &str) -> Response {
+pub(super) fn not_found(detail: &str) -> SimulatorResponse {
     problem(404, detail)
 }
 
-pub(super) fn problem(status: u16, detail: &str) -> Response {
-    Response::json(status, &json!({"ok": false, "error": detail}))
+pub(super) fn problem(status: u16, detail: &str) -> SimulatorResponse {
+    SimulatorResponse::json(status, &json!({"ok": false, "error": detail}))
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::control::{body, not_found, problem};
 use super::fate::Fate;
-use super::http::{Request, Response};
+use super::http::{SimulatorRequest, SimulatorResponse};
 use super::lag::{Lag, Source};
-use super::lies::{Account, ListLie, TotalLie};
+use super::lies::{AccountLie, ListLie, TotalLie};
 use super::{Shared, overlay};
 use crate::domain::asset::Asset;
 
@@ -67,7 +67,11 @@ struct NextWalletBody {
     share_address: Option<bool>,
 }
 
-pub(super) fn command(shared: &Shared, request: &Request, parts: &[&str]) -> Result<Value, Response> {
+pub(super) fn command(
+    shared: &Shared,
+    request: &SimulatorRequest,
+    parts: &[&str],
+) -> Result<Value, SimulatorResponse> {
     match parts {
         ["lag"] => {
             let LagBody { source, lag } = body(request)?;
@@ -89,14 +93,14 @@ pub(super) fn command(shared: &Shared, request: &Request, parts: &[&str]) -> Res
         ["elsewhere"] => return elsewhere(shared, request),
         ["orders", order_id, rest @ ..] => return about_order(shared, request, order_id, rest),
         ["next-wallet"] => next_wallet(shared, request)?,
-        ["account"] => shared.world().lies.account = body::<Account>(request)?,
+        ["account"] => shared.world().lies.account = body::<AccountLie>(request)?,
         ["truth"] => shared.tell_the_truth(),
         _ => return Err(not_found("no such call")),
     }
     Ok(json!({"ok": true}))
 }
 
-fn elsewhere(shared: &Shared, request: &Request) -> Result<Value, Response> {
+fn elsewhere(shared: &Shared, request: &SimulatorRequest) -> Result<Value, SimulatorResponse> {
     let ElsewhereBody { currency, network, amount, fate } = body(request)?;
     let asset = Asset::parse(&currency, &network).map_err(|error| problem(400, &error.to_string()))?;
     let made = shared.order_elsewhere(asset, &amount, fate.unwrap_or(Fate::Exact));
@@ -106,7 +110,12 @@ fn elsewhere(shared: &Shared, request: &Request) -> Result<Value, Response> {
     })
 }
 
-fn about_order(shared: &Shared, request: &Request, order_id: &str, rest: &[&str]) -> Result<Value, Response> {
+fn about_order(
+    shared: &Shared,
+    request: &SimulatorRequest,
+    order_id: &str,
+    rest: &[&str],
+) -> Result<Value, SimulatorResponse> {
     let text = String::from_utf8_lossy(&request.body);
     match rest {
         ["overlay"] => {
@@ -122,7 +131,7 @@ fn about_order(shared: &Shared, request: &Request, order_id: &str, rest: &[&str]
     Ok(json!({"ok": true}))
 }
 
-fn next_wallet(shared: &Shared, request: &Request) -> Result<(), Response> {
+fn next_wallet(shared: &Shared, request: &SimulatorRequest) -> Result<(), SimulatorResponse> {
     let NextWalletBody { overlay, address, order_id, share_address } = body(request)?;
     let fields = overlay.map(|raw| overlay::parse(raw.get())).transpose();
     let fields = fields.map_err(|error| problem(400, &error.to_string()))?;

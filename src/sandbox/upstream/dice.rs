@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 /// A splitmix64 generator. Plain enough to be the same in every build; nothing here is a secret.
 #[derive(Debug, Clone)]
-pub(in crate::sandbox) struct Dice(u64);
+pub(in crate::sandbox) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(in crate::sandbox) const fn new(seed: u64) -> Self {
         Self(seed)
     }

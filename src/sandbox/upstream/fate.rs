@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dice::Dice;
+use super::dice::Rng;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
@@ -76,7 +76,7 @@ impl Fate {
 /// One thing that happens to an order: a turn of its fate, or by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
-pub enum Act {
+pub enum Action {
     /// The payer has chosen to pay: `process`.
     Process,
     /// The payment is seen on the chain: `confirm_check`.
@@ -143,7 +143,7 @@ pub enum Act {
     Found,
 }
 
-impl Act {
+impl Action {
     /// True where a person takes the story into the hand: what the fate still had in store is dropped.
     #[must_use]
     pub(super) const fn takes_over(&self) -> bool {
@@ -181,7 +181,7 @@ pub struct Figures {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Timed {
     pub(super) at: Timestamp,
-    pub(super) act: Act,
+    pub(super) act: Action,
 }
 
 /// Where a script's offsets count from, and how they are thrown.
@@ -189,19 +189,19 @@ pub(super) struct Stage {
     pub(super) start: Timestamp,
     pub(super) deadline: Timestamp,
     pub(super) lifetime: Duration,
-    pub(super) dice: Dice,
+    pub(super) dice: Rng,
 }
 
 impl Stage {
     /// `act` at a minute between `low` and `high` of a wallet's hour.
-    fn turn(&mut self, low: u64, high: u64, act: Act) -> Timed {
+    fn turn(&mut self, low: u64, high: u64, act: Action) -> Timed {
         let millis = self.dice.between(low.saturating_mul(60_000), high.saturating_mul(60_000));
         let life = u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX);
         let scaled = millis.saturating_mul(life).checked_div(3_600_000).unwrap_or(millis);
         Timed { at: self.start.plus(Duration::from_millis(scaled)), act }
     }
 
-    fn at_deadline(&self, act: Act) -> Timed {
+    fn at_deadline(&self, act: Action) -> Timed {
         Timed { at: self.deadline, act }
     }
 }
@@ -213,35 +213,35 @@ pub(super) fn script(
     part: Option<&Amount>,
     over: Option<&Amount>,
 ) -> Vec<Timed> {
-    let pay = || Act::Pay { amount_usd: None };
-    let pay_part = || Act::PayPart { amount_usd: part.cloned() };
-    let seen = stage.turn(3, 8, Act::See);
+    let pay = || Action::Pay { amount_usd: None };
+    let pay_part = || Action::PayPart { amount_usd: part.cloned() };
+    let seen = stage.turn(3, 8, Action::See);
     let paid = stage.turn(10, 20, pay());
     match fate {
         Fate::Exact | Fate::RefusedCoupon => vec![seen, paid],
-        Fate::Over => vec![seen, Timed { at: paid.at, act: Act::Pay { amount_usd: over.cloned() } }],
+        Fate::Over => vec![seen, Timed { at: paid.at, act: Action::Pay { amount_usd: over.cloned() } }],
         Fate::Short => {
             let part = Timed { at: paid.at, act: pay_part() };
-            vec![seen, part, stage.at_deadline(Act::CloseShort)]
+            vec![seen, part, stage.at_deadline(Action::CloseShort)]
         }
         Fate::UnderpaidThenCompleted => {
             vec![seen, stage.turn(10, 15, pay_part()), stage.turn(25, 40, pay())]
         }
-        Fate::Expired | Fate::LostAnswer => vec![stage.at_deadline(Act::Cancel)],
+        Fate::Expired | Fate::LostAnswer => vec![stage.at_deadline(Action::Cancel)],
         Fate::NeverPaid | Fate::Manual => Vec::new(),
-        Fate::Late => vec![stage.at_deadline(Act::Cancel), stage.turn(75, 85, pay())],
+        Fate::Late => vec![stage.at_deadline(Action::Cancel), stage.turn(75, 85, pay())],
         Fate::LatePaidAfterCheck => vec![stage.turn(80, 95, pay())],
         Fate::HeldThenReleased => {
-            vec![seen, Timed { at: paid.at, act: Act::Lock }, stage.turn(90, 120, Act::Release)]
+            vec![seen, Timed { at: paid.at, act: Action::Lock }, stage.turn(90, 120, Action::Release)]
         }
         Fate::Refunded | Fate::RefundFailed => {
-            let end = if fate == Fate::Refunded { Act::FinishRefund } else { Act::FailRefund };
-            vec![seen, paid, stage.turn(120, 150, Act::StartRefund), stage.turn(180, 210, end)]
+            let end = if fate == Fate::Refunded { Action::FinishRefund } else { Action::FailRefund };
+            vec![seen, paid, stage.turn(120, 150, Action::StartRefund), stage.turn(180, 210, end)]
         }
-        Fate::Failed => vec![seen, Timed { at: paid.at, act: Act::Fail }],
-        Fate::SystemFailed => vec![Timed { at: seen.at, act: Act::SystemFail }],
+        Fate::Failed => vec![seen, Timed { at: paid.at, act: Action::Fail }],
+        Fate::SystemFailed => vec![Timed { at: seen.at, act: Action::SystemFail }],
         Fate::UnknownWord => {
-            let word = Act::SetStatus { status: "aml_screening".to_owned() };
+            let word = Action::SetStatus { status: "aml_screening".to_owned() };
             vec![seen, Timed { at: paid.at, act: word }, stage.turn(25, 35, pay())]
         }
     }

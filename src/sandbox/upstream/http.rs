@@ -12,7 +12,7 @@ const MAX_BODY: usize = 256 * 1024;
 
 /// A request as it was read.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct SimulatorRequest {
     pub(super) method: String,
     /// The path's parts, percent-decoded.
     pub(super) path: Vec<String>,
@@ -21,7 +21,7 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
 }
 
-impl Request {
+impl SimulatorRequest {
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -36,13 +36,13 @@ pub(super) struct Stamp {
 
 /// An answer to be written.
 #[derive(Debug, Clone)]
-pub(super) struct Response {
+pub(super) struct SimulatorResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
-impl Response {
+impl SimulatorResponse {
     pub(super) fn json(status: u16, body: &serde_json::Value) -> Self {
         Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }
     }
@@ -115,7 +115,7 @@ impl Connection {
     }
 
     /// The next request; `None` where the other side has closed.
-    pub(super) async fn read(&mut self) -> io::Result<Option<Request>> {
+    pub(super) async fn read(&mut self) -> io::Result<Option<SimulatorRequest>> {
         let head_end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 break end;
@@ -153,7 +153,7 @@ impl Connection {
     }
 }
 
-fn parse_head(head: &str) -> io::Result<(Request, usize)> {
+fn parse_head(head: &str) -> io::Result<(SimulatorRequest, usize)> {
     let mut lines = head.split("\r\n");
     let mut words = lines.next().unwrap_or_default().split(' ');
     let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next()) else {
@@ -180,7 +180,7 @@ fn parse_head(head: &str) -> io::Result<(Request, usize)> {
         .filter_map(|pair| pair.split_once('='))
         .map(|(key, value)| (decode(key, true), decode(value, true)))
         .collect();
-    Ok((Request { method: method.to_owned(), path, query, body: Vec::new(), keep_alive }, length))
+    Ok((SimulatorRequest { method: method.to_owned(), path, query, body: Vec::new(), keep_alive }, length))
 }
 
 fn invalid(what: &'static str) -> io::Error {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_date_is_the_clocks() {
-        let response = Response::text(200, "{}".to_owned(), Vec::new());
+        let response = SimulatorResponse::text(200, "{}".to_owned(), Vec::new());
         let stamp = Stamp { date: Some(Timestamp::from_seconds(1_748_615_577)), age: None };
         let bytes = response.to_bytes(stamp, Some(2), true);
         let text = String::from_utf8(bytes).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dice::Dice;
+use super::dice::Rng;
 use crate::domain::time::Timestamp;
 
 /// One of the three calls that tell of money.
@@ -41,7 +41,7 @@ impl Lag {
             Self::Fixed(lag) => lag,
             Self::UpTo(most) => {
                 let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
-                Duration::from_millis(Dice::new(throw).between(0, most))
+                Duration::from_millis(Rng::new(throw).between(0, most))
             }
         }
     }
@@ -126,7 +126,7 @@ impl Lags {
             Source::List => (&self.list, 0x1157),
             Source::Total => (&self.total, 0x707a),
         };
-        line.moment(Dice::seed_of(seed ^ salt, number_of(key)), now)
+        line.moment(Rng::seed_of(seed ^ salt, number_of(key)), now)
     }
 }
 

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::lag::Lags;
-use super::overlay::Fields;
+use super::overlay::OverlayFields;
 
 /// One way in which an invoice list is wrong. Several may stand at once; they are applied in the order in which they
 /// were set. A row is named by its order's id, the row of a top-up by its `payId`.
@@ -143,7 +143,7 @@ pub(super) fn times(figure: Decimal, num: i64, den: i64) -> Decimal {
 /// What is wrong with the whole account; nothing at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Account {
+pub struct AccountLie {
     /// The key is good no more: 401 to every call, and nothing happens.
     pub key_revoked: bool,
     /// 429 to every call, and nothing happens.
@@ -166,13 +166,13 @@ pub(super) struct Lies {
     list: Vec<(ListLie, Option<u32>)>,
     pub(super) total: TotalLie,
     totals_once: VecDeque<(TotalLie, u32)>,
-    pub(super) account: Account,
+    pub(super) account: AccountLie,
     /// Laid over looks, by the order's id.
-    pub(super) overlays: HashMap<String, Fields>,
+    pub(super) overlays: HashMap<String, OverlayFields>,
     /// Answers to looks, by the order's id.
     pub(super) bodies: HashMap<String, String>,
     /// Laid over the answers to the next requests that make a wallet.
-    pub(super) wallets: VecDeque<Fields>,
+    pub(super) wallets: VecDeque<OverlayFields>,
     pub(super) share_address: bool,
     pub(super) next_address: Option<String>,
     pub(super) next_order_id: Option<String>,
@@ -224,7 +224,7 @@ impl Lies {
     }
 
     /// Lays fields over the looks at an order, above those that lie there already.
-    pub(super) fn lay_over(&mut self, order_id: &str, fields: Fields) {
+    pub(super) fn lay_over(&mut self, order_id: &str, fields: OverlayFields) {
         self.overlays.entry(order_id.to_owned()).or_default().extend(fields);
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answers::{IdField, cased, clock_text, error};
-use super::http::Response;
+use super::http::SimulatorResponse;
 use super::lag::{Moment, Source};
 use super::lies::{AmountStyle, ListLie, times};
 use super::order::Entry;
@@ -61,7 +61,7 @@ struct Answer<'a> {
 }
 
 /// Section 3: the history, newest first.
-pub(super) fn invoices(world: &mut World, user_id: &str, at: Timestamp) -> Response {
+pub(super) fn invoices(world: &mut World, user_id: &str, at: Timestamp) -> SimulatorResponse {
     let lies = world.lies.next_list();
     world.answer(Source::List, at);
     let mut rows = true_rows(world, at);
@@ -82,7 +82,7 @@ pub(super) fn invoices(world: &mut World, user_id: &str, at: Timestamp) -> Respo
         })
         .collect();
     match serde_json::to_string(&Answer { ok: true, body }) {
-        Ok(text) => Response::text(200, text, Vec::new()),
+        Ok(text) => SimulatorResponse::text(200, text, Vec::new()),
         Err(_) => error(&world.shape, 500, "The list cannot be written"),
     }
 }

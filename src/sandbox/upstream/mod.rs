@@ -75,10 +75,10 @@ use tokio_util::task::TaskTracker;
 
 pub use answers::{ErrorAt, IdField, Shape, StatusAt};
 pub use calls::{Calls, LoggedCall};
-pub use fate::{Act, Fate, Figures};
+pub use fate::{Action, Fate, Figures};
 pub use faults::{Call, Fault, OutageStyle};
 pub use lag::{Lag, Source};
-pub use lies::{Account, AmountStyle, ListLie, TotalLie};
+pub use lies::{AccountLie, AmountStyle, ListLie, TotalLie};
 pub use world::{ActError, Books, Credit};
 
 use crate::clock::SharedClock;
@@ -90,7 +90,7 @@ use shared::Shared;
 
 /// What a simulator needs to start.
 #[derive(Clone)]
-pub struct Settings {
+pub struct SimulatorSettings {
     /// Where to listen: a loopback address; port 0 takes any.
     pub listen: SocketAddr,
     /// The one account that exists.
@@ -105,7 +105,7 @@ pub struct Settings {
     pub store: Option<PathBuf>,
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for SimulatorSettings {
     /// Without the key: it opens nothing real, but habits do.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
@@ -177,7 +177,7 @@ impl SimulatedUpstream {
     ///
     /// # Errors
     /// An address that is not loopback or not free; a store that cannot be read.
-    pub async fn start(settings: Settings) -> io::Result<Self> {
+    pub async fn start(settings: SimulatorSettings) -> io::Result<Self> {
         if !settings.listen.ip().is_loopback() {
             let why = "the simulated upstream listens on loopback only";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -280,7 +280,7 @@ impl SimulatedUpstream {
     ///
     /// # Errors
     /// [`ActError`]; then nothing has happened.
-    pub fn act(&self, order_id: &str, act: Act) -> Result<(), ActError> {
+    pub fn act(&self, order_id: &str, act: Action) -> Result<(), ActError> {
         let now = self.shared.now();
         self.shared.world().act(order_id, now, act)
     }

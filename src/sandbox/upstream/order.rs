@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::dice::Dice;
-use super::fate::{Act, Fate, Figures, Stage, Timed, script};
+use super::dice::Rng;
+use super::fate::{Action, Fate, Figures, Stage, Timed, script};
 use super::figures::{crypto_share, portion};
 use super::lag::Moment;
 use crate::domain::asset::Asset;
@@ -53,7 +53,7 @@ pub(super) struct Entry {
 
 /// Where an order stands at one instant.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(super) struct OrderState {
     pub(super) status: String,
     /// Seen on the chain at least.
     pub(super) seen: bool,
@@ -74,7 +74,7 @@ pub(super) struct Standing {
     before_lock: Option<String>,
 }
 
-impl Standing {
+impl OrderState {
     /// What the upstream calls final (CONTRACT.md, section 2).
     pub(super) fn is_final(&self) -> bool {
         matches!(
@@ -104,8 +104,8 @@ impl Entry {
     }
 
     /// Adds what was done by hand. It has been tried before: see [`Entry::try_act`].
-    pub(super) fn push(&mut self, at: Timestamp, act: Act, number: u64) {
-        if act == Act::Found {
+    pub(super) fn push(&mut self, at: Timestamp, act: Action, number: u64) {
+        if act == Action::Found {
             self.script = match self.order.fate {
                 Fate::LostAnswer => self.write_script(Fate::Exact, at),
                 fate => self.write_script(fate, self.order.created_at),
@@ -124,21 +124,21 @@ impl Entry {
             Fate::LostAnswer => at < self.order.expire_at,
             _ => self.order.waits,
         };
-        waits && !self.acts.iter().any(|(_, timed)| timed.act == Act::Found)
+        waits && !self.acts.iter().any(|(_, timed)| timed.act == Action::Found)
     }
 
     fn write_script(&self, fate: Fate, start: Timestamp) -> Vec<Timed> {
         let order = &self.order;
         let lifetime = order.expire_at.since(order.created_at);
         let mut stage =
-            Stage { start, deadline: order.expire_at, lifetime, dice: Dice::new(order.dice ^ 0x5c71_9700) };
+            Stage { start, deadline: order.expire_at, lifetime, dice: Rng::new(order.dice ^ 0x5c71_9700) };
         let part = amount(portion(order.required, 6, 10));
         let over = amount(portion(order.required, 11, 10));
         script(fate, &mut stage, part.as_ref(), over.as_ref())
     }
 
     /// What `act` would make of the order at `at`, or why it cannot be done.
-    pub(super) fn try_act(&self, at: Timestamp, act: &Act) -> Result<Standing, &'static str> {
+    pub(super) fn try_act(&self, at: Timestamp, act: &Action) -> Result<OrderState, &'static str> {
         let mut standing = self.standing(at);
         apply(&mut standing, &self.order, act)?;
         Ok(standing)
@@ -150,10 +150,10 @@ impl Entry {
     }
 
     /// Where the order stands at a moment.
-    pub(super) fn standing(&self, moment: impl Into<Moment>) -> Standing {
+    pub(super) fn standing(&self, moment: impl Into<Moment>) -> OrderState {
         let moment = moment.into();
         let order = &self.order;
-        let mut standing = Standing {
+        let mut standing = OrderState {
             status: "check".to_owned(),
             seen: false,
             arrived: UsdMicros::ZERO,
@@ -185,55 +185,57 @@ impl Entry {
     }
 
     /// What arrived, in the currency.
-    pub(super) fn arrived_crypto(&self, standing: &Standing) -> Decimal {
+    pub(super) fn arrived_crypto(&self, standing: &OrderState) -> Decimal {
         crypto_share(self.order.crypto, standing.arrived, self.order.required)
     }
 }
 
-fn apply(now: &mut Standing, order: &Order, act: &Act) -> Result<(), &'static str> {
+fn apply(now: &mut OrderState, order: &Order, act: &Action) -> Result<(), &'static str> {
     let open = || if now.credited_cents.is_none() { Ok(()) } else { Err("the order is already credited") };
     match act {
-        Act::Process => open().map(|()| now.say("process")),
-        Act::See => {
+        Action::Process => open().map(|()| now.say("process")),
+        Action::See => {
             open()?;
             now.seen = true;
             now.say("confirm_check");
             Ok(())
         }
-        Act::PayPart { amount_usd } => {
+        Action::PayPart { amount_usd } => {
             open()?;
             let part = amount_usd.as_ref().map_or(Some(portion(order.required, 1, 2)), Amount::to_usd_micros);
             arrive(now, part)?;
             now.say("wrong_amount_waiting");
             Ok(())
         }
-        Act::Pay { amount_usd } => pay(now, order, amount_usd.as_ref()),
-        Act::CloseShort => {
+        Action::Pay { amount_usd } => pay(now, order, amount_usd.as_ref()),
+        Action::CloseShort => {
             open()?;
             settle(now, order)
         }
-        Act::Cancel => open().map(|()| now.say("cancel")),
-        Act::Fail => open().map(|()| now.say("fail")),
-        Act::SystemFail => open().map(|()| now.say("system_fail")),
-        Act::Lock | Act::Release => lock(now, order, *act == Act::Lock),
-        Act::StartRefund if now.arrived == UsdMicros::ZERO => Err("nothing has arrived that could go back"),
-        Act::StartRefund => {
+        Action::Cancel => open().map(|()| now.say("cancel")),
+        Action::Fail => open().map(|()| now.say("fail")),
+        Action::SystemFail => open().map(|()| now.say("system_fail")),
+        Action::Lock | Action::Release => lock(now, order, *act == Action::Lock),
+        Action::StartRefund if now.arrived == UsdMicros::ZERO => {
+            Err("nothing has arrived that could go back")
+        }
+        Action::StartRefund => {
             now.say("refund_process");
             Ok(())
         }
-        Act::FinishRefund | Act::FailRefund if now.status != "refund_process" => {
+        Action::FinishRefund | Action::FailRefund if now.status != "refund_process" => {
             Err("no refund is under way")
         }
-        Act::FinishRefund => {
+        Action::FinishRefund => {
             now.refunded_cents = now.credited_cents.unwrap_or(0);
             now.say("refund_paid");
             Ok(())
         }
-        Act::FailRefund => {
+        Action::FailRefund => {
             now.say("refund_fail");
             Ok(())
         }
-        Act::SetStatus { status } => {
+        Action::SetStatus { status } => {
             now.say(status);
             Ok(())
         }
@@ -245,14 +247,14 @@ fn apply(now: &mut Standing, order: &Order, act: &Act) -> Result<(), &'static st
 }
 
 /// Acts that change what answers say and not what happened.
-fn dress(now: &mut Standing, order: &Order, act: &Act) {
+fn dress(now: &mut OrderState, order: &Order, act: &Action) {
     match act {
-        Act::MoveDeadline { to } => now.expire_at = *to,
-        Act::ChangeAddress { to } => {
-            let other = || super::address::make(order.asset.network, &mut Dice::new(!order.dice));
+        Action::MoveDeadline { to } => now.expire_at = *to,
+        Action::ChangeAddress { to } => {
+            let other = || super::address::make(order.asset.network, &mut Rng::new(!order.dice));
             now.address = to.clone().unwrap_or_else(other);
         }
-        Act::SetFigures(figures) => {
+        Action::SetFigures(figures) => {
             let shown = &mut now.shown;
             replace(&mut shown.amount_usd, figures.amount_usd.as_ref());
             replace(&mut shown.amount_crypto, figures.amount_crypto.as_ref());
@@ -264,8 +266,8 @@ fn dress(now: &mut Standing, order: &Order, act: &Act) {
                 now.credited_cents = shown.credited_cents.or(now.credited_cents);
             }
         }
-        Act::HideInvoice { hidden } => now.hidden = *hidden,
-        Act::SetInvoiceStatus { status } => now.invoice_status = Some(status.clone()),
+        Action::HideInvoice { hidden } => now.hidden = *hidden,
+        Action::SetInvoiceStatus { status } => now.invoice_status = Some(status.clone()),
         _ => {}
     }
 }
@@ -276,7 +278,7 @@ fn replace<T: Clone>(old: &mut Option<T>, new: Option<&T>) {
     }
 }
 
-fn pay(now: &mut Standing, order: &Order, more: Option<&Amount>) -> Result<(), &'static str> {
+fn pay(now: &mut OrderState, order: &Order, more: Option<&Amount>) -> Result<(), &'static str> {
     if now.refunded_cents > 0 {
         return Err("the order was refunded");
     }
@@ -288,7 +290,7 @@ fn pay(now: &mut Standing, order: &Order, more: Option<&Amount>) -> Result<(), &
     settle(now, order)
 }
 
-fn arrive(now: &mut Standing, more: Option<UsdMicros>) -> Result<(), &'static str> {
+fn arrive(now: &mut OrderState, more: Option<UsdMicros>) -> Result<(), &'static str> {
     let more =
         more.filter(|more| more.get() > 0).ok_or("nothing is missing, or the amount cannot be read")?;
     now.arrived = now.arrived.checked_add(more).ok_or("more than there is")?;
@@ -297,7 +299,7 @@ fn arrive(now: &mut Standing, more: Option<UsdMicros>) -> Result<(), &'static st
 }
 
 /// Credits all that has arrived.
-fn settle(now: &mut Standing, order: &Order) -> Result<(), &'static str> {
+fn settle(now: &mut OrderState, order: &Order) -> Result<(), &'static str> {
     if now.arrived == UsdMicros::ZERO {
         return Err("nothing has arrived");
     }
@@ -311,7 +313,7 @@ fn settle(now: &mut Standing, order: &Order) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn lock(now: &mut Standing, order: &Order, shut: bool) -> Result<(), &'static str> {
+fn lock(now: &mut OrderState, order: &Order, shut: bool) -> Result<(), &'static str> {
     if shut {
         now.before_lock = Some(std::mem::replace(&mut now.status, "locked".to_owned()));
         return Ok(());

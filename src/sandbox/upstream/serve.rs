@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::{self, contradict, error};
-use super::dice::Dice;
+use super::dice::Rng;
 use super::fate::Fate;
 use super::faults::{Call, Fault};
-use super::http::{Connection, Request, Response, Stamp};
+use super::http::{Connection, SimulatorRequest, SimulatorResponse, Stamp};
 use super::lag::Source;
 use super::list::{self, shifted};
-use super::world::{Created, NewOrder, Refusal};
+use super::world::{MadeOrder, OrderToMake, Refusal};
 use super::{Shared, address, control, overlay};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::asset::{Asset, AssetError, Network};
@@ -23,21 +23,21 @@ use crate::domain::money::Amount;
 
 /// How an answer goes out.
 enum Delivery {
-    Whole(Response),
+    Whole(SimulatorResponse),
     /// Closed without a byte.
     Cut,
     Hang,
     /// In pieces, over this much real time.
-    Slow(Response, Duration),
+    Slow(SimulatorResponse, Duration),
     /// The head promises more than comes.
-    Short(Response),
+    Short(SimulatorResponse),
     Endless,
     Raw(Vec<u8>),
 }
 
 /// A call that was carried out.
 struct Done {
-    response: Response,
+    response: SimulatorResponse,
     order_id: Option<String>,
     /// The order's fate is that nobody hears of it.
     lost: bool,
@@ -116,7 +116,7 @@ async fn deliver(shared: &Shared, connection: &mut Connection, delivery: Deliver
             false
         }
         Delivery::Endless => {
-            let start = Response::text(200, "{\"ok\": true, \"body\": \"".to_owned(), Vec::new());
+            let start = SimulatorResponse::text(200, "{\"ok\": true, \"body\": \"".to_owned(), Vec::new());
             let mut alive = connection.write(&start.to_bytes(stamp, None, false)).await.is_ok();
             while alive {
                 alive = connection.write(&[b'x'; 16 * 1024]).await.is_ok();
@@ -145,7 +145,7 @@ async fn trickle(connection: &mut Connection, bytes: &[u8], span: Duration) -> b
 }
 
 /// The kind of call that a request is, and the order that it names.
-fn kind(request: &Request) -> (Call, Option<String>) {
+fn kind(request: &SimulatorRequest) -> (Call, Option<String>) {
     let parts: Vec<&str> = request.path.iter().map(String::as_str).collect();
     match (request.method.as_str(), parts.as_slice()) {
         ("PUT", ["v3", "customers", _, "cryptomus", "direct", ..]) => (Call::Create, None),
@@ -159,7 +159,7 @@ fn kind(request: &Request) -> (Call, Option<String>) {
     }
 }
 
-async fn answer(shared: &Shared, request: &Request) -> Delivery {
+async fn answer(shared: &Shared, request: &SimulatorRequest) -> Delivery {
     if request.path.first().is_some_and(|first| first == "sandbox") {
         return Delivery::Whole(control::answer(shared, request));
     }
@@ -171,7 +171,8 @@ async fn answer(shared: &Shared, request: &Request) -> Delivery {
     let made = done.as_ref().and_then(|done| done.order_id.clone());
     shared.log(call, order_id.or(made), now);
     let lost = done.as_ref().is_some_and(|done| done.lost);
-    let response = done.map_or_else(|| Response::text(200, String::new(), Vec::new()), |done| done.response);
+    let response =
+        done.map_or_else(|| SimulatorResponse::text(200, String::new(), Vec::new()), |done| done.response);
     match fault {
         None if lost => Delivery::Cut,
         None => Delivery::Whole(response),
@@ -180,7 +181,7 @@ async fn answer(shared: &Shared, request: &Request) -> Delivery {
 }
 
 /// Turns a good answer into a bad one.
-async fn misbehave(shared: &Shared, fault: Fault, mut response: Response) -> Delivery {
+async fn misbehave(shared: &Shared, fault: Fault, mut response: SimulatorResponse) -> Delivery {
     let mut fault = fault;
     while let Fault::After(inner) = fault {
         fault = *inner;
@@ -188,12 +189,14 @@ async fn misbehave(shared: &Shared, fault: Fault, mut response: Response) -> Del
     let html = || vec![("Content-Type".to_owned(), "text/html".to_owned())];
     match fault {
         Fault::DropBeforeActing | Fault::DropAfterActing => Delivery::Cut,
-        Fault::Status(status, body, headers) => Delivery::Whole(Response::text(status, body, headers)),
+        Fault::Status(status, body, headers) => {
+            Delivery::Whole(SimulatorResponse::text(status, body, headers))
+        }
         Fault::Html200 => {
             let page = "<html><body>Checking your browser before you continue</body></html>";
-            Delivery::Whole(Response::text(200, page.to_owned(), html()))
+            Delivery::Whole(SimulatorResponse::text(200, page.to_owned(), html()))
         }
-        Fault::EmptyBody => Delivery::Whole(Response::text(200, String::new(), Vec::new())),
+        Fault::EmptyBody => Delivery::Whole(SimulatorResponse::text(200, String::new(), Vec::new())),
         Fault::TruncatedJson => {
             response.body.truncate(response.body.len().div_euclid(2));
             Delivery::Whole(response)
@@ -202,13 +205,13 @@ async fn misbehave(shared: &Shared, fault: Fault, mut response: Response) -> Del
         Fault::SlowBody(span) => Delivery::Slow(response, span),
         Fault::Endless => Delivery::Endless,
         Fault::Redirect(to) => {
-            Delivery::Whole(Response::text(302, String::new(), vec![("Location".to_owned(), to)]))
+            Delivery::Whole(SimulatorResponse::text(302, String::new(), vec![("Location".to_owned(), to)]))
         }
         Fault::WrongAddress => Delivery::Whole(wrong_address(response)),
         Fault::WrongNetwork => Delivery::Whole(wrong_word(response, "network", "tron", "doge")),
         Fault::WrongCurrency => Delivery::Whole(wrong_word(response, "currency", "TRX", "DOGE")),
         Fault::WrongOrderId => {
-            let other = Dice::new(0xbad).uuid().to_string();
+            let other = Rng::new(0xbad).uuid().to_string();
             Delivery::Whole(contradict(response, "order_id", &other))
         }
         Fault::Delay(span) => {
@@ -220,24 +223,24 @@ async fn misbehave(shared: &Shared, fault: Fault, mut response: Response) -> Del
     }
 }
 
-fn body_word(response: &Response, field: &str) -> Option<String> {
+fn body_word(response: &SimulatorResponse, field: &str) -> Option<String> {
     let answer: Value = serde_json::from_slice(&response.body).ok()?;
     answer.pointer(&format!("/body/{field}"))?.as_str().map(str::to_owned)
 }
 
-fn wrong_address(response: Response) -> Response {
+fn wrong_address(response: SimulatorResponse) -> SimulatorResponse {
     let network = body_word(&response, "network").and_then(|word| Network::parse(&word));
-    let other = address::make(network.unwrap_or(Network::Eth), &mut Dice::new(0xbad));
+    let other = address::make(network.unwrap_or(Network::Eth), &mut Rng::new(0xbad));
     contradict(response, "to_address", &other)
 }
 
-fn wrong_word(response: Response, field: &str, other: &str, if_same: &str) -> Response {
+fn wrong_word(response: SimulatorResponse, field: &str, other: &str, if_same: &str) -> SimulatorResponse {
     let same = body_word(&response, field).is_some_and(|word| word.eq_ignore_ascii_case(other));
     contradict(response, field, if same { if_same } else { other })
 }
 
 /// Carries a call out as the contract says.
-fn perform(shared: &Shared, call: Call, request: &Request) -> Done {
+fn perform(shared: &Shared, call: Call, request: &SimulatorRequest) -> Done {
     let plain = |response| Done { response, order_id: None, lost: false };
     let shape = shared.shape();
     let account = shared.account();
@@ -271,14 +274,14 @@ fn perform(shared: &Shared, call: Call, request: &Request) -> Done {
     }
 }
 
-fn look(shared: &Shared, order_id: &str) -> Response {
+fn look(shared: &Shared, order_id: &str) -> SimulatorResponse {
     let now = shared.now();
     let mut world = shared.world();
     if world.find_lost(order_id, now).is_err() {
         return error(&world.shape, 500, "The simulator's store cannot be written");
     }
     if let Some(text) = world.lies.bodies.get(order_id) {
-        return Response::text(200, text.clone(), Vec::new());
+        return SimulatorResponse::text(200, text.clone(), Vec::new());
     }
     world.answer(Source::Status, now);
     let Some(entry) = world.entry(order_id) else { return error(&world.shape, 404, "Order not found") };
@@ -290,7 +293,7 @@ fn look(shared: &Shared, order_id: &str) -> Response {
     }
 }
 
-fn create(shared: &Shared, request: &Request, body: &Value) -> Done {
+fn create(shared: &Shared, request: &SimulatorRequest, body: &Value) -> Done {
     let part = |place: usize| request.path.get(place).map(String::as_str).unwrap_or_default();
     let shape = shared.shape();
     let refuse = |status, text| Done { response: error(&shape, status, text), order_id: None, lost: false };
@@ -303,9 +306,9 @@ fn create(shared: &Shared, request: &Request, body: &Value) -> Done {
     let coupon = body.get("couponCode").and_then(Value::as_str).filter(|code| !code.is_empty());
     let now = shared.now();
     let mut world = shared.world();
-    let new = NewOrder { asset, asked, coupon: coupon.map(str::to_owned), elsewhere: None };
+    let new = OrderToMake { asset, asked, coupon: coupon.map(str::to_owned), elsewhere: None };
     match world.create(new, now) {
-        Ok(Created { order_id, fate, answered_as }) => {
+        Ok(MadeOrder { order_id, fate, answered_as }) => {
             let response = world.entry(&order_id).map(|entry| answers::wallet(&shape, entry, now));
             let mut response = response.unwrap_or_else(|| error(&shape, 500, "No wallet"));
             if let Some(other) = answered_as {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::answers::Shape;
 use super::calls::Calls;
-use super::dice::Dice;
+use super::dice::Rng;
 use super::fate::Fate;
 use super::faults::{Call, Faults};
 use super::lag::{Lag, Source};
-use super::lies::Account;
+use super::lies::AccountLie;
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
-use super::world::{NewOrder, Refusal, World};
-use super::{OrderView, Settings, SimulatedUpstream};
+use super::world::{OrderToMake, Refusal, World};
+use super::{OrderView, SimulatedUpstream, SimulatorSettings};
 use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
@@ -33,7 +33,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(super) fn open(settings: &Settings) -> io::Result<Self> {
+    pub(super) fn open(settings: &SimulatorSettings) -> io::Result<Self> {
         let (store, records) = match &settings.store {
             Some(path) => {
                 let (store, records) = Store::open(path)?;
@@ -67,7 +67,7 @@ impl Shared {
         self.world().shape
     }
 
-    pub(super) fn account(&self) -> Account {
+    pub(super) fn account(&self) -> AccountLie {
         self.world().lies.account
     }
 
@@ -85,7 +85,7 @@ impl Shared {
     pub(super) fn order_elsewhere(&self, asset: Asset, amount: &str, fate: Fate) -> io::Result<String> {
         let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "an amount that cannot be asked for");
         let asked = Amount::parse_request(amount).map_err(invalid)?;
-        let new = NewOrder { asset, asked, coupon: None, elsewhere: Some(fate) };
+        let new = OrderToMake { asset, asked, coupon: None, elsewhere: Some(fate) };
         let now = self.now();
         let made = self.world().create(new, now);
         made.map(|made| made.order_id).map_err(|refusal| match refusal {
@@ -123,7 +123,7 @@ impl Shared {
         let at = self.now();
         let mut world = self.world();
         let number = u64::try_from(world.top_ups.len()).unwrap_or(u64::MAX);
-        let mut dice = Dice::new(Dice::seed_of(!world.seed, number));
+        let mut dice = Rng::new(Rng::seed_of(!world.seed, number));
         let (sesid, pay_id) = (dice.hex::<16>(), dice.uuid().to_string());
         world.append(Record::TopUp(TopUp { at, cents, method: method.to_owned(), sesid, pay_id }))
     }

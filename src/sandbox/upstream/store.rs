@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::fate::Act;
+use super::fate::Action;
 use super::order::Order;
 use crate::domain::time::Timestamp;
 
@@ -17,7 +17,7 @@ pub(super) enum Record {
     /// An order was made.
     Order { order: Order },
     /// Something was done to an order by hand.
-    Act { order_id: String, at: Timestamp, act: Act },
+    Act { order_id: String, at: Timestamp, act: Action },
     /// Somebody else topped the account up.
     TopUp(TopUp),
     /// Figures of the account moved without any invoice.

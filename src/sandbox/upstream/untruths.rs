@@ -5,7 +5,7 @@ use std::io;
 
 use super::fate::Fate;
 use super::lag::{Lag, Source};
-use super::lies::{Account, ListLie, TotalLie};
+use super::lies::{AccountLie, ListLie, TotalLie};
 use super::{SimulatedUpstream, overlay};
 use crate::domain::asset::Asset;
 
@@ -125,7 +125,7 @@ impl SimulatedUpstream {
     }
 
     /// All of these at once.
-    pub fn set_account(&self, account: Account) {
+    pub fn set_account(&self, account: AccountLie) {
         self.shared.world().lies.account = account;
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::dice::Dice;
-use super::fate::{Act, Fate};
+use super::dice::Rng;
+use super::fate::{Action, Fate};
 use super::lag::{Moment, Source};
 use super::lies::Lies;
 use super::order::{Entry, Order};
@@ -62,7 +62,7 @@ pub enum ActError {
 }
 
 /// What an order is made of.
-pub(super) struct NewOrder {
+pub(super) struct OrderToMake {
     pub(super) asset: Asset,
     pub(super) asked: Amount,
     pub(super) coupon: Option<String>,
@@ -71,7 +71,7 @@ pub(super) struct NewOrder {
 }
 
 /// An order that was made.
-pub(super) struct Created {
+pub(super) struct MadeOrder {
     pub(super) order_id: String,
     pub(super) fate: Fate,
     /// The answer names this order, an older one, in its place.
@@ -170,7 +170,7 @@ impl World {
         self.index.get(order_id).and_then(|place| self.entries.get(*place))
     }
 
-    pub(super) fn act(&mut self, order_id: &str, at: Timestamp, act: Act) -> Result<(), ActError> {
+    pub(super) fn act(&mut self, order_id: &str, at: Timestamp, act: Action) -> Result<(), ActError> {
         let entry = self.entry(order_id).ok_or_else(|| ActError::Unknown(order_id.to_owned()))?;
         entry.try_act(at, &act).map_err(ActError::Impossible)?;
         self.append(Record::Act { order_id: order_id.to_owned(), at, act }).map_err(ActError::from)
@@ -179,7 +179,7 @@ impl World {
     /// The first look at an order whose story waits for it: it begins.
     pub(super) fn find_lost(&mut self, order_id: &str, at: Timestamp) -> io::Result<()> {
         if self.entry(order_id).is_some_and(|entry| entry.is_unfound(at)) {
-            self.append(Record::Act { order_id: order_id.to_owned(), at, act: Act::Found })?;
+            self.append(Record::Act { order_id: order_id.to_owned(), at, act: Action::Found })?;
         }
         Ok(())
     }
@@ -192,8 +192,8 @@ impl World {
     }
 
     /// Makes an order.
-    pub(super) fn create(&mut self, new: NewOrder, now: Timestamp) -> Result<Created, Refusal> {
-        let NewOrder { asset, asked, coupon, elsewhere } = new;
+    pub(super) fn create(&mut self, new: OrderToMake, now: Timestamp) -> Result<MadeOrder, Refusal> {
+        let OrderToMake { asset, asked, coupon, elsewhere } = new;
         let fate = elsewhere.unwrap_or_else(|| self.fate_of(&asked));
         let discount = match &coupon {
             Some(code) if fate != Fate::RefusedCoupon => {
@@ -203,8 +203,8 @@ impl World {
             None => 0,
         };
         let number = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
-        let seed = Dice::seed_of(self.seed, number);
-        let mut dice = Dice::new(seed);
+        let seed = Rng::seed_of(self.seed, number);
+        let mut dice = Rng::new(seed);
         let micros = asked.to_usd_micros().unwrap_or_default();
         let required = figures::required(micros, self.fee_percent);
         let to_pay = figures::portion(required, 100_i64.saturating_sub(discount), 100);
@@ -232,7 +232,7 @@ impl World {
         let answered_as = if order.elsewhere { None } else { self.rename(&mut order) };
         let order_id = order.order_id.clone();
         self.append(Record::Order { order }).map_err(|_| Refusal::Store)?;
-        Ok(Created { order_id, fate, answered_as })
+        Ok(MadeOrder { order_id, fate, answered_as })
     }
 
     /// Gives a new order the address and the id that were chosen for it. An id that is taken already is only answered.

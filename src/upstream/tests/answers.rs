@@ -228,7 +228,7 @@ async fn the_lists_and_figures_come_from_their_own_paths() {
         "percentage":10,"expiredAt":"2025-06-14 02:17:30"}]}}"#;
     let reactions = [invoices, balance, coupons].map(|body| Reaction::Send(http(200, "", body)));
     let server = Server::reacting(reactions.to_vec()).await;
-    let settings = super::Settings { zone: Zone::parse("+03:00").unwrap(), ..settings(&server.url) };
+    let settings = super::UpstreamSettings { zone: Zone::parse("+03:00").unwrap(), ..settings(&server.url) };
     let (upstream, _) = upstream_with(settings);
 
     let permit = upstream.admit(Priority::Reconcile).await;

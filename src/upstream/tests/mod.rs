@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{Settings, Upstream};
+use super::{Upstream, UpstreamSettings};
 use crate::clock::ManualClock;
 use crate::domain::time::Timestamp;
 
@@ -24,8 +24,8 @@ fn noon() -> Timestamp {
     Timestamp::parse("2025-05-30T12:00:00Z").unwrap()
 }
 
-fn settings(base_url: &str) -> Settings {
-    Settings {
+fn settings(base_url: &str) -> UpstreamSettings {
+    UpstreamSettings {
         base_url: base_url.to_owned(),
         user_id: "12345".to_owned(),
         requests_per_second: None,
@@ -35,7 +35,7 @@ fn settings(base_url: &str) -> Settings {
     }
 }
 
-fn upstream_with(settings: Settings) -> (Upstream, Arc<ManualClock>) {
+fn upstream_with(settings: UpstreamSettings) -> (Upstream, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(noon()));
     let upstream = Upstream::new(settings, SecretString::from(KEY.to_owned()), clock.clone()).unwrap();
     (upstream, clock)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::poll;
 
-use super::super::{Permit, Priority, Settings, Trouble, Upstream};
+use super::super::{CallTrouble, Permit, Priority, Upstream, UpstreamSettings};
 use super::answers::{create, kind, look};
 use super::server::{Reaction, Server, http, nobody};
 use super::{settings, upstream_with};
@@ -15,7 +15,11 @@ use crate::clock::ManualClock;
 
 fn paced(rate: Option<&str>, max_in_flight: usize) -> (Upstream, Arc<ManualClock>) {
     let rate = rate.map(|text| text.parse().unwrap());
-    upstream_with(Settings { requests_per_second: rate, max_in_flight, ..settings("http://127.0.0.1:1") })
+    upstream_with(UpstreamSettings {
+        requests_per_second: rate,
+        max_in_flight,
+        ..settings("http://127.0.0.1:1")
+    })
 }
 
 fn waiting(upstream: &Upstream, priority: Priority) -> Pin<Box<dyn Future<Output = Permit> + '_>> {
@@ -96,7 +100,7 @@ async fn a_place_that_is_given_up_is_passed_on() {
 #[tokio::test]
 async fn a_call_that_is_dropped_half_way_frees_its_place() {
     let server = Server::reacting(vec![Reaction::SendAndHang(Vec::new())]).await;
-    let (upstream, _clock) = upstream_with(Settings { max_in_flight: 1, ..settings(&server.url) });
+    let (upstream, _clock) = upstream_with(UpstreamSettings { max_in_flight: 1, ..settings(&server.url) });
     let permit = upstream.admit(Priority::Look).await;
     let mut call = Box::pin(upstream.look(permit, "order"));
     assert!(poll!(call.as_mut()).is_pending());
@@ -152,7 +156,7 @@ async fn the_first_answer_lets_all_go_again_even_when_it_is_a_no() {
         (false, Some(super::noon())),
         "no order was read"
     );
-    assert_eq!((health.trouble, health.last_success), (Some(Trouble::UnknownOrders), None));
+    assert_eq!((health.trouble, health.last_success), (Some(CallTrouble::UnknownOrders), None));
     for mut place in crowd {
         assert!(poll!(place.as_mut()).is_ready(), "all may go again");
     }
@@ -167,26 +171,33 @@ async fn what_each_answer_says_of_the_health() {
     let page = "<html>";
     for (status, body, expected) in [
         (200, r#"{"ok":true,"body":{}}"#, None),
-        (200, page, Some((Trouble::Unreadable, "answers, and cannot be read: the answer is an HTML page"))),
-        (200, "", Some((Trouble::Unreadable, "answers, and cannot be read: the answer is empty"))),
-        (429, "", Some((Trouble::Throttled, "asks us to slow down: too many requests"))),
+        (
+            200,
+            page,
+            Some((CallTrouble::Unreadable, "answers, and cannot be read: the answer is an HTML page")),
+        ),
+        (200, "", Some((CallTrouble::Unreadable, "answers, and cannot be read: the answer is empty"))),
+        (429, "", Some((CallTrouble::Throttled, "asks us to slow down: too many requests"))),
         (
             401,
             r#"{"message":"User-verification Failed"}"#,
-            Some((Trouble::Denied, "denies access: User-verification Failed")),
+            Some((CallTrouble::Denied, "denies access: User-verification Failed")),
         ),
         (
             200,
             r#"{"ok":false,"message":"User-verification Failed"}"#,
-            Some((Trouble::Denied, "denies access: User-verification Failed")),
+            Some((CallTrouble::Denied, "denies access: User-verification Failed")),
         ),
         (
             200,
             r#"{"ok":false,"message":"Temporarily unavailable"}"#,
-            Some((Trouble::UnknownOrders, "answers, and does not know the order: Temporarily unavailable")),
+            Some((
+                CallTrouble::UnknownOrders,
+                "answers, and does not know the order: Temporarily unavailable",
+            )),
         ),
-        (502, page, Some((Trouble::NoAnswer, "502 Bad Gateway"))),
-        (503, "busy", Some((Trouble::NoAnswer, "busy"))),
+        (502, page, Some((CallTrouble::NoAnswer, "502 Bad Gateway"))),
+        (503, "busy", Some((CallTrouble::NoAnswer, "busy"))),
     ] {
         let server = Server::answering(status, body).await;
         let (upstream, _clock) = upstream_with(settings(&server.url));
@@ -199,8 +210,8 @@ async fn what_each_answer_says_of_the_health() {
     }
     for (status, body, expected) in [
         (400, r#"{"ok":false,"body":"Non-acceptable Network"}"#, None),
-        (401, r#"{"ok":false,"body":"User-verification Failed"}"#, Some(Trouble::Denied)),
-        (400, r#"{"ok":false,"body":"User-verification Failed"}"#, Some(Trouble::Denied)),
+        (401, r#"{"ok":false,"body":"User-verification Failed"}"#, Some(CallTrouble::Denied)),
+        (400, r#"{"ok":false,"body":"User-verification Failed"}"#, Some(CallTrouble::Denied)),
     ] {
         let server = Server::answering(status, body).await;
         let (upstream, _clock) = upstream_with(settings(&server.url));

@@ -9,7 +9,7 @@ use crate::domain::money::Amount;
 use crate::domain::time::{Timestamp, Zone};
 
 /// A field as it stands in the answer; `None` where it is missing or null.
-pub(super) type Raw<'a> = Option<&'a RawValue>;
+pub(super) type RawField<'a> = Option<&'a RawValue>;
 
 /// Deadlines before 2001 or after 2100 are no deadlines: zeros, or nonsense. Within them seconds, milliseconds and
 /// microseconds cannot be taken for each other.
@@ -87,7 +87,7 @@ fn has_control(text: &str) -> bool {
 }
 
 /// A text of at most `max` bytes without control characters; an empty one is none.
-pub(super) fn text(raw: Raw<'_>, name: &'static str, max: usize) -> Result<Option<String>, Undecodable> {
+pub(super) fn text(raw: RawField<'_>, name: &'static str, max: usize) -> Result<Option<String>, Undecodable> {
     let Some(raw) = raw else { return Ok(None) };
     let text = string(raw).ok_or_else(|| Undecodable::in_field(name, "is not a text"))?;
     within(&text, name, max)?;
@@ -95,7 +95,7 @@ pub(super) fn text(raw: Raw<'_>, name: &'static str, max: usize) -> Result<Optio
 }
 
 /// An identifier: a text, or a number as it is written.
-pub(super) fn id(raw: Raw<'_>, name: &'static str) -> Result<Option<String>, Undecodable> {
+pub(super) fn id(raw: RawField<'_>, name: &'static str) -> Result<Option<String>, Undecodable> {
     let Some(raw) = raw else { return Ok(None) };
     let text =
         string_or_number(raw).ok_or_else(|| Undecodable::in_field(name, "is neither a text nor a number"))?;
@@ -104,7 +104,7 @@ pub(super) fn id(raw: Raw<'_>, name: &'static str) -> Result<Option<String>, Und
 }
 
 /// An order's identifier: it goes into paths, so it is short, and nothing that would climb in one.
-pub(super) fn order_id(raw: Raw<'_>) -> Result<Option<String>, Undecodable> {
+pub(super) fn order_id(raw: RawField<'_>) -> Result<Option<String>, Undecodable> {
     let id = id(raw, "order_id")?;
     match &id {
         Some(text) if text.len() > 128 => Err(Undecodable::in_field("order_id", "is too long")),
@@ -116,7 +116,7 @@ pub(super) fn order_id(raw: Raw<'_>) -> Result<Option<String>, Undecodable> {
 }
 
 /// What else a payer must give: a text or a number of at most 256 bytes.
-pub(super) fn memo(raw: Raw<'_>, name: &'static str) -> Result<Option<String>, Undecodable> {
+pub(super) fn memo(raw: RawField<'_>, name: &'static str) -> Result<Option<String>, Undecodable> {
     let memo = id(raw, name)?;
     within(memo.as_deref().unwrap_or_default(), name, 256)?;
     Ok(memo)
@@ -127,7 +127,7 @@ fn is_text(raw: &RawValue) -> bool {
 }
 
 /// A decimal: a text digit for digit, a number as what it was before it became a double.
-pub(super) fn amount(raw: Raw<'_>, name: &'static str) -> Result<Option<Amount>, Undecodable> {
+pub(super) fn amount(raw: RawField<'_>, name: &'static str) -> Result<Option<Amount>, Undecodable> {
     let Some(raw) = raw else { return Ok(None) };
     let wrong = || Undecodable::in_field(name, "is not an amount");
     let text = string_or_number(raw).ok_or_else(wrong)?;
@@ -153,12 +153,12 @@ fn integer(raw: &RawValue) -> Option<i64> {
 }
 
 /// Whole cents; must be there.
-pub(super) fn cents(raw: Raw<'_>, name: &'static str) -> Result<i64, Undecodable> {
+pub(super) fn cents(raw: RawField<'_>, name: &'static str) -> Result<i64, Undecodable> {
     raw.and_then(integer).ok_or_else(|| Undecodable::in_field(name, "is not a whole number"))
 }
 
 /// A deadline: Unix seconds, milliseconds or microseconds, as a number or a text, or a time of the calendar.
-pub(super) fn deadline(raw: Raw<'_>, name: &'static str) -> Result<Option<Timestamp>, Undecodable> {
+pub(super) fn deadline(raw: RawField<'_>, name: &'static str) -> Result<Option<Timestamp>, Undecodable> {
     let Some(raw) = raw else { return Ok(None) };
     let wrong = || Undecodable::in_field(name, "is no time");
     let text = string_or_number(raw).ok_or_else(wrong)?;
@@ -201,7 +201,7 @@ fn civil(text: &str) -> Option<jiff::civil::DateTime> {
 
 /// A time such as `2025-05-15 18:37:30`, read where its clock hangs; one with its own offset is read with that.
 /// `None` for anything else.
-pub(super) fn civil_time(raw: Raw<'_>, zone: &Zone) -> Option<Timestamp> {
+pub(super) fn civil_time(raw: RawField<'_>, zone: &Zone) -> Option<Timestamp> {
     let text = string(raw?)?;
     match civil(&text) {
         Some(civil) => zone.to_instant(civil),
@@ -211,7 +211,7 @@ pub(super) fn civil_time(raw: Raw<'_>, zone: &Zone) -> Option<Timestamp> {
 }
 
 /// Refuses an answer that names another customer. The documentation's own placeholders name nobody.
-pub(super) fn same_customer(raw: Raw<'_>, user_id: &str) -> Result<(), Undecodable> {
+pub(super) fn same_customer(raw: RawField<'_>, user_id: &str) -> Result<(), Undecodable> {
     match raw.and_then(string) {
         Some(named)
             if !named.eq_ignore_ascii_case(user_id)

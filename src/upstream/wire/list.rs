@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::field::{self, Raw, Undecodable as Wrong};
+use super::field::{self, RawField, Undecodable as Wrong};
 use super::{Decoded, object};
 use crate::domain::report::Invoice;
 use crate::domain::time::Zone;
@@ -18,19 +18,19 @@ const BUFFER: usize = 64 * 1024;
 #[derive(Deserialize)]
 struct InvoiceWire<'a> {
     #[serde(borrow, default)]
-    sesid: Raw<'a>,
+    sesid: RawField<'a>,
     #[serde(borrow, default, rename = "payId")]
-    pay_id: Raw<'a>,
+    pay_id: RawField<'a>,
     #[serde(borrow, default)]
-    method: Raw<'a>,
+    method: RawField<'a>,
     #[serde(borrow, default)]
-    amount: Raw<'a>,
+    amount: RawField<'a>,
     #[serde(borrow, default)]
-    created: Raw<'a>,
+    created: RawField<'a>,
     #[serde(borrow, default)]
-    status: Raw<'a>,
+    status: RawField<'a>,
     #[serde(borrow, default, rename = "userId")]
-    user_id: Raw<'a>,
+    user_id: RawField<'a>,
 }
 
 /// Reads the history of top-ups and gives each to `take`; `Yes` with their number once the whole answer was read.

@@ -58,7 +58,7 @@ async fn money_on_its_way_is_not_taken_for_history() {
     let lags = [0, 10, 40].map(Duration::from_mins);
     for list in lags {
         for total in lags {
-            let settings = flow::Settings {
+            let settings = flow::FlowSettings {
                 lag: Duration::from_hours(1),
                 tell_after_runs: 2,
                 ..super::super::support::house::settings()

@@ -15,7 +15,7 @@ async fn a_refund_is_seen_behind_an_accepted_figure() {
     let case = report.cases.iter().find(|case| case.kind == "amount_mismatch").expect("a case").id;
     flow::accept_case(&house.flow, case, "root", "their list is wrong", None).await.unwrap();
     assert!(house.reconcile().await.clean);
-    for act in [Act::StartRefund, Act::FinishRefund] {
+    for act in [Action::StartRefund, Action::FinishRefund] {
         house.simulator.act(&order, act).unwrap();
     }
     house.reconcile().await;
@@ -28,9 +28,9 @@ async fn more_money_behind_a_closed_case_opens_another_though_the_words_are_the_
     let (house, _) = house_of(1).await;
     let deposit = house.wallet("10").await;
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::Cancel).unwrap();
+    house.simulator.act(&order, Action::Cancel).unwrap();
     house.look().await;
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     let silent = r#"{"status": "cancel", "payment_amount": null, "payment_amount_usd": null, "payer_amount": null, "txid": null}"#;
     house.simulator.overlay(&order, silent).unwrap();
     let report = house.reconcile().await;

@@ -30,7 +30,7 @@ const FATES: &[Fate] = &[
 /// Where lags may be as they like within 40 minutes, the lag that is allowed for being an hour.
 async fn lagging() -> House {
     let settings =
-        flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+        flow::FlowSettings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
     let house = House::with(settings, Vec::new()).await;
     house.simulator.adjust(9_000, 70_000).unwrap();
     house.simulator.top_up_elsewhere(1_234, "card").unwrap();
@@ -111,7 +111,7 @@ async fn an_honest_account_that_lags_has_no_letters_and_ends_clean() {
 #[tokio::test]
 async fn runs_count_only_when_the_lag_lies_between_them() {
     let settings =
-        flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+        flow::FlowSettings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
     let house = House::with(settings, Vec::new()).await;
     house.simulator.top_up_elsewhere(1_234, "card").unwrap();
     let deposit = paid(&house, "50").await;
@@ -153,7 +153,7 @@ async fn runs_count_only_when_the_lag_lies_between_them() {
 #[tokio::test]
 async fn a_drift_that_lag_could_explain_is_told_once_no_run_was_exact_for_a_day() {
     let settings =
-        flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+        flow::FlowSettings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
     let house = House::with(settings, Vec::new()).await;
     let hourly = || async {
         house.simulator.top_up_elsewhere(500, "card").unwrap();
@@ -183,8 +183,11 @@ async fn a_drift_that_lag_could_explain_is_told_once_no_run_was_exact_for_a_day(
 #[tokio::test]
 async fn a_short_payment_whose_place_in_the_total_lags_is_on_its_way() {
     for after in [MOST, Duration::from_hours(3)] {
-        let settings =
-            flow::Settings { lag: Duration::from_hours(1), tell_after_runs: 2, ..support::house::settings() };
+        let settings = flow::FlowSettings {
+            lag: Duration::from_hours(1),
+            tell_after_runs: 2,
+            ..support::house::settings()
+        };
         let house = House::with(settings, Vec::new()).await;
         house.simulator.top_up_elsewhere(1_234, "card").unwrap();
         while !house.reconcile().await.clean {
@@ -192,7 +195,7 @@ async fn a_short_payment_whose_place_in_the_total_lags_is_on_its_way() {
         }
         let deposit = house.wallet("50").await;
         let order = house.order(&deposit);
-        house.simulator.act(&order, Act::Pay { amount_usd: Some("20".parse().unwrap()) }).unwrap();
+        house.simulator.act(&order, Action::Pay { amount_usd: Some("20".parse().unwrap()) }).unwrap();
         house.look().await;
         assert_eq!(house.read(&deposit).await.facts.booked.unwrap().total().to_string(), "20.00");
         house.simulator.set_total_shift(-2_000);

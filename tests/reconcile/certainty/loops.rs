@@ -29,15 +29,15 @@ async fn live(house: &House, dice: &mut Dice, made: &mut Vec<Deposit>) {
         _ => {
             let order = house.order(&made[dice.below(made.len())]);
             let act = match dice.below(8) {
-                0..=3 => Act::Pay { amount_usd: None },
-                4 => Act::PayPart { amount_usd: usd("1.50") },
-                5 => Act::CloseShort,
-                6 => Act::Cancel,
-                _ => Act::StartRefund,
+                0..=3 => Action::Pay { amount_usd: None },
+                4 => Action::PayPart { amount_usd: usd("1.50") },
+                5 => Action::CloseShort,
+                6 => Action::Cancel,
+                _ => Action::StartRefund,
             };
             // What is not possible with an order as it stands does not happen.
             let _ = house.simulator.act(&order, act);
-            let _ = house.simulator.act(&order, Act::FinishRefund).is_ok();
+            let _ = house.simulator.act(&order, Action::FinishRefund).is_ok();
         }
     }
 }
@@ -140,8 +140,12 @@ async fn settle(house: &House, case: &depositd::ledger::Case) -> Vec<(String, St
         let booked = known.facts.booked.as_ref().map_or(0, |booked| booked.total().get());
         if booked / 10_000 != credited {
             let truth: Amount = UsdMicros::from_cents(credited).unwrap().to_string().parse().unwrap();
-            let wish =
-                flow::Wish { who: "root", note: "asked support", amount: Some(&truth), dry_run: false };
+            let wish = flow::CorrectionRequest {
+                who: "root",
+                note: "asked support",
+                amount: Some(&truth),
+                dry_run: false,
+            };
             flow::correct_deposit(flow, &deposit, wish).await.unwrap();
             done.push((deposit, format!("correct {} {credited}", case.kind)));
         }

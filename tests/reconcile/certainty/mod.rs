@@ -16,7 +16,7 @@ use depositd::clock::Clock as _;
 use depositd::domain::deposit::{Deposit, State};
 use depositd::domain::period::Month;
 use depositd::flow::{self, ReconcileFailed, Report};
-use depositd::sandbox::upstream::{Act, Figures};
+use depositd::sandbox::upstream::{Action, Figures};
 
 use super::letters;
 use super::support::house::House;
@@ -26,7 +26,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// A deposit that was paid in full, and is settled here.
 async fn paid(house: &House, amount: &str) -> Deposit {
     let deposit = house.wallet(amount).await;
-    house.simulator.act(&house.order(&deposit), Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     house.look().await;
     let settled = house.read(&deposit).await;
     assert_eq!(settled.facts.state, State::Settled);
@@ -46,10 +46,10 @@ async fn house_of(deposits: usize) -> (House, Vec<Deposit>) {
     (house, made)
 }
 
-fn figures(change: impl FnOnce(&mut Figures)) -> Act {
+fn figures(change: impl FnOnce(&mut Figures)) -> Action {
     let mut figures = Figures::default();
     change(&mut figures);
-    Act::SetFigures(figures)
+    Action::SetFigures(figures)
 }
 
 /// The kinds of the open cases, oldest first.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use depositd::clock::Clock as _;
 use depositd::domain::deposit::State;
 use depositd::flow::{self, CaseError};
-use depositd::sandbox::upstream::{Act, AmountStyle, Fate, ListLie};
+use depositd::sandbox::upstream::{Action, AmountStyle, Fate, ListLie};
 
 use super::super::support::house::House;
 use super::{kinds, paid};
@@ -98,7 +98,7 @@ async fn an_order_whose_row_is_old_is_recognised_once_it_is_claimed() {
     let house = super::super::house().await;
     let usdt = depositd::domain::asset::Asset::parse("USDT", "TRON").unwrap();
     let order = house.simulator.order_elsewhere(usdt, "40", Fate::Manual).unwrap();
-    house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     for _ in 0..12 {
         house.reconcile().await;
     }
@@ -143,7 +143,7 @@ async fn an_amount_that_a_person_says_of_a_row_is_held_against_the_journal() {
     let report = house.reconcile().await;
     assert_eq!((kinds(&report), report.clean), (vec!["amount_mismatch"], false), "{report:?}");
     assert_eq!(house.read(&deposit).await.facts.booked.unwrap().total().to_string(), "50.00");
-    let wish = flow::Wish { who: "root", note: "so be it", amount: None, dry_run: false };
+    let wish = flow::CorrectionRequest { who: "root", note: "so be it", amount: None, dry_run: false };
     flow::correct_case(&house.flow, report.cases[0].id, wish).await.unwrap();
     assert!(house.reconcile().await.clean);
 }
@@ -162,7 +162,7 @@ async fn a_claim_of_an_order_with_anothers_address_is_shown_to_the_first_only() 
             .overlay(&other, &format!(r#"{{"address": "{address}", "to_address": "{address}"}}"#))
             .unwrap();
         if paid {
-            house.simulator.act(&other, Act::Pay { amount_usd: None }).unwrap();
+            house.simulator.act(&other, Action::Pay { amount_usd: None }).unwrap();
         }
         let claimed = flow::claim(&house.flow, &other, None, "root", "made by hand").await.unwrap();
         let (first, claimed) = (house.read(&first).await, house.read(&claimed).await);

@@ -28,11 +28,11 @@ async fn a_payment_after_the_end_is_ours_however_it_is_listed() {
         let deposit = house.wallet("40").await;
         let order = house.order(&deposit);
         house.pass(Duration::from_hours(2), Duration::from_mins(20)).await;
-        house.simulator.act(&order, Act::Cancel).unwrap();
+        house.simulator.act(&order, Action::Cancel).unwrap();
         house.pass(30 * DAY, DAY).await;
         assert_eq!(house.read(&deposit).await.facts.state, State::Expired, "and watched no more");
         assert!(house.reconcile().await.clean);
-        house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
         if second {
             house.simulator.set_list_lie(ListLie::SecondRow);
         }
@@ -54,10 +54,10 @@ async fn no_kill_between_the_list_and_its_comparison_loses_a_change() {
         assert!(house.reconcile().await.clean);
         let order = if refunded { house.order(&made[0]) } else { house.order(&late) };
         if refunded {
-            house.simulator.act(&order, Act::StartRefund).unwrap();
-            house.simulator.act(&order, Act::FinishRefund).unwrap();
+            house.simulator.act(&order, Action::StartRefund).unwrap();
+            house.simulator.act(&order, Action::FinishRefund).unwrap();
         } else {
-            house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+            house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
         }
         for _ in 0..2 {
             house.simulator.inject_for(&order, Fault::Hang, 1);
@@ -91,7 +91,7 @@ async fn a_strangers_top_up_of_the_same_amount_hides_nothing() {
         let (house, _) = house_of(1).await;
         let deposit = house.wallet("50").await;
         let order = house.order(&deposit);
-        house.simulator.act(&order, Act::HideInvoice { hidden }).unwrap();
+        house.simulator.act(&order, Action::HideInvoice { hidden }).unwrap();
         house.simulator.top_up_elsewhere(5_000, "cryptomus").unwrap();
         // Their status says paid, and nothing was credited.
         house.simulator.overlay(&order, r#"{"status": "paid"}"#).unwrap();
@@ -103,7 +103,7 @@ async fn a_strangers_top_up_of_the_same_amount_hides_nothing() {
         assert!(!report.matches.contains_key("amount_and_time"));
         let shown = format!("SELECT reconciled FROM accounting_deposits WHERE order_id = '{order}'");
         assert_eq!(house.sql(&shown), if hidden { "unmatched" } else { "matched" });
-        let wish = flow::Wish {
+        let wish = flow::CorrectionRequest {
             who: "root",
             note: "it never came",
             amount: Some(&"0".parse().unwrap()),
@@ -303,7 +303,7 @@ async fn rows_do_not_trade_places() {
     let case = report.cases.iter().find(|case| case.kind == "amount_mismatch").unwrap();
     assert_eq!((case.expected.as_str(), case.found.as_str()), ("9.70", "9.60"));
     assert_eq!(case.order_id.as_deref(), Some(order.as_str()));
-    let wish = flow::Wish { who: "root", note: "as listed", amount: None, dry_run: true };
+    let wish = flow::CorrectionRequest { who: "root", note: "as listed", amount: None, dry_run: true };
     let said = flow::correct_case(&house.flow, case.id, wish).await.unwrap();
     assert_eq!(
         (said.booked.as_deref(), said.corrected.as_deref(), said.done),
@@ -372,7 +372,7 @@ async fn what_a_stranger_was_paid_counts_when_it_is_refunded_later() {
         let (house, _) = house_of(1).await;
         let usdt = Asset::parse("USDT", "BSC").unwrap();
         let order = house.simulator.order_elsewhere(usdt, "40", Fate::Manual).unwrap();
-        house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+        house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
         assert!(house.reconcile().await.clean);
         let elsewhere = house.reconcile().await.figures.unwrap().credited_elsewhere_cents;
         for word in words.iter().chain([&last]) {

@@ -1,8 +1,8 @@
 //! What a person says: accepted, corrected, taken back; each with a note, and nothing written where it makes no sense.
 
 use depositd::domain::money::Amount;
-use depositd::domain::reconcile::Kind;
-use depositd::flow::{CaseError, Correction, Wish};
+use depositd::domain::reconcile::CaseKind;
+use depositd::flow::{CaseError, Correction, CorrectionRequest};
 use depositd::sandbox::upstream::ListLie;
 
 use super::*;
@@ -11,8 +11,8 @@ fn amount(text: &str) -> Amount {
     text.parse().unwrap()
 }
 
-fn wish<'a>(note: &'a str, amount: Option<&'a Amount>) -> Wish<'a> {
-    Wish { who: "root", note, amount, dry_run: false }
+fn wish<'a>(note: &'a str, amount: Option<&'a Amount>) -> CorrectionRequest<'a> {
+    CorrectionRequest { who: "root", note, amount, dry_run: false }
 }
 
 async fn correct(house: &House, deposit: &Deposit, usd: Option<&str>) -> Result<Correction, CaseError> {
@@ -44,9 +44,9 @@ async fn what_nothing_states_a_person_can_book() {
     let (house, _) = house_of(1).await;
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
-    house.simulator.act(&order, Act::PayPart { amount_usd: Some(amount("25")) }).unwrap();
+    house.simulator.act(&order, Action::PayPart { amount_usd: Some(amount("25")) }).unwrap();
     house.simulator.act(&order, figures(|figures| figures.credited_cents = Some(0))).unwrap();
-    house.simulator.act(&order, Act::CloseShort).unwrap();
+    house.simulator.act(&order, Action::CloseShort).unwrap();
     house.look().await;
     let report = house.reconcile().await;
     assert_eq!((kinds(&report), report.clean), (vec!["total_charges_drift"], false), "{:?}", report.figures);
@@ -63,8 +63,8 @@ async fn what_nothing_states_a_person_can_book() {
         .simulator
         .overlay(&order, r#"{"payment_amount": null, "payment_amount_usd": null, "payer_amount": null}"#)
         .unwrap();
-    house.simulator.act(&order, Act::PayPart { amount_usd: Some(amount("25")) }).unwrap();
-    house.simulator.act(&order, Act::CloseShort).unwrap();
+    house.simulator.act(&order, Action::PayPart { amount_usd: Some(amount("25")) }).unwrap();
+    house.simulator.act(&order, Action::CloseShort).unwrap();
     house.look().await;
     let report = house.reconcile().await;
     assert_eq!((kinds(&report), report.clean), (vec!["total_charges_drift"], false), "{:?}", report.figures);
@@ -75,7 +75,7 @@ async fn what_nothing_states_a_person_can_book() {
     let (house, _) = house_of(1).await;
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
-    for act in [Act::Pay { amount_usd: None }, Act::StartRefund, Act::FinishRefund] {
+    for act in [Action::Pay { amount_usd: None }, Action::StartRefund, Action::FinishRefund] {
         house.simulator.act(&order, act).unwrap();
     }
     house.look().await;
@@ -105,7 +105,7 @@ async fn less_than_a_cent_is_equal() {
                     }),
                 )
                 .unwrap();
-            house.simulator.act(&order, Act::Pay { amount_usd: None }).unwrap();
+            house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
             house.look().await;
             let report = house.reconcile().await;
             assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{paid} credited {credited}");
@@ -253,7 +253,7 @@ async fn corrections_are_said_written_once_and_can_be_taken_back() {
     refused(&house, flow::correct_deposit(&house.flow, "nobody", wish("x", None))).await;
     refused(&house, flow::uncorrect_deposit(&house.flow, &order, "root", "x")).await;
     let before = house.sql("SELECT max(seq) FROM event");
-    let asked = Wish { dry_run: true, ..wish("as listed", None) };
+    let asked = CorrectionRequest { dry_run: true, ..wish("as listed", None) };
     assert!(!flow::correct_case(&house.flow, case, asked).await.unwrap().done);
     assert_eq!(house.sql("SELECT max(seq) FROM event"), before, "only asked");
     let done = flow::correct_case(&house.flow, case, wish("as listed", None)).await.unwrap();
@@ -280,7 +280,7 @@ async fn corrections_are_said_written_once_and_can_be_taken_back() {
 async fn all_cases_of_a_kind_are_corrected_with_one_letter() {
     let (house, made) = house_of(4).await;
     let asked = amount("5");
-    refused(&house, flow::correct_all(&house.flow, Kind::AmountMismatch, wish("x", None))).await;
+    refused(&house, flow::correct_all(&house.flow, CaseKind::AmountMismatch, wish("x", None))).await;
     for deposit in &made[..3] {
         let cents = deposit.facts.booked.as_ref().unwrap().total().get() / 10_000;
         let act = figures(|figures| {
@@ -295,12 +295,12 @@ async fn all_cases_of_a_kind_are_corrected_with_one_letter() {
     let fell = house.flow.ledger.cases(false).await.unwrap()[0].id;
     flow::accept_case(&house.flow, fell, "root", "fees", None).await.unwrap();
     assert_eq!(kinds(&house.reconcile().await), ["amount_mismatch"; 3]);
-    refused(&house, flow::correct_all(&house.flow, Kind::AmountMismatch, wish("", None))).await;
-    refused(&house, flow::correct_all(&house.flow, Kind::AmountMismatch, wish("x", Some(&asked)))).await;
-    refused(&house, flow::correct_all(&house.flow, Kind::TotalChargesDrift, wish("x", None))).await;
-    refused(&house, flow::correct_all(&house.flow, Kind::InvoiceMissing, wish("x", None))).await;
+    refused(&house, flow::correct_all(&house.flow, CaseKind::AmountMismatch, wish("", None))).await;
+    refused(&house, flow::correct_all(&house.flow, CaseKind::AmountMismatch, wish("x", Some(&asked)))).await;
+    refused(&house, flow::correct_all(&house.flow, CaseKind::TotalChargesDrift, wish("x", None))).await;
+    refused(&house, flow::correct_all(&house.flow, CaseKind::InvoiceMissing, wish("x", None))).await;
     let before = letters(&house, "decided").await.len();
-    let done = flow::correct_all(&house.flow, Kind::AmountMismatch, wish("fees", None)).await.unwrap();
+    let done = flow::correct_all(&house.flow, CaseKind::AmountMismatch, wish("fees", None)).await.unwrap();
     assert_eq!(done.len(), 3);
     assert_eq!(letters(&house, "decided").await.len(), before + 1, "one letter");
     closes(&house).await;

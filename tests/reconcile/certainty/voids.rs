@@ -109,7 +109,8 @@ async fn one_invoice_and_the_total_that_fall_together_correct_nothing() {
         assert_eq!(kinds(&report), ["amount_mismatch"]);
         assert_eq!(report.figures.unwrap().difference_cents, Some(0));
         assert_eq!(journal(&house), before);
-        let wish = flow::Wish { who: "root", note: "they took it back", amount: None, dry_run: false };
+        let wish =
+            flow::CorrectionRequest { who: "root", note: "they took it back", amount: None, dry_run: false };
         flow::correct_case(&house.flow, report.cases[0].id, wish).await.unwrap();
         closes(&house).await;
     }
