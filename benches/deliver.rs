@@ -105,7 +105,7 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
         request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(1),
         max_in_flight: 1,
-        look_batch: 1,
+        poll_batch: 1,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,
@@ -124,7 +124,7 @@ async fn owe(flow: &Flow, letters: usize, recipients: usize) {
     let steps = waiting.into_iter().enumerate().map(|(n, deposit)| {
         let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone();
         let seen =
-            depositd::domain::observe::Observation::Looked(Box::new(cast::report(&order_id, Some("paid"))));
+            depositd::domain::observe::Observation::Polled(Box::new(cast::report(&order_id, Some("paid"))));
         let at = deposit.updated_at.plus(Duration::from_secs(600));
         let mut step = deposit.observe(seen, at, &policy).unwrap();
         for event in &mut step.events {

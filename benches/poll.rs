@@ -67,7 +67,7 @@ async fn run(args: &Args) {
     let ledger = cast::open(&path).await;
     let begun = now();
     let first = ledger
-        .turns(cast::start().plus(Duration::from_mins(2)), &policy, 2048, &mut QueueCursor::default())
+        .due_entries(cast::start().plus(Duration::from_mins(2)), &policy, 2048, &mut QueueCursor::default())
         .await
         .unwrap()
         .len();
@@ -106,7 +106,7 @@ async fn run(args: &Args) {
         let begun = now();
         // As the daemon does: in a task of its own.
         let own = flow.clone();
-        let task = tokio::spawn(async move { flow::advance(&own, &CancellationToken::new()).await });
+        let task = tokio::spawn(async move { flow::poll_due(&own, &CancellationToken::new()).await });
         let done = task.await.unwrap().unwrap();
         let our = begun.elapsed();
         let between = usage(std::process::id()).cpu;
@@ -169,7 +169,7 @@ fn flow_settings(in_flight: usize) -> flow::FlowSettings {
         request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(30),
         max_in_flight: in_flight,
-        look_batch: flow::FlowSettings::LOOK_BATCH,
+        poll_batch: flow::FlowSettings::LOOK_BATCH,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,

@@ -128,7 +128,7 @@ async fn flow(path: &Path, folder: &tempfile::TempDir, base_url: &str, clock: &A
         request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(60),
         max_in_flight: 16,
-        look_batch: 256,
+        poll_batch: 256,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 2,

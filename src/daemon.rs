@@ -121,7 +121,7 @@ pub async fn run(config: &Config) -> Result<(), Error> {
     let clock: SharedClock = Arc::new(SystemClock::new());
     let mut signals = Lifecycle::new().map_err(|error| Error::Start(format!("signals: {error}")))?;
     let mut daemon = Daemon::start(config, clock.clone()).await?;
-    let pulse = Arc::clone(&daemon.flow.pulse);
+    let pulse = Arc::clone(&daemon.flow.heartbeats);
     tracing::info!(
         ledger = %config.ledger.path.display(),
         "depositd {} is ready; its API listens on {}",
@@ -324,7 +324,7 @@ fn flow_settings(config: &Config) -> flow::FlowSettings {
         create_attempts: config.upstream.create_attempts,
         call_timeout: config.upstream.timeout,
         max_in_flight: in_flight,
-        look_batch,
+        poll_batch: look_batch,
         down_after: config.upstream.down_after,
         tolerance_cents: config.reconcile.tolerance_cents,
         tell_after_runs: config.reconcile.tell_after_runs,

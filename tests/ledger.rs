@@ -68,7 +68,7 @@ async fn the_same_step_written_again_changes_nothing() {
         status: Some("paid".to_owned()),
         ..depositd::domain::report::OrderReport::default()
     };
-    let observation = depositd::domain::observe::Observation::Looked(Box::new(report));
+    let observation = depositd::domain::observe::Observation::Polled(Box::new(report));
     let policy = house.flow.settings.policy;
     let step = deposit.observe(observation, house.flow.clock.now(), &policy).unwrap();
     let write = DepositWrite::from(step);
@@ -93,7 +93,7 @@ async fn one_forbidden_step_holds_up_no_other() {
             status: Some("paid".to_owned()),
             ..depositd::domain::report::OrderReport::default()
         };
-        let observation = depositd::domain::observe::Observation::Looked(Box::new(report));
+        let observation = depositd::domain::observe::Observation::Polled(Box::new(report));
         deposit.clone().observe(observation, house.flow.clock.now(), &policy).unwrap()
     };
     let mut wrong = paid(&bad);

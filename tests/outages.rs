@@ -53,7 +53,7 @@ async fn patiently<T>(house: &House, work: impl Future<Output = T>) -> T {
 async fn ask(house: &House, wallets: &[Deposit]) {
     for wallet in wallets {
         let permit = patiently(house, house.flow.upstream.admit(Priority::Look)).await;
-        let _ = house.flow.upstream.look(permit, &house.order(wallet)).await;
+        let _ = house.flow.upstream.poll(permit, &house.order(wallet)).await;
     }
 }
 

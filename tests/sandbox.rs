@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use depositd::sandbox::story::{self, Options, SandboxOutcome, Summary};
+use depositd::sandbox::scenario::{self, Options, SandboxOutcome, Summary};
 use tokio_util::sync::CancellationToken;
 
 fn options(dir: &Path, deposits: u32) -> Options {
@@ -18,7 +18,7 @@ fn options(dir: &Path, deposits: u32) -> Options {
 
 async fn told(options: Options) -> (Box<Summary>, String) {
     let mut out = Vec::new();
-    let outcome = story::run_until(options, &mut out, CancellationToken::new()).await;
+    let outcome = scenario::run_until(options, &mut out, CancellationToken::new()).await;
     let text = String::from_utf8(out).unwrap();
     match outcome {
         Ok(SandboxOutcome::Told(summary)) => (summary, text),
@@ -71,7 +71,7 @@ async fn a_story_that_was_interrupted_goes_on_where_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let stop = CancellationToken::new();
     let mut out = Heard { text: Vec::new(), enough: 12, stop: stop.clone() };
-    let outcome = story::run_until(options(dir.path(), 12), &mut out, stop).await.unwrap();
+    let outcome = scenario::run_until(options(dir.path(), 12), &mut out, stop).await.unwrap();
     assert!(matches!(outcome, SandboxOutcome::Interrupted { .. }));
     let (summary, text) = told(options(dir.path(), 12)).await;
     assert_eq!(summary.mismatches, Vec::<String>::new(), "{text}");
@@ -87,7 +87,7 @@ async fn a_sandbox_that_serves_says_how_to_play_and_keeps_its_address() {
     for _ in 0..2 {
         let stop = CancellationToken::new();
         let mut out = Heard { text: Vec::new(), enough: 12, stop: stop.clone() };
-        let outcome = story::run_until(serve(), &mut out, stop).await.unwrap();
+        let outcome = scenario::run_until(serve(), &mut out, stop).await.unwrap();
         assert!(matches!(outcome, SandboxOutcome::Interrupted { .. }));
         let text = String::from_utf8(out.text).unwrap();
         assert!(text.contains("/sandbox/orders/$ORDER/pay") && text.contains("--serve"), "{text}");
@@ -105,15 +105,15 @@ async fn a_folder_of_other_things_and_another_story_are_refused() {
     let folder = dir.path().join("box");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("thesis.txt"), "all of it").unwrap();
-    let error = story::run_until(options(dir.path(), 1), &mut Vec::new(), CancellationToken::new()).await;
+    let error = scenario::run_until(options(dir.path(), 1), &mut Vec::new(), CancellationToken::new()).await;
     assert!(error.unwrap_err().to_string().contains("holds other things"));
     std::fs::remove_file(folder.join("thesis.txt")).unwrap();
     let none = Options { speed: Some(0), ..options(dir.path(), 1) };
-    let error = story::run_until(none, &mut Vec::new(), CancellationToken::new()).await;
+    let error = scenario::run_until(none, &mut Vec::new(), CancellationToken::new()).await;
     assert!(error.unwrap_err().to_string().contains("the speed is"));
     told(options(dir.path(), 1)).await;
     let other = Options { seed: Some(7), ..options(dir.path(), 1) };
-    let error = story::run_until(other, &mut Vec::new(), CancellationToken::new()).await;
+    let error = scenario::run_until(other, &mut Vec::new(), CancellationToken::new()).await;
     assert!(error.unwrap_err().to_string().contains("--seed 20250530"));
 }
 

@@ -7,7 +7,7 @@ use axum::http::Uri;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Principal;
+use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};
@@ -75,6 +75,17 @@ pub(super) enum CaseAction {
     Uncorrect,
 }
 
+impl CaseAction {
+    /// What its body may have: a field that it would not heed is refused.
+    const fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Correct => &["note", "amount", "dry_run"],
+            Self::Accept => &["note", "amount_cents"],
+            Self::Explain | Self::Close | Self::Unaccept | Self::Uncorrect => &["note"],
+        }
+    }
+}
+
 /// A case afterwards, with what was booked.
 #[derive(serde::Serialize)]
 pub(super) struct CaseAfter {
@@ -93,8 +104,8 @@ struct Said {
 }
 
 impl Said {
-    fn read(body: &RawBody) -> Result<Self, Problem> {
-        let fields = body.fields(&["note", "amount", "amount_cents", "dry_run"])?;
+    fn read(body: &RawBody, act: CaseAction) -> Result<Self, Problem> {
+        let fields = body.fields(act.fields())?;
         let amount = match fields.has("amount") {
             true => Some(amount(&fields.digits("amount")?)?),
             false => None,
@@ -121,7 +132,7 @@ pub(super) async fn act(
     Name(name): Name,
     body: RawBody,
 ) -> Result<Json<CaseAfter>, Problem> {
-    let (id, said) = (number(&name)?, Said::read(&body)?);
+    let (id, said) = (number(&name)?, Said::read(&body, act)?);
     let own = Arc::clone(&desk);
     let done = whole(&desk, caller.origin(), async move {
         let (flow, who) = (&own.flow, caller.words());
@@ -170,7 +181,7 @@ pub(super) async fn of_deposit(
     Name(name): Name,
     body: RawBody,
 ) -> Result<Json<Correction>, Problem> {
-    let said = Said::read(&body)?;
+    let said = Said::read(&body, act)?;
     let own = Arc::clone(&desk);
     let done = whole(&desk, caller.origin(), async move {
         let (flow, who) = (&own.flow, caller.words());

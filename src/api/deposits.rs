@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Principal;
+use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Error;
-use super::door::{Authenticator, Principal};
-use super::patient::WriteTimeout;
-use super::seats::{ConnectionSlot, ConnectionSlots, Served};
+use super::auth::{Authenticator, Principal};
+use super::connection_slots::{ConnectionSlot, ConnectionSlots, Served};
+use super::write_timeout::WriteTimeout;
 use crate::clock::{Clock as _, SystemClock};
 
 /// How long a request's head may take, and how long a connection may say nothing.

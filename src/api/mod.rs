@@ -3,23 +3,23 @@
 //! The only user of axum in the daemon. It keeps nothing: every answer is read from the ledger, every change goes
 //! through the flow, and whatever changes something is carried out whole even if the caller goes away.
 
+mod admin;
+mod auth;
 mod cases;
+mod concurrency_limit;
+mod connection_slots;
 mod deposits;
-mod door;
 mod events;
 mod health;
 mod input;
-mod intake;
 mod listener;
 mod metrics;
 mod objects;
-mod patient;
 mod periods;
 mod problem;
 mod routes;
-mod seats;
-mod upkeep;
-mod waiting;
+mod waiters;
+mod write_timeout;
 
 use std::future::Future;
 use std::io;
@@ -33,12 +33,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::door::{Authenticator, Origin};
-use self::intake::ConcurrencyLimit;
+use self::auth::{Authenticator, Origin};
+use self::concurrency_limit::ConcurrencyLimit;
 use self::listener::{Listener, ServerContext};
 pub use self::objects::DepositObject;
 use self::problem::{Problem, ProblemKind};
-use self::waiting::Waiters;
+use self::waiters::Waiters;
 use crate::clock::{Clock as _, SystemClock};
 pub use crate::config::Listen;
 use crate::flow::Flow;
@@ -194,7 +194,7 @@ async fn whole<T: Send + 'static>(
     origin: Origin,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = desk.intake.turn(origin)?;
+    let turn = desk.intake.acquire(origin)?;
     let work = async move {
         let _turn = turn;
         work.await

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Principal;
+use super::auth::Principal;
 use super::input::{Name, RawBody};
 use super::problem::{Problem, ProblemKind};
 use super::{SharedDesk, whole};

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::input::clip;
 use super::problem::{Problem, ProblemKind};
-use super::{SharedDesk, cases, deposits, events, health, metrics, periods, upkeep};
+use super::{SharedDesk, admin, cases, deposits, events, health, metrics, periods};
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -73,10 +73,10 @@ fn table() -> Vec<Route> {
         ("POST", "/v1/baseline", post(cases::set_baseline)),
         ("GET", "/v1/periods", get(periods::list)),
         ("POST", "/v1/periods/{month}/close", post(periods::close)),
-        ("GET", "/v1/mails", get(upkeep::mails)),
-        ("POST", "/v1/mails/retry", post(upkeep::retry)),
-        ("POST", "/v1/mails/test", post(upkeep::test)),
-        ("POST", "/v1/backups", post(upkeep::backup)),
+        ("GET", "/v1/mails", get(admin::mails)),
+        ("POST", "/v1/mails/retry", post(admin::retry)),
+        ("POST", "/v1/mails/test", post(admin::test)),
+        ("POST", "/v1/backups", post(admin::backup)),
         ("GET", "/v1/events", get(events::follow)),
         ("GET", "/healthz", get(health::live)),
         ("GET", "/readyz", get(health::ready)),

@@ -10,7 +10,7 @@ use super::run::LogFormat;
 use crate::domain::deposit::State;
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
-use crate::notifier::told_events;
+use crate::notifier::mailed_events;
 
 /// Tracks the top-ups (deposits) of a prepaid SMSOnline account: from the request to the books.
 #[derive(Debug, Parser)]
@@ -491,7 +491,7 @@ pub(super) enum LetterFormat {
 }
 
 fn event_parser() -> impl clap::builder::TypedValueParser<Value = EventName> {
-    PossibleValuesParser::new(told_events().map(EventName::as_str))
+    PossibleValuesParser::new(mailed_events().map(EventName::as_str))
         .try_map(|word| EventName::parse(&word).ok_or("no such event"))
 }
 

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::corrections;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::CaseObject;
-use super::out::{Output, Paint, say};
+use super::output::{Output, Paint, say};
 use super::review::said;
 use super::table::{Cell, Table, cut, facts, short_time};
 use crate::domain::time::Timestamp;

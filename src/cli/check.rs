@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::client::{Client, ClientError};
 use super::context::{self, Context};
 use super::exit::{CommandResult, ExitStatus};
-use super::out::{Output, Paint};
+use super::output::{Output, Paint};
 use super::table::{plain, width};
 use crate::clock::SharedClock;
 use crate::config::Config;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::exit::CommandFailure;
-use super::out::Output;
+use super::output::Output;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config};
 use crate::ledger::{Access, Ledger, LedgerSettings};

@@ -7,7 +7,7 @@ use super::args::{CorrectArgs, UncorrectArgs};
 use super::client::{ApiCall, segment};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::out::Output;
+use super::output::Output;
 use super::review::said;
 use super::table::plain;
 

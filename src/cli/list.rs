@@ -4,7 +4,7 @@ use super::args::ListArgs;
 use super::context::Context;
 use super::exit::{CommandResult, ExitStatus};
 use super::objects::{DepositObject, paint_of};
-use super::out::{Output, Paint, say};
+use super::output::{Output, Paint, say};
 use super::table::{Cell, Table, cut, short_time};
 use crate::domain::deposit::Outcome as Paid;
 use crate::ledger::DepositFilter;

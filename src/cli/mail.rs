@@ -6,7 +6,7 @@ use super::args::{LetterFormat, MailCommand};
 use super::client::ApiCall;
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::out::{Paint, say};
+use super::output::{Paint, say};
 use super::table::{Cell, Table, cut, plain, short_time};
 use crate::domain::event::EventName;
 use crate::ledger::{Access, Ledger, MailRow};

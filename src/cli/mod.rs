@@ -13,12 +13,12 @@ mod context;
 mod corrections;
 mod exit;
 mod export;
-mod last_words;
 mod list;
 mod mail;
 mod objects;
-mod out;
+mod output;
 mod ownership;
+mod panic_hook;
 mod reconcile;
 mod request;
 mod review;
@@ -36,12 +36,12 @@ use std::process::ExitCode;
 use args::Command;
 use context::Context;
 use exit::{CommandFailure, CommandResult, ExitStatus};
-use out::say;
+use output::say;
 
 /// Reads `args` (the program's name first), does what they say, and gives the exit status.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    last_words::keep_secrets();
+    panic_hook::keep_secrets();
     let cli = match args::parse(args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::out::Paint;
+use super::output::Paint;
 pub(super) use crate::api::DepositObject;
 use crate::domain::deposit::State;
 use crate::ledger::Case;

@@ -10,7 +10,7 @@ use super::client::ApiCall;
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::CaseObject;
-use super::out::{Output, Paint, say};
+use super::output::{Output, Paint, say};
 use super::table::{Cell, Table, facts, plain, short_time};
 use crate::domain::money::UsdMicros;
 

@@ -10,7 +10,7 @@ use super::client::{ApiCall, ApiReply, Client, ClientError};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::{DepositObject, paint_of};
-use super::out::{Output, Paint, say};
+use super::output::{Output, Paint, say};
 use super::table::{facts, plain, short_time, span};
 use crate::clock::SharedClock;
 use crate::domain::address::{self, AddressVerdict};

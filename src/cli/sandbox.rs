@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use super::args::SandboxArgs;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::run::{LogFormat, start_log};
-use crate::sandbox::story::{self, Error, Options};
+use crate::sandbox::scenario::{self, Error, Options};
 
 /// Tells a story in the sandbox, and says whether everything agreed in the end.
 pub(super) fn sandbox(args: SandboxArgs, json: bool) -> CommandResult {
@@ -27,7 +27,7 @@ pub(super) fn sandbox(args: SandboxArgs, json: bool) -> CommandResult {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut out = std::io::stdout();
-    let outcome = runtime.block_on(story::run(options, &mut out)).map_err(|error| match error {
+    let outcome = runtime.block_on(scenario::run(options, &mut out)).map_err(|error| match error {
         Error::Usage(_) | Error::Config(_) => CommandFailure::usage(error),
         error => CommandFailure::from(error),
     })?;

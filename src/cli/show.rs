@@ -6,7 +6,7 @@ use super::cases;
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::{CaseObject, DepositObject, paint_of};
-use super::out::{Output, Paint};
+use super::output::{Output, Paint};
 use super::request::deadline;
 use super::table::{Cell, Table, cut, facts, plain, short_time};
 use crate::domain::deposit::State;

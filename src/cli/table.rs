@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::out::{Output, Paint};
+use super::output::{Output, Paint};
 
 /// A cell of a table.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::out::{Output, Paint, hint};
+use super::output::{Output, Paint, hint};
 use super::table::{Cell, Table, facts};
 use crate::ledger::{Error, Verification};
 

@@ -8,7 +8,7 @@ use super::client::ClientError;
 use super::context::Context;
 use super::exit::{CommandResult, ExitStatus};
 use super::objects::paint_of;
-use super::out::{Output, say};
+use super::output::{Output, say};
 use super::table::{plain, short_time};
 
 /// Between two tries to take it up again.

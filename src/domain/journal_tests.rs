@@ -84,7 +84,7 @@ impl Books {
     }
 
     fn look(&mut self, status: &str, figures: &str) -> &mut Self {
-        self.observe(Observation::Looked(Box::new(report(status, figures))))
+        self.observe(Observation::Polled(Box::new(report(status, figures))))
     }
 
     fn are(&self, transactions: &[&[&str]]) {

@@ -10,11 +10,11 @@ mod draft;
 mod edge_tests;
 #[cfg(test)]
 mod naming_tests;
-mod quiet;
 mod reading;
 #[cfg(test)]
 mod tests;
 mod transition;
+mod unchanged;
 
 use draft::Draft;
 
@@ -48,7 +48,7 @@ pub enum Observation {
     /// There was no wallet within the time that a request may wait, for this reason.
     GivenUp(String),
     /// A successful look at the order.
-    Looked(Box<OrderReport>),
+    Polled(Box<OrderReport>),
     /// The upstream says that it does not know the order, in these words.
     UnknownOrder(String),
     /// The upstream answered about the order, and what it says cannot be read, for this reason.
@@ -129,13 +129,13 @@ impl Deposit {
         let state = self.facts.state;
         let unborn = state == State::Requested;
         let out_of_place = |observed| Err(InvalidTransition::OutOfPlace { state, observed });
-        if let Observation::Looked(report) = &observation
-            && let Some(due) = self.next_after_quiet_look(report, now, policy)
+        if let Observation::Polled(report) = &observation
+            && let Some(due) = self.next_after_unchanged_poll(report, now, policy)
         {
             return Ok(Step { expected_version: self.version, deposit: self, events: Vec::new(), due });
         }
         let mut draft = match &observation {
-            Observation::Looked(report) => Draft::hearing(self, now, report.answered_at, policy),
+            Observation::Polled(report) => Draft::hearing(self, now, report.answered_at, policy),
             _ => Draft::hearing(self, now, theirs, policy),
         };
         match observation {
@@ -153,7 +153,7 @@ impl Deposit {
             Observation::GivenUp(why) if state == State::Requested => {
                 draft.enter(State::Unresolved, Some(why));
             }
-            Observation::Looked(report) if draft.facts.wallet.is_some() => draft.look(&report, policy),
+            Observation::Polled(report) if draft.facts.wallet.is_some() => draft.apply_poll(&report, policy),
             Observation::UnknownOrder(words) if draft.facts.wallet.is_some() => {
                 draft.flag(ReviewKind::Passing, format!("the upstream does not know this order: {words}"));
             }
@@ -172,7 +172,7 @@ impl Deposit {
             }
             Observation::Refused(_) => return out_of_place("refused"),
             Observation::OutOfAttempts | Observation::GivenUp(_) => return out_of_place("out of attempts"),
-            Observation::Looked(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => {
+            Observation::Polled(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => {
                 return out_of_place("looked at");
             }
             Observation::Corrected { .. } => return out_of_place("corrected"),
@@ -184,27 +184,27 @@ impl Deposit {
     /// [`Deposit::observe`] says of such a look, without the deposit being consumed. `None` says nothing: the whole way
     /// decides then.
     #[must_use]
-    pub fn next_after_quiet_look(
+    pub fn next_after_unchanged_poll(
         &self,
         report: &OrderReport,
         now: Timestamp,
         policy: &Policy,
     ) -> Option<Option<Due>> {
-        quiet::is_quiet(self, report, now, policy)
-            .then(|| poll::next_look(self, now, report.answered_at, policy))
+        unchanged::is_unchanged(self, report, now, policy)
+            .then(|| poll::next_poll(self, now, report.answered_at, policy))
     }
 
     /// The same of a look that heard, word for word, what [`Deposit::next_after_quiet_look`] has called quiet at this
     /// version of the deposit: then only time can have made it news. `answered_at` is the upstream's own clock.
     #[must_use]
-    pub fn next_after_same_look(
+    pub fn next_after_same_response(
         &self,
         answered_at: Option<Timestamp>,
         now: Timestamp,
         policy: &Policy,
     ) -> Option<Option<Due>> {
-        quiet::nothing_ended(&self.facts, answered_at, now, policy)
-            .then(|| poll::next_look(self, now, answered_at, policy))
+        unchanged::nothing_ended(&self.facts, answered_at, now, policy)
+            .then(|| poll::next_poll(self, now, answered_at, policy))
     }
 
     /// Why an answer of the status call says nothing of this deposit, because it names no order: it is unreadable then.

@@ -103,7 +103,7 @@ pub struct Due {
 /// When to look at `deposit` again after a look at `now`; `None` where nobody needs to look. `theirs` is what the
 /// upstream's clock shows, where it tells: a deposit leaves the watch only by both.
 #[must_use]
-pub fn next_look(
+pub fn next_poll(
     deposit: &Deposit,
     now: Timestamp,
     theirs: Option<Timestamp>,

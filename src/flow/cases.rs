@@ -85,7 +85,7 @@ async fn open_case(flow: &Flow, id: i64) -> Result<Case, CaseError> {
 pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
     let note = checked(note).map_err(CaseError::Note)?;
     open_case(flow, id).await?;
-    keep(flow, vec![CaseChange::Explain { id, who: who.to_owned(), note }]).await?;
+    change_cases(flow, vec![CaseChange::Explain { id, who: who.to_owned(), note }]).await?;
     find_case(flow, id).await
 }
 
@@ -120,7 +120,7 @@ pub async fn close_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<C
         Some(CaseKind::Restored) => flow.ledger.remember(RESTORED, "null".to_owned()).await?,
         _ => {}
     }
-    keep(flow, vec![CaseChange::Close { id, who: Some(who.to_owned()), resolution: note }]).await?;
+    change_cases(flow, vec![CaseChange::Close { id, who: Some(who.to_owned()), resolution: note }]).await?;
     find_case(flow, id).await
 }
 
@@ -459,7 +459,7 @@ async fn book(flow: &Flow, mut deposit: Deposit, observation: Observation) -> Re
     loop {
         let id = deposit.id;
         let step = deposit
-            .observe_by(observation.clone(), flow.clock.now(), flow.upstream.now_there(), &flow.policy())
+            .observe_by(observation.clone(), flow.clock.now(), flow.upstream.upstream_now(), &flow.policy())
             .map_err(|error: InvalidTransition| CaseError::Refused(error.to_string()))?;
         let after = step.deposit.clone();
         match flow.record(vec![DepositWrite::from(step)]).await?.first() {
@@ -537,18 +537,18 @@ async fn decide(flow: &Flow, decided: Decided<'_>) -> ledger::Result<()> {
 
 /// Writes changes of cases with the events and mails that they owe: one letter when a difference is told, one when it
 /// is closed.
-pub(super) async fn keep(flow: &Flow, changes: Vec<CaseChange>) -> ledger::Result<Vec<i64>> {
+pub(super) async fn change_cases(flow: &Flow, changes: Vec<CaseChange>) -> ledger::Result<Vec<i64>> {
     if changes.is_empty() {
         return Ok(Vec::new());
     }
     let rules = std::sync::Arc::clone(&flow.rules);
     let ids = flow
         .ledger
-        .keep_cases(changes, flow.clock.now(), move |case, change| {
+        .change_cases(changes, flow.clock.now(), move |case, change| {
             let mailed = |name: EventName| Some((name, rules.recipients(name)));
             match change {
-                CaseChange::Open(case) if case.told => mailed(EventName::DiscrepancyOpened),
-                CaseChange::Told { .. } => mailed(EventName::DiscrepancyOpened),
+                CaseChange::Open(case) if case.notified => mailed(EventName::DiscrepancyOpened),
+                CaseChange::Notified { .. } => mailed(EventName::DiscrepancyOpened),
                 CaseChange::Open(_) | CaseChange::Seen { .. } => None,
                 CaseChange::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
                 // Who never heard of it need not hear that it is gone.

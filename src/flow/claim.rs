@@ -44,7 +44,7 @@ pub async fn claim(
     }
     refuse_known(flow, order).await?;
     let permit = flow.upstream.admit(Priority::Create).await;
-    let answer = flow.upstream.look(permit, order).await;
+    let answer = flow.upstream.poll(permit, order).await;
     let answer =
         answer.map_err(|error| refused(format!("the upstream says nothing of order {order}: {error}")))?;
     let mut report = *answer.value;
@@ -88,7 +88,7 @@ pub async fn claim(
     flow.ledger
         .decide(Decision { notice, who: who.to_owned(), note, accept, take_back, close, memory })
         .await?;
-    flow.wakers.advance.notify_one();
+    flow.wakers.poll.notify_one();
     flow.wakers.deliver.notify_one();
     Ok(claimed)
 }

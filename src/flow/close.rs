@@ -39,7 +39,7 @@ pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, Clos
     }
     let report = reconcile(flow).await?;
     // The run has just heard the upstream's clock: a month is over by both.
-    if let Some(theirs) = flow.upstream.now_there().filter(|theirs| *theirs < month.ends_at()) {
+    if let Some(theirs) = flow.upstream.upstream_now().filter(|theirs| *theirs < month.ends_at()) {
         return Err(CloseError::Early(format!(
             "{month} has not ended by the upstream's clock, which shows {theirs}; it can be closed once both clocks agree"
         )));

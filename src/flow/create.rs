@@ -140,11 +140,11 @@ async fn take_answer(
     let write = DepositWrite {
         evidence: Some(evidence),
         attempt: Some(end),
-        turn: Some(turn),
+        entry: Some(turn),
         ..DepositWrite::from(step)
     };
     sharing::record(flow, write, doubts.others).await?;
-    flow.wakers.advance.notify_one();
+    flow.wakers.poll.notify_one();
     Ok(CreateOutcome::Decided)
 }
 
@@ -163,8 +163,8 @@ pub(super) fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -
 }
 
 async fn decided(flow: &Flow, turn: QueueEntry, write: DepositWrite) -> ledger::Result<CreateOutcome> {
-    flow.record(vec![DepositWrite { turn: Some(turn), ..write }]).await?;
-    flow.wakers.advance.notify_one();
+    flow.record(vec![DepositWrite { entry: Some(turn), ..write }]).await?;
+    flow.wakers.poll.notify_one();
     Ok(CreateOutcome::Decided)
 }
 
@@ -180,6 +180,6 @@ async fn later(
     let next = flow.clock.now().plus(backoff(FIRST_WAIT, tries, CREATE_CEILING));
     let due = Some(Due { at: next.min(end.max(flow.clock.now())), urgency: Urgency::Create });
     let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
-    flow.record(vec![DepositWrite { attempt, turn: Some(turn), ..DepositWrite::from(step) }]).await?;
+    flow.record(vec![DepositWrite { attempt, entry: Some(turn), ..DepositWrite::from(step) }]).await?;
     Ok(CreateOutcome::Later)
 }

@@ -1,9 +1,9 @@
 //! Sending what is owed: at least once, each letter by itself, none held up by another.
 
+mod delivery_state;
 mod flood;
-mod lanes;
 mod letter;
-mod post;
+mod recipient_queues;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::lanes::RecipientQueues;
 use self::letter::{Sent, send};
+use self::recipient_queues::RecipientQueues;
 use super::{Flow, backoff};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Delivery};
 
+pub(super) use self::delivery_state::DeliveryState;
 pub use self::letter::letter_of;
-pub(super) use self::post::DeliveryState;
 
 /// How many letters are read from the queue at once, and how many may be held in memory.
 const BATCH: u32 = 128;
@@ -55,7 +55,7 @@ pub struct DeliveryRound {
 pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> ledger::Result<DeliveryRound> {
     let mut run = Run::new(flow, failures);
     if failures > 0
-        && let Some((until, why)) = flow.post.closed(flow.clock.now())
+        && let Some((until, why)) = flow.delivery_state.closed(flow.clock.now())
     {
         // What is newly owed waits for the next try with the others.
         run.postpone(until, why).await?;
@@ -71,10 +71,10 @@ pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> le
         let (now, settings) = (flow.clock.now(), flow.settings);
         let wait = backoff(settings.mail_retry_initial, failures, settings.mail_retry_max);
         let until = now.plus(letter::with_jitter(wait, 0, now));
-        flow.post.close(until, &why);
+        flow.delivery_state.close(until, &why);
         run.postpone(until, why).await?;
     } else {
-        flow.post.reopen();
+        flow.delivery_state.reopen();
     }
     Ok(run.done)
 }
@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
                         return Err(error);
                     }
                     self.lanes.forget(&outcomes);
-                    flow.pulse.beat("deliver", &flow.clock);
+                    flow.heartbeats.record("deliver", &flow.clock);
                 }
                 Some(ended) = self.under_way.join_next_with_id(), if !self.under_way.is_empty() => {
                     self.landed(ended);
@@ -164,7 +164,7 @@ impl<'a> Run<'a> {
                     Some(_) => self.under_way.abort_all(),
                     None => {
                         // A slow receiver is no standstill of ours.
-                        flow.pulse.beat("deliver", &flow.clock);
+                        flow.heartbeats.record("deliver", &flow.clock);
                         self.look |= pause.is_none();
                     }
                 },
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
             if self.more && self.flow.clock.monotonic().saturating_sub(self.folded_at) >= FLOOD_EVERY {
                 self.fold().await?;
             }
-            let (but, not) = (self.lanes.full(&self.flow.post), self.lanes.numbers());
+            let (but, not) = (self.lanes.full(&self.flow.delivery_state), self.lanes.numbers());
             let due = self.flow.ledger.due_mails(now, &but, &not, BATCH).await?;
             let read = due.mails.len().saturating_add(due.unreadable.len());
             self.more = read >= usize::try_from(BATCH).unwrap_or(0);
@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
                     self.lanes.settle(mail.id);
                     self.end(mail.id, Delivery::Again { due: until, why, counted: false });
                 } else {
-                    self.lanes.queue(mail, &self.flow.post);
+                    self.lanes.queue(mail, &self.flow.delivery_state);
                 }
             }
             if self.more {
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
 
     /// Until when this letter waits, and why, if it does.
     fn held_back(&self, mail: &ledger::OwedMail, now: Timestamp) -> Option<(Timestamp, String)> {
-        if self.flow.post.is_asked_for(mail.id) {
+        if self.flow.delivery_state.is_asked_for(mail.id) {
             return None;
         }
         if let Some(until) = self.flow.rules.pace().held_until(mail.event, now) {
@@ -216,7 +216,8 @@ impl<'a> Run<'a> {
         if mail.event.is_never_held_back() {
             return None;
         }
-        let until = self.flow.post.gathered_until(&mail.recipient)?.max(now.plus(Duration::from_secs(1)));
+        let until =
+            self.flow.delivery_state.gathered_until(&mail.recipient)?.max(now.plus(Duration::from_secs(1)));
         Some((until, "one of many: gathered for a summary".to_owned()))
     }
 
@@ -225,16 +226,16 @@ impl<'a> Run<'a> {
         let flow = self.flow;
         loop {
             // Where the way out was closed, one letter tries it for all.
-            let most = if self.failures > 0 && self.done.sent == 0 { 1 } else { flow.post.most() };
-            if self.under_way.len() >= most || !self.lanes.may_start(&flow.post) {
+            let most = if self.failures > 0 && self.done.sent == 0 { 1 } else { flow.delivery_state.most() };
+            if self.under_way.len() >= most || !self.lanes.may_start(&flow.delivery_state) {
                 return None;
             }
             let now = flow.clock.monotonic();
-            if let Some(wait) = flow.post.wait(flow.rules.pace().per_second, now) {
+            if let Some(wait) = flow.delivery_state.wait(flow.rules.pace().per_second, now) {
                 return Some(wait);
             }
-            let mail = self.lanes.next(&flow.post, now)?;
-            flow.post.left(flow.rules.pace().per_second, now);
+            let mail = self.lanes.next(&flow.delivery_state, now)?;
+            flow.delivery_state.left(flow.rules.pace().per_second, now);
             self.look |= self.lanes.is_dry(&mail.recipient);
             let (own, failures) = (flow.clone(), self.failures);
             let (id, recipient) = (mail.id, mail.recipient.clone());
@@ -262,14 +263,14 @@ impl<'a> Run<'a> {
             }
         };
         let good = matches!(sent.delivery, Delivery::Sent(_));
-        self.look |= self.lanes.landed(sent.id, &sent.recipient, good, &flow.post);
+        self.look |= self.lanes.landed(sent.id, &sent.recipient, good, &flow.delivery_state);
         if good {
-            flow.post.note(&sent.recipient, 1, flow.clock.now());
-            flow.post.widen();
+            flow.delivery_state.note(&sent.recipient, 1, flow.clock.now());
+            flow.delivery_state.widen();
         }
         if let Some(why) = sent.closed {
             // A server that has just taken others may only want fewer connections at a time.
-            if self.done.sent > 0 && !self.under_way.is_empty() && flow.post.narrow() {
+            if self.done.sent > 0 && !self.under_way.is_empty() && flow.delivery_state.narrow() {
                 tracing::warn!("fewer letters at a time from now on: {why}");
             } else {
                 self.done.unreachable = Some(why);
@@ -286,7 +287,7 @@ impl<'a> Run<'a> {
         };
         *slot = slot.saturating_add(1);
         if !matches!(delivery, Delivery::Again { .. }) {
-            self.flow.post.answered(id);
+            self.flow.delivery_state.answered(id);
         }
         self.ended.push((id, delivery));
     }
@@ -321,7 +322,7 @@ impl<'a> Run<'a> {
     /// Tells floods in summaries.
     async fn fold(&mut self) -> ledger::Result<()> {
         let mut by_themselves = self.lanes.numbers();
-        by_themselves.extend(self.flow.post.asked_for());
+        by_themselves.extend(self.flow.delivery_state.asked_for());
         let folded = flood::fold(self.flow, &by_themselves).await?;
         self.folded_at = self.flow.clock.monotonic();
         self.done.folded = self.done.folded.saturating_add(folded);

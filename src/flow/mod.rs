@@ -1,6 +1,5 @@
 //! The story of a deposit, one verb a file: open, create, advance, deliver, reconcile; and what they share.
 
-mod advance;
 mod cases;
 mod claim;
 mod close;
@@ -10,16 +9,16 @@ mod digest;
 mod open;
 mod outage;
 mod ownership;
+mod poll;
+mod poll_troubles;
 mod reconcile;
 mod review;
 mod sharing;
-mod troubles;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use advance::{PollRound, advance};
 pub use cases::{
     CaseError, Correction, CorrectionRequest, accept_case, close_case, correct_all, correct_case,
     correct_deposit, explain_case, set_baseline, unaccept_case, uncorrect_case, uncorrect_deposit,
@@ -32,6 +31,7 @@ pub use digest::digest;
 pub use open::{NewDeposit, OpenError, Opened, open};
 pub use outage::watch_upstream;
 pub use ownership::{OwnershipError, bind, notice_restore, rebind, restored};
+pub use poll::{PollRound, poll_due};
 pub use reconcile::{Flaw, ReconcileFailed, Report, reconcile};
 pub use review::{ReviewError, review};
 use tokio::sync::Notify;
@@ -65,7 +65,7 @@ pub struct FlowSettings {
     pub max_in_flight: usize,
     /// How many due deposits are taken from the queue at once; small where the budget is small, so that urgent ones
     /// do not wait behind them.
-    pub look_batch: u32,
+    pub poll_batch: u32,
     /// Of nothing but failures, before the upstream is called down.
     pub down_after: Duration,
     /// Cents by which an invoice may differ.
@@ -95,7 +95,7 @@ pub struct Wakers {
     /// A deposit waits for a wallet.
     pub create: Notify,
     /// A deposit may be due for a look.
-    pub advance: Notify,
+    pub poll: Notify,
     /// A mail is owed.
     pub deliver: Notify,
 }
@@ -108,7 +108,7 @@ pub struct Heartbeats {
 
 impl Heartbeats {
     /// `task` is alive and has got somewhere.
-    pub fn beat(&self, task: &'static str, clock: &SharedClock) {
+    pub fn record(&self, task: &'static str, clock: &SharedClock) {
         self.lock().insert(task, clock.monotonic());
     }
 
@@ -163,11 +163,11 @@ pub struct Flow {
     /// Where the ledger stood when this program opened it.
     pub started: Started,
     /// Who has shown signs of life.
-    pub pulse: Arc<Heartbeats>,
-    post: Arc<deliver::DeliveryState>,
+    pub heartbeats: Arc<Heartbeats>,
+    delivery_state: Arc<deliver::DeliveryState>,
     /// Held while it is decided whose an order or an address is.
     deciding: Arc<tokio::sync::Mutex<()>>,
-    troubles: Arc<Mutex<troubles::PollTroubles>>,
+    poll_troubles: Arc<Mutex<poll_troubles::PollTroubles>>,
 }
 
 impl Flow {
@@ -192,10 +192,10 @@ impl Flow {
             clock,
             wakers: Arc::default(),
             reconciling: Arc::default(),
-            pulse: Arc::default(),
-            post: Arc::default(),
+            heartbeats: Arc::default(),
+            delivery_state: Arc::default(),
             deciding: Arc::default(),
-            troubles: Arc::default(),
+            poll_troubles: Arc::default(),
         }
     }
 
@@ -252,7 +252,7 @@ impl Flow {
         let urgency = if unborn { Urgency::Create } else { Urgency::Watch };
         let at = self.clock.now().plus(PUT_OFF);
         let step = Step { due: Some(Due { at, urgency }), events: Vec::new(), ..write.step.clone() };
-        DepositWrite { turn: write.turn, ..DepositWrite::from(step) }
+        DepositWrite { entry: write.entry, ..DepositWrite::from(step) }
     }
 
     /// Writes an event of the whole account and owes its mails.
@@ -275,10 +275,10 @@ impl Flow {
     /// Whatever the ledger says.
     pub async fn retry_mails(&self, id: Option<i64>) -> ledger::Result<u64> {
         if let Some(id) = id {
-            self.post.ask_for(id);
+            self.delivery_state.ask_for(id);
         }
         let retried = self.ledger.retry_mails(id, self.clock.now()).await?;
-        self.post.reopen();
+        self.delivery_state.reopen();
         self.wakers.deliver.notify_one();
         Ok(retried)
     }
@@ -300,7 +300,7 @@ impl Flow {
             mail_to: mail_to.clone(),
         };
         self.ledger.announce(vec![notice]).await?;
-        self.post.reopen();
+        self.delivery_state.reopen();
         self.wakers.deliver.notify_one();
         Ok(mail_to)
     }
@@ -317,8 +317,8 @@ impl Flow {
         })
     }
 
-    fn troubles(&self) -> std::sync::MutexGuard<'_, troubles::PollTroubles> {
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    fn troubles(&self) -> std::sync::MutexGuard<'_, poll_troubles::PollTroubles> {
+        self.poll_troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What does not fit of the time: the clocks of both sides, and the zone of the upstream's list.

@@ -52,7 +52,7 @@ async fn sharing(flow: &Flow, deposit: &Deposit, report: &OrderReport) -> ledger
     others.retain(|other| {
         other.id != deposit.id
             && other.shares_address(address, report.memo.as_deref())
-            && poll::next_look(other, now, report.answered_at, &policy).is_some()
+            && poll::next_poll(other, now, report.answered_at, &policy).is_some()
     });
     Ok(others)
 }

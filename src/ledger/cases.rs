@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::noted::CaseSeal;
+use super::case_seal::CaseSeal;
 use super::record::AccountEvent;
 use super::writer::{begin, commit};
 use super::{Error, Ledger, Result};
@@ -69,7 +69,7 @@ pub struct NewCase {
     /// What does not agree.
     pub difference: Difference,
     /// Whether it is mailed right away.
-    pub told: bool,
+    pub notified: bool,
 }
 
 /// What a run, or a person, does to a case.
@@ -87,7 +87,7 @@ pub enum CaseChange {
         counts: bool,
     },
     /// It has been mailed, at this difference in cents.
-    Told {
+    Notified {
         /// Which.
         id: i64,
         /// `found - expected`.
@@ -192,7 +192,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says; nothing is written then.
-    pub async fn keep_cases(
+    pub async fn change_cases(
         &self,
         acts: Vec<CaseChange>,
         now: Timestamp,
@@ -243,7 +243,7 @@ pub(super) async fn apply(
     let now = now.to_string();
     let written = Error::database("written");
     match act {
-        CaseChange::Open(NewCase { difference, told }) => {
+        CaseChange::Open(NewCase { difference, notified: told }) => {
             let (key, kind) = (difference.key(), difference.kind.as_str());
             let deposit_id = difference.deposit_id.map(|id| id.to_string());
             let (told_at, told_cents) =
@@ -289,7 +289,7 @@ pub(super) async fn apply(
             .map_err(written)?;
             Ok(*id)
         }
-        CaseChange::Told { id, cents } => {
+        CaseChange::Notified { id, cents } => {
             sqlx::query!("UPDATE discrepancy SET told_at = ?, told_cents = ? WHERE id = ?", now, cents, id)
                 .execute(connection)
                 .await

@@ -3,24 +3,24 @@
 mod append;
 mod attempts;
 mod backup;
+mod case_seal;
 mod cases;
 mod chain;
 mod decisions;
 mod deliveries;
+mod deposit_rows;
 mod deposits;
 mod digest;
 mod export;
 mod history;
 mod invoices;
-mod kept;
-mod noted;
 mod open;
 mod outbox;
 mod periods;
-mod queue;
+mod poll_cache;
+mod poll_queue;
 mod record;
 mod rollup;
-mod rows;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -52,7 +52,7 @@ pub use invoices::{
 pub use open::{Access, LedgerSettings};
 pub use outbox::{DueMails, MailRow, OwedMail, WaitingMail};
 pub use periods::ClosedMonth;
-pub use queue::{LeasedDeposit, QueueCursor, QueueEntry, Requeue, ResponseFingerprint};
+pub use poll_queue::{LeasedDeposit, QueueCursor, QueueEntry, Requeue, ResponseFingerprint};
 pub use record::{AccountEvent, AttemptEnd, AttemptOutcome, DepositWrite, EvidenceNote, Opening, Recorded};
 pub use verify::{Finding, Verification};
 
@@ -190,7 +190,7 @@ struct Shared {
     /// The end of the last closed month, in milliseconds since 1970.
     books_open_from: AtomicI64,
     /// Deposits that were looked at lately.
-    kept: kept::PollCache,
+    poll_cache: poll_cache::PollCache,
     /// Held for as long as the daemon lives; `None` for readers.
     /// Never read: it locks for as long as it is held.
     _lock: Option<std::fs::File>,

@@ -11,8 +11,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
-use super::kept::PollCache;
 use super::periods::books_open_from;
+use super::poll_cache::PollCache;
 use super::writer::{Writer, begin, commit};
 use super::{Error, Ledger, Result, Shared};
 
@@ -61,7 +61,7 @@ impl Ledger {
     /// the same view all the while.
     #[must_use]
     pub fn log_bytes(&self) -> u64 {
-        std::fs::metadata(beside(&self.shared.path, "-wal")).map_or(0, |meta| meta.len())
+        std::fs::metadata(sidecar_path(&self.shared.path, "-wal")).map_or(0, |meta| meta.len())
     }
 
     /// Closes the ledger for good: the last writes are done, and the file is left as one whole file that anybody
@@ -79,7 +79,7 @@ impl Ledger {
 }
 
 async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
-    let lock_path = beside(&settings.path, ".lock");
+    let lock_path = sidecar_path(&settings.path, ".lock");
     // An empty file is no ledger: what was in it is lost, or was never there.
     let exists = std::fs::metadata(&settings.path).is_ok_and(|meta| meta.len() > 0);
     if exists {
@@ -121,7 +121,7 @@ async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head,
         books_open_from: AtomicI64::new(books_open_from.as_millis()),
-        kept: PollCache::default(),
+        poll_cache: PollCache::default(),
         _lock: Some(lock),
     });
     let writer = Writer::start(connection, Arc::clone(&shared))?;
@@ -171,7 +171,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head: watch::Sender::new(0),
         books_open_from: AtomicI64::new(0),
-        kept: PollCache::default(),
+        poll_cache: PollCache::default(),
         _lock: None,
     });
     Ok(Ledger { readers, writer: None, shared })
@@ -195,7 +195,7 @@ async fn readers(path: &Path, most: u32) -> Result<sqlx::SqlitePool> {
         .map_err(Error::database("opened for reading"))
 }
 
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn sidecar_path(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -219,7 +219,7 @@ fn refuse_unless_fresh(settings: &LedgerSettings, lock_path: &Path) -> Result<()
         return Ok(());
     }
     for suffix in ["-wal", "-shm", "-journal"] {
-        let trace = beside(&settings.path, suffix);
+        let trace = sidecar_path(&settings.path, suffix);
         if trace.exists() {
             return missing(format!(
                 "but {} is left of an earlier one; restore the ledger, or move that file away",
@@ -265,7 +265,7 @@ async fn has_begun(path: &Path, connection: &mut sqlx::SqliteConnection) -> Resu
 
 /// What a reader says of a file that is not a ledger yet: the lock file tells whether it has been one.
 fn unfinished(path: PathBuf) -> Error {
-    let lock_path = beside(&path, ".lock");
+    let lock_path = sidecar_path(&path, ".lock");
     if std::fs::metadata(&lock_path).is_ok_and(|meta| meta.len() > 0) {
         let (path, lock_path) = (path.display(), lock_path.display());
         return Error::Untrusted(format!(

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::writer::{begin, commit};
-use super::{Error, Ledger, QueueEntry, Requeue, Result, Shared, append, queue, rows};
+use super::{Error, Ledger, QueueEntry, Requeue, Result, Shared, append, deposit_rows, poll_queue};
 use crate::domain::event::{EventName, Step};
 use crate::domain::time::Timestamp;
 
@@ -83,7 +83,7 @@ pub struct DepositWrite {
     /// The attempt that it ends.
     pub attempt: Option<AttemptEnd>,
     /// The turn that it had, where it was taken from the queue.
-    pub turn: Option<QueueEntry>,
+    pub entry: Option<QueueEntry>,
     /// From when on its letters are due, by the clock that they are sent by: an event may bear the upstream's time. When
     /// they happened, unless said.
     pub letters_due: Option<Timestamp>,
@@ -91,7 +91,7 @@ pub struct DepositWrite {
 
 impl From<Step> for DepositWrite {
     fn from(step: Step) -> Self {
-        Self { step, evidence: None, opening: None, attempt: None, turn: None, letters_due: None }
+        Self { step, evidence: None, opening: None, attempt: None, entry: None, letters_due: None }
     }
 }
 
@@ -99,7 +99,7 @@ impl From<Step> for DepositWrite {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowWrite<'a> {
     pub(super) row_id: i64,
-    pub(super) write: &'a DepositWrite,
+    pub(super) deposit_write: &'a DepositWrite,
 }
 
 /// An event of the whole account, or one about a deposit that does not change it.
@@ -169,7 +169,7 @@ pub(super) async fn write(
     let mut changed = Vec::new();
     let outcome = write_all(connection, shared, (writes, notices, again), &mut changed).await;
     // Also where it failed: a commit that says so may have reached the disk all the same.
-    shared.kept.forget(changed);
+    shared.poll_cache.forget(changed);
     outcome
 }
 
@@ -184,7 +184,7 @@ async fn write_all(
         append::check_head(connection, shared).await?;
     }
     let (outcome, head) = write_in(connection, shared, (writes, notices), changed).await?;
-    queue::move_turns(connection, again.iter().map(|again| (again.turn, again.due))).await?;
+    poll_queue::move_entries(connection, again.iter().map(|again| (again.entry, again.due))).await?;
     commit(connection).await?;
     if let Some(head) = head {
         shared.head.send_replace(head);
@@ -209,13 +209,13 @@ async fn write_in(
 ) -> Result<(Vec<Recorded>, Option<i64>)> {
     let (opened, rest): (Vec<_>, Vec<_>) = once_each(writes).into_iter().partition(|w| w.opening.is_some());
     let (quiet, moved): (Vec<_>, Vec<_>) = rest.into_iter().partition(|w| w.step.events.is_empty());
-    let mut news = rows::insert_deposits(connection, &opened).await?;
-    news.extend(rows::update_deposits(connection, &moved).await?);
+    let mut news = deposit_rows::insert_deposits(connection, &opened).await?;
+    news.extend(deposit_rows::update_deposits(connection, &moved).await?);
     changed.extend(news.iter().map(|placed| placed.row_id));
-    let mut written: Vec<&DepositWrite> = news.iter().map(|placed| placed.write).collect();
+    let mut written: Vec<&DepositWrite> = news.iter().map(|placed| placed.deposit_write).collect();
     let head = append::append_events(connection, shared, &written, notices).await?;
-    queue::put(connection, &news).await?;
-    queue::put_back(connection, &quiet).await?;
+    poll_queue::put(connection, &news).await?;
+    poll_queue::requeue_unchanged(connection, &quiet).await?;
     written.extend(quiet);
     end_attempts(connection, &written).await?;
     // Told apart by where they stand: two steps from one version leave the same deposit at the same version.

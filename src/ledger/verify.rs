@@ -1,10 +1,10 @@
 //! How the ledger is proven whole: everything that can be derived from the events is derived again and compared.
 
 mod events;
-mod lives;
-mod mails;
-mod rest;
+mod histories;
+mod outbox;
 mod totals;
+mod unchained;
 
 use sqlx::SqliteConnection;
 
@@ -88,10 +88,10 @@ impl Ledger {
         let balances = events::verify(&mut view, found, progress).await?;
         totals::verify_balances(&mut view, found, balances).await?;
         let closed = totals::verify_periods(&mut view, found).await?;
-        let rollup = lives::verify(&mut view, found, &closed).await?;
+        let rollup = histories::verify(&mut view, found, &closed).await?;
         totals::verify_rollup(&mut view, found, rollup).await?;
-        mails::verify(&self.shared, &mut view, found).await?;
-        rest::verify(&mut view, found).await
+        outbox::verify(&self.shared, &mut view, found).await?;
+        unchained::verify(&mut view, found).await
     }
 
     async fn verify_pages(&self, view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {

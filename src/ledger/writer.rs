@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::open::beside;
-use super::queue::Requeue;
+use super::open::sidecar_path;
+use super::poll_queue::Requeue;
 use super::record::{self, AccountEvent, DepositWrite, Recorded};
 use super::{Error, Result, Shared};
 
@@ -30,20 +30,20 @@ enum Job {
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    mistrust: Arc<Mistrust>,
+    integrity: Arc<IntegrityFault>,
 }
 
 /// Why the file cannot be trusted any more, once that is known. Nothing is written from then on, whatever the file
 /// looks like later: only a new start reads it afresh.
 #[derive(Debug, Default)]
-struct Mistrust(OnceLock<String>);
+struct IntegrityFault(OnceLock<String>);
 
-impl Mistrust {
+impl IntegrityFault {
     fn check(&self) -> Result<()> {
         self.0.get().map_or(Ok(()), |why| Err(Error::Untrusted(why.clone())))
     }
 
-    fn heed<T>(&self, outcome: &Result<T>) {
+    fn note<T>(&self, outcome: &Result<T>) {
         if let Err(Error::Untrusted(why)) = outcome {
             // The first reason stays.
             let _ = self.0.set(why.clone());
@@ -56,9 +56,9 @@ impl Writer {
     pub(super) fn start(connection: SqliteConnection, shared: Arc<Shared>) -> Result<Self> {
         let identity = Identity::of(&shared)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let mistrust = Arc::<Mistrust>::default();
+        let mistrust = Arc::<IntegrityFault>::default();
         tokio::spawn(work(connection, queue, shared, identity, Arc::clone(&mistrust)));
-        Ok(Self { jobs, mistrust })
+        Ok(Self { jobs, integrity: mistrust })
     }
 
     /// Writes in one transaction, perhaps together with other callers' writes.
@@ -94,14 +94,14 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let mistrust = Arc::clone(&self.mistrust);
+        let mistrust = Arc::clone(&self.integrity);
         let run: Run = Box::new(move |connection| {
             Box::pin(async move {
                 let outcome = match mistrust.check() {
                     Ok(()) => work(connection).await,
                     Err(error) => Err(error),
                 };
-                mistrust.heed(&outcome);
+                mistrust.note(&outcome);
                 if outcome.is_err() {
                     rollback(connection).await;
                 }
@@ -146,7 +146,7 @@ impl Identity {
         if ledger.len() == 0 {
             return Err(Error::Untrusted(format!("{} has been emptied", shared.path.display())));
         }
-        let lock = look(&beside(&shared.path, ".lock"))?;
+        let lock = look(&sidecar_path(&shared.path, ".lock"))?;
         Ok(Self { ledger: (ledger.dev(), ledger.ino()), lock: (lock.dev(), lock.ino()) })
     }
 
@@ -168,7 +168,7 @@ async fn work(
     mut queue: mpsc::Receiver<Job>,
     shared: Arc<Shared>,
     identity: Identity,
-    mistrust: Arc<Mistrust>,
+    mistrust: Arc<IntegrityFault>,
 ) {
     let mut next = queue.recv().await;
     while let Some(job) = next.take() {
@@ -242,7 +242,7 @@ async fn rollback(connection: &mut SqliteConnection) {
 struct Writing<'a> {
     shared: &'a Shared,
     identity: Identity,
-    mistrust: &'a Mistrust,
+    mistrust: &'a IntegrityFault,
 }
 
 /// Several callers' records in one transaction. If that fails each is written by itself, so that one bad record
@@ -283,7 +283,7 @@ async fn write_singly(
     let mut recorded = Vec::with_capacity(writes.len());
     for write in writes {
         let outcome = record::write(connection, writing.shared, &[write], &[], &[]).await;
-        writing.mistrust.heed(&outcome);
+        writing.mistrust.note(&outcome);
         if outcome.is_err() {
             rollback(connection).await;
         }
@@ -308,7 +308,7 @@ async fn write_batches(
 ) -> Result<Vec<Recorded>> {
     writing.mistrust.check()?;
     let outcome = write_trusting(connection, writing, batches).await;
-    writing.mistrust.heed(&outcome);
+    writing.mistrust.note(&outcome);
     if outcome.is_err() {
         rollback(connection).await;
     }
@@ -334,7 +334,7 @@ fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded
             let mut recorded = recorded.into_iter();
             for batch in batches {
                 let count = batch.writes.len();
-                shared.kept.put_back(batch.again);
+                shared.poll_cache.put_back(batch.again);
                 let _ = batch.reply.send(Ok(recorded.by_ref().take(count).collect()));
             }
         }

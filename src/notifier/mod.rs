@@ -3,15 +3,15 @@
 //! The only module that knows lettre. It keeps no state of its own: what is owed, to whom and since when is in
 //! the ledger. A letter is composed anew at every attempt, from the same facts, to the same bytes.
 
+mod account_emails;
 mod address;
+mod deposit_emails;
 mod fields;
 mod file;
-mod letters;
 mod message;
-mod notices;
-mod pace;
 pub mod qr;
 mod render;
+mod retry_schedule;
 mod rules;
 mod samples;
 mod smtp;
@@ -25,10 +25,10 @@ mod tests;
 use serde_json::Value;
 
 pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox};
-pub use self::pace::{Digesting, QuietHours, RetrySchedule};
 pub use self::render::{ComposeError, compose};
+pub use self::retry_schedule::{Digesting, QuietHours, RetrySchedule};
 pub use self::rules::{RecipientRule, Rules};
-pub use self::samples::{sample, told_events};
+pub use self::samples::{mailed_events, sample};
 pub use self::templates::{TemplateError, Templates};
 pub use self::transport::{
     DeliveryReport, MailBackend, Mailer, MailerSettings, Security, SendError, SettingsError,

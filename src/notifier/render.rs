@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::fields::{self, Field};
 use super::templates::{Part, Templates};
-use super::{DepositView, InlineImage, Letter, LetterInput, letters, notices, qr, text};
+use super::{DepositView, InlineImage, Letter, LetterInput, account_emails, deposit_emails, qr, text};
 use crate::domain::event::EventName;
 
 /// The longest subject, in characters.
@@ -131,8 +131,8 @@ pub fn compose(templates: &Templates, input: &LetterInput, account: &str) -> Res
 
 fn content_of(input: &LetterInput) -> Content {
     match &input.deposit {
-        Some(view) if !is_a_notice(input.event) => letters::of_deposit(input, view),
-        _ => notices::of_notice(input),
+        Some(view) if !is_a_notice(input.event) => deposit_emails::of_deposit(input, view),
+        _ => account_emails::of_notice(input),
     }
 }
 

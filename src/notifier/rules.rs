@@ -1,6 +1,6 @@
 //! Who gets which event.
 
-use super::pace::RetrySchedule;
+use super::retry_schedule::RetrySchedule;
 use crate::domain::deposit::Request;
 use crate::domain::event::EventName;
 

@@ -16,13 +16,13 @@ const START: i64 = 1_772_442_000;
 const ID: &str = "019cad21-1a80-7a1b-8c2d-3e4f5a6b7c8d";
 
 /// True for the events that are ever told in a letter.
-pub(super) fn is_told(event: EventName) -> bool {
+pub(super) fn is_mailed(event: EventName) -> bool {
     event.is_mailable() || matches!(event, EventName::MailTest | EventName::Summary)
 }
 
 /// The events that are ever told in a letter.
-pub fn told_events() -> impl Iterator<Item = EventName> {
-    EventName::ALL.iter().copied().filter(|event| is_told(*event))
+pub fn mailed_events() -> impl Iterator<Item = EventName> {
+    EventName::ALL.iter().copied().filter(|event| is_mailed(*event))
 }
 
 /// A letter about `event` as it might be, for previews.
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_event_that_is_told_has_a_sample() {
-        for event in told_events() {
+        for event in mailed_events() {
             let sample = sample(event);
             let bare = event == EventName::MailTest;
             assert!(bare || sample.deposit.is_some() != sample.notice.is_some(), "{event}");

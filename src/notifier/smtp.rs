@@ -48,7 +48,7 @@ pub(super) struct Server {
 struct Idle {
     connection: AsyncSmtpConnection,
     /// A letter was refused on it: RSET comes first.
-    soiled: bool,
+    needs_reset: bool,
 }
 
 /// How far a conversation has come: what a deadline that passes then means.
@@ -167,7 +167,7 @@ impl Server {
                 }
             }
         }
-        let fresh = Idle { connection: self.connect().await?, soiled: false };
+        let fresh = Idle { connection: self.connect().await?, needs_reset: false };
         match self.converse(fresh, false, envelope, bytes, progress).await {
             Ok(response) => Ok(response),
             Err(Failure::Final(error)) => Err(error),
@@ -228,7 +228,7 @@ impl Server {
                 return Err(Failure::Final(error));
             }
         };
-        if kept.soiled && connection.command(Rset).await.is_err() {
+        if kept.needs_reset && connection.command(Rset).await.is_err() {
             return Err(Failure::Stale);
         }
         if let Err(error) = connection.command(Mail::new(envelope.from().cloned(), parameters)).await {
@@ -262,7 +262,7 @@ impl Server {
             Ok(response) => {
                 let said = response.message().collect::<Vec<_>>().join(" ");
                 let words = format!("{} {}", response.code(), self.masked(&said));
-                self.keep(Idle { soiled: false, ..kept });
+                self.keep(Idle { needs_reset: false, ..kept });
                 Ok(words)
             }
             Err(error) => Err(self.refused(kept, "message", &error)),
@@ -280,7 +280,7 @@ impl Server {
         match number(code) {
             421 | 530 | 535 | 538 => Failure::Final(SendError::unreachable(&words)),
             status => {
-                self.keep(Idle { soiled: true, ..kept });
+                self.keep(Idle { needs_reset: true, ..kept });
                 Failure::Final(if status >= 500 {
                     SendError::permanent(&words)
                 } else {

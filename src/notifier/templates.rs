@@ -111,7 +111,7 @@ impl Templates {
         if self.own.is_empty() {
             return Ok(());
         }
-        for event in EventName::ALL.iter().filter(|event| samples::is_told(**event)) {
+        for event in EventName::ALL.iter().filter(|event| samples::is_mailed(**event)) {
             for input in samples::samples(*event) {
                 let values = render::values(&input, "12345", None);
                 for part in Part::ALL {
@@ -186,11 +186,11 @@ fn files_of(folder: &Path) -> Result<Vec<String>, TemplateError> {
             continue;
         }
         let stem = Part::ALL.iter().find_map(|part| name.strip_suffix(&format!(".{}", part.ending())));
-        let known = |stem: &str| stem == "letter" || EventName::parse(stem).is_some_and(samples::is_told);
+        let known = |stem: &str| stem == "letter" || EventName::parse(stem).is_some_and(samples::is_mailed);
         if !name.starts_with('_') && !stem.is_some_and(known) {
             let events: Vec<_> = EventName::ALL
                 .iter()
-                .filter(|event| samples::is_told(**event))
+                .filter(|event| samples::is_mailed(**event))
                 .map(|event| event.as_str())
                 .collect();
             let problem = format!(

@@ -142,7 +142,7 @@ impl Context {
             // A loop that panics ends alone; the daemon must not go on without it.
             let ended = tokio::spawn(running).await;
             context.status.end(name);
-            context.flow.pulse.forget(name);
+            context.flow.heartbeats.forget(name);
             if !context.stop.is_cancelled() {
                 let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
                 context.fatal.send_replace(Some(format!("the task {name} has ended{why}")));
@@ -150,14 +150,14 @@ impl Context {
         });
     }
 
-    fn beat(&self, task: &'static str) {
-        self.flow.pulse.beat(task, &self.flow.clock);
+    fn heartbeat(&self, task: &'static str) {
+        self.flow.heartbeats.record(task, &self.flow.clock);
     }
 
     fn done(&self, task: &'static str, status: &impl serde::Serialize) {
         let status = serde_json::to_value(status).unwrap_or_default();
         self.status.succeeded(task, self.flow.clock.now(), status);
-        self.beat(task);
+        self.heartbeat(task);
     }
 
     /// Notes a failed round; an untrusted ledger ends the daemon. Waits a little, so that a fault is no storm.
@@ -165,7 +165,7 @@ impl Context {
         let text = error.chain();
         tracing::error!(task, "{task}: {text}");
         let failures = self.status.failed(task, self.flow.clock.now(), text.clone());
-        self.beat(task);
+        self.heartbeat(task);
         if matches!(error, ledger::Error::Untrusted(_)) {
             self.fatal.send_replace(Some(text));
         }
@@ -190,7 +190,7 @@ impl Context {
                 done = &mut work => return done,
                 () = clock.sleep(BEAT) => {
                     if clock.monotonic().saturating_sub(began) < PATIENCE {
-                        self.beat(task);
+                        self.heartbeat(task);
                     }
                 }
             }
@@ -258,25 +258,25 @@ async fn create_loop(context: Context) {
             }
             else => return,
         }
-        context.beat("create");
+        context.heartbeat("create");
     }
 }
 
 /// The deposits that wait for a wallet, and whose turn has come.
 async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<ledger::LeasedDeposit>> {
-    let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.policy(), limit).await?;
-    flow.ledger.taking(&turns).await
+    let turns = flow.ledger.entries_to_create(flow.clock.now(), &flow.policy(), limit).await?;
+    flow.ledger.lease(&turns).await
 }
 
 async fn advance_loop(context: Context) {
     let flow = &context.flow;
     while !context.stop.is_cancelled() {
-        match flow::advance(flow, &context.stop).await {
+        match flow::poll_due(flow, &context.stop).await {
             Ok(done) => context.done("advance", &done),
             Err(error) => context.failed("advance", &error).await,
         }
         let due = flow.ledger.next_due(false).await.unwrap_or_default();
-        if !context.wait(&flow.wakers.advance, due).await {
+        if !context.wait(&flow.wakers.poll, due).await {
             return;
         }
     }
@@ -295,7 +295,7 @@ async fn deliver_loop(context: Context) {
                     failures = failures.saturating_add(1);
                     let why = format!("mail cannot leave: {why}");
                     context.status.failed("deliver", flow.clock.now(), why);
-                    context.beat("deliver");
+                    context.heartbeat("deliver");
                 } else {
                     if failures > 0 && done.sent > 0 {
                         tracing::info!("mail leaves again");
@@ -304,7 +304,7 @@ async fn deliver_loop(context: Context) {
                         failures = 0;
                         context.done("deliver", &done);
                     }
-                    context.beat("deliver");
+                    context.heartbeat("deliver");
                 }
             }
             Err(error) => context.failed("deliver", &error).await,
@@ -330,7 +330,7 @@ async fn upstream_watch(context: Context) {
                 Err(error) => context.failed("upstream_watch", &error).await,
             }
         }
-        context.beat("upstream_watch");
+        context.heartbeat("upstream_watch");
         context.pause(WATCH).await;
     }
 }
@@ -361,7 +361,7 @@ impl Timetable {
     /// Waits for the schedule's next moment after `since`, cron or no cron; false when the daemon ends.
     async fn next(&self, context: &Context, task: &'static str, since: Timestamp) -> bool {
         loop {
-            context.beat(task);
+            context.heartbeat(task);
             let clock = &context.flow.clock;
             let due = self.schedule.next_after(since).map(|due| due.plus(GRACE));
             let now = clock.now();

@@ -18,8 +18,8 @@ use super::list::{InvoiceSink, Listed, Pieces};
 use super::pace::{Pacer, Permit, Priority};
 use super::secret::{ApiKey, is_unreserved, percent_encoded};
 use super::settings::{UpstreamSettings, is_dots};
-use super::theirs::{ClockReading, UpstreamClock};
 use super::transport::{Digested, HttpReply, HttpTransport, Limits, TransportFailure};
+use super::upstream_clock::{ClockReading, UpstreamClock};
 use super::wire::{self, Decoded, Undecodable};
 use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
@@ -140,7 +140,7 @@ impl Upstream {
     /// What the upstream's clock shows now: what it told last and the time that has passed since, whatever has become
     /// of our own clock meanwhile.
     #[must_use]
-    pub fn now_there(&self) -> Option<Timestamp> {
+    pub fn upstream_now(&self) -> Option<Timestamp> {
         self.inner.theirs.now(self.inner.clock.monotonic())
     }
 
@@ -170,7 +170,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::Unreadable`], [`Error::UnknownOrder`], or [`Error::Denied`].
-    pub async fn look(&self, permit: Permit, order_id: &str) -> Result<Answer<Box<OrderReport>>, Error> {
+    pub async fn poll(&self, permit: Permit, order_id: &str) -> Result<Answer<Box<OrderReport>>, Error> {
         self.ask(permit, order_id, read_order).await
     }
 
@@ -179,7 +179,7 @@ impl Upstream {
     ///
     /// # Errors
     /// As [`Upstream::look`].
-    pub async fn look_unless(
+    pub async fn poll_unless(
         &self,
         permit: Permit,
         order_id: &str,
@@ -202,7 +202,7 @@ impl Upstream {
             let evidence = self.evidence(CallKind::Look, None, Duration::ZERO, Vec::new());
             return Err(Error::UnknownOrder { words: "it is no order id at all".to_owned(), evidence });
         }
-        let url = self.look_url(order_id)?;
+        let url = self.transaction_url(order_id)?;
         let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
         self.finish(permit, CallKind::Look, request, read).await
     }
@@ -279,7 +279,7 @@ impl Upstream {
     }
 
     /// The one address that is made thousands of times a second: from parts that are parsed already.
-    fn look_url(&self, order_id: &str) -> Result<Url, Error> {
+    fn transaction_url(&self, order_id: &str) -> Result<Url, Error> {
         if is_unreserved(order_id) {
             let mut url = self.inner.look_url.clone();
             if let Ok(mut path) = url.path_segments_mut() {

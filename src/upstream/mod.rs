@@ -8,27 +8,27 @@
 //! `rustls` at INFO or above.
 
 mod answer;
-#[cfg(fuzzing)]
-mod bare;
 mod breaker;
 mod budget;
 mod client;
 mod error;
 mod evidence;
+#[cfg(fuzzing)]
+mod fuzz_entry;
 mod list;
 mod pace;
 mod secret;
 mod settings;
-mod theirs;
 mod transport;
+mod upstream_clock;
 mod wire;
 
-#[cfg(fuzzing)]
-pub use bare::read_every_way;
 pub use breaker::{CallTrouble, Health};
 pub use client::{NewOrder, Upstream};
 pub use error::Error;
 pub use evidence::{Answer, Evidence};
+#[cfg(fuzzing)]
+pub use fuzz_entry::read_every_way;
 pub use list::{InvoiceSink, Listed};
 pub use pace::{Permit, Priority};
 pub use settings::UpstreamSettings;

@@ -40,7 +40,7 @@ fn flow_settings(interval: Duration) -> flow::FlowSettings {
         request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(5),
         max_in_flight: 16,
-        look_batch: 64,
+        poll_batch: 64,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,

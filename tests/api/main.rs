@@ -8,9 +8,9 @@
     reason = "tests"
 )]
 
+mod admin;
 mod bench;
 mod follow;
 mod guard;
 mod limits;
 mod open;
-mod upkeep;

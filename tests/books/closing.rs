@@ -77,7 +77,7 @@ async fn a_closed_month_stands_and_later_corrections_refer_back() {
         ..depositd::domain::report::OrderReport::default()
     };
     let mut step =
-        paid.observe(Observation::Looked(Box::new(report)), house.flow.clock.now(), &policy).unwrap();
+        paid.observe(Observation::Polled(Box::new(report)), house.flow.clock.now(), &policy).unwrap();
     for event in &mut step.events {
         event.at = Timestamp::parse("2026-03-31T23:59:59.999Z").unwrap();
     }

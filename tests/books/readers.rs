@@ -22,7 +22,7 @@ async fn churn(house: &House, rounds: u32) {
         // What a payer is shown is always written, however often it moves.
         let expire_at = Some(now.plus(Duration::from_secs(3600 + u64::from(round))));
         let report = OrderReport { status: Some("check".to_owned()), expire_at, ..OrderReport::default() };
-        let step = deposit.observe(Observation::Looked(Box::new(report)), now, &policy).unwrap();
+        let step = deposit.observe(Observation::Polled(Box::new(report)), now, &policy).unwrap();
         deposit = step.deposit.clone();
         let body = "x".repeat(1024 * 1024);
         let evidence = Some(EvidenceNote { at: now, call: "look", http_status: Some(200), body });

@@ -172,7 +172,7 @@ impl Filling {
             payment_amount_usd: seen.usd.map(|text| Amount::parse(text).unwrap()),
             ..OrderReport::default()
         };
-        self.observe(deposit, Observation::Looked(Box::new(report))).await
+        self.observe(deposit, Observation::Polled(Box::new(report))).await
     }
 
     async fn observe(&mut self, deposit: Deposit, observation: Observation) -> Deposit {
@@ -200,7 +200,7 @@ impl Filling {
     async fn case(&self) {
         let difference =
             Difference::of_account(CaseKind::TotalChargesDrift, "170.00".to_owned(), "165.00".to_owned());
-        let act = CaseChange::Open(NewCase { difference, told: false });
-        self.ledger.keep_cases(vec![act], self.now, |_, _| None).await.unwrap();
+        let act = CaseChange::Open(NewCase { difference, notified: false });
+        self.ledger.change_cases(vec![act], self.now, |_, _| None).await.unwrap();
     }
 }

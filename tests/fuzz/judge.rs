@@ -117,7 +117,7 @@ impl Answers {
         let upstream = &self.upstream;
         let amount = Amount::parse("5.15").unwrap();
         let order = NewOrder { asset: self.deposit.request.asset, amount: &amount, coupon: Some("C") };
-        let looked = upstream.look(upstream.admit(Priority::Look).await, "af161c5a").await;
+        let looked = upstream.poll(upstream.admit(Priority::Look).await, "af161c5a").await;
         match looked {
             Ok(answer) => report(&self.deposit, *answer.value, bent, whence),
             Err(error) => assert!(!format!("{error:?}").contains("hunter2"), "{whence}"),
@@ -203,7 +203,7 @@ pub fn report(deposit: &Deposit, report: OrderReport, bytes: &[u8], whence: &dyn
     }
     let now = deposit.updated_at.plus(Duration::from_secs(60));
     let step =
-        deposit.clone().observe(Observation::Looked(Box::new(report)), now, &Policy::default()).unwrap();
+        deposit.clone().observe(Observation::Polled(Box::new(report)), now, &Policy::default()).unwrap();
     if step.deposit.facts.state == State::Settled {
         let paid = said.to_ascii_lowercase().contains("paid") || said.contains("\\u");
         assert!(paid, "money of nothing; {whence}");

@@ -50,7 +50,7 @@ async fn a_dead_letter_is_shown_with_its_reason_and_its_words() {
 #[tokio::test]
 async fn every_letter_can_be_seen_beforehand_in_every_shape() {
     let house = House::new().await;
-    for event in depositd::notifier::told_events() {
+    for event in depositd::notifier::mailed_events() {
         let text = printed(&run(&house, "", &["mail", "preview", event.as_str()]));
         assert!(text.starts_with("Subject: "), "{text}");
         let html = printed(&run(&house, "", &["mail", "preview", event.as_str(), "--format", "html"]));

@@ -43,7 +43,7 @@ async fn an_outage_that_touches_many_deposits_is_one_letter_and_none_is_lost() {
     }
     // Nobody could look until every deadline had passed; then all have expired at once.
     house.clock.advance(90 * MINUTE);
-    flow::advance(&house.flow, &CancellationToken::new()).await.unwrap();
+    flow::poll_due(&house.flow, &CancellationToken::new()).await.unwrap();
     assert_eq!(house.sql("SELECT count(*) FROM deposit WHERE state = 'expired'"), count.to_string());
     flow::digest(&house.flow).await.unwrap();
     let stop = CancellationToken::new();
@@ -105,7 +105,7 @@ async fn a_summary_that_is_given_up_takes_what_it_tells_with_it_and_comes_back_w
     }
     house.smtp.fail(FINANCE, crate::support::smtp::SmtpFault::Rcpt(550), u32::MAX);
     house.clock.advance(MINUTE);
-    flow::advance(&house.flow, &CancellationToken::new()).await.unwrap();
+    flow::poll_due(&house.flow, &CancellationToken::new()).await.unwrap();
     house.pass(3 * MINUTE, MINUTE).await;
     assert_eq!(house.sql("SELECT DISTINCT state FROM outbox"), "dead");
     let why = house.sql("SELECT DISTINCT last_error FROM outbox WHERE told_in IS NOT NULL");

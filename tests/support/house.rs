@@ -42,7 +42,7 @@ pub fn settings() -> flow::FlowSettings {
         request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(5),
         max_in_flight: 16,
-        look_batch: 256,
+        poll_batch: 256,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,
@@ -172,8 +172,9 @@ impl House {
     }
 
     async fn make_wallets_of(flow: &Flow) {
-        let turns = flow.ledger.turns_to_create(flow.clock.now(), &flow.settings.policy, 1000).await.unwrap();
-        for depositd::ledger::LeasedDeposit { turn, deposit, .. } in flow.ledger.taking(&turns).await.unwrap()
+        let turns =
+            flow.ledger.entries_to_create(flow.clock.now(), &flow.settings.policy, 1000).await.unwrap();
+        for depositd::ledger::LeasedDeposit { turn, deposit, .. } in flow.ledger.lease(&turns).await.unwrap()
         {
             flow::create(flow, turn, *deposit).await.unwrap();
         }
@@ -182,7 +183,7 @@ impl House {
     /// All rounds, for a task of their own, until it is stopped.
     pub async fn rounds_of(flow: &Flow, stop: &CancellationToken) {
         Self::make_wallets_of(flow).await;
-        flow::advance(flow, stop).await.unwrap();
+        flow::poll_due(flow, stop).await.unwrap();
         flow::deliver(flow, 0, stop).await.unwrap();
     }
 

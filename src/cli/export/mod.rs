@@ -15,7 +15,7 @@ use serde_json::json;
 use super::args::{ExportArgs, ExportFormat, What};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::out::{Output, hint, say};
+use super::output::{Output, hint, say};
 use crate::ledger::{Entries, Ledger, Period};
 use journal::{Journal, Style};
 

@@ -26,7 +26,7 @@ fn total(deposit: &Deposit) -> Option<i64> {
 fn named(status: Option<&str>, change: impl FnOnce(&mut OrderReport)) -> Observation {
     let mut report = OrderReport { status: status.map(str::to_owned), ..wallet("BSC") };
     change(&mut report);
-    Observation::Looked(Box::new(report))
+    Observation::Polled(Box::new(report))
 }
 
 fn corrected(text: &str) -> Observation {
@@ -78,8 +78,8 @@ fn play(answers: &[(&str, &str)], said: bool) {
     }
     for (minutes, observation) in (1..).zip(steps) {
         let quiet = match &observation {
-            Observation::Looked(report) => {
-                quiet::is_quiet(&deposit, report, minute(minutes), &Policy::default())
+            Observation::Polled(report) => {
+                unchanged::is_unchanged(&deposit, report, minute(minutes), &Policy::default())
             }
             _ => false,
         };
@@ -115,7 +115,7 @@ fn play(answers: &[(&str, &str)], said: bool) {
 
 #[test]
 fn an_answer_that_names_nothing_is_none_once_one_has_named_the_order() {
-    let silent = || Observation::Looked(Box::default());
+    let silent = || Observation::Polled(Box::default());
     // Until then a word counts, its absence does not: nothing expires.
     let step = at(awaiting(), silent(), 600).unwrap();
     assert_eq!(step.deposit.facts.state, State::AwaitingPayment);
@@ -292,7 +292,7 @@ fn an_address_that_could_be_paid_wrongly_is_withheld_until_everything_is_known()
         assert_eq!(deposit.facts.wallet.as_ref().unwrap().shown_address(), None, "{why}");
         assert!(says(&deposit).contains(why), "{why}: {}", says(&deposit));
         assert_eq!(deposit.facts.review.as_ref().unwrap().kind, ReviewKind::Standing);
-        assert!(poll::next_look(&deposit, minute(1), None, &Policy::default()).is_some(), "polled as usual");
+        assert!(poll::next_poll(&deposit, minute(1), None, &Policy::default()).is_some(), "polled as usual");
         // Later answers that state what was missing make it whole.
         let whole = named(Some("check"), |r| r.memo = Some("77".to_owned()));
         let step = at(deposit.clone(), whole, 1).unwrap();
@@ -345,7 +345,7 @@ fn a_deposit_without_a_deadline_never_expires_by_the_clock() {
     let later = observed(deposit, checked, 60 * 24 * 365);
     assert_eq!(later.facts.state, State::AwaitingPayment);
     let wait = |minutes| {
-        let due = poll::next_look(&later, minute(minutes), None, &Policy::default()).unwrap();
+        let due = poll::next_poll(&later, minute(minutes), None, &Policy::default()).unwrap();
         due.at.since(minute(minutes)).as_secs()
     };
     assert!((15..=17).contains(&wait(5)) && (60..=66).contains(&wait(60 * 24 * 8)));
@@ -438,7 +438,7 @@ fn while_the_clocks_are_apart_bookings_take_the_upstreams_time_and_the_watch_end
     assert!(at(settled.deposit.clone(), paid(minute(forty_days)), forty_days).unwrap().due.is_none());
     // Ours ends it and theirs does not: the next look waits as ever, and is not due at once.
     let end = settled.deposit.facts.since.plus(Policy::default().late_watch);
-    let due = poll::next_look(&settled.deposit, end, Some(minute(6)), &Policy::default()).unwrap();
+    let due = poll::next_poll(&settled.deposit, end, Some(minute(6)), &Policy::default()).unwrap();
     assert!(due.at > end.plus(Policy::default().interval), "{due:?}");
     // Theirs ahead, ours not: neither ends it.
     assert!(at(settled.deposit, paid(minute(forty_days)), 10).unwrap().due.is_some());

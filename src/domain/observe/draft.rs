@@ -65,7 +65,7 @@ impl Draft {
             self.deposit.version = self.deposit.version.saturating_add(count);
             self.deposit.updated_at = self.now;
         }
-        let due = poll::next_look(&self.deposit, self.ours, self.theirs, policy);
+        let due = poll::next_poll(&self.deposit, self.ours, self.theirs, policy);
         Step { expected_version: self.expected_version, deposit: self.deposit, events: self.events, due }
     }
 
@@ -221,7 +221,7 @@ impl Draft {
         }
     }
 
-    pub(super) fn look(&mut self, report: &OrderReport, policy: &Policy) {
+    pub(super) fn apply_poll(&mut self, report: &OrderReport, policy: &Policy) {
         self.tell_left_out();
         if let Some(reason) = contradiction(self.deposit.request.asset, &self.facts, report) {
             self.flag(ReviewKind::Standing, reason);

@@ -80,7 +80,7 @@ pub(super) fn looked(status: &str, figures: &str) -> Observation {
             other => panic!("{other}"),
         }
     }
-    Observation::Looked(Box::new(report))
+    Observation::Polled(Box::new(report))
 }
 
 /// Walks the answers, a minute apart.
@@ -195,7 +195,7 @@ fn a_contradiction_never_gives_a_wallet_and_only_a_person_clears_it() {
         status: Some("check".to_owned()),
         ..OrderReport::default()
     };
-    let step = at(tron, Observation::Looked(Box::new(shouted)), 1).unwrap();
+    let step = at(tron, Observation::Polled(Box::new(shouted)), 1).unwrap();
     assert!(step.deposit.facts.review.unwrap().reason.contains("another address"));
 }
 
@@ -267,7 +267,7 @@ fn an_underpaid_or_held_deposit_never_expires_by_the_clock() {
 #[test]
 fn a_word_that_is_missing_or_unknown_moves_nothing() {
     let silent = || {
-        Observation::Looked(Box::new(OrderReport {
+        Observation::Polled(Box::new(OrderReport {
             order_id: Some("order-1".to_owned()),
             ..OrderReport::default()
         }))
@@ -300,7 +300,7 @@ fn the_next_look_comes_when_its_state_asks_for_it() {
     assert_eq!(step.due, Some(poll::Due { at: start(), urgency: Urgency::Create }));
     let next = |deposit: &Deposit, minutes| {
         let now = minute(minutes);
-        poll::next_look(deposit, now, None, &policy).map(|due| (due.at.since(now).as_millis(), due.urgency))
+        poll::next_poll(deposit, now, None, &policy).map(|due| (due.at.since(now).as_millis(), due.urgency))
     };
     let within = |(wait, urgency): (u128, Urgency), seconds: u128, expected| {
         assert!(
@@ -313,16 +313,16 @@ fn the_next_look_comes_when_its_state_asks_for_it() {
     within(next(&awaiting(), 70).unwrap(), 15, Urgency::NearDeadline);
     // Near is nearer than five minutes, to the millisecond.
     let mut deposit = awaiting();
-    let at = poll::next_look(&deposit, minute(1), None, &policy).unwrap().at;
+    let at = poll::next_poll(&deposit, minute(1), None, &policy).unwrap().at;
     for (millis, urgency) in [(300_000, Urgency::Awaiting), (299_999, Urgency::NearDeadline)] {
         deposit.facts.wallet.as_mut().unwrap().expire_at = Some(at.plus(Duration::from_millis(millis)));
-        assert_eq!(poll::next_look(&deposit, minute(1), None, &policy), Some(poll::Due { at, urgency }));
+        assert_eq!(poll::next_poll(&deposit, minute(1), None, &policy), Some(poll::Due { at, urgency }));
     }
     // The look that decides comes right when the grace ends, and the ones after it as ever.
     let verdict = minute(75);
-    let near = poll::next_look(&awaiting(), verdict.minus(Duration::from_secs(5)), None, &policy).unwrap();
+    let near = poll::next_poll(&awaiting(), verdict.minus(Duration::from_secs(5)), None, &policy).unwrap();
     assert_eq!(near.at, verdict);
-    let due = poll::next_look(&awaiting(), verdict, None, &policy).unwrap();
+    let due = poll::next_poll(&awaiting(), verdict, None, &policy).unwrap();
     assert!(due.at > verdict.plus(Duration::from_secs(14)), "{due:?}");
     let of = |word: &str| observed(awaiting(), looked(word, ""), 1);
     within(next(&of("confirm_check"), 1).unwrap(), 10, Urgency::Confirming);
@@ -414,7 +414,7 @@ fn a_new_word_and_a_new_figure_are_told_apart() {
 fn what_may_be_booked_is_never_passed_over_and_what_says_nothing_new_is() {
     let quiet = |deposit: &Deposit, status: &str, minutes| {
         let report = OrderReport { status: Some(status.to_owned()), ..OrderReport::default() };
-        quiet::is_quiet(deposit, &report, minute(minutes), &Policy::default())
+        unchanged::is_unchanged(deposit, &report, minute(minutes), &Policy::default())
     };
     for word in ["paid", "wrong_amount"] {
         assert!(!quiet(&walk(&[(word, "usd=5.00")]).deposit, word, 9), "{word}");
@@ -440,7 +440,7 @@ fn many_deposits_do_not_come_back_at_once() {
         deposit.id = DepositId::new(uuid::Uuid::from_u128((0x019b_0000_0000_7000 << 64) + number));
         deposit.facts.state = State::Underpaid;
         let now = minute(minutes);
-        poll::next_look(&deposit, now, None, &policy).unwrap().at.since(now)
+        poll::next_poll(&deposit, now, None, &policy).unwrap().at.since(now)
     };
     let distinct = |waits: Vec<Duration>| waits.into_iter().collect::<std::collections::BTreeSet<_>>().len();
     assert!(distinct((0..100).map(|number| wait(number, 0)).collect()) > 90);

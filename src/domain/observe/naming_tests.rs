@@ -48,7 +48,7 @@ fn an_answer_that_names_no_order_is_unreadable_once_others_named_it() {
         Some("it names neither the order nor its address, and has no status")
     );
     assert_eq!((never.unnamed_answer(&ours), never.unnamed_answer(&anothers)), (None, None));
-    let named = observed(never, Observation::Looked(Box::new(ours.clone())), 1);
+    let named = observed(never, Observation::Polled(Box::new(ours.clone())), 1);
     assert_eq!(
         named.unnamed_answer(&nameless),
         Some("it names neither the order nor its address, as earlier ones did")
@@ -62,13 +62,13 @@ fn the_first_answer_that_names_the_order_is_not_passed_over_as_quiet() {
     let policy = Policy::default();
     let heard = observed(awaiting(), looked("check", ""), 1);
     let quiet = |deposit: &Deposit, report: &OrderReport| {
-        deposit.next_after_quiet_look(report, minute(2), &policy).is_some()
+        deposit.next_after_unchanged_poll(report, minute(2), &policy).is_some()
     };
     let naming = answer(|report| report.order_id = Some("ORDER-1".to_owned()));
     assert!(quiet(&heard, &answer(|_| ())));
     let ours = answer(|report| report.order_id = Some("order-1".to_owned()));
     assert!(!quiet(&heard, &ours), "that it names the order is kept");
-    let named = at(heard, Observation::Looked(Box::new(ours.clone())), 2).unwrap().deposit;
+    let named = at(heard, Observation::Polled(Box::new(ours.clone())), 2).unwrap().deposit;
     assert!(named.facts.named && quiet(&named, &ours) && !quiet(&named, &answer(|_| ())));
     assert!(!quiet(&named, &naming), "only a UUID is the same in any case");
     let other = OrderReport { status: Some("check".to_owned()), ..wallet("TRON") };
@@ -81,7 +81,7 @@ fn changes_that_were_left_out_are_told_when_their_hour_is_over() {
     let mut heard = observed(awaiting(), looked("check", ""), 1);
     for (left_out, minutes, quiet) in [(0, 62, true), (1, 60, true), (1, 61, false)] {
         heard.facts.chatter = Some(crate::domain::deposit::Chatter { since: minute(1), count: 10, left_out });
-        let looked = heard.next_after_quiet_look(&answer(|_| ()), minute(minutes), &policy);
+        let looked = heard.next_after_unchanged_poll(&answer(|_| ()), minute(minutes), &policy);
         assert_eq!(looked.is_some(), quiet, "{left_out} left out, minute {minutes}");
     }
 }
@@ -100,7 +100,7 @@ fn a_zero_states_nothing_of_a_wallet_and_a_figure_of_nothing_no_payment() {
             report.status = Some(word.to_owned());
             (report.amount_usd, report.amount_crypto) = (zero(), zero());
         });
-        assert_eq!(figures(&observed(awaiting(), Observation::Looked(Box::new(zeros)), 1)), known, "{word}");
+        assert_eq!(figures(&observed(awaiting(), Observation::Polled(Box::new(zeros)), 1)), known, "{word}");
     }
     // Less than a millionth is nothing.
     let dust = observed(awaiting(), looked("wrong_amount", "usd=0.0000001"), 1);
@@ -116,7 +116,7 @@ fn an_end_that_speaks_of_money_loses_only_what_it_says_of_that() {
         report.expire_at = Some(minute(90));
         report.memo = Some("7".to_owned());
     });
-    let deposit = observed(awaiting(), Observation::Looked(Box::new(odd)), 1);
+    let deposit = observed(awaiting(), Observation::Polled(Box::new(odd)), 1);
     let wallet = deposit.facts.wallet.as_ref().unwrap();
     assert_eq!((wallet.expire_at, wallet.memo.as_deref()), (Some(minute(90)), Some("7")));
     assert_eq!((deposit.facts.txid, deposit.facts.payment.amount_usd), (None, None));
@@ -143,7 +143,7 @@ fn what_an_earlier_version_kept_is_judged_again_and_not_passed_over() {
     let policy = Policy::default();
     let amount = |text: &str| Some(text.parse().unwrap());
     let quiet = |deposit: &Deposit, report: &OrderReport| {
-        deposit.next_after_quiet_look(report, minute(3), &policy).is_some()
+        deposit.next_after_unchanged_poll(report, minute(3), &policy).is_some()
     };
     let mut asked = observed(awaiting(), looked("check", ""), 1);
     asked.facts.wallet.as_mut().unwrap().amount_usd = amount("9700000");

@@ -66,7 +66,7 @@ fn awaiting() -> Deposit {
 
 fn look(deposit: Deposit, status: &str, minutes: u64) -> Step {
     let now = start().plus(Duration::from_mins(minutes));
-    deposit.observe(Observation::Looked(Box::new(report(Some(status)))), now, &POLICY).unwrap()
+    deposit.observe(Observation::Polled(Box::new(report(Some(status)))), now, &POLICY).unwrap()
 }
 
 /// Walks the words, one minute apart, and gives the last step.
@@ -156,14 +156,14 @@ fn over_is_booked_by_a_new_entry_when_the_figure_grows() {
     over.payment_amount_usd = Some(amount("6.00"));
     over.payment_amount = Some(amount("5.99"));
     let now = start().plus(Duration::from_mins(5));
-    let step = settled.observe(Observation::Looked(Box::new(over.clone())), now, &POLICY).unwrap();
+    let step = settled.observe(Observation::Polled(Box::new(over.clone())), now, &POLICY).unwrap();
     assert_eq!(step.deposit.facts.outcome, Some(Outcome::Over));
     let [event] = step.events.as_slice() else { panic!("{:?}", step.events) };
     let prepaid = event.postings.iter().find(|line| line.account.starts_with("assets:")).unwrap();
     assert_eq!(prepaid.amount_usd_micros.get(), 1_000_000);
     // Less than before is flagged, and nothing is taken back by itself.
     over.payment_amount_usd = Some(amount("5.50"));
-    let less = step.deposit.observe(Observation::Looked(Box::new(over)), now, &POLICY).unwrap();
+    let less = step.deposit.observe(Observation::Polled(Box::new(over)), now, &POLICY).unwrap();
     assert_eq!(less.deposit.facts.booked.as_ref().unwrap().total().get(), 6_000_000);
     assert!(less.deposit.facts.review.is_some());
 }
@@ -172,11 +172,11 @@ fn over_is_booked_by_a_new_entry_when_the_figure_grows() {
 fn figures_too_fine_for_the_books_are_cut_and_figures_too_large_move_nothing() {
     let mut fine = report(Some("paid"));
     fine.payment_amount_usd = Some(amount("5.1234567"));
-    let step = awaiting().observe(Observation::Looked(Box::new(fine)), start(), &POLICY).unwrap();
+    let step = awaiting().observe(Observation::Polled(Box::new(fine)), start(), &POLICY).unwrap();
     assert_eq!(step.deposit.facts.booked.unwrap().total().get(), 5_120_000);
     let mut large = report(Some("paid"));
     large.payment_amount_usd = Some(amount(&"9".repeat(28)));
-    let step = awaiting().observe(Observation::Looked(Box::new(large)), start(), &POLICY).unwrap();
+    let step = awaiting().observe(Observation::Polled(Box::new(large)), start(), &POLICY).unwrap();
     assert_eq!(step.deposit.facts.state, State::AwaitingPayment);
     assert!(step.deposit.facts.review.is_some());
 }
@@ -202,7 +202,7 @@ fn a_moved_deadline_and_amount_replace_the_old_ones_with_an_event() {
     moved.expire_at = Some(start().plus(Duration::from_hours(5)));
     moved.amount_crypto = Some(amount("5.01"));
     let now = start().plus(Duration::from_hours(2));
-    let step = awaiting().observe(Observation::Looked(Box::new(moved)), now, &POLICY).unwrap();
+    let step = awaiting().observe(Observation::Polled(Box::new(moved)), now, &POLICY).unwrap();
     assert_eq!(step.events.len(), 1);
     assert_eq!(step.events[0].name, EventName::FiguresChanged);
     let wallet = step.deposit.facts.wallet.unwrap();
@@ -225,7 +225,7 @@ fn contradictions_change_nothing_but_the_flag_and_need_a_person() {
         let before = awaiting();
         let mut wrong = report(Some("paid"));
         change(&mut wrong);
-        let step = before.clone().observe(Observation::Looked(Box::new(wrong)), start(), &POLICY).unwrap();
+        let step = before.clone().observe(Observation::Polled(Box::new(wrong)), start(), &POLICY).unwrap();
         let mut after = step.deposit.facts.clone();
         after.chatter = None;
         let review = after.review.take().unwrap();
@@ -243,7 +243,7 @@ fn contradictions_change_nothing_but_the_flag_and_need_a_person() {
 fn evm_addresses_compare_without_case_and_a_bad_checksum_is_flagged_to_the_payer() {
     let mut upper = report(Some("check"));
     upper.address = upper.address.map(|address| address.to_uppercase().replace("0X", "0x"));
-    let step = awaiting().observe(Observation::Looked(Box::new(upper)), start(), &POLICY).unwrap();
+    let step = awaiting().observe(Observation::Polled(Box::new(upper)), start(), &POLICY).unwrap();
     assert_eq!(step.deposit.facts.review, None);
     let mut malformed = report(None);
     malformed.address = Some("0x66B928a82377d75ced043e95738372e9e9607f1f".to_owned());
@@ -257,7 +257,7 @@ fn the_watch_doubles_to_twelve_hours_and_ends() {
     let mut deposit = walk("paid").deposit;
     let settled = deposit.facts.since;
     let (mut now, mut gaps) = (settled, Vec::new());
-    while let Some(due) = poll::next_look(&deposit, now, None, &POLICY) {
+    while let Some(due) = poll::next_poll(&deposit, now, None, &POLICY) {
         gaps.push(due.at.since(now));
         now = due.at;
         deposit = look(deposit, "paid", now.since(start()).as_secs() / 60).deposit;
@@ -270,12 +270,12 @@ fn the_watch_doubles_to_twelve_hours_and_ends() {
 
 #[test]
 fn observations_out_of_place_are_errors_and_a_clock_that_went_back_orders_events_all_the_same() {
-    assert!(opened().observe(Observation::Looked(Box::new(report(None))), start(), &POLICY).is_err());
+    assert!(opened().observe(Observation::Polled(Box::new(report(None))), start(), &POLICY).is_err());
     assert!(awaiting().observe(Observation::Refused("no".to_owned()), start(), &POLICY).is_err());
     assert!(awaiting().observe(Observation::Reviewed("x".to_owned()), start(), &POLICY).is_err());
     let early = start().minus(Duration::from_hours(5));
     let step = awaiting()
-        .observe(Observation::Looked(Box::new(report(Some("confirm_check")))), early, &POLICY)
+        .observe(Observation::Polled(Box::new(report(Some("confirm_check")))), early, &POLICY)
         .unwrap();
     assert_eq!(step.events[0].at, start());
 }
@@ -331,7 +331,7 @@ proptest! {
             let version = deposit.version;
             let now = start().plus(Duration::from_mins(minute * 7));
             let before = deposit.facts.clone();
-            let step = deposit.observe(Observation::Looked(Box::new(report)), now, &POLICY).unwrap();
+            let step = deposit.observe(Observation::Polled(Box::new(report)), now, &POLICY).unwrap();
             prop_assert_eq!(step.expected_version, version);
             prop_assert_eq!(step.deposit.version, version + i64::try_from(step.events.len()).unwrap());
             for event in &step.events {
@@ -384,18 +384,18 @@ proptest! {
         for report in reports.iter().flat_map(|report| [report, report]) {
             now = now.plus(Duration::from_mins(7));
             let mut draft = Draft::hearing(deposit.clone(), now, report.answered_at, &POLICY);
-            draft.look(report, &POLICY);
+            draft.apply_poll(report, &POLICY);
             let whole = draft.finish(&POLICY);
-            if quiet::is_quiet(&deposit, report, now, &POLICY) {
+            if unchanged::is_unchanged(&deposit, report, now, &POLICY) {
                 prop_assert_eq!(&whole.events, &Vec::new());
                 // Heard again word for word, at any later time: the same as if it were read again.
                 for later in [0, 1, 10, 68, 69, 70, 24 * 60, 48 * 60] {
                     let then = now.plus(Duration::from_mins(later));
-                    let again = deposit.next_after_same_look(report.answered_at, then, &POLICY);
-                    prop_assert_eq!(again, deposit.next_after_quiet_look(report, then, &POLICY));
+                    let again = deposit.next_after_same_response(report.answered_at, then, &POLICY);
+                    prop_assert_eq!(again, deposit.next_after_unchanged_poll(report, then, &POLICY));
                 }
             }
-            let step = deposit.clone().observe(Observation::Looked(Box::new(report.clone())), now, &POLICY).unwrap();
+            let step = deposit.clone().observe(Observation::Polled(Box::new(report.clone())), now, &POLICY).unwrap();
             prop_assert_eq!(&step, &whole);
             let chatter = step.deposit.facts.chatter;
             let same = Deposit { facts: Facts { chatter, ..deposit.facts.clone() }, ..deposit.clone() };
@@ -410,8 +410,11 @@ fn an_answer_heard_before_is_quiet_until_time_runs_out() {
     let heard = look(awaiting(), "check", 1).deposit;
     let quiet = |minutes| {
         let now = start().plus(Duration::from_mins(minutes));
-        quiet::is_quiet(&heard, &report(Some("check")), now, &POLICY)
+        unchanged::is_unchanged(&heard, &report(Some("check")), now, &POLICY)
     };
     assert_eq!((quiet(2), quiet(74), quiet(75)), (true, true, false));
-    assert!(!quiet::is_quiet(&awaiting(), &report(Some("check")), start(), &POLICY), "the word is news");
+    assert!(
+        !unchanged::is_unchanged(&awaiting(), &report(Some("check")), start(), &POLICY),
+        "the word is news"
+    );
 }

@@ -13,10 +13,10 @@ pub(super) async fn fold(flow: &Flow, under_way: &[i64]) -> ledger::Result<u64> 
     let now = flow.clock.now();
     let quiet = flow.rules.pace().quiet_hours.is_some_and(|hours| hours.end(now).is_some());
     // Who got little and has little waiting cannot be in a flood.
-    let least = flood.above.saturating_sub(flow.post.busiest(now)).max(1);
+    let least = flood.above.saturating_sub(flow.delivery_state.busiest(now)).max(1);
     let (mut folded, mut gathering) = (0_u64, HashMap::new());
     for waiting in flow.ledger.waiting_mails(least).await? {
-        let told = flow.post.told(&waiting.recipient, now);
+        let told = flow.delivery_state.record_result(&waiting.recipient, now);
         // What the quiet hours hold back is no flood yet; it may be one when they end.
         if waiting.letters.saturating_add(told) <= flood.above || (quiet && told <= flood.above) {
             continue;
@@ -27,13 +27,13 @@ pub(super) async fn fold(flow: &Flow, under_way: &[i64]) -> ledger::Result<u64> 
             if count > 0 {
                 tracing::warn!("{count} mails to one recipient are told in one summary");
             }
-            flow.post.note(&waiting.recipient, count, now);
+            flow.delivery_state.note(&waiting.recipient, count, now);
             folded = folded.saturating_add(count);
         } else {
             let end = waiting.oldest.plus(flood.wait).min(waiting.newest.plus(Digesting::STILL));
             gathering.insert(waiting.recipient, end.max(now));
         }
     }
-    flow.post.gather(gathering);
+    flow.delivery_state.gather(gathering);
     Ok(folded)
 }

@@ -34,7 +34,7 @@ pub(super) async fn changes(
             seen(context, case, difference, account, &mut changes);
         } else if !is_decided(ledger.last_case(&key).await?, difference) {
             let told = context.flow.settings.tell_after_runs <= 1 && is_tellable(difference, account);
-            changes.push(CaseChange::Open(NewCase { difference: difference.clone(), told }));
+            changes.push(CaseChange::Open(NewCase { difference: difference.clone(), notified: told }));
         }
         present.insert(key);
     }
@@ -72,13 +72,13 @@ fn seen(
     let stood = runs >= i64::from(settings.tell_after_runs);
     // What was explained is quiet, until it is another figure.
     let first = case.told_at.is_none() && case.explained.is_none();
-    if stood && (first || told_again(context, case, difference)) && is_tellable(difference, account) {
-        changes.push(CaseChange::Told { id: case.id, cents: difference.cents() });
+    if stood && (first || notified_again(context, case, difference)) && is_tellable(difference, account) {
+        changes.push(CaseChange::Notified { id: case.id, cents: difference.cents() });
     }
 }
 
 /// A drift that has changed by more than the tolerance since it was told.
-fn told_again(context: &Context<'_>, case: &Case, difference: &Difference) -> bool {
+fn notified_again(context: &Context<'_>, case: &Case, difference: &Difference) -> bool {
     let Some(Ok(told_at)) = case.told_at.as_deref().map(Timestamp::parse) else { return false };
     let (Some(told), Some(now)) = (case.told_cents, difference.cents()) else { return false };
     difference.kind == CaseKind::TotalChargesDrift
@@ -124,7 +124,7 @@ fn resolution(context: &Context<'_>, case: &Case, account: &AccountSide) -> Stri
 pub(super) async fn keep(flow: &Flow, changes: Vec<CaseChange>) -> ledger::Result<(Vec<i64>, Vec<i64>)> {
     let opens: Vec<bool> = changes.iter().map(|change| matches!(change, CaseChange::Open(_))).collect();
     let closes: Vec<bool> = changes.iter().map(|change| matches!(change, CaseChange::Close { .. })).collect();
-    let ids = cases::keep(flow, changes).await?;
+    let ids = cases::change_cases(flow, changes).await?;
     let chosen = |flags: &[bool]| ids.iter().zip(flags).filter(|(_, yes)| **yes).map(|(id, _)| *id).collect();
     Ok((chosen(&opens), chosen(&closes)))
 }

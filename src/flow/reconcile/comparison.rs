@@ -5,7 +5,7 @@ use super::Context;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::reconcile::{CaseKind, DepositRows, Difference, Verdict, compare as judge};
-use crate::flow::advance;
+use crate::flow::poll;
 use crate::ledger::{self, DepositWrite, Recorded, Scope, UnreadRow};
 
 /// The most deposits that one run polls.
@@ -63,7 +63,7 @@ fn judge_pair(context: &Context<'_>, pair: &DepositRows, head_seq: i64, compared
     let change = pair.counted_cents().saturating_sub(pair.listed_cents());
     compared.accepted = compared.accepted.saturating_add(change);
     compared.taken_from_others = compared.taken_from_others.saturating_add(pair.taken_from_others_cents());
-    compared.unheard |= pair.is_unheard();
+    compared.unheard |= pair.is_unread();
     let Verdict::Differs(difference) = judge(pair, context.flow.settings.tolerance_cents) else { return };
     if lately || (pair.rows > 0 && context.within_lag(pair.rows_changed_at)) {
         compared.on_their_way.push(pair.deposit_id);
@@ -80,7 +80,7 @@ async fn poll_differing(context: &Context<'_>, pairs: &[DepositRows]) -> ledger:
     for pair in differing.take(MOST_POLLS) {
         let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? else { continue };
         polled = true;
-        if !advance::look_now(flow, deposit).await? && flow.upstream.health().failing_since.is_some() {
+        if !poll::poll_now(flow, deposit).await? && flow.upstream.health().failing_since.is_some() {
             // The upstream has just gone silent: what differs is polled by the next run.
             break;
         }
@@ -95,7 +95,7 @@ async fn book_stated(context: &Context<'_>, pairs: &[DepositRows]) -> ledger::Re
     for pair in pairs {
         let Verdict::StatesFigure(credited) = judge(pair, 0) else { continue };
         let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? else { continue };
-        let (now, theirs) = (flow.clock.now(), flow.upstream.now_there());
+        let (now, theirs) = (flow.clock.now(), flow.upstream.upstream_now());
         let stated = Observation::FigureStated { credited };
         match deposit.observe_by(stated, now, theirs, &flow.policy()) {
             Ok(step) if !step.events.is_empty() => writes.push(DepositWrite::from(step)),

@@ -108,7 +108,7 @@ pub(super) async fn keep(
         json!({ "run": id, "at": at, "ok": false, "error": why, "clean": false, "evidence": evidence });
     let head_seq = *flow.ledger.head().borrow();
     let (outcome, clean, due) = (Err(why), false, Vec::new());
-    flow.ledger.keep_run(Run { id, at, head_seq, outcome, clean, due, memory, evidence, report }).await
+    flow.ledger.store_run(Run { id, at, head_seq, outcome, clean, due, memory, evidence, report }).await
 }
 
 /// A good run ends whatever stood; and what was accepted of changed rows is in the ledger then, and good for no other list.
@@ -121,7 +121,7 @@ async fn open(flow: &Flow, difference: Difference) -> ledger::Result<()> {
     let open = flow.ledger.cases(false).await?.into_iter().find(|case| case.key == key);
     let change = match open {
         Some(case) => CaseChange::Seen { id: case.id, difference, counts: true },
-        None => CaseChange::Open(NewCase { difference, told: true }),
+        None => CaseChange::Open(NewCase { difference, notified: true }),
     };
     cases::keep(flow, vec![change]).await.map(|_| ())
 }

@@ -37,10 +37,10 @@ pub(super) async fn match_rows(context: &Context<'_>, whole: bool) -> ledger::Re
         claims.extend(ledger.claims(*rule, &rows).await?);
     }
     let matches = decide(claims);
-    ledger.keep_matches(&matches, context.id).await?;
+    ledger.store_matches(&matches, context.id).await?;
     if !ledger.no_row_bears_an_id().await? {
         // What was guessed before, by an earlier version too, is off once any row bears an id of ours.
-        return ledger.keep_guesses(&[]).await;
+        return ledger.store_probable_matches(&[]).await;
     }
     let rows = ledger.guessable_rows(&rows).await?;
     if rows.is_empty() {
@@ -50,7 +50,7 @@ pub(super) async fn match_rows(context: &Context<'_>, whole: bool) -> ledger::Re
     let since = since.unwrap_or_else(|| Timestamp::from_millis(0));
     let deposits = ledger.deposits_without_rows(since, MOST_DEPOSITS).await?;
     let guesses = probable(&rows, &deposits);
-    if guesses.is_empty() { Ok(()) } else { ledger.keep_guesses(&guesses).await }
+    if guesses.is_empty() { Ok(()) } else { ledger.store_probable_matches(&guesses).await }
 }
 
 /// Where it is remembered what the list's times say of its zone.

@@ -242,7 +242,7 @@ async fn run(context: &Context<'_>, evidence: &mut Option<Value>) -> Result<Repo
         evidence: evidence.take(),
         report: json,
     };
-    ledger.keep_run(kept).await?;
+    ledger.store_run(kept).await?;
     if report.unreadable > 0 {
         tracing::error!("{} rows could count and cannot be read", report.unreadable);
     }

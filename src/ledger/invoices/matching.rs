@@ -133,7 +133,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the next run does it again.
-    pub async fn keep_matches(&self, matches: &[Match], run: i64) -> Result<()> {
+    pub async fn store_matches(&self, matches: &[Match], run: i64) -> Result<()> {
         for together in matches.chunks(TOGETHER) {
             let mut pages = Vec::new();
             for page in together.chunks(PAGE) {
@@ -295,7 +295,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the next run does it again.
-    pub async fn keep_guesses(&self, claims: &[IdMatch]) -> Result<()> {
+    pub async fn store_probable_matches(&self, claims: &[IdMatch]) -> Result<()> {
         let rows: Vec<(i64, i64)> = claims.iter().map(|claim| (claim.row, claim.deposit)).collect();
         let forget = rows.is_empty();
         let rows = json(&rows)?;

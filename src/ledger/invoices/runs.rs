@@ -239,7 +239,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the run has not taken place then.
-    pub async fn keep_run(&self, run: Run) -> Result<()> {
+    pub async fn store_run(&self, run: Run) -> Result<()> {
         let Run { id, at, head_seq, outcome, clean, due, memory, evidence, report } = run;
         let (at, report, ok, due) = (at.to_string(), json(&report)?, outcome.is_ok(), json(&due)?);
         let evidence = evidence.as_ref().map(json).transpose()?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::reconcile::Weight;
 use crate::domain::time::Timestamp;
-use crate::ledger::open::beside;
+use crate::ledger::open::sidecar_path;
 use crate::ledger::{Error, Ledger, Result};
 
 /// So many rows are kept, and later written, together.
@@ -82,7 +82,7 @@ impl Ledger {
     /// Nothing kept aside yet, on the disk that the ledger is on.
     #[must_use]
     pub fn row_staging(&self) -> RowStaging {
-        let path = beside(&self.shared.path, "-list");
+        let path = sidecar_path(&self.shared.path, "-list");
         RowStaging { path, file: None, page: Vec::new(), held: 0, failed: None }
     }
 }

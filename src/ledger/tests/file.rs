@@ -276,7 +276,7 @@ async fn once_the_file_is_not_what_it_was_nothing_is_written_any_more() {
         assert_eq!(said(desk.ledger.record(vec![desk.request(2, "5")]).await.map(|_| ())), why, "{harm}");
         assert_eq!(said(desk.ledger.remember("x", "y".to_owned()).await), why, "{harm}");
         assert_eq!(said(desk.ledger.begin_attempt(deposit.id, desk.now).await.map(|_| ())), why, "{harm}");
-        assert_eq!(said(desk.ledger.put_back(Vec::new()).await), why, "{harm}");
+        assert_eq!(said(desk.ledger.requeue(Vec::new()).await), why, "{harm}");
     }
 }
 

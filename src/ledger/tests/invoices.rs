@@ -66,7 +66,7 @@ impl Desk {
         let matches = decide(claims);
         // Once more changes nothing.
         for _ in 0..times {
-            self.ledger.keep_matches(&matches, run).await.unwrap();
+            self.ledger.store_matches(&matches, run).await.unwrap();
         }
         matches.len()
     }
@@ -276,7 +276,7 @@ async fn an_id_of_ours_in_either_field_and_any_case_is_ours() {
     // What could not be told is asked about again, however long ago it changed.
     assert_eq!(desk.ledger.unclaimed_rows(9).await.unwrap(), [6]);
     desk.ledger
-        .keep_matches(&[Match::Of(IdMatch { row: 6, deposit: 1, rule: MatchRule::SesidIsOrder })], 9)
+        .store_matches(&[Match::Of(IdMatch { row: 6, deposit: 1, rule: MatchRule::SesidIsOrder })], 9)
         .await
         .unwrap();
     assert_eq!(desk.owners().await[5], "6 1 sesid_is_order -", "and is read then");
@@ -333,14 +333,14 @@ async fn what_may_be_whose_by_amount_and_time_is_given_and_kept_for_showing_only
     assert_eq!(without(at("2026-01-10T09:00:01Z"), 9).await.unwrap(), std::slice::from_ref(&two));
     let guess = IdMatch { row: 1, deposit: 1, rule: MatchRule::AmountAndTime };
     for _ in 0..2 {
-        desk.ledger.keep_guesses(&[guess]).await.unwrap();
+        desk.ledger.store_probable_matches(&[guess]).await.unwrap();
     }
     assert_eq!(desk.row("SELECT group_concat(concat_ws(' ', row_id, coalesce(deposit_row, '-'), probable_row)) FROM invoice WHERE probable_row > 0").await, "1 - 1");
     assert_eq!(without(created, 9).await.unwrap(), [two]);
     assert_eq!(desk.ledger.guessable_rows(&[1]).await.unwrap(), [], "not guessed at again");
     assert_eq!(desk.ledger.unclaimed_rows(0).await.unwrap(), [1, 2, 3], "and no claim");
     assert_eq!(desk.pair_of(1).await.rows, 0, "it counts nothing");
-    desk.ledger.keep_guesses(&[]).await.unwrap();
+    desk.ledger.store_probable_matches(&[]).await.unwrap();
     assert_eq!(desk.row("SELECT count(probable_row) || '' FROM invoice").await, "0");
 }
 

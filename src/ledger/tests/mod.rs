@@ -69,7 +69,7 @@ fn looked(status: &str, figures: &str) -> Observation {
             other => panic!("{other}"),
         }
     }
-    Observation::Looked(Box::new(report))
+    Observation::Polled(Box::new(report))
 }
 
 /// The wallet that the upstream makes for deposit `number`: 5.00 dollars where 5 were asked for.
@@ -151,13 +151,13 @@ impl Desk {
     /// Asks for one, and gets a wallet for it at once, by its turn.
     async fn wallet(&self, number: u128, amount: &str) -> Deposit {
         let asked = self.ask(number, amount).await;
-        let turns = self.ledger.turns_to_create(self.now, &Policy::default(), 1000).await.unwrap();
-        let taken = self.ledger.taking(&turns).await.unwrap();
+        let turns = self.ledger.entries_to_create(self.now, &Policy::default(), 1000).await.unwrap();
+        let taken = self.ledger.lease(&turns).await.unwrap();
         let turn = taken.iter().find(|taken| *taken.deposit == asked).map(|taken| taken.turn);
         let report = wallet_report(number, amount, self.now);
         let step = self.step(&asked, Observation::Wallet(Box::new(report)));
         let deposit = step.deposit.clone();
-        self.write(DepositWrite { turn, ..owed_to(step, &[FINANCE]) }).await;
+        self.write(DepositWrite { entry: turn, ..owed_to(step, &[FINANCE]) }).await;
         deposit
     }
 

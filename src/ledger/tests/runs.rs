@@ -40,7 +40,7 @@ impl Desk {
             memory: vec![("remembered", id.to_string())],
             evidence: Some(serde_json::json!({ "n": 1 })),
         };
-        self.ledger.keep_run(run).await.unwrap();
+        self.ledger.store_run(run).await.unwrap();
         id
     }
 }
@@ -153,21 +153,24 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
         detail: Some("no row".to_owned()),
     };
     let tell = |_: &Case, act: &CaseChange| match act {
-        CaseChange::Open(case) if case.told => Some((EventName::DiscrepancyOpened, vec![FINANCE.to_owned()])),
-        CaseChange::Told { .. } => Some((EventName::DiscrepancyOpened, Vec::new())),
+        CaseChange::Open(case) if case.notified => {
+            Some((EventName::DiscrepancyOpened, vec![FINANCE.to_owned()]))
+        }
+        CaseChange::Notified { .. } => Some((EventName::DiscrepancyOpened, Vec::new())),
         CaseChange::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
         CaseChange::Close { .. } => Some((EventName::DiscrepancyClosed, Vec::new())),
         _ => None,
     };
-    let missing = NewCase { difference: difference(CaseKind::InvoiceMissing, Some(&deposit)), told: true };
-    let drift = NewCase { difference: difference(CaseKind::TotalChargesDrift, None), told: false };
+    let missing =
+        NewCase { difference: difference(CaseKind::InvoiceMissing, Some(&deposit)), notified: true };
+    let drift = NewCase { difference: difference(CaseKind::TotalChargesDrift, None), notified: false };
     let acts = vec![CaseChange::Open(missing.clone()), CaseChange::Open(drift)];
     let head = desk.ledger.head();
-    assert_eq!(desk.ledger.keep_cases(acts, desk.now, tell).await.unwrap(), [1, 2]);
+    assert_eq!(desk.ledger.change_cases(acts, desk.now, tell).await.unwrap(), [1, 2]);
     assert_eq!(*head.borrow(), 5, "the one that nobody is told of is noted");
     desk.wait(60);
     let twice = vec![CaseChange::Open(missing)];
-    assert!(desk.ledger.keep_cases(twice, desk.now, tell).await.is_err(), "one open case for a subject");
+    assert!(desk.ledger.change_cases(twice, desk.now, tell).await.is_err(), "one open case for a subject");
     let moved = Difference {
         expected: "6.00".to_owned(),
         found: "7.00".to_owned(),
@@ -177,14 +180,14 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
     };
     assert_eq!((moved.cents(), difference(CaseKind::TotalChargesDrift, None).cents()), (Some(100), None));
     let seen = |counts| CaseChange::Seen { id: 2, difference: moved.clone(), counts };
-    let told = CaseChange::Told { id: 2, cents: moved.cents() };
+    let told = CaseChange::Notified { id: 2, cents: moved.cents() };
     assert_eq!(
-        desk.ledger.keep_cases(vec![seen(true), seen(false), told], desk.now, tell).await.unwrap(),
+        desk.ledger.change_cases(vec![seen(true), seen(false), told], desk.now, tell).await.unwrap(),
         [2, 2, 2]
     );
     let explain = CaseChange::Explain { id: 1, who: "socket".to_owned(), note: "asked".to_owned() };
     let close = CaseChange::Close { id: 1, who: Some("socket".to_owned()), resolution: "a gift".to_owned() };
-    assert_eq!(desk.ledger.keep_cases(vec![explain, close], desk.now, tell).await.unwrap(), [1, 1]);
+    assert_eq!(desk.ledger.change_cases(vec![explain, close], desk.now, tell).await.unwrap(), [1, 1]);
 
     let case = desk.ledger.case(1).await.unwrap().unwrap();
     assert_eq!(
@@ -238,7 +241,7 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
     assert_eq!(desk.findings().await, []);
     // A run closes what a person has not.
     let gone = CaseChange::Close { id: 2, who: None, resolution: "they agree".to_owned() };
-    desk.ledger.keep_cases(vec![gone], desk.now, tell).await.unwrap();
+    desk.ledger.change_cases(vec![gone], desk.now, tell).await.unwrap();
     assert_eq!(desk.ledger.case(2).await.unwrap().unwrap().closed_by.as_deref(), Some("run"));
     assert_eq!(desk.ledger.cases(false).await.unwrap(), []);
     assert_eq!(desk.findings().await, []);
@@ -259,16 +262,16 @@ async fn cases_that_nobody_is_told_of_are_sealed_and_whatever_is_changed_of_them
             found_cents: None,
             detail: None,
         };
-        CaseChange::Open(NewCase { difference, told: order == "told" })
+        CaseChange::Open(NewCase { difference, notified: order == "told" })
     };
     let tell = |case: &Case, _: &CaseChange| {
         case.told_at.is_some().then(|| (EventName::DiscrepancyOpened, Vec::new()))
     };
     let opened = ["a", "b", "c", "told", "e"].map(open).to_vec();
-    assert_eq!(desk.ledger.keep_cases(opened, desk.now, tell).await.unwrap(), [1, 2, 3, 4, 5]);
+    assert_eq!(desk.ledger.change_cases(opened, desk.now, tell).await.unwrap(), [1, 2, 3, 4, 5]);
     desk.wait(60);
     let close = |id| CaseChange::Close { id, who: None, resolution: format!("{id} agrees") };
-    desk.ledger.keep_cases([5, 2, 1].map(close).to_vec(), desk.now, tell).await.unwrap();
+    desk.ledger.change_cases([5, 2, 1].map(close).to_vec(), desk.now, tell).await.unwrap();
     let noted = "SELECT concat_ws(' ', seq, facts ->> '$.opened.count', facts ->> '$.opened.ids',
                      facts ->> '$.closed.count', facts ->> '$.closed.ids')
                  FROM event WHERE name = 'cases_noted' ORDER BY seq";
@@ -297,8 +300,8 @@ async fn a_decision_is_one_event_with_all_that_it_changes_and_can_be_taken_back(
         ..Difference::of_account(CaseKind::InvoiceMissing, "5.00".to_owned(), "none".to_owned())
     };
     let drift = Difference::of_account(CaseKind::TotalChargesDrift, "1.00".to_owned(), "3.00".to_owned());
-    let open = |difference| CaseChange::Open(NewCase { difference, told: false });
-    desk.ledger.keep_cases(vec![open(mismatch), open(drift)], desk.now, |_, _| None).await.unwrap();
+    let open = |difference| CaseChange::Open(NewCase { difference, notified: false });
+    desk.ledger.change_cases(vec![open(mismatch), open(drift)], desk.now, |_, _| None).await.unwrap();
     let id = deposit.id;
     let notice = move |now, act: &str, case: i64, figures: Option<(i64, i64, i64)>| AccountEvent {
         name: EventName::Decided,

@@ -8,7 +8,7 @@ use crate::domain::poll::{Due, Urgency};
 /// A step without events, which only gives its deposit another place in the queue.
 fn placed(deposit: &Deposit, turn: Option<QueueEntry>, due: Option<Due>) -> DepositWrite {
     let step = Step { expected_version: deposit.version, deposit: deposit.clone(), events: Vec::new(), due };
-    DepositWrite { turn, ..step.into() }
+    DepositWrite { entry: turn, ..step.into() }
 }
 
 fn due(at: Timestamp, urgency: Urgency) -> Option<Due> {
@@ -17,20 +17,20 @@ fn due(at: Timestamp, urgency: Urgency) -> Option<Due> {
 
 impl Desk {
     async fn all_turns(&self, now: Timestamp) -> Vec<QueueEntry> {
-        self.ledger.turns(now, &Policy::default(), 100, &mut QueueCursor::default()).await.unwrap()
+        self.ledger.due_entries(now, &Policy::default(), 100, &mut QueueCursor::default()).await.unwrap()
     }
 
     /// Whose turns have come, in their order.
     async fn turns(&self) -> Vec<u128> {
         let turns = self.all_turns(self.now).await;
-        let taken = self.ledger.taking(&turns).await.unwrap();
+        let taken = self.ledger.lease(&turns).await.unwrap();
         taken.iter().map(|taken| taken.deposit.id.uuid().as_u128()).collect()
     }
 
     /// Gives a deposit that has a turn another place.
     async fn place(&self, number: u128, to: Option<Due>) {
         let far = self.now.plus(Duration::from_hours(24 * 365));
-        let taken = self.ledger.taking(&self.all_turns(far).await).await.unwrap();
+        let taken = self.ledger.lease(&self.all_turns(far).await).await.unwrap();
         let taken = taken.into_iter().find(|taken| taken.deposit.id == id(number)).unwrap();
         self.write(placed(&taken.deposit, Some(taken.turn), to)).await;
     }
@@ -55,7 +55,7 @@ async fn the_urgent_go_first_but_whoever_waited_past_its_patience_goes_before_th
     // Page by page, and nobody twice, though nobody has been put back.
     let (mut page, mut seen) = (QueueCursor::default(), Vec::new());
     for expected in [2, 2, 1, 0] {
-        let some = desk.ledger.turns(desk.now, &Policy::default(), 2, &mut page).await.unwrap();
+        let some = desk.ledger.due_entries(desk.now, &Policy::default(), 2, &mut page).await.unwrap();
         assert_eq!(some.len(), expected);
         seen.extend(some);
     }
@@ -92,9 +92,9 @@ async fn a_turn_further_ahead_than_its_kind_ever_waits_has_come() {
     assert_eq!(desk.turns().await, [] as [u128; 0]);
     // The same for those who wait for a wallet.
     desk.now = desk.now.minus(policy.longest_wait(Urgency::Create)).minus(Duration::from_millis(1));
-    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap().len(), 1);
+    assert_eq!(desk.ledger.entries_to_create(desk.now, &policy, 9).await.unwrap().len(), 1);
     desk.now = desk.now.plus(Duration::from_millis(1));
-    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap().len(), 0);
+    assert_eq!(desk.ledger.entries_to_create(desk.now, &policy, 9).await.unwrap().len(), 0);
 }
 
 #[tokio::test]
@@ -108,15 +108,15 @@ async fn who_waits_for_a_wallet_has_a_queue_of_its_own_oldest_first() {
     assert_eq!(desk.ledger.next_due(false).await.unwrap(), None);
     let policy = Policy::default();
     assert_eq!(desk.turns().await, [] as [u128; 0]);
-    assert_eq!(desk.ledger.turns_to_create(first, &policy, 9).await.unwrap().len(), 1);
-    let turns = desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap();
-    let taken = desk.ledger.taking(&turns).await.unwrap();
+    assert_eq!(desk.ledger.entries_to_create(first, &policy, 9).await.unwrap().len(), 1);
+    let turns = desk.ledger.entries_to_create(desk.now, &policy, 9).await.unwrap();
+    let taken = desk.ledger.lease(&turns).await.unwrap();
     assert_eq!(taken.iter().map(|taken| taken.deposit.id).collect::<Vec<_>>(), [id(1), id(2)]);
-    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 1).await.unwrap(), turns[..1]);
+    assert_eq!(desk.ledger.entries_to_create(desk.now, &policy, 1).await.unwrap(), turns[..1]);
     // The wallet takes the turn with it: nobody asks for a second one.
     let step = desk.step(&taken[0].deposit, Observation::Wallet(Box::new(wallet_report(1, "5", desk.now))));
-    desk.write(DepositWrite { turn: Some(taken[0].turn), ..step.into() }).await;
-    assert_eq!(desk.ledger.turns_to_create(desk.now, &policy, 9).await.unwrap(), turns[1..]);
+    desk.write(DepositWrite { entry: Some(taken[0].turn), ..step.into() }).await;
+    assert_eq!(desk.ledger.entries_to_create(desk.now, &policy, 9).await.unwrap(), turns[1..]);
     assert_eq!(desk.row("SELECT count(*) || '' FROM queue").await, "2");
     assert!(desk.ledger.next_due(false).await.unwrap().is_some());
     assert_eq!(desk.findings().await, []);
@@ -130,24 +130,24 @@ async fn a_quiet_look_moves_its_turn_and_nothing_else() {
     desk.wait(5);
     let turns = desk.all_turns(desk.now).await;
     let taken = |turn, heard| LeasedDeposit { turn, deposit: Box::new(deposit.clone()), heard };
-    assert_eq!(desk.ledger.taking(&turns).await.unwrap(), [taken(turns[0], None)]);
+    assert_eq!(desk.ledger.lease(&turns).await.unwrap(), [taken(turns[0], None)]);
     let next = desk.now.plus(Duration::from_secs(15));
     let heard = Some(ResponseFingerprint::new(Arc::new(b"nothing new".to_vec())));
     let said = heard.as_ref().unwrap();
     assert!(said.is(b"nothing new") && !said.is(b"nothing ne") && !format!("{said:?}").contains("110"));
     let again = Requeue {
-        turn: turns[0],
+        entry: turns[0],
         due: due(next, Urgency::Awaiting),
         deposit: Box::new(deposit.clone()),
-        heard: heard.clone(),
+        fingerprint: heard.clone(),
     };
-    desk.ledger.put_back(vec![again]).await.unwrap();
+    desk.ledger.requeue(vec![again]).await.unwrap();
     assert_eq!(desk.turns().await, [] as [u128; 0]);
     assert_eq!(desk.ledger.next_due(false).await.unwrap(), Some(next));
     // As a step without events: where it came by a turn, that turn moves.
     desk.wait(1);
     let turns = desk.all_turns(desk.now).await;
-    assert_eq!(desk.ledger.taking(&turns).await.unwrap(), [taken(turns[0], heard)], "as it was put back");
+    assert_eq!(desk.ledger.lease(&turns).await.unwrap(), [taken(turns[0], heard)], "as it was put back");
     desk.write(placed(&deposit, Some(turns[0]), None)).await;
     assert_eq!(desk.turns().await, [] as [u128; 0]);
     assert_eq!(desk.ledger.next_due(false).await.unwrap(), None, "left to reconciliation");
@@ -166,9 +166,9 @@ async fn a_turn_from_before_a_change_is_stale_and_is_dropped_when_it_comes() {
     // Somebody else changes it, without having had its turn.
     desk.observe(deposit, looked("confirm_check", "")).await;
     assert_eq!(desk.row("SELECT count(*) || '' FROM queue").await, "2");
-    assert_eq!(desk.ledger.taking(&old).await.unwrap(), []);
+    assert_eq!(desk.ledger.lease(&old).await.unwrap(), []);
     assert_eq!(desk.row("SELECT concat_ws(' ', count(*), max(version)) FROM queue").await, "1 3");
-    assert_eq!(desk.ledger.taking(&[]).await.unwrap(), []);
+    assert_eq!(desk.ledger.lease(&[]).await.unwrap(), []);
     desk.wait(1);
     assert_eq!(desk.turns().await, [1]);
     assert_eq!(desk.findings().await, []);
@@ -184,8 +184,8 @@ async fn hundreds_are_taken_in_the_order_of_their_turns() {
         expected.push(number);
         desk.now = desk.now.plus(Duration::from_millis(1));
     }
-    let turns = desk.ledger.turns_to_create(desk.now, &Policy::default(), 1000).await.unwrap();
-    let taken = desk.ledger.taking(&turns).await.unwrap();
+    let turns = desk.ledger.entries_to_create(desk.now, &Policy::default(), 1000).await.unwrap();
+    let taken = desk.ledger.lease(&turns).await.unwrap();
     assert_eq!(taken.iter().map(|taken| taken.deposit.id.uuid().as_u128()).collect::<Vec<_>>(), expected);
     assert!(taken.iter().zip(&turns).all(|(taken, asked)| taken.turn == *asked));
 }

@@ -37,7 +37,7 @@ async fn a_withheld_address_stands_in_no_column_until_it_may_be_shown() {
     aside.close().await.unwrap();
 
     desk.wait(1);
-    let whole = Observation::Looked(Box::new(wallet_report(1, "5", desk.now)));
+    let whole = Observation::Polled(Box::new(wallet_report(1, "5", desk.now)));
     let deposit = desk.observe(deposit, whole).await;
     assert_eq!(deposit.facts.wallet.as_ref().unwrap().shown_address(), Some(address.as_str()));
     assert_eq!(desk.row(shown).await, "0|0|77|order-1|0");
@@ -51,7 +51,7 @@ async fn a_withheld_address_stands_in_no_column_until_it_may_be_shown() {
     aside.close().await.unwrap();
     desk.wait(1);
     let report = OrderReport { status: Some("paid".to_owned()), ..wallet_report(1, "5", desk.now) };
-    let paid = desk.observe(deposit, Observation::Looked(Box::new(report))).await;
+    let paid = desk.observe(deposit, Observation::Polled(Box::new(report))).await;
     assert_eq!(paid.facts.state, crate::domain::deposit::State::Settled);
     assert_eq!(desk.reopened().await.findings().await, Vec::new());
 }

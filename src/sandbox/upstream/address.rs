@@ -3,7 +3,7 @@
 use bech32::{Hrp, segwit};
 use sha3::{Digest, Keccak256};
 
-use super::dice::Rng;
+use super::rng::Rng;
 use crate::domain::asset::Network;
 
 /// A fresh address that any checker of `network` accepts.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dice::Rng;
+use super::rng::Rng;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dice::Rng;
+use super::rng::Rng;
 use crate::domain::time::Timestamp;
 
 /// One of the three calls that tell of money.

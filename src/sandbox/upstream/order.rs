@@ -3,10 +3,10 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::dice::Rng;
 use super::fate::{Action, Fate, Figures, Stage, Timed, script};
 use super::figures::{crypto_share, portion};
 use super::lag::Moment;
+use super::rng::Rng;
 use crate::domain::asset::Asset;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;

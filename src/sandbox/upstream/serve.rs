@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::{self, contradict, error};
-use super::dice::Rng;
 use super::fate::Fate;
 use super::faults::{Call, Fault};
 use super::http::{Connection, SimulatorRequest, SimulatorResponse, Stamp};
 use super::lag::Source;
 use super::list::{self, shifted};
+use super::rng::Rng;
 use super::world::{MadeOrder, OrderToMake, Refusal};
 use super::{Shared, address, control, overlay};
 use crate::clock::{Clock, SystemClock};

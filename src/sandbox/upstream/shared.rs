@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::answers::Shape;
 use super::calls::Calls;
-use super::dice::Rng;
 use super::fate::Fate;
 use super::faults::{Call, Faults};
 use super::lag::{Lag, Source};
 use super::lies::AccountLie;
+use super::rng::Rng;
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
 use super::world::{OrderToMake, Refusal, World};
 use super::{OrderView, SimulatedUpstream, SimulatorSettings};

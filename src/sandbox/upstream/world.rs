@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::dice::Rng;
 use super::fate::{Action, Fate};
 use super::lag::{Moment, Source};
 use super::lies::Lies;
 use super::order::{Entry, Order};
+use super::rng::Rng;
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
 use super::{Shape, address, figures};
 use crate::domain::asset::Asset;

@@ -33,7 +33,7 @@ pub(super) async fn create(upstream: &Upstream, coupon: Option<&str>) -> Result<
 
 pub(super) async fn look(upstream: &Upstream) -> Result<Box<OrderReport>, Error> {
     let permit = upstream.admit(Priority::Look).await;
-    upstream.look(permit, "af161c5a-936c").await.map(|answer| answer.value)
+    upstream.poll(permit, "af161c5a-936c").await.map(|answer| answer.value)
 }
 
 /// What an error is called in the tables below.
@@ -90,7 +90,7 @@ async fn each_look_names_the_order_in_the_path_and_the_key_in_the_query() {
     let server = Server::answering(200, r#"{"ok":true,"body":{"status":"paid"}}"#).await;
     let upstream = upstream(&format!("{}/behind/a/proxy/", server.url));
     let permit = upstream.admit(Priority::Look).await;
-    let answer = upstream.look(permit, "a b/../c?d#e").await.unwrap();
+    let answer = upstream.poll(permit, "a b/../c?d#e").await.unwrap();
     assert_eq!(answer.value.status.as_deref(), Some("paid"));
     assert_eq!((answer.evidence.call, answer.evidence.http_status), ("look", Some(200)));
     assert_eq!(answer.evidence.text(), r#"{"ok":true,"body":{"status":"paid"}}"#);
@@ -101,7 +101,7 @@ async fn each_look_names_the_order_in_the_path_and_the_key_in_the_query() {
 
     for climbing in ["", ".", ".."] {
         let permit = upstream.admit(Priority::Look).await;
-        let result = upstream.look(permit, climbing).await;
+        let result = upstream.poll(permit, climbing).await;
         assert_eq!(kind(&result), "unknown order");
     }
     assert_eq!(server.requests().len(), 1, "and nothing was asked");

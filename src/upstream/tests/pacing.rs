@@ -102,7 +102,7 @@ async fn a_call_that_is_dropped_half_way_frees_its_place() {
     let server = Server::reacting(vec![Reaction::SendAndHang(Vec::new())]).await;
     let (upstream, _clock) = upstream_with(UpstreamSettings { max_in_flight: 1, ..settings(&server.url) });
     let permit = upstream.admit(Priority::Look).await;
-    let mut call = Box::pin(upstream.look(permit, "order"));
+    let mut call = Box::pin(upstream.poll(permit, "order"));
     assert!(poll!(call.as_mut()).is_pending());
     assert_eq!(upstream.health().in_flight, 1);
     drop(call);
@@ -128,7 +128,7 @@ async fn an_outage_is_knocked_at_gently_and_seen_in_the_health() {
         let permit = probe.await;
         let mut other = waiting(&upstream, Priority::Create);
         assert!(poll!(other.as_mut()).is_pending(), "one probe at a time");
-        upstream.look(permit, "order").await.unwrap_err();
+        upstream.poll(permit, "order").await.unwrap_err();
     }
     assert_eq!(upstream.health().failing_for(), Duration::from_secs(7));
 }
@@ -149,7 +149,7 @@ async fn the_first_answer_lets_all_go_again_even_when_it_is_a_no() {
     }
     clock.advance(millis(1000));
     let permit = crowd.remove(0).await;
-    upstream.look(permit, "order").await.unwrap_err();
+    upstream.poll(permit, "order").await.unwrap_err();
     let health = upstream.health();
     assert_eq!(
         (health.breaker_open, health.failing_since),
@@ -292,7 +292,7 @@ async fn the_upstreams_clock_is_that_of_its_own_latest_answer() {
     let mut seen = Vec::new();
     for _ in 0..5 {
         let _ = look(&upstream).await;
-        seen.push((upstream.skew(), upstream.now_there()));
+        seen.push((upstream.skew(), upstream.upstream_now()));
     }
     let (ahead, behind) = (Some(3_600_000), Some(-60_000));
     let (one, before) = (at("2025-05-30T13:00:00Z"), at("2025-05-30T11:59:00Z"));
@@ -301,5 +301,5 @@ async fn the_upstreams_clock_is_that_of_its_own_latest_answer() {
     // Time passes for both; what becomes of our wall clock is nothing to theirs.
     clock.advance(Duration::from_secs(90));
     clock.jump_to(super::noon().plus(Duration::from_hours(40 * 24)));
-    assert_eq!(upstream.now_there(), at("2025-05-30T12:00:30Z"));
+    assert_eq!(upstream.upstream_now(), at("2025-05-30T12:00:30Z"));
 }

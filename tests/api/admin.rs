@@ -51,6 +51,13 @@ async fn a_difference_is_explained_and_closed_by_a_person() {
         assert_eq!((status, &problem["field"]), (422, &json!("note")));
         assert_eq!(bench.post(&format!("/v1/cases/999/{act}"), r#"{"note": "x"}"#).await.0, 404);
         assert_eq!(bench.post(&format!("/v1/cases/x/{act}"), r#"{"note": "x"}"#).await.0, 404);
+        // What it would not heed is refused, and nothing has happened.
+        for field in [r#""dry_run": true"#, r#""amount": "5""#, r#""amount_cents": 5"#] {
+            let (status, problem) =
+                bench.post(&format!("{path}/{act}"), &format!(r#"{{"note": "x", {field}}}"#)).await;
+            assert_eq!(status, 422, "{act} {field}");
+            assert!(problem["detail"].as_str().unwrap().contains("the fields are: note"), "{problem}");
+        }
     }
     let (status, case) = bench.post(&format!("{path}/explain"), r#"{"note": "a gift"}"#).await;
     assert_eq!((status, &case["explained"], &case["closed_at"]), (200, &json!("a gift"), &Value::Null));

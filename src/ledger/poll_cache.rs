@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::queue::{QueueEntry, Requeue, ResponseFingerprint};
+use super::poll_queue::{QueueEntry, Requeue, ResponseFingerprint};
 use crate::domain::deposit::Deposit;
 
 /// So many are kept, of about two KiB each; of more the rest is read from the disk each time.
@@ -55,7 +55,7 @@ impl PollCache {
     /// Keeps those that nobody has changed since they were taken. To be told once their turns have moved on disk.
     pub(super) fn put_back(&self, again: Vec<Requeue>) {
         let mut slots = self.slots();
-        for Requeue { turn, deposit, heard, .. } in again {
+        for Requeue { entry: turn, deposit, fingerprint: heard, .. } in again {
             if let Some(slot) = slots.get_mut(&turn.deposit())
                 && matches!(slot, Slot::Taken(version) if *version == turn.version())
             {
@@ -105,7 +105,7 @@ mod tests {
 
     fn again(row: i64, version: i64) -> Requeue {
         let heard = Some(ResponseFingerprint::new(Arc::new(b"nothing new".to_vec())));
-        Requeue { turn: turn(row, version), due: None, deposit: at_version(version), heard }
+        Requeue { entry: turn(row, version), due: None, deposit: at_version(version), fingerprint: heard }
     }
 
     fn has(kept: &PollCache, version: i64) -> bool {

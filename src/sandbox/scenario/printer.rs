@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::by_hand::quoted;
-use super::cast::name_in;
-use super::page::Summary;
+use super::instructions::quoted;
+use super::script::name_in;
+use super::summary_view::Summary;
 use super::{Error, Options, Stage};
 use crate::domain::deposit::Deposit;
 use crate::domain::money::UsdMicros;

@@ -78,13 +78,13 @@ impl QueueCursor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requeue {
     /// The turn that it had.
-    pub turn: QueueEntry,
+    pub entry: QueueEntry,
     /// Its next one; `None` when it is left to reconciliation.
     pub due: Option<Due>,
     /// As it was taken.
     pub deposit: Box<Deposit>,
     /// What the look heard, for the next one to compare with; of no meaning to the ledger, and kept in memory only.
-    pub heard: Option<ResponseFingerprint>,
+    pub fingerprint: Option<ResponseFingerprint>,
 }
 
 /// The bytes that somebody has heard of a deposit. They may hold a secret: they can be compared, and not looked at.
@@ -133,7 +133,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn turns(
+    pub async fn due_entries(
         &self,
         now: Timestamp,
         policy: &Policy,
@@ -188,7 +188,7 @@ impl Ledger {
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        let turns = read_turns(&turns)?;
+        let turns = read_entries(&turns)?;
         page.pass(&turns, now);
         Ok(turns)
     }
@@ -197,7 +197,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn turns_to_create(
+    pub async fn entries_to_create(
         &self,
         now: Timestamp,
         policy: &Policy,
@@ -218,15 +218,15 @@ impl Ledger {
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        read_turns(&turns)
+        read_entries(&turns)
     }
 
     /// The deposits whose turns these are, as they stand, in the same order. Stale turns are dropped from the queue.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn taking(&self, turns: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
-        let kept = self.shared.kept.take(turns);
+    pub async fn lease(&self, turns: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
+        let kept = self.shared.poll_cache.take(turns);
         let to_read = turns.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
         let to_read: Vec<QueueEntry> = to_read.map(|(turn, _)| *turn).collect();
         let mut found = HashMap::with_capacity(to_read.len());
@@ -242,7 +242,7 @@ impl Ledger {
             }
         }
         if !stale.is_empty() {
-            self.writer()?.run(move |connection| Box::pin(drop_turns(connection, stale))).await?;
+            self.writer()?.run(move |connection| Box::pin(drop_entries(connection, stale))).await?;
         }
         Ok(taken)
     }
@@ -280,7 +280,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the disk says; their turns have not moved then.
-    pub async fn put_back(&self, again: Vec<Requeue>) -> Result<()> {
+    pub async fn requeue(&self, again: Vec<Requeue>) -> Result<()> {
         self.writer()?.put_back(again).await
     }
 
@@ -302,7 +302,7 @@ impl Ledger {
     }
 }
 
-fn read_turns(text: &str) -> Result<Vec<QueueEntry>> {
+fn read_entries(text: &str) -> Result<Vec<QueueEntry>> {
     serde_json::from_str(text).map_err(|error| Error::Unreadable(format!("the queue: {error}")))
 }
 
@@ -339,7 +339,7 @@ pub(super) async fn put(connection: &mut SqliteConnection, news: &[RowWrite<'_>]
     if news.is_empty() {
         return Ok(());
     }
-    let rows = news.iter().map(|RowWrite { row_id, write }| {
+    let rows = news.iter().map(|RowWrite { row_id, deposit_write: write }| {
         let (urgency, due_ms) = place(write.step.due);
         (urgency, due_ms, row_id, write.step.deposit.version)
     });
@@ -355,17 +355,20 @@ pub(super) async fn put(connection: &mut SqliteConnection, news: &[RowWrite<'_>]
     .execute(&mut *connection)
     .await
     .map_err(Error::database("written"))?;
-    drop_turns(connection, news.iter().filter_map(|placed| placed.write.turn).collect()).await
+    drop_entries(connection, news.iter().filter_map(|placed| placed.deposit_write.entry).collect()).await
 }
 
 /// Moves on what was looked at and has not changed: a step without events leaves its deposit where it stands, unless
 /// it had its turn.
-pub(super) async fn put_back(connection: &mut SqliteConnection, quiet: &[&DepositWrite]) -> Result<()> {
-    move_turns(connection, quiet.iter().filter_map(|write| Some((write.turn?, write.step.due)))).await
+pub(super) async fn requeue_unchanged(
+    connection: &mut SqliteConnection,
+    quiet: &[&DepositWrite],
+) -> Result<()> {
+    move_entries(connection, quiet.iter().filter_map(|write| Some((write.entry?, write.step.due)))).await
 }
 
 /// Moves turns to their next places.
-pub(super) async fn move_turns(
+pub(super) async fn move_entries(
     connection: &mut SqliteConnection,
     again: impl Iterator<Item = (QueueEntry, Option<Due>)>,
 ) -> Result<()> {
@@ -395,7 +398,7 @@ pub(super) async fn move_turns(
 }
 
 /// Takes turns out of the queue: those that were had, and those that a later change has made stale.
-async fn drop_turns(connection: &mut SqliteConnection, turns: Vec<QueueEntry>) -> Result<()> {
+async fn drop_entries(connection: &mut SqliteConnection, turns: Vec<QueueEntry>) -> Result<()> {
     if turns.is_empty() {
         return Ok(());
     }

@@ -6,12 +6,12 @@
 //! point is told to its end by starting it again on the same folder.
 
 mod audit;
-mod by_hand;
-mod cast;
-mod director;
-mod folder;
-mod page;
-mod show;
+mod instructions;
+mod printer;
+mod runner;
+mod script;
+mod summary_view;
+mod workspace;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -27,11 +27,11 @@ use crate::ledger;
 use crate::sandbox::upstream::{self, SimulatedUpstream};
 use crate::scheduler::Lifecycle;
 use crate::{config, daemon};
-use cast::Script;
-use folder::Workspace;
-use show::{Printer, ShowFormat};
+use printer::{Printer, ShowFormat};
+use script::Script;
+use workspace::Workspace;
 
-pub use page::Summary;
+pub use summary_view::Summary;
 
 /// How the story is told.
 #[derive(Debug, Clone, Default)]
@@ -186,7 +186,7 @@ pub async fn run_until(
     let plan = folder.plan.clone();
     let clock: SharedClock = Arc::new(SystemClock::quickened(plan.origin, plan.speed));
     let upstream = start_upstream(&folder, &clock).await?;
-    let script = cast::script(plan.seed, plan.deposits, plan.speed);
+    let script = script::script(plan.seed, plan.deposits, plan.speed);
     set_scene(&upstream, &script, &folder)?;
     let config = folder.configure(&upstream.base_url())?;
     let program = options.program.clone().unwrap_or_else(|| "depositd".to_owned());
@@ -197,7 +197,7 @@ pub async fn run_until(
     let mut daemon = Daemon::start(&config, clock).await?;
     let flow = daemon.flow().clone();
     let told = tokio::select! {
-        told = director::direct(&stage, &flow, &mut show) => told,
+        told = runner::direct(&stage, &flow, &mut show) => told,
         reason = daemon.fatal() => Err(Error::Daemon(daemon::Error::Fatal(reason))),
     };
     drop(flow);
@@ -218,10 +218,10 @@ pub async fn run_until(
 }
 
 async fn start_upstream(folder: &Workspace, clock: &SharedClock) -> Result<SimulatedUpstream, Error> {
-    let store = folder.file(folder::STORE);
+    let store = folder.file(workspace::STORE);
     let settings = |listen| upstream::SimulatorSettings {
         listen,
-        user_id: folder::USER.to_owned(),
+        user_id: workspace::USER.to_owned(),
         api_key: folder.api_key(),
         clock: Arc::clone(clock),
         seed: folder.plan.seed,
@@ -240,7 +240,7 @@ async fn start_upstream(folder: &Workspace, clock: &SharedClock) -> Result<Simul
 
 /// Plans are not remembered by the simulator: they are set at every start. What it does remember is not repeated.
 fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Workspace) -> Result<(), Error> {
-    let store = |source| Error::io("cannot write", &folder.file(folder::STORE))(source);
+    let store = |source| Error::io("cannot write", &folder.file(workspace::STORE))(source);
     let origin = folder.plan.origin;
     // An answer that a kill has cut off was seen by nobody.
     upstream.set_payers_wait(true);
@@ -265,9 +265,9 @@ fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Workspace) 
         upstream.plan_outage(origin.plus(from), origin.plus(to));
     }
     if orders.is_empty() && upstream.books().total_charges_cents == 0 {
-        let (charged, left) = cast::BEFORE;
+        let (charged, left) = script::BEFORE;
         upstream.adjust(left, charged).map_err(store)?;
-        upstream.add_coupon(cast::GOOD_COUPON, 10, 36_500).map_err(store)?;
+        upstream.add_coupon(script::GOOD_COUPON, 10, 36_500).map_err(store)?;
     }
     if folder.plan.deposits == 0 {
         upstream.set_default_fate(upstream::Fate::Manual);

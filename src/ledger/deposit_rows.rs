@@ -40,7 +40,7 @@ pub(super) async fn insert_deposits<'a>(
     let places: HashMap<&str, i64> = inserted.iter().map(|row| (row.id.as_str(), row.row_id)).collect();
     let placed = |write: &&'a DepositWrite| {
         let row_id = *places.get(write.step.deposit.id.to_string().as_str())?;
-        Some(RowWrite { row_id, write })
+        Some(RowWrite { row_id, deposit_write: write })
     };
     Ok(writes.iter().filter_map(placed).collect())
 }
@@ -99,14 +99,14 @@ async fn current<'a>(
         serde_json::from_str(&found).map_err(|error| Error::Unreadable(error.to_string()))?;
     Ok(found
         .into_iter()
-        .filter_map(|(at, row_id)| Some(RowWrite { row_id, write: writes.get(at).copied()? }))
+        .filter_map(|(at, row_id)| Some(RowWrite { row_id, deposit_write: writes.get(at).copied()? }))
         .collect())
 }
 
 /// The columns of a wallet never change once they are written, and each has an index: they are written once only.
 async fn give_wallets(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]) -> Result<()> {
     let new = |placed: &&RowWrite<'_>| {
-        placed.write.step.events.iter().any(|event| event.name == EventName::WalletCreated)
+        placed.deposit_write.step.events.iter().any(|event| event.name == EventName::WalletCreated)
     };
     let rows: Vec<_> = writes.iter().filter(new).filter_map(wallet_row).collect();
     if rows.is_empty() {
@@ -129,10 +129,10 @@ async fn give_wallets(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]
 /// An address that was withheld (an empty column) is written once it may be shown.
 async fn show_addresses(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]) -> Result<()> {
     let changed = |placed: &&RowWrite<'_>| {
-        placed.write.step.events.iter().any(|event| event.name == EventName::FiguresChanged)
+        placed.deposit_write.step.events.iter().any(|event| event.name == EventName::FiguresChanged)
     };
     let shown = |placed: &RowWrite<'_>| {
-        let wallet = placed.write.step.deposit.facts.wallet.as_ref()?;
+        let wallet = placed.deposit_write.step.deposit.facts.wallet.as_ref()?;
         Some((placed.row_id, wallet.shown_address()?.to_owned()))
     };
     let rows: Vec<(i64, String)> = writes.iter().filter(changed).filter_map(shown).collect();
@@ -216,11 +216,11 @@ struct FactsRow<'a>(
 );
 
 fn facts_row<'a>(placed: &RowWrite<'a>) -> Result<FactsRow<'a>> {
-    let Deposit { version, facts, updated_at, .. } = &placed.write.step.deposit;
+    let Deposit { version, facts, updated_at, .. } = &placed.deposit_write.step.deposit;
     let wallet = facts.wallet.as_ref();
     Ok(FactsRow(
         placed.row_id,
-        placed.write.step.expected_version,
+        placed.deposit_write.step.expected_version,
         *version,
         facts.state.as_str(),
         json(facts)?,
@@ -245,7 +245,7 @@ fn facts_row<'a>(placed: &RowWrite<'a>) -> Result<FactsRow<'a>> {
 struct WalletRow<'a>(i64, &'a str, &'a str, Option<&'a str>, Timestamp);
 
 fn wallet_row<'a>(placed: &RowWrite<'a>) -> Option<WalletRow<'a>> {
-    let wallet = placed.write.step.deposit.facts.wallet.as_ref()?;
+    let wallet = placed.deposit_write.step.deposit.facts.wallet.as_ref()?;
     let address = wallet.shown_address().unwrap_or_default();
     Some(WalletRow(placed.row_id, &wallet.order_id, address, wallet.link_id(), wallet.created_at))
 }

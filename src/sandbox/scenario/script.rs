@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::asset::{Asset, Currency};
 use crate::sandbox::upstream::Fate;
-use crate::sandbox::upstream::dice::Rng;
+use crate::sandbox::upstream::rng::Rng;
 
 /// Every fate that tells itself, the most telling first: a short cast leaves out the last.
 const FATES: &[Fate] = &[

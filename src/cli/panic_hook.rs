@@ -5,7 +5,7 @@ use std::panic::PanicHookInfo;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-use super::out::say;
+use super::output::say;
 use crate::secret::without_known;
 
 /// Has panics told without secrets, and keeps the memory of this process from other programs of its user: no core
@@ -62,14 +62,14 @@ mod tests {
     #[test]
     fn a_panic_is_told_without_the_secret_that_it_speaks_of() {
         for ways in ["0", "full"] {
-            let name = "cli::last_words::tests::breaks_where_it_is_asked_to";
+            let name = "cli::panic_hook::tests::breaks_where_it_is_asked_to";
             let mut child = Command::new(std::env::current_exe().unwrap());
             child.args([name, "--exact", "--nocapture", "--test-threads=1"]);
             let output = child.env("DEPOSITD_TEST_BREAKS", "1").env("RUST_BACKTRACE", ways).output().unwrap();
             assert!(!output.status.success());
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8_lossy(&said);
-            let told = "depositd: this is a defect: it panicked at src/cli/last_words.rs";
+            let told = "depositd: this is a defect: it panicked at src/cli/panic_hook.rs";
             assert!(said.contains(told) && said.contains("apiKey=[secret]"), "{said}");
             assert!(!said.contains("MARKED"), "{said}");
             assert_eq!(said.contains("breaks_where_it_is_asked_to::"), ways == "full", "{said}");

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::director::{Opens, state_of};
-use super::page::{BalanceLine, FateRow, Summary, WaitingDeposit};
-use super::{Error, Stage, cast};
+use super::runner::{Opens, state_of};
+use super::summary_view::{BalanceLine, FateRow, Summary, WaitingDeposit};
+use super::{Error, Stage, script};
 use crate::clock::Clock as _;
 use crate::domain::deposit::{Booked, Deposit, State};
 use crate::domain::ids::DepositId;
@@ -311,7 +311,7 @@ fn compare_totals(
             same("credited elsewhere", elsewhere, figures.credited_elsewhere_cents);
             same("the difference", 0, difference);
             if !stage.script.members.is_empty() {
-                same("the baseline", cast::BEFORE.0, baseline);
+                same("the baseline", script::BEFORE.0, baseline);
             }
         }
         // In a sandbox without a cast nobody waits for two runs that agree.

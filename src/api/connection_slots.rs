@@ -50,7 +50,7 @@ impl ConnectionSlots {
 
     /// A place that is free.
     pub(super) fn take(self: &Arc<Self>) -> Option<Arc<ConnectionSlot>> {
-        Arc::clone(&self.places).try_acquire_owned().ok().map(|place| self.seat(place))
+        Arc::clone(&self.places).try_acquire_owned().ok().map(|place| self.acquire(place))
     }
 
     /// The place of the one that has been idle for longest; `None` where all are busy, or none is free after `patience`.
@@ -58,12 +58,12 @@ impl ConnectionSlots {
         let (_, leave) = self.idle().rows.pop_first()?;
         leave.cancel();
         tokio::select! {
-            place = Arc::clone(&self.places).acquire_owned() => place.ok().map(|place| self.seat(place)),
+            place = Arc::clone(&self.places).acquire_owned() => place.ok().map(|place| self.acquire(place)),
             () = SystemClock::new().sleep(patience) => None,
         }
     }
 
-    fn seat(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Arc<ConnectionSlot> {
+    fn acquire(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Arc<ConnectionSlot> {
         let seat = ConnectionSlot {
             seats: Arc::clone(self),
             _place: place,

@@ -9,7 +9,7 @@ use axum::http::{StatusCode, Uri};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::door::Principal;
+use super::auth::Principal;
 use super::input::{Params, RawBody, clip};
 use super::problem::{Problem, ProblemKind};
 use super::{SharedDesk, whole};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::cast::{ScenarioDeposit, ScenarioTurn};
-use super::page::Summary;
-use super::show::{Line, Printer};
-use super::{Error, Stage, audit, by_hand, lifetime_by_hand};
+use super::printer::{Line, Printer};
+use super::script::{ScenarioDeposit, ScenarioTurn};
+use super::summary_view::Summary;
+use super::{Error, Stage, audit, instructions, lifetime_by_hand};
 use crate::domain::deposit::{Deposit, State};
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
@@ -66,7 +66,7 @@ async fn tell(
         }
         stage.upstream.set_default_fate(Fate::Manual);
         stage.upstream.set_lifetime(lifetime_by_hand(stage.folder.plan.speed));
-        let _ = lines.send((stage.clock.now(), Line::Text(by_hand::instructions(stage))));
+        let _ = lines.send((stage.clock.now(), Line::Text(instructions::instructions(stage))));
         stage.stop.cancelled().await;
         // What did not agree is not forgotten over the playing.
         return Ok(summary.filter(|summary| !summary.mismatches.is_empty()));
@@ -145,7 +145,7 @@ fn take(
     lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
 ) -> Result<(), Error> {
     let upstream = &stage.upstream;
-    let store = |source| Error::io("cannot write", &stage.folder.file(super::folder::STORE))(source);
+    let store = |source| Error::io("cannot write", &stage.folder.file(super::workspace::STORE))(source);
     let planned = |wanted: fn(&ScenarioTurn) -> Option<(usize, i64)>, before: usize| -> i64 {
         let all = stage.script.turns.iter().filter_map(|(_, turn)| wanted(turn));
         all.filter(|(nth, _)| *nth < before).fold(0, |sum, (_, cents)| sum.saturating_add(cents))

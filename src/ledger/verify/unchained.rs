@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::Verification;
-use crate::ledger::{Error, Result, noted};
+use crate::ledger::{Error, Result, case_seal};
 
 pub(super) async fn verify(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     verify_runs(view, found).await?;
@@ -150,7 +150,7 @@ async fn verify_cases(view: &mut SqliteConnection, found: &mut Verification) -> 
     for id in untold {
         found.find("discrepancy", id, "no event told of its beginning or its end");
     }
-    for seq in noted::broken(view).await? {
+    for seq in case_seal::broken(view).await? {
         found.find("discrepancy", "", format!("those that event {seq} notes are not as they were"));
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::door::Origin;
+use super::auth::Origin;
 use super::problem::{Problem, ProblemKind};
 
 /// As many as the ledger's writer lets wait.
@@ -28,7 +28,7 @@ pub(super) struct ChangeSlot {
 
 impl ConcurrencyLimit {
     /// A place, or why there is none: 429 for a caller that has its share already, 503 where all are taken.
-    pub(super) fn turn(self: &Arc<Self>, origin: Origin) -> Result<ChangeSlot, Problem> {
+    pub(super) fn acquire(self: &Arc<Self>, origin: Origin) -> Result<ChangeSlot, Problem> {
         let mut shares = self.lock();
         let all = shares.values().fold(0usize, |sum, share| sum.saturating_add(*share));
         let own = shares.get(&origin).copied().unwrap_or_default();
@@ -70,13 +70,13 @@ mod tests {
     fn one_caller_has_its_share_and_all_together_have_what_there_is() {
         let intake = Arc::<ConcurrencyLimit>::default();
         let (one, two) = (Origin::User(Some(1)), Origin::Address([127, 0, 0, 1].into()));
-        let mut turns: Vec<_> = (0..SHARE).map(|_| intake.turn(one).unwrap()).collect();
-        assert_eq!(intake.turn(one).unwrap_err().kind(), ProblemKind::TooManyRequests);
-        turns.extend((SHARE..MOST).map(|_| intake.turn(two).unwrap()));
-        assert_eq!(intake.turn(two).unwrap_err().kind(), ProblemKind::Busy);
-        assert_eq!(intake.turn(Origin::User(None)).unwrap_err().kind(), ProblemKind::Busy);
+        let mut turns: Vec<_> = (0..SHARE).map(|_| intake.acquire(one).unwrap()).collect();
+        assert_eq!(intake.acquire(one).unwrap_err().kind(), ProblemKind::TooManyRequests);
+        turns.extend((SHARE..MOST).map(|_| intake.acquire(two).unwrap()));
+        assert_eq!(intake.acquire(two).unwrap_err().kind(), ProblemKind::Busy);
+        assert_eq!(intake.acquire(Origin::User(None)).unwrap_err().kind(), ProblemKind::Busy);
         turns.pop();
-        assert!(intake.turn(two).is_ok());
+        assert!(intake.acquire(two).is_ok());
         drop(turns);
         assert!(intake.lock().is_empty(), "nothing is kept of who has nothing under way");
     }

@@ -118,10 +118,10 @@ impl PollShared {
 }
 
 /// Looks at one deposit after the other, until there is none left to look at.
-async fn looker(desk: Arc<PollShared>) {
+async fn poller(desk: Arc<PollShared>) {
     while let Some(taken) = desk.take() {
         let turn = taken.turn;
-        let look = look(&desk, taken).await;
+        let look = poll_one(&desk, taken).await;
         desk.give(turn, look);
     }
 }
@@ -130,8 +130,8 @@ async fn looker(desk: Arc<PollShared>) {
 ///
 /// # Errors
 /// Whatever the ledger says; what was not written is due still.
-pub async fn advance(flow: &Flow, stop: &CancellationToken) -> ledger::Result<PollRound> {
-    let low = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX).div_euclid(2);
+pub async fn poll_due(flow: &Flow, stop: &CancellationToken) -> ledger::Result<PollRound> {
+    let low = usize::try_from(flow.settings.poll_batch).unwrap_or(usize::MAX).div_euclid(2);
     let papers = Mutex::new(PollState { low, ..PollState::default() });
     let desk = Arc::new(PollShared { flow: flow.clone(), stop: stop.clone(), papers, word: Notify::new() });
     let mut run = Run {
@@ -171,7 +171,7 @@ impl Run {
         let mut lingered = false;
         loop {
             self.fetch().await?;
-            self.send_lookers();
+            self.start_pollers();
             if recording.is_none() {
                 recording = self.writes(lingered);
                 lingered = false;
@@ -205,7 +205,7 @@ impl Run {
                 // A slow upstream is no standstill of ours.
                 () = flow.clock.sleep(BEAT) => self.dry = false,
             }
-            flow.pulse.beat("advance", &flow.clock);
+            flow.heartbeats.record("advance", &flow.clock);
         }
     }
 
@@ -219,11 +219,11 @@ impl Run {
         if enough || self.dry || self.desk.stop.is_cancelled() {
             return Ok(());
         }
-        let batch = usize::try_from(flow.settings.look_batch).unwrap_or(usize::MAX);
+        let batch = usize::try_from(flow.settings.poll_batch).unwrap_or(usize::MAX);
         let (now, policy) = (flow.clock.now(), &flow.policy());
         let mut whole = self.page == QueueCursor::default();
         let turns = loop {
-            let mut turns = flow.ledger.turns(now, policy, batch, &mut self.page).await?;
+            let mut turns = flow.ledger.due_entries(now, policy, batch, &mut self.page).await?;
             let at_the_end = turns.len() < batch;
             turns.retain(|turn| !self.busy.contains(turn));
             if at_the_end {
@@ -236,13 +236,13 @@ impl Run {
             whole |= at_the_end;
         };
         self.dry = turns.is_empty();
-        let taken = flow.ledger.taking(&turns).await?;
+        let taken = flow.ledger.lease(&turns).await?;
         self.busy.extend(taken.iter().map(|taken| taken.turn));
         self.desk.papers().ready.extend(taken);
         Ok(())
     }
 
-    fn send_lookers(&mut self) {
+    fn start_pollers(&mut self) {
         let desk = &self.desk;
         let (ready, full) = {
             let papers = desk.papers();
@@ -251,7 +251,7 @@ impl Run {
         let most = desk.flow.settings.max_in_flight;
         if !full && !desk.stop.is_cancelled() {
             for _ in self.lookers.len()..most.min(self.lookers.len().saturating_add(ready)) {
-                self.lookers.spawn(looker(Arc::clone(desk)));
+                self.lookers.spawn(poller(Arc::clone(desk)));
             }
         }
     }
@@ -303,7 +303,7 @@ async fn record(
 ) -> ledger::Result<Vec<Recorded>> {
     let recorded = if writes.is_empty() { Vec::new() } else { flow.record(writes).await? };
     if !again.is_empty() {
-        flow.ledger.put_back(again).await?;
+        flow.ledger.requeue(again).await?;
     }
     Ok(recorded)
 }
@@ -328,24 +328,24 @@ fn count_in(done: &mut PollRound, look: &Look) {
 }
 
 /// One look; `None` where it was given up before anything was asked.
-async fn look(desk: &PollShared, taken: LeasedDeposit) -> Option<Look> {
+async fn poll_one(desk: &PollShared, taken: LeasedDeposit) -> Option<Look> {
     let permit = tokio::select! {
         biased;
         permit = desk.flow.upstream.admit(Priority::Look) => permit,
         () = desk.stop.cancelled() => return None,
     };
     let LeasedDeposit { turn, deposit, heard } = taken;
-    let (seen, answered) = match observe(&desk.flow, &deposit, heard, permit).await? {
+    let (seen, answered) = match record_observation(&desk.flow, &deposit, heard, permit).await? {
         Observed::Quiet { due, heard, answered } => {
-            (Seen::Quiet(Requeue { turn, due, deposit, heard }), answered)
+            (Seen::Quiet(Requeue { entry: turn, due, deposit, fingerprint: heard }), answered)
         }
         Observed::Looked(observation, evidence) => {
             let write = work_out(&desk.flow, *deposit, observation, &evidence)?;
             let seen = if write.step.events.is_empty() {
                 let Step { due, deposit, .. } = write.step;
-                Seen::Quiet(Requeue { turn, due, deposit: Box::new(deposit), heard: None })
+                Seen::Quiet(Requeue { entry: turn, due, deposit: Box::new(deposit), fingerprint: None })
             } else {
-                Seen::News(Box::new(DepositWrite { turn: Some(turn), ..write }))
+                Seen::News(Box::new(DepositWrite { entry: Some(turn), ..write }))
             };
             (seen, true)
         }
@@ -362,7 +362,7 @@ enum Observed {
 }
 
 /// What the upstream says of one deposit, of which `heard` was last heard; `None` for one without an order.
-async fn observe(
+async fn record_observation(
     flow: &Flow,
     deposit: &Deposit,
     heard: Option<ResponseFingerprint>,
@@ -373,11 +373,11 @@ async fn observe(
     let mut due = None;
     let spared = |body: &[u8], answered_at| {
         if heard.as_ref().is_some_and(|heard| heard.is(body)) {
-            due = deposit.next_after_same_look(answered_at, flow.clock.now(), policy);
+            due = deposit.next_after_same_response(answered_at, flow.clock.now(), policy);
         }
         due.is_some()
     };
-    let answer = flow.upstream.look_unless(permit, order_id, spared).await;
+    let answer = flow.upstream.poll_unless(permit, order_id, spared).await;
     let now = flow.clock.now();
     let (observation, evidence) = match answer {
         Ok(upstream::Answer { value: None, .. }) => {
@@ -395,14 +395,14 @@ async fn observe(
                 ));
             }
             flow.troubles().read(deposit.id);
-            if let Some(due) = deposit.next_after_quiet_look(&report, now, policy) {
+            if let Some(due) = deposit.next_after_unchanged_poll(&report, now, policy) {
                 return Some(Observed::Quiet {
                     due,
                     heard: evidence.whole().map(ResponseFingerprint::new),
                     answered: true,
                 });
             }
-            (Observation::Looked(report), evidence)
+            (Observation::Polled(report), evidence)
         }
         Err(upstream::Error::UnknownOrder { words, evidence }) => {
             tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
@@ -432,7 +432,7 @@ async fn observe(
 fn due_in_silence(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
     let rarely =
         || deposit.facts.wallet.is_some().then(|| Due { at: now.plus(RARELY), urgency: Urgency::Watch });
-    poll::next_look(deposit, now, None, policy).or_else(rarely)
+    poll::next_poll(deposit, now, None, policy).or_else(rarely)
 }
 
 impl Flow {
@@ -450,7 +450,7 @@ impl Flow {
             return Observed::Looked(observation(words), evidence);
         }
         tracing::debug!(deposit.id = %deposit.id, "no readable answer: {words}");
-        let due = poll::next_look(deposit, self.clock.now(), None, &self.policy());
+        let due = poll::next_poll(deposit, self.clock.now(), None, &self.policy());
         Observed::Quiet { due, heard, answered: false }
     }
 }
@@ -486,9 +486,9 @@ fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
 }
 
 /// Looks at one deposit now, outside its turn; gives whether the upstream answered about it.
-pub(super) async fn look_now(flow: &Flow, deposit: Deposit) -> ledger::Result<bool> {
+pub(super) async fn poll_now(flow: &Flow, deposit: Deposit) -> ledger::Result<bool> {
     let permit = flow.upstream.admit(Priority::Reconcile).await;
-    match observe(flow, &deposit, None, permit).await {
+    match record_observation(flow, &deposit, None, permit).await {
         Some(Observed::Looked(observation, evidence)) => {
             if let Some(write) = work_out(flow, deposit, observation, &evidence) {
                 flow.record(vec![write]).await?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::by_hand::quoted;
+use super::instructions::quoted;
 use crate::domain::money::UsdMicros;
 use crate::ledger::RunFigures;
 

@@ -23,7 +23,7 @@ impl<S> WriteTimeout<S> {
     }
 
     /// What has been written, or that it has taken too long.
-    fn patiently<T>(
+    fn with_write_timeout<T>(
         &mut self,
         context: &mut Context<'_>,
         progress: Poll<io::Result<T>>,
@@ -55,7 +55,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.patiently(context, progress)
+        self.with_write_timeout(context, progress)
     }
 
     fn poll_write_vectored(
@@ -64,7 +64,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.patiently(context, progress)
+        self.with_write_timeout(context, progress)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -73,7 +73,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
-        self.patiently(context, progress)
+        self.with_write_timeout(context, progress)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

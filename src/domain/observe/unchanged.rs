@@ -10,7 +10,7 @@ use crate::domain::report::{OrderReport, Status, agree_that_past};
 use crate::domain::time::Timestamp;
 
 /// True where `report` leaves `deposit` exactly as it is. False says nothing: the whole way decides then.
-pub(super) fn is_quiet(deposit: &Deposit, report: &OrderReport, now: Timestamp, policy: &Policy) -> bool {
+pub(super) fn is_unchanged(deposit: &Deposit, report: &OrderReport, now: Timestamp, policy: &Policy) -> bool {
     let facts = &deposit.facts;
     let Some(status) = report.status.as_deref().and_then(Status::parse) else { return false };
     let passing = facts.review.as_ref().is_some_and(|review| review.kind == ReviewKind::Passing);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use super::post::DeliveryState;
+use super::delivery_state::DeliveryState;
 use crate::domain::ids::DepositId;
 use crate::ledger::{Delivery, OwedMail};
 
