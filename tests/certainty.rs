@@ -1,4 +1,4 @@
-//! What may be taken for a fact when a wallet is made and when an order is polled (CERTAINTY.md, sections 2 and 3), whole
+//! What may be taken for a fact when a wallet is made and when an order is polled (docs/design/reconciliation.md, sections 2 and 3), whole
 //! lives against the simulated upstream.
 
 #![allow(

@@ -1,4 +1,4 @@
-//! The local HTTP API (INTERFACE.md): who may ask, within which limits, and what each answer looks like.
+//! The local HTTP API (docs/interface.md): who may ask, within which limits, and what each answer looks like.
 //!
 //! The only user of axum in the daemon. It keeps nothing: every answer is read from the ledger, every change goes
 //! through the flow, and whatever changes something is carried out whole even if the caller goes away.

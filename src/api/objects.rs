@@ -10,7 +10,7 @@ use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
 use crate::notifier::qr;
 
-/// The deposit object (INTERFACE.md, "Local HTTP API"). Every key is always written, `null` where there is nothing yet.
+/// The deposit object (docs/interface.md, "Local HTTP API"). Every key is always written, `null` where there is nothing yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DepositObject {
     /// Our name for it.
@@ -70,7 +70,7 @@ pub struct DepositObject {
     pub refunded_at: Option<Timestamp>,
 }
 
-/// What a payer needs (INTERFACE.md, "API, more").
+/// What a payer needs (docs/interface.md, "The deposit object").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayWith {
     /// Where to pay.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-/// How a command ends (INTERFACE.md, "Command line").
+/// How a command ends (docs/interface.md, "Command line").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitStatus {
     /// Done.

@@ -1,4 +1,4 @@
-//! Which currencies exist and on which networks each may be paid (CONTRACT.md, section 1).
+//! Which currencies exist and on which networks each may be paid (docs/contract.md, section 1).
 
 use std::fmt;
 

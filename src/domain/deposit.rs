@@ -9,7 +9,7 @@ use super::ids::DepositId;
 use super::money::{Amount, UsdMicros};
 use super::time::Timestamp;
 
-/// Where a deposit stands (INTERFACE.md, "States"). Facts outlive the state that brought them (an outcome
+/// Where a deposit stands (docs/interface.md, "States"). Facts outlive the state that brought them (an outcome
 /// stays through a refund), so they stand beside the state, in [`Facts`], and not inside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -125,7 +125,7 @@ pub struct Request {
     pub requested_at: Timestamp,
 }
 
-/// The direct wallet that the upstream made (CONTRACT.md, section 1), with its latest figures.
+/// The direct wallet that the upstream made (docs/contract.md, section 1), with its latest figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
     /// The upstream's name for the order.
@@ -161,7 +161,7 @@ pub struct Wallet {
 }
 
 impl Wallet {
-    /// The UUID at the end of the payment link, by which an invoice may name the order (CONTRACT.md, section 3).
+    /// The UUID at the end of the payment link, by which an invoice may name the order (docs/contract.md, section 3).
     #[must_use]
     pub fn link_id(&self) -> Option<&str> {
         let last = self.url.as_deref()?.trim_end_matches('/').rsplit('/').next()?;
@@ -315,7 +315,7 @@ impl Booked {
     }
 }
 
-/// The payment figures of the latest look; all optional upstream (CONTRACT.md, section 2).
+/// The payment figures of the latest look; all optional upstream (docs/contract.md, section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Payment {
     /// What arrived, in the currency.

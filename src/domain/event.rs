@@ -113,7 +113,7 @@ impl EventName {
         Self::ALL.iter().copied().find(|name| name.as_str() == text)
     }
 
-    /// True for the events of INTERFACE.md's "Mail": those that a rule may name.
+    /// True for the events of docs/interface.md's "Mail": those that a rule may name.
     #[must_use]
     pub const fn is_mailable(self) -> bool {
         !matches!(

@@ -21,7 +21,7 @@ impl UsdMicros {
         Self(micros)
     }
 
-    /// From whole US cents, the unit of invoices and balances (CONTRACT.md, sections 3 and 4).
+    /// From whole US cents, the unit of invoices and balances (docs/contract.md, sections 3 and 4).
     #[must_use]
     pub fn from_cents(cents: i64) -> Option<Self> {
         cents.checked_mul(10_000).map(Self)

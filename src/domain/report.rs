@@ -3,7 +3,7 @@
 use super::money::Amount;
 use super::time::Timestamp;
 
-/// What the upstream says of one order, on creation and at every look (CONTRACT.md, sections 1 and 2).
+/// What the upstream says of one order, on creation and at every look (docs/contract.md, sections 1 and 2).
 /// Every field is optional there; absence is not contradiction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrderReport {
@@ -64,7 +64,7 @@ pub(in crate::domain) fn agree_that_past(
     ours >= instant && theirs.is_none_or(|theirs| theirs >= instant)
 }
 
-/// One top-up in the upstream's history, ours or not (CONTRACT.md, section 3).
+/// One top-up in the upstream's history, ours or not (docs/contract.md, section 3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Invoice {
     /// `sesid`.
@@ -83,7 +83,7 @@ pub struct Invoice {
     pub flaw: Option<String>,
 }
 
-/// The account's figures (CONTRACT.md, section 4).
+/// The account's figures (docs/contract.md, section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
     /// `balance`, whole US cents; falls as services are bought.
@@ -92,7 +92,7 @@ pub struct Balance {
     pub total_charges_cents: i64,
 }
 
-/// A coupon of the account (CONTRACT.md, section 5).
+/// A coupon of the account (docs/contract.md, section 5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coupon {
     /// `code`.
@@ -105,7 +105,7 @@ pub struct Coupon {
     pub expired_at: Option<Timestamp>,
 }
 
-/// A status word of the processor (CONTRACT.md, section 2).
+/// A status word of the processor (docs/contract.md, section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Waiting for the transaction to appear; also what a missing word means.

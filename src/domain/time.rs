@@ -27,7 +27,7 @@ impl Timestamp {
         Self(millis.clamp(0, LAST_MILLIS))
     }
 
-    /// From whole seconds since the epoch, as the upstream writes `expire_at` (CONTRACT.md, section 1).
+    /// From whole seconds since the epoch, as the upstream writes `expire_at` (docs/contract.md, section 1).
     #[must_use]
     pub fn from_seconds(seconds: i64) -> Self {
         Self::from_millis(seconds.saturating_mul(1000))

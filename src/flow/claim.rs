@@ -17,7 +17,7 @@ use crate::domain::report::OrderReport;
 use crate::ledger::{AccountEvent, Decision, DepositWrite, Opening, Recorded};
 use crate::upstream::Priority;
 
-/// The most characters of a reference (INTERFACE.md).
+/// The most characters of a reference (docs/interface.md).
 const REFERENCE: usize = 200;
 
 /// Asks the upstream about `order` and makes a deposit of it. It is booked as far as the upstream says that it was

@@ -59,7 +59,7 @@ pub enum OpenError {
     Ledger(#[from] ledger::Error),
 }
 
-/// The most characters of a reference (INTERFACE.md).
+/// The most characters of a reference (docs/interface.md).
 const REFERENCE: usize = 200;
 /// The most characters of a coupon or a key, and the most addresses.
 const COUPON: usize = 64;

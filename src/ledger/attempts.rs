@@ -1,8 +1,9 @@
 //! The attempts to make a wallet: the intent is on disk before the upstream hears of it.
 
-use super::{Error, Ledger, Result};
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
 
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

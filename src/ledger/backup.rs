@@ -6,8 +6,9 @@ use futures_util::future::BoxFuture;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::open::{Access, LedgerSettings};
-use super::{Error, Ledger, Result, Verification};
+use crate::ledger::error::{Error, Result};
+use crate::ledger::open::{Access, LedgerSettings};
+use crate::ledger::{Ledger, Verification};
 
 /// A copy that was made.
 #[derive(Debug, Clone, serde::Serialize)]

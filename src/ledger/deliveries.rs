@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::outbox::never_held_back;
-use super::record::AccountEvent;
-use super::writer::{begin, commit};
-use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::batch::AccountEvent;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::read::mails::never_held_back;
+use crate::ledger::sql::{begin, commit};
 
 /// How many letters a summary names one by one; the others it counts.
 const NAMED: i64 = 40;
@@ -62,7 +63,7 @@ impl Ledger {
                 Delivery::Dead(why) => End(id, "dead", None, None, Some(why), 1),
             })
             .collect();
-        let rows = super::record::json(&rows)?;
+        let rows = crate::ledger::sql::json(&rows)?;
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {
@@ -164,7 +165,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says; nothing is changed then.
     pub async fn fold_mails(&self, recipient: &str, under_way: &[i64], now: Timestamp) -> Result<u64> {
-        let (recipient, under_way) = (recipient.to_owned(), super::record::json(under_way)?);
+        let (recipient, under_way) = (recipient.to_owned(), crate::ledger::sql::json(under_way)?);
         let shared = std::sync::Arc::clone(&self.shared);
         self.writer()?
             .run(move |connection| {
@@ -176,7 +177,7 @@ impl Ledger {
                     };
                     let mail_to = vec![recipient.clone()];
                     let notice = AccountEvent { name: EventName::Summary, at: now, reason: None, facts, mail_to };
-                    let head = super::record::announce_in(connection, &shared, &[&notice]).await?;
+                    let head = crate::ledger::commit::announce_in(connection, &shared, &[&notice]).await?;
                     let but = never_held_back()?;
                     let folded = sqlx::query!(
                         r#"UPDATE outbox SET due_ms = NULL, last_error = NULL,

@@ -1,7 +1,11 @@
 //! How a ledger is found, made, locked, migrated and closed; when its absence is an error.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use crate::ledger::lock::lock;
+use crate::ledger::lock::refuse_unless_fresh;
+use crate::ledger::lock::remember;
+use crate::ledger::lock::sidecar_path;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -11,10 +15,13 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
-use super::periods::books_open_from;
-use super::poll_cache::PollCache;
-use super::writer::{Writer, begin, commit};
-use super::{Error, Ledger, Result, Shared};
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::periods::books_open_from;
+use crate::ledger::poll_queue::cache::PollCache;
+use crate::ledger::shared::Shared;
+use crate::ledger::sql::{begin, commit};
+use crate::ledger::writer::Writer;
 
 /// The schema's whole history, forward only.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -85,7 +92,7 @@ async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
     if exists {
         refuse_foreign(&settings.path)?;
     } else {
-        refuse_unless_fresh(&settings, &lock_path)?;
+        refuse_unless_fresh(&settings.path, settings.create_if_missing, &lock_path)?;
     }
     let mut lock = lock(&settings.path, &lock_path)?;
     let options = connect_options(&settings.path)
@@ -195,47 +202,6 @@ async fn readers(path: &Path, most: u32) -> Result<sqlx::SqlitePool> {
         .map_err(Error::database("opened for reading"))
 }
 
-pub(super) fn sidecar_path(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// A missing file is a beginning only where one is allowed and nothing tells of an earlier ledger.
-fn refuse_unless_fresh(settings: &LedgerSettings, lock_path: &Path) -> Result<()> {
-    let missing = |hint: String| Err(Error::Missing { path: settings.path.clone(), hint });
-    if !settings.create_if_missing {
-        return missing(
-            "restore it from a backup; only for a first start set [ledger] create_if_missing = true"
-                .to_owned(),
-        );
-    }
-    if settings.path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-        return missing("its folder is not there; make it, or name another under [ledger] path".to_owned());
-    }
-    // A first start that was cut off had its lock and an empty file: what lies beside them is its own.
-    let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0);
-    if is_empty(&settings.path) && is_empty(lock_path) {
-        return Ok(());
-    }
-    for suffix in ["-wal", "-shm", "-journal"] {
-        let trace = sidecar_path(&settings.path, suffix);
-        if trace.exists() {
-            return missing(format!(
-                "but {} is left of an earlier one; restore the ledger, or move that file away",
-                trace.display()
-            ));
-        }
-    }
-    if std::fs::metadata(lock_path).is_ok_and(|meta| meta.len() > 0) {
-        return missing(format!(
-            "but {} says that there was one; restore the ledger from a backup, or remove that file to begin afresh",
-            lock_path.display()
-        ));
-    }
-    Ok(())
-}
-
 /// A file that is something else must not become a ledger.
 fn refuse_foreign(path: &Path) -> Result<()> {
     let mut head = [0_u8; 16];
@@ -273,42 +239,6 @@ fn unfinished(path: PathBuf) -> Error {
         ));
     }
     Error::Unfinished { path }
-}
-
-fn lock(path: &Path, lock_path: &Path) -> Result<File> {
-    let io = |doing| {
-        let path = lock_path.to_owned();
-        move |source| Error::Io { doing, path, source }
-    };
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(lock_path)
-        .map_err(io("cannot open the lock file"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(io("cannot lock")(source)),
-    }
-}
-
-fn remember(lock: &mut File, lock_path: &Path, ledger_id: &str) -> Result<()> {
-    let io = |source| Error::Io { doing: "cannot write the lock file", path: lock_path.to_owned(), source };
-    let mut held = String::new();
-    lock.read_to_string(&mut held).map_err(io)?;
-    if !held.is_empty() && held.trim() != ledger_id {
-        return Err(Error::Unreadable(format!(
-            "this is not the ledger that {} names; restore that one, or remove the lock file to go on with this one",
-            lock_path.display()
-        )));
-    }
-    if held.is_empty() {
-        lock.write_all(format!("{ledger_id}\n").as_bytes()).map_err(io)?;
-        lock.sync_all().map_err(io)?;
-    }
-    Ok(())
 }
 
 /// The ledger's name, given to it as the last step of its making. It is looked for as if it were to be written: a ledger

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::record::{self, AccountEvent};
-use super::writer::{begin, commit};
-use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
 use crate::domain::period::Month;
 use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::batch::AccountEvent;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::{begin, commit};
 
 /// A month that is closed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -85,7 +86,7 @@ impl Ledger {
                         facts,
                         mail_to: Vec::new(),
                     };
-                    let head = record::announce_in(connection, &shared, &[&notice]).await?;
+                    let head = crate::ledger::commit::announce_in(connection, &shared, &[&notice]).await?;
                     let month = month.as_str();
                     sqlx::query!(
                         "INSERT INTO period (month, ends_at, event_seq, closed_at) VALUES (?, ?, ?, ?)",

@@ -1,5 +1,6 @@
 //! The one task that writes: jobs in order, never cancelled halfway, records of many callers in one commit.
 
+use crate::ledger::sql::rollback;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -8,10 +9,11 @@ use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::open::sidecar_path;
-use super::poll_queue::Requeue;
-use super::record::{self, AccountEvent, DepositWrite, Recorded};
-use super::{Error, Result, Shared};
+use crate::ledger::batch::Requeue;
+use crate::ledger::batch::{AccountEvent, DepositWrite, Recorded};
+use crate::ledger::error::{Error, Result};
+use crate::ledger::lock::sidecar_path;
+use crate::ledger::shared::Shared;
 
 /// The most steps in one transaction; more only adds latency.
 const GROUP: usize = 256;
@@ -216,27 +218,6 @@ struct Batch {
     reply: oneshot::Sender<Result<Vec<Recorded>>>,
 }
 
-/// Begins a transaction on the writing connection. Plain statements: the library counts transactions by itself, and
-/// loses count where SQLite has already rolled one back, as it does when the disk is full.
-pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<()> {
-    sqlx::query("BEGIN IMMEDIATE")
-        .execute(connection)
-        .await
-        .map_err(Error::database("locked for writing"))
-        .map(|_| ())
-}
-
-/// Makes what was written since [`begin`] durable.
-pub(super) async fn commit(connection: &mut SqliteConnection) -> Result<()> {
-    sqlx::query("COMMIT").execute(connection).await.map_err(Error::database("committed")).map(|_| ())
-}
-
-/// After whatever failed: nothing of it stays, and the next one begins afresh.
-async fn rollback(connection: &mut SqliteConnection) {
-    // An error says that there is nothing left to undo.
-    let _ = sqlx::query("ROLLBACK").execute(connection).await;
-}
-
 /// What every write is held against.
 #[derive(Clone, Copy)]
 struct Writing<'a> {
@@ -282,7 +263,7 @@ async fn write_singly(
     }
     let mut recorded = Vec::with_capacity(writes.len());
     for write in writes {
-        let outcome = record::write(connection, writing.shared, &[write], &[], &[]).await;
+        let outcome = crate::ledger::commit::write(connection, writing.shared, &[write], &[], &[]).await;
         writing.mistrust.note(&outcome);
         if outcome.is_err() {
             rollback(connection).await;
@@ -324,7 +305,7 @@ async fn write_trusting(
     let writes: Vec<&DepositWrite> = batches.iter().flat_map(|batch| &batch.writes).collect();
     let notices: Vec<&AccountEvent> = batches.iter().flat_map(|batch| &batch.notices).collect();
     let again: Vec<&Requeue> = batches.iter().flat_map(|batch| &batch.again).collect();
-    record::write(connection, writing.shared, &writes, &notices, &again).await
+    crate::ledger::commit::write(connection, writing.shared, &writes, &notices, &again).await
 }
 
 /// Gives each caller its part; an error goes to the only caller there is then. Callers may be gone.

@@ -1,4 +1,4 @@
-//! What the status of an answer means, call by call (CONTRACT.md, sections 1 to 5); pure.
+//! What the status of an answer means, call by call (docs/contract.md, sections 1 to 5); pure.
 
 use super::transport::HttpReply;
 use super::wire;

@@ -1,4 +1,4 @@
-//! The upstream's HTTP API (CONTRACT.md) as five calls whose errors say what to do next: the only module that
+//! The upstream's HTTP API (docs/contract.md) as five calls whose errors say what to do next: the only module that
 //! knows the HTTP client, and the only one that ever holds the API key.
 //!
 //! The key travels in query strings. It cannot come out of this module: every error of the client loses its URL in

@@ -1,4 +1,4 @@
-//! What may move money and what may not (CERTAINTY.md, sections 2, 3 and 5), by tables.
+//! What may move money and what may not (docs/design/reconciliation.md, sections 2, 3 and 5), by tables.
 
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 

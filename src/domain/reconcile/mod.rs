@@ -1,4 +1,4 @@
-//! How the journal, the upstream's invoice list and its total are held against each other (CERTAINTY.md, sections 4
+//! How the journal, the upstream's invoice list and its total are held against each other (docs/design/reconciliation.md, sections 4
 //! and 5). Pure: figures in, verdicts out.
 //!
 //! Two comparisons. The journal against the rows, deposit by deposit: [`compare`]. The rows against the total, in one
@@ -58,7 +58,7 @@ impl MatchRule {
     }
 }
 
-/// The kinds of difference (INTERFACE.md).
+/// The kinds of difference (docs/interface.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseKind {

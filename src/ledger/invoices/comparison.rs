@@ -1,12 +1,13 @@
 //! Deposits and their rows side by side, of those that a run has reason to compare; and the sums over all rows.
 
-use super::from_json;
 use crate::domain::deposit::{Booked, Facts, FigureSource, State};
 use crate::domain::money::UsdMicros;
 use crate::domain::reconcile::{Accepted, DepositRows};
 use crate::domain::time::Timestamp;
-use crate::ledger::record::json;
-use crate::ledger::{Error, Ledger, Result};
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::from_json;
+use crate::ledger::sql::json;
 
 /// The most rows of one deposit that are described, and the most orders and words that are named.
 const NAMED: i64 = 20;

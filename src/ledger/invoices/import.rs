@@ -3,14 +3,16 @@
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
-use super::staging::{self, Packed, Pages, RowChange};
-use super::{PAGE, from_json};
 use crate::domain::reconcile::{content_hash, identity_hash};
 use crate::domain::report::Invoice;
 use crate::domain::time::Timestamp;
-use crate::ledger::record::json;
-use crate::ledger::writer::{begin, commit};
-use crate::ledger::{Error, Ledger, Result};
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::invoices::PAGE;
+use crate::ledger::invoices::staging::{self, Packed, Pages, RowChange};
+use crate::ledger::sql::from_json;
+use crate::ledger::sql::json;
+use crate::ledger::sql::{begin, commit};
 
 /// So many pages of changes are written in one transaction: others wait for the length of it.
 const TOGETHER: usize = 25;

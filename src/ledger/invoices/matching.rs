@@ -2,15 +2,17 @@
 
 use serde::Deserialize;
 
-use super::{PAGE, from_json};
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::reconcile::{
     IdMatch, LIKENESS_LIMIT, Match, MatchRule, ProbableDeposit, TOO_MANY, TWO_NAMES, UnmatchedInvoice,
     is_processor,
 };
 use crate::domain::time::Timestamp;
-use crate::ledger::record::json;
-use crate::ledger::{Error, Ledger, Result};
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::invoices::PAGE;
+use crate::ledger::sql::from_json;
+use crate::ledger::sql::json;
 
 /// So many identifiers are looked up at a time: they share the pages of a large index.
 const ASKED: usize = 40_000;

@@ -11,19 +11,10 @@ mod matching;
 mod runs;
 mod staging;
 
-use serde::Deserialize;
-
 pub use comparison::{ForeignOrders, NAMED_ROWS, Scope, Sums, UnknownWord, UnreadRow};
 pub use import::{Known, KnownRow};
 pub use runs::{GoodRun, IncompleteRuns, Run, RunFigures, Tally, Total};
 pub use staging::{Pages, RowChange, RowStaging, StagedRow};
 
-use super::{Error, Result};
-
 /// So many rows are read from the ledger, or written to it, in one statement.
 const PAGE: usize = 5000;
-
-/// Reads what SQL has put together as JSON.
-pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))
-}

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Timestamp;
-use crate::ledger::record::json;
-use crate::ledger::writer::{begin, commit};
-use crate::ledger::{Error, Ledger, Result};
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::json;
+use crate::ledger::sql::{begin, commit};
 
 /// The figures of one good run, in cents.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::reconcile::Weight;
 use crate::domain::time::Timestamp;
-use crate::ledger::open::sidecar_path;
-use crate::ledger::{Error, Ledger, Result};
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::lock::sidecar_path;
 
 /// So many rows are kept, and later written, together.
 pub(super) const PAGE: usize = 2000;

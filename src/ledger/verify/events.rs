@@ -6,14 +6,14 @@ use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use super::Verification;
 use crate::domain::deposit::Deposit;
 use crate::domain::journal::Posting;
 use crate::domain::money::UsdMicros;
-use crate::ledger::append::add_to;
-use crate::ledger::chain::{self, ChainLink};
-use crate::ledger::deposits::DepositRow;
-use crate::ledger::{Error, Result};
+use crate::ledger::commit::chain::{self, ChainLink};
+use crate::ledger::commit::events::add_to;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::read::deposits::DepositRow;
+use crate::ledger::verify::Verification;
 
 /// What the postings of each account and commodity add up to: exactly, and by their worth.
 pub(super) type AccountBalances = BTreeMap<(String, String), (Decimal, i64)>;

@@ -3,15 +3,15 @@
 use futures_util::TryStreamExt as _;
 use sqlx::SqliteConnection;
 
-use super::Verification;
-use super::events::read_postings;
-use super::totals::CloseEvents;
 use crate::domain::deposit::{Facts, Request};
 use crate::domain::journal;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
-use crate::ledger::rollup::Rollup;
-use crate::ledger::{Error, Result};
+use crate::ledger::commit::month_totals::Rollup;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::verify::Verification;
+use crate::ledger::verify::events::read_postings;
+use crate::ledger::verify::totals::CloseEvents;
 
 /// Tells each deposit's life again from its events: states, postings, and the row that stands for its end.
 pub(super) async fn verify(

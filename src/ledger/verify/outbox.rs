@@ -3,10 +3,11 @@
 use futures_util::TryStreamExt as _;
 use sqlx::SqliteConnection;
 
-use super::Verification;
 use crate::domain::time::Timestamp;
-use crate::ledger::append::message_id;
-use crate::ledger::{Error, Result, Shared};
+use crate::ledger::commit::events::message_id;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::shared::Shared;
+use crate::ledger::verify::Verification;
 
 pub(super) async fn verify(
     shared: &Shared,

@@ -3,10 +3,10 @@
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use super::Verification;
-use super::events::AccountBalances;
-use crate::ledger::rollup::{AccountSums, MonthSums, Rollup, month_of};
-use crate::ledger::{Error, Result};
+use crate::ledger::commit::month_totals::{AccountSums, MonthSums, Rollup, month_of};
+use crate::ledger::error::{Error, Result};
+use crate::ledger::verify::Verification;
+use crate::ledger::verify::events::AccountBalances;
 
 /// The closes, oldest first: the event, and the first month that was open from it on.
 pub(super) struct CloseEvents(Vec<(i64, String)>);

@@ -2,8 +2,9 @@
 
 use sqlx::SqliteConnection;
 
-use super::Verification;
-use crate::ledger::{Error, Result, case_seal};
+use crate::ledger::cases::seal;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::verify::Verification;
 
 pub(super) async fn verify(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     verify_runs(view, found).await?;
@@ -150,7 +151,7 @@ async fn verify_cases(view: &mut SqliteConnection, found: &mut Verification) -> 
     for id in untold {
         found.find("discrepancy", id, "no event told of its beginning or its end");
     }
-    for seq in case_seal::broken(view).await? {
+    for seq in seal::broken(view).await? {
         found.find("discrepancy", "", format!("those that event {seq} notes are not as they were"));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The shapes that the contract documents (CONTRACT.md, sections 1 to 5), and the variants it leaves open.
+//! The shapes that the contract documents (docs/contract.md, sections 1 to 5), and the variants it leaves open.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The invoice list (CONTRACT.md, section 3): true rows first, then the lies, then the text.
+//! The invoice list (docs/contract.md, section 3): true rows first, then the lies, then the text.
 
 use std::cmp::Reverse;
 use std::time::Duration;

@@ -75,7 +75,7 @@ pub(super) struct OrderState {
 }
 
 impl OrderState {
-    /// What the upstream calls final (CONTRACT.md, section 2).
+    /// What the upstream calls final (docs/contract.md, section 2).
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self.status.as_str(),

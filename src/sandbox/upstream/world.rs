@@ -78,7 +78,7 @@ pub(super) struct MadeOrder {
     pub(super) answered_as: Option<String>,
 }
 
-/// Why no wallet is made (CONTRACT.md, section 1).
+/// Why no wallet is made (docs/contract.md, section 1).
 #[derive(Debug)]
 pub(super) enum Refusal {
     Coupon,

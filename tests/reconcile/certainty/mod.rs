@@ -1,5 +1,5 @@
-//! Guesses, and one source's word, are no facts (CERTAINTY.md): one story for each input of FOUND.md, section 1, that
-//! concerns the list, the total, the baseline and the drift; each with its neighbours.
+//! Guesses, and one source's word, are no facts (docs/design/reconciliation.md): one story for each known way to make
+//! the books wrong that concerns the list, the total, the baseline and the drift; each with its neighbours.
 
 mod baseline;
 mod decided;

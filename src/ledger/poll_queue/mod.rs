@@ -1,51 +1,26 @@
 //! The queue: which deposit is to be acted on next, when, and how urgently. Narrow, and apart from the deposits,
 //! because most looks change nothing else.
 
+pub(in crate::ledger) mod cache;
+pub(in crate::ledger) mod places;
+
+use crate::ledger::batch::QueueEntry;
+use crate::ledger::batch::Requeue;
+use crate::ledger::batch::ResponseFingerprint;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
+use serde::Deserialize;
 
-use super::record::{DepositWrite, RowWrite, json};
-use super::{Error, Ledger, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Facts, Request};
 use crate::domain::ids::DepositId;
 use crate::domain::money::Amount;
-use crate::domain::poll::{Due, Policy, Urgency};
+use crate::domain::poll::{Policy, Urgency};
 use crate::domain::time::Timestamp;
-
-/// A place in the queue: which deposit's turn it is, and where that stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueEntry {
-    urgency: i64,
-    due_ms: i64,
-    deposit: i64,
-    version: i64,
-}
-
-impl QueueEntry {
-    /// The row of the deposit whose turn it is.
-    pub(super) const fn deposit(&self) -> i64 {
-        self.deposit
-    }
-
-    /// The version of the deposit that the turn was decided on.
-    pub(super) const fn version(&self) -> i64 {
-        self.version
-    }
-}
-
-impl Hash for QueueEntry {
-    /// A deposit has one turn, or a stale one beside it: more would only take longer.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.deposit.hash(state);
-    }
-}
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::json;
 
 /// How far somebody who goes through the queue has come. What he was given is behind him, although it stands in the
 /// queue until it is put back.
@@ -71,43 +46,6 @@ impl QueueCursor {
                 *seen = (*seen).max((turn.due_ms, turn.deposit));
             }
         }
-    }
-}
-
-/// A deposit that goes back into the queue as it is: nothing new was heard of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requeue {
-    /// The turn that it had.
-    pub entry: QueueEntry,
-    /// Its next one; `None` when it is left to reconciliation.
-    pub due: Option<Due>,
-    /// As it was taken.
-    pub deposit: Box<Deposit>,
-    /// What the look heard, for the next one to compare with; of no meaning to the ledger, and kept in memory only.
-    pub fingerprint: Option<ResponseFingerprint>,
-}
-
-/// The bytes that somebody has heard of a deposit. They may hold a secret: they can be compared, and not looked at.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ResponseFingerprint(Arc<Vec<u8>>);
-
-impl ResponseFingerprint {
-    /// Shares these bytes.
-    #[must_use]
-    pub const fn new(bytes: Arc<Vec<u8>>) -> Self {
-        Self(bytes)
-    }
-
-    /// Whether it was these.
-    #[must_use]
-    pub fn is(&self, bytes: &[u8]) -> bool {
-        self.0.as_slice() == bytes
-    }
-}
-
-impl fmt::Debug for ResponseFingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Heard").field("bytes", &self.0.len()).finish_non_exhaustive()
     }
 }
 
@@ -242,7 +180,7 @@ impl Ledger {
             }
         }
         if !stale.is_empty() {
-            self.writer()?.run(move |connection| Box::pin(drop_entries(connection, stale))).await?;
+            self.writer()?.run(move |connection| Box::pin(places::drop_entries(connection, stale))).await?;
         }
         Ok(taken)
     }
@@ -331,104 +269,5 @@ impl WholeRow<'_> {
             .map_err(|error| Error::Unreadable(format!("deposit {id}: {error}")))?;
         let request = Request { asset, amount, coupon, reference, notify, requested_at: at };
         Ok((row, Deposit { id, version, request, facts, updated_at: updated }))
-    }
-}
-
-/// Gives changed deposits their next places.
-pub(super) async fn put(connection: &mut SqliteConnection, news: &[RowWrite<'_>]) -> Result<()> {
-    if news.is_empty() {
-        return Ok(());
-    }
-    let rows = news.iter().map(|RowWrite { row_id, deposit_write: write }| {
-        let (urgency, due_ms) = place(write.step.due);
-        (urgency, due_ms, row_id, write.step.deposit.version)
-    });
-    let rows = json(&rows.collect::<Vec<_>>())?;
-    // A failure undoes the whole transaction: no statement need be undone alone, hence OR FAIL.
-    sqlx::query!(
-        r#"INSERT OR FAIL INTO queue (urgency, due_ms, deposit, version)
-           SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3
-           FROM json_each(?) AS j WHERE true
-           ON CONFLICT (urgency, due_ms, deposit) DO UPDATE SET version = excluded.version"#,
-        rows
-    )
-    .execute(&mut *connection)
-    .await
-    .map_err(Error::database("written"))?;
-    drop_entries(connection, news.iter().filter_map(|placed| placed.deposit_write.entry).collect()).await
-}
-
-/// Moves on what was looked at and has not changed: a step without events leaves its deposit where it stands, unless
-/// it had its turn.
-pub(super) async fn requeue_unchanged(
-    connection: &mut SqliteConnection,
-    quiet: &[&DepositWrite],
-) -> Result<()> {
-    move_entries(connection, quiet.iter().filter_map(|write| Some((write.entry?, write.step.due)))).await
-}
-
-/// Moves turns to their next places.
-pub(super) async fn move_entries(
-    connection: &mut SqliteConnection,
-    again: impl Iterator<Item = (QueueEntry, Option<Due>)>,
-) -> Result<()> {
-    // Each as one text of fixed places, read by place: JSON within JSON would be read again for every column.
-    let rows = again.map(|(turn, due)| {
-        let (urgency, due_ms) = place(due);
-        format!("{}{urgency}{:020}{due_ms:020}{}", turn.urgency, turn.due_ms, turn.deposit)
-    });
-    let rows: Vec<String> = rows.collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let rows = json(&rows)?;
-    sqlx::query!(
-        r#"UPDATE OR REPLACE queue SET urgency = CAST(substr(j.value, 2, 1) AS INTEGER),
-               due_ms = CAST(substr(j.value, 23, 20) AS INTEGER)
-           FROM json_each(?) AS j
-           WHERE queue.urgency = CAST(substr(j.value, 1, 1) AS INTEGER)
-               AND queue.due_ms = CAST(substr(j.value, 3, 20) AS INTEGER)
-               AND queue.deposit = CAST(substr(j.value, 43) AS INTEGER)"#,
-        rows
-    )
-    .execute(connection)
-    .await
-    .map_err(Error::database("written"))?;
-    Ok(())
-}
-
-/// Takes turns out of the queue: those that were had, and those that a later change has made stale.
-async fn drop_entries(connection: &mut SqliteConnection, turns: Vec<QueueEntry>) -> Result<()> {
-    if turns.is_empty() {
-        return Ok(());
-    }
-    let rows = json(&turns)?;
-    sqlx::query!(
-        r#"DELETE FROM queue WHERE (urgency, due_ms, deposit, version) IN
-               (SELECT j.value ->> 'urgency', j.value ->> 'due_ms', j.value ->> 'deposit', j.value ->> 'version'
-                FROM json_each(?) AS j)"#,
-        rows
-    )
-    .execute(connection)
-    .await
-    .map_err(Error::database("written"))?;
-    Ok(())
-}
-
-/// Urgency and time of a place.
-fn place(due: Option<Due>) -> (i64, i64) {
-    due.map_or((LEFT_TO_RECONCILIATION, 0), |due| (urgency_number(due.urgency), due.at.as_millis()))
-}
-
-/// The urgency of a place whose turn never comes.
-const LEFT_TO_RECONCILIATION: i64 = 5;
-
-const fn urgency_number(urgency: Urgency) -> i64 {
-    match urgency {
-        Urgency::Confirming => 0,
-        Urgency::NearDeadline => 1,
-        Urgency::Awaiting => 2,
-        Urgency::Watch => 3,
-        Urgency::Create => 4,
     }
 }

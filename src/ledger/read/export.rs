@@ -3,12 +3,13 @@
 //! No read transaction outlives a handful: whoever reads an export slowly, or stops reading, must not keep the daemon's
 //! log from being written back. The journal only grows, so what it held at the start is consistent all the same.
 
-use super::{Error, Ledger, Result};
 use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
 
 /// A row of `accounting_deposits`: its columns, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[expect(missing_docs, reason = "INTERFACE.md names the columns; the schema comments on each")]
+#[expect(missing_docs, reason = "docs/interface.md names the columns; the schema comments on each")]
 pub struct DepositLine {
     pub id: String,
     pub order_id: Option<String>,
@@ -41,7 +42,7 @@ pub struct DepositLine {
 
 /// A row of `accounting_entries`: its columns, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[expect(missing_docs, reason = "INTERFACE.md names the columns; the schema comments on each")]
+#[expect(missing_docs, reason = "docs/interface.md names the columns; the schema comments on each")]
 pub struct EntryLine {
     pub entry_id: i64,
     pub transaction_id: i64,

@@ -1,11 +1,12 @@
 //! How deposits are read: one, many, those that are due, and one's whole story.
 
-use super::{Error, EventRow, Ledger, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request, State};
 use crate::domain::ids::same_id;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::{EventRow, Ledger};
 
 /// Which deposits to list.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +37,7 @@ pub struct DepositHistory {
     /// Who was, or is, owed a mail.
     pub mails: Vec<HistoryMail>,
     /// Differences with the upstream.
-    pub cases: Vec<super::Case>,
+    pub cases: Vec<crate::ledger::Case>,
 }
 
 /// One call to the upstream.
@@ -83,18 +84,18 @@ pub struct HistoryMail {
 }
 
 /// A deposit's row as every query below selects it.
-pub(super) struct DepositRow {
-    pub(super) id: String,
-    pub(super) version: i64,
-    pub(super) currency: String,
-    pub(super) network: String,
-    pub(super) amount_requested: String,
-    pub(super) coupon: Option<String>,
-    pub(super) reference: Option<String>,
-    pub(super) notify: String,
-    pub(super) requested_at: String,
-    pub(super) facts: String,
-    pub(super) updated_at: String,
+pub(in crate::ledger) struct DepositRow {
+    pub(in crate::ledger) id: String,
+    pub(in crate::ledger) version: i64,
+    pub(in crate::ledger) currency: String,
+    pub(in crate::ledger) network: String,
+    pub(in crate::ledger) amount_requested: String,
+    pub(in crate::ledger) coupon: Option<String>,
+    pub(in crate::ledger) reference: Option<String>,
+    pub(in crate::ledger) notify: String,
+    pub(in crate::ledger) requested_at: String,
+    pub(in crate::ledger) facts: String,
+    pub(in crate::ledger) updated_at: String,
 }
 
 impl TryFrom<DepositRow> for Deposit {
@@ -214,7 +215,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says.
     pub async fn list(&self, listing: &DepositFilter) -> Result<(Vec<Deposit>, Option<i64>)> {
-        let states = super::record::json(&listing.states)?;
+        let states = crate::ledger::sql::json(&listing.states)?;
         let any_state = listing.states.is_empty();
         let since = listing.since.map(|since| since.to_string());
         let before = listing.cursor.unwrap_or(i64::MAX);

@@ -8,7 +8,8 @@ mod unchained;
 
 use sqlx::SqliteConnection;
 
-use super::{Error, Ledger, Result};
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
 
 /// The most findings that are named; the first is what matters.
 const MOST_FINDINGS: usize = 50;

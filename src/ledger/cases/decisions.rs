@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
-use super::record::{self, AccountEvent, json};
-use super::writer::{begin, commit};
-use super::{Case, Error, Ledger, Result, cases};
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
+use crate::ledger::batch::AccountEvent;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::json;
+use crate::ledger::sql::{begin, commit};
+use crate::ledger::{Case, Ledger, cases};
 
 /// Something that a person accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl Ledger {
                         notices.push(close(connection, closing, &decision.who, at).await?);
                     }
                     let owed: Vec<&AccountEvent> = notices.iter().collect();
-                    let head = record::announce_in(connection, &shared, &owed).await?;
+                    let head = crate::ledger::commit::announce_in(connection, &shared, &owed).await?;
                     // The decision's own event is the first of those.
                     let first = i64::try_from(owed.len()).unwrap_or(0).saturating_sub(1);
                     let seq = head.unwrap_or_default().saturating_sub(first);

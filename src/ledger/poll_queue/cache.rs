@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::poll_queue::{QueueEntry, Requeue, ResponseFingerprint};
 use crate::domain::deposit::Deposit;
+use crate::ledger::batch::{QueueEntry, Requeue, ResponseFingerprint};
 
 /// So many are kept, of about two KiB each; of more the rest is read from the disk each time.
 const MOST: usize = 32 * 1024;
@@ -14,7 +14,7 @@ const MOST: usize = 32 * 1024;
 /// nothing, unless it was changed between being taken and being put back; whatever changes it, forgets it once the
 /// change is committed. All of that happens in this process: it holds the ledger's lock.
 #[derive(Debug, Default)]
-pub(super) struct PollCache {
+pub(in crate::ledger) struct PollCache {
     /// By row.
     slots: Mutex<HashMap<i64, Slot>>,
 }
@@ -34,17 +34,17 @@ impl PollCache {
 
     /// The deposits of `turns` that are kept, in their order, `None` for those that have to be read. To be asked
     /// *before* the disk is: what changes after this is not kept under its old version.
-    pub(super) fn take(
+    pub(in crate::ledger) fn take(
         &self,
         turns: &[QueueEntry],
     ) -> Vec<Option<(Box<Deposit>, Option<ResponseFingerprint>)>> {
         let mut slots = self.slots();
-        let take = |turn: &QueueEntry| match slots.insert(turn.deposit(), Slot::Taken(turn.version())) {
-            Some(Slot::AtRest(deposit, heard)) if deposit.version == turn.version() => Some((deposit, heard)),
+        let take = |turn: &QueueEntry| match slots.insert(turn.deposit, Slot::Taken(turn.version)) {
+            Some(Slot::AtRest(deposit, heard)) if deposit.version == turn.version => Some((deposit, heard)),
             Some(_) => None,
             None => {
                 if slots.len() > MOST {
-                    slots.remove(&turn.deposit());
+                    slots.remove(&turn.deposit);
                 }
                 None
             }
@@ -53,11 +53,11 @@ impl PollCache {
     }
 
     /// Keeps those that nobody has changed since they were taken. To be told once their turns have moved on disk.
-    pub(super) fn put_back(&self, again: Vec<Requeue>) {
+    pub(in crate::ledger) fn put_back(&self, again: Vec<Requeue>) {
         let mut slots = self.slots();
         for Requeue { entry: turn, deposit, fingerprint: heard, .. } in again {
-            if let Some(slot) = slots.get_mut(&turn.deposit())
-                && matches!(slot, Slot::Taken(version) if *version == turn.version())
+            if let Some(slot) = slots.get_mut(&turn.deposit)
+                && matches!(slot, Slot::Taken(version) if *version == turn.version)
             {
                 *slot = Slot::AtRest(deposit, heard);
             }
@@ -65,7 +65,7 @@ impl PollCache {
     }
 
     /// Forgets what has changed, or may have. To be told after the commit, however it went.
-    pub(super) fn forget(&self, rows: impl IntoIterator<Item = i64>) {
+    pub(in crate::ledger) fn forget(&self, rows: impl IntoIterator<Item = i64>) {
         let mut slots = self.slots();
         for row in rows {
             slots.remove(&row);

@@ -4,42 +4,43 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
-use super::record::{DepositWrite, json};
-use super::{Error, Result};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::Facts;
 use crate::domain::event::Event;
 use crate::domain::journal::{Posting, Turnover};
+use crate::ledger::batch::DepositWrite;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::json;
 
 /// A month's sums of one currency on one network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct MonthSums {
-    pub(super) deposits: i64,
-    pub(super) credited: i64,
-    pub(super) refunds: i64,
-    pub(super) refunded: i64,
-    pub(super) adjustments: i64,
-    pub(super) adjusted: i64,
+pub(in crate::ledger) struct MonthSums {
+    pub(in crate::ledger) deposits: i64,
+    pub(in crate::ledger) credited: i64,
+    pub(in crate::ledger) refunds: i64,
+    pub(in crate::ledger) refunded: i64,
+    pub(in crate::ledger) adjustments: i64,
+    pub(in crate::ledger) adjusted: i64,
 }
 
 /// An account's month: debits and credits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct AccountSums {
-    pub(super) debit: i64,
-    pub(super) credit: i64,
+pub(in crate::ledger) struct AccountSums {
+    pub(in crate::ledger) debit: i64,
+    pub(in crate::ledger) credit: i64,
 }
 
 /// Sums on their way to the tables `month_total` and `account_month`, or to be held against them.
 #[derive(Debug, Default)]
-pub(super) struct Rollup {
+pub(in crate::ledger) struct Rollup {
     /// By month, currency, network.
-    pub(super) months: BTreeMap<(String, String, String), MonthSums>,
+    pub(in crate::ledger) months: BTreeMap<(String, String, String), MonthSums>,
     /// By month, account, commodity.
-    pub(super) accounts: BTreeMap<(String, String, String), AccountSums>,
+    pub(in crate::ledger) accounts: BTreeMap<(String, String, String), AccountSums>,
 }
 
 /// `YYYY-MM` of a time's text.
-pub(super) fn month_of(at: &str) -> &str {
+pub(in crate::ledger) fn month_of(at: &str) -> &str {
     at.get(..7).unwrap_or(at)
 }
 
@@ -51,7 +52,7 @@ fn add(sum: &mut i64, more: i64) -> Result<()> {
 
 impl Rollup {
     /// Counts one event's postings.
-    pub(super) fn post(&mut self, at: &str, lines: &[Posting]) -> Result<()> {
+    pub(in crate::ledger) fn post(&mut self, at: &str, lines: &[Posting]) -> Result<()> {
         for line in lines {
             let key = (month_of(at).to_owned(), line.account.clone(), line.commodity.clone());
             let sums = self.accounts.entry(key).or_default();
@@ -63,7 +64,7 @@ impl Rollup {
 
     /// Counts what one event moves: in the month of the deposit's credit or refund, or in its own month where that one
     /// was closed. `open_from` is the first month that was open then; empty where none was closed.
-    pub(super) fn turn(
+    pub(in crate::ledger) fn turn(
         &mut self,
         open_from: &str,
         at: &str,
@@ -108,7 +109,10 @@ impl Rollup {
 }
 
 /// Adds what `writes` book to the months' totals.
-pub(super) async fn add_writes(connection: &mut SqliteConnection, writes: &[&DepositWrite]) -> Result<()> {
+pub(in crate::ledger) async fn add_writes(
+    connection: &mut SqliteConnection,
+    writes: &[&DepositWrite],
+) -> Result<()> {
     // A correction of what was refunded in whole moves totals, and books nothing.
     let counts = |event: &Event| !event.postings.is_empty() || event.turnover != Turnover::default();
     let books = |write: &&&DepositWrite| write.step.events.iter().any(counts);

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Error, Ledger, Result};
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
 
 /// What happened in a period.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -153,7 +154,7 @@ impl Ledger {
             .filter(|state| !state.is_final())
             .map(|state| state.as_str())
             .collect();
-        let open = super::record::json(&open)?;
+        let open = crate::ledger::sql::json(&open)?;
         let rows = sqlx::query!(
             r#"SELECT state AS "state!", count(*) AS "n!: i64", coalesce(sum(amount_usd_micros), 0) AS "micros!: i64",
                       min(requested_at) AS "oldest!: String"

@@ -5,16 +5,17 @@ use std::collections::HashMap;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::record::{DepositWrite, RowWrite, json};
-use super::{Error, Result};
 use crate::domain::deposit::{Booked, Deposit, Outcome};
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
+use crate::ledger::batch::{DepositWrite, RowWrite};
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::json;
 
 /// Inserts new deposits, but for those whose idempotency key is taken.
-pub(super) async fn insert_deposits<'a>(
+pub(in crate::ledger) async fn insert_deposits<'a>(
     connection: &mut SqliteConnection,
     writes: &[&'a DepositWrite],
 ) -> Result<Vec<RowWrite<'a>>> {
@@ -46,7 +47,7 @@ pub(super) async fn insert_deposits<'a>(
 }
 
 /// Compare-and-set: only rows that still have the version that the step was made against.
-pub(super) async fn update_deposits<'a>(
+pub(in crate::ledger) async fn update_deposits<'a>(
     connection: &mut SqliteConnection,
     writes: &[&'a DepositWrite],
 ) -> Result<Vec<RowWrite<'a>>> {

@@ -1,10 +1,11 @@
 //! The mails that are owed: what is due, what each tells, and how an operator sees them.
 
-use super::deposits::DepositRow;
-use super::{Error, Ledger, Result};
 use crate::domain::deposit::Deposit;
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::read::deposits::DepositRow;
 
 /// A mail that is owed, with all that its letter tells.
 #[derive(Debug, Clone)]
@@ -158,10 +159,10 @@ impl TryFrom<OwedRow> for OwedMail {
 }
 
 /// Events whose letters are told in no summary and held back by no quiet hours, for SQL.
-pub(super) fn never_held_back() -> Result<String> {
+pub(in crate::ledger) fn never_held_back() -> Result<String> {
     let names: Vec<&str> =
         EventName::ALL.iter().filter(|name| name.is_never_held_back()).map(|name| name.as_str()).collect();
-    super::record::json(&names)
+    crate::ledger::sql::json(&names)
 }
 
 impl Ledger {
@@ -171,7 +172,7 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn due_mails(&self, now: Timestamp, but: &[&str], not: &[i64], limit: u32) -> Result<DueMails> {
         let (now, limit) = (now.as_millis(), i64::from(limit));
-        let (but, not) = (super::record::json(but)?, super::record::json(not)?);
+        let (but, not) = (crate::ledger::sql::json(but)?, crate::ledger::sql::json(not)?);
         let rows = sqlx::query_as!(
             OwedRow,
             r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
@@ -256,7 +257,7 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn mails(&self, states: &[&str], limit: u32) -> Result<Vec<MailRow>> {
         let wanted = if states.is_empty() { &["owed", "dead"] } else { states };
-        let (wanted, limit) = (super::record::json(wanted)?, i64::from(limit));
+        let (wanted, limit) = (crate::ledger::sql::json(wanted)?, i64::from(limit));
         sqlx::query_as!(
             MailRow,
             r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts,

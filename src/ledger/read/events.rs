@@ -1,8 +1,9 @@
 //! How events are read back: of one deposit, or all after a number.
 
-use super::{Error, Ledger, Result};
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::error::{Error, Result};
 
 /// One event as the outside sees it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -80,7 +81,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says.
     pub async fn last_of(&self, names: &[crate::domain::event::EventName]) -> Result<Option<EventRow>> {
-        let names = super::record::json(names)?;
+        let names = crate::ledger::sql::json(names)?;
         sqlx::query_as!(
             EventRow,
             r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash

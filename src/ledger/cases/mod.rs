@@ -1,117 +1,23 @@
 //! The differences with the upstream as cases: each with both figures, an age, and a life.
 
+mod case;
+mod decisions;
+pub(in crate::ledger) mod seal;
+
+pub use self::case::{Case, CaseChange, NewCase};
+pub(crate) use self::decisions::RESTORED;
+pub use self::decisions::{Acceptance, Closing, Decision, NewAcceptance, Restore};
+
 use sqlx::SqliteConnection;
 
-use super::case_seal::CaseSeal;
-use super::record::AccountEvent;
-use super::writer::{begin, commit};
-use super::{Error, Ledger, Result};
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
-use crate::domain::reconcile::Difference;
 use crate::domain::time::Timestamp;
-
-/// A difference with a life.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Case {
-    /// Its number.
-    pub id: i64,
-    /// Kind and subject.
-    #[serde(skip)]
-    pub key: String,
-    /// What kind.
-    pub kind: String,
-    /// About which deposit.
-    pub deposit_id: Option<String>,
-    /// About which order, or which row by what it is called.
-    pub order_id: Option<String>,
-    /// About which row of the list, by the ledger's number.
-    pub invoice_row: Option<i64>,
-    /// Our side.
-    pub expected: String,
-    /// The upstream's.
-    pub found: String,
-    /// Our side in cents, where it is a figure.
-    pub expected_cents: Option<i64>,
-    /// The upstream's in cents.
-    pub found_cents: Option<i64>,
-    /// The rows and figures behind it.
-    pub detail: Option<String>,
-    /// When it was first seen.
-    pub opened_at: String,
-    /// In how many runs in a row, each `[reconcile] lag` after the one before.
-    pub seen_runs: i64,
-    /// When the last of those was.
-    pub seen_at: Option<String>,
-    /// When it was last mailed.
-    pub told_at: Option<String>,
-    /// The difference in cents that was mailed then.
-    pub told_cents: Option<i64>,
-    /// What a person said of it.
-    pub explained: Option<String>,
-    /// When.
-    pub explained_at: Option<String>,
-    /// Who: the way they came in.
-    pub explained_by: Option<String>,
-    /// When it ended.
-    pub closed_at: Option<String>,
-    /// What ended it: `run` or `person`.
-    pub closed_by: Option<String>,
-    /// The person: the way they came in.
-    pub closed_who: Option<String>,
-    /// Why it ended.
-    pub resolution: Option<String>,
-}
-
-/// A case that a run opens.
-#[derive(Debug, Clone)]
-pub struct NewCase {
-    /// What does not agree.
-    pub difference: Difference,
-    /// Whether it is mailed right away.
-    pub notified: bool,
-}
-
-/// What a run, or a person, does to a case.
-#[derive(Debug, Clone)]
-pub enum CaseChange {
-    /// First seen.
-    Open(NewCase),
-    /// Seen again, perhaps with other figures.
-    Seen {
-        /// Which.
-        id: i64,
-        /// As it is now.
-        difference: Difference,
-        /// Whether it counts as another run: the last that did is long enough ago.
-        counts: bool,
-    },
-    /// It has been mailed, at this difference in cents.
-    Notified {
-        /// Which.
-        id: i64,
-        /// `found - expected`.
-        cents: Option<i64>,
-    },
-    /// A person has explained it; it stays open.
-    Explain {
-        /// Which.
-        id: i64,
-        /// Who: the way they came in.
-        who: String,
-        /// In these words.
-        note: String,
-    },
-    /// It has ended.
-    Close {
-        /// Which.
-        id: i64,
-        /// By which person, named by the way they came in; `None` for a run that found it gone.
-        who: Option<String>,
-        /// Why.
-        resolution: String,
-    },
-}
+use crate::ledger::Ledger;
+use crate::ledger::batch::AccountEvent;
+use crate::ledger::cases::seal::CaseSeal;
+use crate::ledger::error::{Error, Result};
+use crate::ledger::sql::{begin, commit};
 
 impl Ledger {
     /// Cases, open ones first, newest first within; only open ones unless `closed` too.
@@ -223,7 +129,7 @@ impl Ledger {
                     }
                     notices.extend(noted.into_notice(now));
                     let notices: Vec<&AccountEvent> = notices.iter().collect();
-                    let head = super::record::announce_in(connection, &shared, &notices).await?;
+                    let head = crate::ledger::commit::announce_in(connection, &shared, &notices).await?;
                     commit(connection).await?;
                     if let Some(head) = head {
                         shared.head.send_replace(head);
@@ -235,7 +141,7 @@ impl Ledger {
     }
 }
 
-pub(super) async fn apply(
+pub(in crate::ledger) async fn apply(
     connection: &mut SqliteConnection,
     act: &CaseChange,
     now: Timestamp,
@@ -328,7 +234,7 @@ pub(super) async fn apply(
     }
 }
 
-pub(super) async fn read_case(connection: &mut SqliteConnection, id: i64) -> Result<Case> {
+pub(in crate::ledger) async fn read_case(connection: &mut SqliteConnection, id: i64) -> Result<Case> {
     sqlx::query_as!(
         Case,
         r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,

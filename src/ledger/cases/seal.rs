@@ -5,11 +5,11 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::SqliteConnection;
 
-use super::cases::Case;
-use super::record::AccountEvent;
-use super::{Error, Result};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
+use crate::ledger::batch::AccountEvent;
+use crate::ledger::cases::Case;
+use crate::ledger::error::{Error, Result};
 
 /// The cases that one run opened, or closed, without a letter: their numbers from and to, and a digest of what never
 /// changes of them any more.
@@ -26,25 +26,25 @@ struct Side(Vec<(i64, [u8; 32])>);
 
 /// Both sides.
 #[derive(Debug, Default)]
-pub(super) struct CaseSeal {
+pub(in crate::ledger) struct CaseSeal {
     opened: Side,
     closed: Side,
 }
 
 impl CaseSeal {
     /// A case was opened, and nobody is told yet.
-    pub(super) fn open(&mut self, case: &Case) {
+    pub(in crate::ledger) fn open(&mut self, case: &Case) {
         self.opened.0.push((case.id, beginning(case.id, &case.key, &case.opened_at)));
     }
 
     /// A run closed one that nobody had been told of.
-    pub(super) fn close(&mut self, case: &Case) {
+    pub(in crate::ledger) fn close(&mut self, case: &Case) {
         let end = end(case.id, case.closed_at.as_deref(), case.resolution.as_deref());
         self.closed.0.push((case.id, end));
     }
 
     /// The event, where there is anything to say.
-    pub(super) fn into_notice(self, at: Timestamp) -> Option<AccountEvent> {
+    pub(in crate::ledger) fn into_notice(self, at: Timestamp) -> Option<AccountEvent> {
         if self.opened.0.is_empty() && self.closed.0.is_empty() {
             return None;
         }
@@ -78,7 +78,7 @@ fn end(id: i64, closed_at: Option<&str>, resolution: Option<&str>) -> [u8; 32] {
 }
 
 /// The events whose cases are no longer those that they sealed.
-pub(super) async fn broken(view: &mut SqliteConnection) -> Result<Vec<i64>> {
+pub(in crate::ledger) async fn broken(view: &mut SqliteConnection) -> Result<Vec<i64>> {
     let events =
         sqlx::query!(r#"SELECT seq AS "seq!", facts FROM event WHERE name = 'cases_noted' ORDER BY seq"#)
             .fetch_all(&mut *view)

@@ -6,13 +6,15 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::chain::{self, ChainLink};
-use super::record::{AccountEvent, DepositWrite, json};
-use super::{Error, Result, Shared};
 use crate::domain::deposit::Request;
 use crate::domain::journal::Posting;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
+use crate::ledger::batch::{AccountEvent, DepositWrite};
+use crate::ledger::commit::chain::{self, ChainLink};
+use crate::ledger::error::{Error, Result};
+use crate::ledger::shared::Shared;
+use crate::ledger::sql::json;
 
 /// An event, its evidence, its postings and its mails, numbered and chained; ready to be written as sets.
 #[derive(Default)]
@@ -58,7 +60,7 @@ struct Chain<'a> {
     appended: Appended,
 }
 
-pub(super) async fn append_events(
+pub(in crate::ledger) async fn append_events(
     connection: &mut SqliteConnection,
     shared: &Shared,
     writes: &[&DepositWrite],
@@ -77,12 +79,12 @@ pub(super) async fn append_events(
     }
     insert_appended(connection, &chain.appended).await?;
     add_balances(connection, writes).await?;
-    super::rollup::add_writes(connection, writes).await?;
+    crate::ledger::commit::month_totals::add_writes(connection, writes).await?;
     Ok(Some(chain.seq))
 }
 
 /// Number and hash of the last event, and the number of the last evidence; they must be those that we left.
-pub(super) async fn check_head(
+pub(in crate::ledger) async fn check_head(
     connection: &mut SqliteConnection,
     shared: &Shared,
 ) -> Result<(i64, String, i64)> {
@@ -223,7 +225,7 @@ impl Chain<'_> {
 
 /// The same event and recipient have the same Message-ID for ever; so has no other event, not even one that gets the
 /// same number after an older copy of the ledger was restored.
-pub(super) fn message_id(shared: &Shared, seq: i64, hash: &str, recipient: &str) -> String {
+pub(in crate::ledger) fn message_id(shared: &Shared, seq: i64, hash: &str, recipient: &str) -> String {
     let which: String = chain::digest(format!("{hash} {recipient}").as_bytes()).chars().take(16).collect();
     format!("{seq}.{which}.{}@{}", shared.ledger_id, shared.mail_domain)
 }
@@ -324,7 +326,7 @@ async fn add_balances(connection: &mut SqliteConnection, writes: &[&DepositWrite
     Ok(())
 }
 
-pub(super) fn add_to(sum: &mut (Decimal, i64), amount: Decimal, micros: i64) -> Result<()> {
+pub(in crate::ledger) fn add_to(sum: &mut (Decimal, i64), amount: Decimal, micros: i64) -> Result<()> {
     let too_large = || Error::Unreadable("an account's balance is too large to be exact".to_owned());
     sum.0 = sum.0.checked_add(amount).ok_or_else(too_large)?;
     sum.1 = sum.1.checked_add(micros).ok_or_else(too_large)?;

@@ -1,0 +1,117 @@
+//! What can go wrong with the ledger.
+
+use std::path::PathBuf;
+
+/// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no ledger where one is expected.
+    #[error("there is no ledger at {path}: {hint}")]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// What to do.
+        hint: String,
+    },
+    /// Another daemon works on it.
+    #[error("the ledger {path} is in use by another depositd (its lock {path}.lock is held)")]
+    InUse {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// A newer program has written it.
+    #[error(
+        "the ledger {path} was written by a newer depositd ({reason}); install that version or a newer one"
+    )]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// An older program has written it, and nobody who may write has opened it since.
+    #[error(
+        "the ledger {path} was written by an older depositd ({reason}); start the daemon once, it brings it up to date"
+    )]
+    Older {
+        /// The ledger.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A first start was cut off before the ledger was made, or a later one while it opened or closed the file. Only
+    /// who may write can finish that.
+    #[error(
+        "the ledger {path} was left in the midst of a start or a stop; start the daemon once, it finishes that"
+    )]
+    Unfinished {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// The file is no longer what it was: deleted, replaced, or rolled back under the running daemon.
+    #[error("the ledger can no longer be trusted: {0}")]
+    Untrusted(String),
+    /// It could not be read or written now: a full disk, a lock, an I/O error.
+    #[error("the ledger could not be {doing}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A file beside the ledger could not be used.
+    #[error("{doing} {path}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file, or a row of it, holds what this program would never have written.
+    #[error("the ledger cannot be read: {0}")]
+    Unreadable(String),
+    /// The writer has stopped.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
+impl Error {
+    pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| match Self::code(&source) {
+            // Corrupt, not a database, or shorter than it says: somebody else has written it. A failed fsync (of the
+            // file, of its folder): what is on disk now, nobody can say, and asking again would be answered from memory.
+            Some(code) if matches!(code & 0xff, 11 | 26) || matches!(code, 522 | 1034 | 1290) => {
+                Self::Untrusted(format!("it could not be {doing}: {source}"))
+            }
+            _ => Self::Database { doing, source },
+        }
+    }
+
+    /// SQLite's extended result code.
+    pub(crate) fn code(source: &sqlx::Error) -> Option<i32> {
+        source.as_database_error()?.code()?.parse().ok()
+    }
+
+    /// The error and its causes on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let words = cause.to_string();
+            // The library's errors repeat what lies below them.
+            if !text.contains(&words) {
+                text = format!("{text}: {words}");
+            }
+            source = cause.source();
+        }
+        text
+    }
+}
+
+/// What the ledger's calls return.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,13 @@
+//! What is read from the ledger: by anybody, at any time, without holding up who writes.
+
+pub(in crate::ledger) mod deposits;
+mod digest;
+pub(in crate::ledger) mod events;
+mod export;
+pub(in crate::ledger) mod mails;
+
+pub use self::deposits::{DepositFilter, DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
+pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
+pub use self::events::EventRow;
+pub use self::export::{DepositLine, Earlier, Entries, EntryLine, Period};
+pub use self::mails::{DueMails, MailRow, OwedMail, WaitingMail};

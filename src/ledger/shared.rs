@@ -1,0 +1,27 @@
+//! What the ledger's handles and its writer share.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicI64;
+
+use tokio::sync::watch;
+
+use super::poll_queue::cache::PollCache;
+
+/// One for each opened file.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) path: PathBuf,
+    /// A random name for this ledger, part of every Message-ID.
+    pub(super) ledger_id: String,
+    /// The domain of every Message-ID.
+    pub(super) mail_domain: String,
+    /// The number of the last event on disk.
+    pub(super) head: watch::Sender<i64>,
+    /// The end of the last closed month, in milliseconds since 1970.
+    pub(super) books_open_from: AtomicI64,
+    /// Deposits that were looked at lately.
+    pub(super) poll_cache: PollCache,
+    /// Held for as long as the daemon lives; `None` for readers.
+    /// Never read: it locks for as long as it is held.
+    pub(super) _lock: Option<std::fs::File>,
+}
