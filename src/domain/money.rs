@@ -85,6 +85,12 @@ impl fmt::Display for UsdMicros {
     }
 }
 
+/// Whole US cents as dollars, such as `12.34`.
+#[must_use]
+pub fn dollars(cents: i64) -> String {
+    UsdMicros::from_cents(cents).map_or_else(|| format!("{cents} cents"), |micros| micros.to_string())
+}
+
 /// Why a text is no amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {

@@ -10,6 +10,7 @@ mod draft;
 mod edge_tests;
 #[cfg(test)]
 mod naming_tests;
+mod observation;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -17,88 +18,13 @@ mod transition;
 mod unchanged;
 
 use draft::Draft;
+pub use observation::{InvalidTransition, Observation};
 
 use super::deposit::{Deposit, Facts, ReviewKind, State};
 use super::event::{EventName, Step};
-use super::money::UsdMicros;
 use super::poll::{self, Due, Policy};
 use super::report::OrderReport;
 use super::time::Timestamp;
-
-/// What was seen, or decided, of one deposit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observation {
-    /// The upstream answered our request for a wallet.
-    Wallet(Box<OrderReport>),
-    /// The same, with an address that another open or watched deposit has already: it is shown to nobody.
-    SharedWallet {
-        /// What the upstream answered.
-        report: Box<OrderReport>,
-        /// Whose address it is.
-        reason: String,
-    },
-    /// Another deposit was given this one's address, and is not shown it.
-    AddressShared(String),
-    /// The upstream refused to make a wallet, in these words.
-    Refused(String),
-    /// An answer that cannot be about this deposit: it names another's order, say. A person must look.
-    Contradiction(String),
-    /// No attempt is left, and what the last ones did cannot be known.
-    OutOfAttempts,
-    /// There was no wallet within the time that a request may wait, for this reason.
-    GivenUp(String),
-    /// A successful look at the order.
-    Polled(Box<OrderReport>),
-    /// The upstream says that it does not know the order, in these words.
-    UnknownOrder(String),
-    /// The upstream answered about the order, and what it says cannot be read, for this reason.
-    Unreadable(String),
-    /// A person has looked, and notes this.
-    Reviewed(String),
-    /// A person says that the upstream credited this much, whatever the state.
-    Corrected {
-        /// What was credited in all.
-        credited: UsdMicros,
-        /// Who says so, and why.
-        reason: String,
-    },
-    /// A person takes back what was said of the credit: the upstream's own figure counts again.
-    Uncorrected {
-        /// Who says so, and why.
-        reason: String,
-    },
-    /// The deposit's first credited row states what was credited: it replaces a provisional figure, or settles to
-    /// which of two neighbouring cents a finer figure was rounded.
-    FigureStated {
-        /// What the row credits, in whole cents.
-        credited: UsdMicros,
-    },
-}
-
-/// An observation that cannot be made of a deposit in its state: a fault in the caller, never in the upstream.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidTransition {
-    /// A wallet for a deposit that has one, a look at one that has none, a refusal after creation.
-    #[error("a deposit that is {state} cannot be observed as {observed}")]
-    OutOfPlace {
-        /// Where the deposit stands.
-        state: State,
-        /// What the observation was.
-        observed: &'static str,
-    },
-    /// There is nothing to review.
-    #[error("the deposit carries no review flag")]
-    NothingToReview,
-    /// What a person says is what is booked.
-    #[error("it is right already: {0} USD are booked")]
-    NothingToCorrect(UsdMicros),
-    /// Less than nothing cannot have been credited.
-    #[error("what was credited cannot be less than nothing")]
-    NegativeCredit,
-    /// No person has said anything of the credit.
-    #[error("no person has corrected this deposit")]
-    NothingSaid,
-}
 
 impl Deposit {
     /// The deposit after `observation`, with what happened and when to look again.

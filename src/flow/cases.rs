@@ -3,39 +3,16 @@
 use serde_json::{Value, json};
 
 use super::Flow;
-use super::reconcile::dollars;
-use super::review::checked;
+use super::said::{ACCEPTED, CORRECTED, CaseError, checked};
 use crate::domain::deposit::Deposit;
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
-use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::money::{Amount, UsdMicros, dollars};
 use crate::domain::observe::{InvalidTransition, Observation};
 use crate::domain::reconcile::{CaseKind, DepositRows};
 use crate::ledger::{
     self, AccountEvent, Case, CaseChange, Closing, Decision, DepositWrite, NewAcceptance, RESTORED, Recorded,
 };
-
-/// How the resolution begins of a case that ended because it was accepted.
-pub(super) const ACCEPTED: &str = "accepted: ";
-/// The same of one that was corrected.
-pub(super) const CORRECTED: &str = "corrected: ";
-
-/// Why nothing was recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum CaseError {
-    /// No such case, or no such deposit.
-    #[error("there is no {0}")]
-    Unknown(String),
-    /// An empty note, or one that cannot be kept: in words.
-    #[error("{0}")]
-    Note(String),
-    /// A case that is closed already, a figure that is right already: in words.
-    #[error("{0}")]
-    Refused(String),
-    /// It could not be written.
-    #[error(transparent)]
-    Ledger(#[from] ledger::Error),
-}
 
 /// What a correction books, said before it does.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -4,10 +4,9 @@
 use serde_json::json;
 
 use super::Flow;
-use super::cases::CaseError;
 use super::open::{digest_of, fresh_id};
 use super::reconcile::WHOLE_DUE;
-use super::review::checked;
+use super::said::{CaseError, checked};
 use super::sharing;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request};

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::{Flow, backoff, sharing};
+use super::context::backoff;
+use super::sharing::observe;
+use super::{Flow, sharing};
 use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
 use crate::domain::observe::Observation;
@@ -154,12 +156,6 @@ async fn give_up(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::Res
     let why = format!("there was no wallet within {minutes} min, and nobody was shown an address; ask anew");
     let step = observe(flow, deposit, Observation::GivenUp(why))?;
     decided(flow, turn, DepositWrite::from(step)).await
-}
-
-pub(super) fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::Result<Step> {
-    deposit
-        .observe(observation, flow.clock.now(), &flow.policy())
-        .map_err(|error| ledger::Error::Unreadable(error.to_string()))
 }
 
 async fn decided(flow: &Flow, turn: QueueEntry, write: DepositWrite) -> ledger::Result<CreateOutcome> {

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::letter::{Sent, send};
 use self::recipient_queues::RecipientQueues;
-use super::{Flow, backoff};
+use super::Flow;
+use super::context::backoff;
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Delivery};
 

@@ -5,8 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Flow;
-use super::cases::CaseError;
-use super::review::checked;
+use super::said::{CaseError, checked};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, AccountEvent, Decision, Ledger, RESTORED, Restore};

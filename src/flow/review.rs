@@ -1,12 +1,10 @@
 //! A person has looked at a flagged deposit.
 
 use super::Flow;
+use super::said::checked;
 use crate::domain::deposit::Deposit;
 use crate::domain::observe::{InvalidTransition, Observation};
 use crate::ledger::{self, DepositWrite, Recorded};
-
-/// The most characters of a note.
-pub(super) const NOTE: usize = 1000;
 
 /// Why a review was not recorded.
 #[derive(Debug, thiserror::Error)]
@@ -38,19 +36,4 @@ pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, Revi
             return Ok(after);
         }
     }
-}
-
-/// A note that says something, on one line.
-pub(super) fn checked(note: &str) -> Result<String, String> {
-    let note = note.trim();
-    if note.is_empty() {
-        return Err("the note is empty; say what was found".to_owned());
-    }
-    if note.chars().count() > NOTE {
-        return Err(format!("the note has more than {NOTE} characters"));
-    }
-    if note.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-        return Err("the note holds control characters".to_owned());
-    }
-    Ok(note.to_owned())
 }

@@ -1,8 +1,8 @@
 //! Whose an order and an address are: the first one's who was shown it. Any other is flagged, and so is the first.
 
 use super::Flow;
-use super::create::observe;
 use crate::domain::deposit::Deposit;
+use crate::domain::event::Step;
 use crate::domain::observe::Observation;
 use crate::domain::poll;
 use crate::domain::report::OrderReport;
@@ -79,4 +79,11 @@ pub(super) async fn record(
         }
     }
     Ok(first)
+}
+
+/// The step that `observation` makes of `deposit` now.
+pub(super) fn observe(flow: &Flow, deposit: Deposit, observation: Observation) -> ledger::Result<Step> {
+    deposit
+        .observe(observation, flow.clock.now(), &flow.policy())
+        .map_err(|error| ledger::Error::Unreadable(error.to_string()))
 }

@@ -1,7 +1,7 @@
 //! What a poll, the list or a person brings into the books: what is credited, what is locked, what went back.
 
-use super::InvalidTransition;
 use super::draft::Draft;
+use super::observation::InvalidTransition;
 use super::reading::{dollars, stated};
 use crate::domain::deposit::{Booked, FigureSource, Held, Outcome, Refund, ReviewKind, State};
 use crate::domain::event::EventName;

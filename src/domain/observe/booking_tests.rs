@@ -3,6 +3,7 @@
 use super::edge_tests::{at, awaiting, looked, minute, names, observed, walk};
 use super::*;
 use crate::domain::deposit::{FigureSource, Outcome};
+use crate::domain::money::UsdMicros;
 
 #[test]
 fn a_short_payment_is_booked_as_far_as_it_was_credited_and_never_taken_back() {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 
+use crate::domain::money::UsdMicros;
 use std::time::Duration;
 
 use super::edge_tests::{at, awaiting, looked, minute, names, observed, opened, walk, wallet};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::InvalidTransition;
+use super::observation::InvalidTransition;
 use super::reading::{self, contradiction};
 use super::transition::{Move, transition};
 use crate::domain::address::{self, AddressVerdict};

@@ -2,6 +2,7 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 
+use crate::domain::money::UsdMicros;
 use std::time::Duration;
 
 use proptest::prelude::*;

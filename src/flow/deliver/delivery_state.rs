@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::recipient_queues::AT_ONCE;
 use crate::domain::time::Timestamp;
 use crate::notifier::Digesting;
 
+/// How many letters are under way at once.
+pub(super) const AT_ONCE: usize = 16;
 /// So many letters must go well before one more goes at once.
 const WELL: u32 = 64;
 /// How many recipients are remembered at most.
@@ -72,7 +73,7 @@ impl DeliveryState {
     }
 
     /// Of how many events each recipient was told within the last hour.
-    pub(super) fn record_result(&self, recipient: &str, now: Timestamp) -> u64 {
+    pub(super) fn notified_within_hour(&self, recipient: &str, now: Timestamp) -> u64 {
         let minute = minute_of(now);
         let memory = self.lock();
         let Some(minutes) = memory.traffic.get(recipient) else { return 0 };
@@ -85,7 +86,7 @@ impl DeliveryState {
     /// The most that anybody was told of.
     pub(super) fn busiest(&self, now: Timestamp) -> u64 {
         let whom: Vec<String> = self.lock().traffic.keys().cloned().collect();
-        whom.iter().map(|whom| self.record_result(whom, now)).max().unwrap_or(0)
+        whom.iter().map(|whom| self.notified_within_hour(whom, now)).max().unwrap_or(0)
     }
 
     /// From now on these, and nobody else, have their letters gathered.
@@ -219,8 +220,8 @@ mod tests {
         post.note("a", 5, start);
         post.note("a", 2, start.plus(Duration::from_secs(1800)));
         post.note("b", 1, start);
-        assert_eq!((post.record_result("a", start), post.busiest(start)), (7, 7));
-        assert_eq!(post.record_result("a", start.plus(Duration::from_secs(3660))), 2);
-        assert_eq!(post.record_result("a", start.plus(Duration::from_secs(7200))), 0);
+        assert_eq!((post.notified_within_hour("a", start), post.busiest(start)), (7, 7));
+        assert_eq!(post.notified_within_hour("a", start.plus(Duration::from_secs(3660))), 2);
+        assert_eq!(post.notified_within_hour("a", start.plus(Duration::from_secs(7200))), 0);
     }
 }

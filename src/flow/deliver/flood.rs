@@ -16,7 +16,7 @@ pub(super) async fn fold(flow: &Flow, under_way: &[i64]) -> ledger::Result<u64> 
     let least = flood.above.saturating_sub(flow.delivery_state.busiest(now)).max(1);
     let (mut folded, mut gathering) = (0_u64, HashMap::new());
     for waiting in flow.ledger.waiting_mails(least).await? {
-        let told = flow.delivery_state.record_result(&waiting.recipient, now);
+        let told = flow.delivery_state.notified_within_hour(&waiting.recipient, now);
         // What the quiet hours hold back is no flood yet; it may be one when they end.
         if waiting.letters.saturating_add(told) <= flood.above || (quiet && told <= flood.above) {
             continue;

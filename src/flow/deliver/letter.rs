@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
-use crate::flow::{Flow, backoff};
+use crate::flow::Flow;
+use crate::flow::context::backoff;
 use crate::ledger::{Delivery, Ledger, OwedMail};
 use crate::notifier::{DepositView, LetterInput, SendError};
 

@@ -3,12 +3,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use super::delivery_state::DeliveryState;
+use super::delivery_state::{AT_ONCE, DeliveryState};
 use crate::domain::ids::DepositId;
 use crate::ledger::{Delivery, OwedMail};
 
-/// How many letters are under way at once.
-pub(super) const AT_ONCE: usize = 16;
 /// How many of them may be slow, or to recipients that were slow or failed before.
 const SUSPECT_AT_ONCE: usize = 8;
 /// How many letters at once a recipient gets that has just taken one.

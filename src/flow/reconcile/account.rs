@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::comparison::Compared;
-use super::{Context, StandingRows};
+use super::context::Context;
+use super::report::StandingRows;
 use crate::domain::event::EventName;
-use crate::domain::money::UsdMicros;
+use crate::domain::money::dollars;
 use crate::domain::reconcile::{
     AccountFigures as Sides, BaselineCandidate, CaseKind, Difference, Drift, agree_on_baseline,
 };
@@ -214,9 +215,4 @@ pub(super) async fn drift(
             dollars(figures.total_charges_cents),
         )
     }))
-}
-
-/// Cents as dollars.
-pub(in crate::flow) fn dollars(cents: i64) -> String {
-    UsdMicros::from_cents(cents).map_or_else(|| format!("{cents} cents"), |micros| micros.to_string())
 }

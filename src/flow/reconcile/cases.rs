@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::account::AccountSide;
-use super::{Context, Flow};
+use super::context::Context;
 use crate::domain::ids::DepositId;
 use crate::domain::reconcile::{CaseKind, Difference, Drift};
 use crate::domain::time::Timestamp;
-use crate::flow::cases::{self, ACCEPTED, CORRECTED};
+use crate::flow::Flow;
+use crate::flow::cases;
+use crate::flow::said::{ACCEPTED, CORRECTED};
 use crate::ledger::{self, Case, CaseChange, NewCase};
 
 /// A drift that has changed is told again, at most so often.

@@ -1,7 +1,7 @@
 //! The journal against the rows: what differs is polled at once, what the list states is booked, and what is left is on
 //! its way or a difference.
 
-use super::Context;
+use super::context::Context;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::reconcile::{CaseKind, DepositRows, Difference, Verdict, compare as judge};

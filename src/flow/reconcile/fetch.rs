@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::context::Context;
 use super::import::Reader;
-use super::incomplete::Incomplete;
-use super::{Context, Flow, Stopped};
+use super::report::{Incomplete, Stopped};
 use crate::domain::report::Balance;
+use crate::flow::Flow;
 use crate::upstream::{self, Evidence, Listed, Permit, Priority};
 
 /// How often the figures are fetched when the total moves while the list is being read.

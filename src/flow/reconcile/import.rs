@@ -4,8 +4,9 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::incomplete::{Incomplete, ROWS_ACCEPTED};
-use super::{Context, Stopped};
+use super::context::Context;
+use super::incomplete::ROWS_ACCEPTED;
+use super::report::{Flaw, Incomplete, Stopped};
 use crate::domain::reconcile::{Weight, content_hash, could_count, identity_hash};
 use crate::domain::report::{Balance, Invoice};
 use crate::domain::time::Timestamp;
@@ -16,17 +17,6 @@ use crate::upstream::InvoiceSink;
 const NAMED_FLAWS: usize = 20;
 /// So many credited rows may have another amount than they had, and one in a hundred; more is no list of this account.
 const FEW_ALTERED: usize = 3;
-
-/// A row that could count and of which something cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Flaw {
-    /// Its place in the list, from 0.
-    pub entry: usize,
-    /// What it is called by.
-    pub invoice: String,
-    /// What of it cannot be read.
-    pub what: String,
-}
 
 /// A row that is not as it was: its digests, and its amount where that is credited.
 #[derive(Debug, Clone, Copy)]

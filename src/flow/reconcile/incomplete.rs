@@ -5,67 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::account::dollars;
-use super::{Context, cases};
+use super::cases;
+use super::context::Context;
+use super::report::Incomplete;
 use crate::domain::event::EventName;
 use crate::domain::reconcile::{CaseKind, Difference};
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
 use crate::ledger::{self, Case, CaseChange, NewCase, Run};
-
-/// Why a run is incomplete.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Incomplete {
-    /// Something gave no answer that can be read.
-    #[error("{0}")]
-    Unanswered(String),
-    /// The total fell below what two runs saw.
-    #[error("the upstream's total is {} USD, and was {} before: a total never falls", dollars(*.now), dollars(*.before))]
-    TotalFell {
-        /// In cents.
-        before: i64,
-        /// In cents.
-        now: i64,
-    },
-    /// Rows that were credited are not what they were.
-    #[error("{what}")]
-    RowsChanged {
-        /// How many, in words.
-        what: String,
-        /// Which, and to what: what a person accepts.
-        digest: String,
-    },
-}
-
-impl Incomplete {
-    /// What a person accepts of changed rows.
-    pub(super) fn digest(&self) -> Option<&str> {
-        match self {
-            Self::RowsChanged { digest, .. } => Some(digest),
-            _ => None,
-        }
-    }
-
-    /// What it is a case of, once it stands.
-    fn difference(&self) -> Option<Difference> {
-        match self {
-            Self::Unanswered(_) => None,
-            Self::TotalFell { before, now } => Some(Difference {
-                expected_cents: Some(*before),
-                found_cents: Some(*now),
-                ..Difference::of_account(CaseKind::TotalFell, dollars(*before), dollars(*now))
-            }),
-            Self::RowsChanged { what, digest } => Some(Difference {
-                detail: Some(digest.clone()),
-                ..Difference::of_account(
-                    CaseKind::RowsChanged,
-                    "the rows as they were".to_owned(),
-                    what.clone(),
-                )
-            }),
-        }
-    }
-}
 
 /// How long the same kind of incomplete run has stood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

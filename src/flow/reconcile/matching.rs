@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Context;
+use super::context::Context;
 use crate::domain::reconcile::{MatchRule, decide, probable};
 use crate::domain::time::Timestamp;
 use crate::ledger;
@@ -47,14 +47,11 @@ pub(super) async fn match_rows(context: &Context<'_>, whole: bool) -> ledger::Re
         return Ok(());
     }
     let since = context.last.as_ref().filter(|_| !whole).map(|last| last.at.minus(PROBABLE_SPAN));
-    let since = since.unwrap_or_else(|| Timestamp::from_millis(0));
+    let since = since.unwrap_or(Timestamp::EPOCH);
     let deposits = ledger.deposits_without_rows(since, MOST_DEPOSITS).await?;
     let guesses = probable(&rows, &deposits);
     if guesses.is_empty() { Ok(()) } else { ledger.store_probable_matches(&guesses).await }
 }
-
-/// Where it is remembered what the list's times say of its zone.
-pub(in crate::flow) const ZONE_HINT: &str = "zone_hint";
 
 /// What the rows with our ids say of the zone of the list's times, where it is not the one that is set; with the line to
 /// write. Nothing is learnt from it.

@@ -9,121 +9,24 @@
 mod account;
 mod cases;
 mod comparison;
+mod context;
 mod fetch;
 mod import;
 mod incomplete;
 mod matching;
+mod report;
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
 use serde_json::Value;
 
-pub(in crate::flow) use account::dollars;
-pub use import::Flaw;
-pub(in crate::flow) use matching::{WHOLE_DUE, ZONE_HINT};
+pub(in crate::flow) use matching::WHOLE_DUE;
+pub use report::{Flaw, ReconcileFailed, Report};
 
+use self::context::Context;
+use self::report::Stopped;
 use super::Flow;
+use super::warnings::ZONE_HINT;
 use crate::domain::reconcile::{Difference, Drift, MatchRule};
-use crate::domain::time::Timestamp;
-use crate::ledger::{self, Case, GoodRun, Run, RunFigures, Tally, UnknownWord};
-
-/// What a run found; for a finance person to sign.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// The number of the run.
-    pub run: i64,
-    /// As of when.
-    pub at: Timestamp,
-    /// True for a run that could read everything it needs.
-    pub ok: bool,
-    /// Why it is void, if it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// The identity: total charges = here + elsewhere + difference.
-    #[serde(flatten)]
-    pub figures: Option<RunFigures>,
-    /// Each deposit agrees with its rows, the drift is zero, all that could count was read, no case is open.
-    pub clean: bool,
-    /// How much is on its way between status, list and total, in cents; `None` where nothing is.
-    pub on_its_way_cents: Option<i64>,
-    /// How many deposits are on their way: they or their rows have changed within the lag.
-    pub on_their_way: usize,
-    /// By how much the balance rose beyond the total since the last good run, in cents; for information.
-    pub balance_rise_cents: i64,
-    /// How many rows the upstream lists.
-    pub invoices: usize,
-    /// When the oldest listed row was made: so far back the list reaches.
-    pub list_reaches: Option<Timestamp>,
-    /// How many rows stand although the list no longer shows them, and what they count, in cents.
-    pub standing: StandingRows,
-    /// How many rows each rule has matched.
-    pub matches: BTreeMap<String, i64>,
-    /// The same with what they count.
-    pub matched: Vec<Tally>,
-    /// The rule that has matched most.
-    pub identifier: Option<&'static str>,
-    /// How many rows could count and cannot be read, and nobody has said what they credit: each is a case.
-    pub unreadable: usize,
-    /// The first rows of the list that cannot be read, whether somebody has said what they credit or not.
-    pub flaws: Vec<Flaw>,
-    /// Words that nobody knows, on rows that could count.
-    pub unknown_words: Vec<UnknownWord>,
-    /// What the rows with our ids say of the list's zone, where it is not the one that is set.
-    pub zone_hint: Option<String>,
-    /// How many attempts to make a wallet were lost; for information.
-    pub lost_attempts: i64,
-    /// Orders of the list that may be the work of those; nobody was shown them.
-    pub perhaps_theirs: Vec<String>,
-    /// Cases that this run opened.
-    pub opened: Vec<i64>,
-    /// Cases that this run closed.
-    pub closed: Vec<i64>,
-    /// All open cases.
-    pub cases: Vec<Case>,
-    /// What was fetched: the list's length and SHA-256 and head, the balance's answer.
-    pub evidence: Option<Value>,
-}
-
-/// Rows that keep their figures although they are no longer listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct StandingRows {
-    /// How many.
-    pub rows: i64,
-    /// What they count, in cents.
-    pub cents: i64,
-}
-
-/// Why a run did not come about.
-#[derive(Debug, thiserror::Error)]
-pub enum ReconcileFailed {
-    /// Something could not be read, or cannot be what it says: no figure and no case was changed by it.
-    #[error("the run is void: {0}")]
-    Incomplete(String),
-    /// The ledger could not be read or written.
-    #[error(transparent)]
-    Ledger(#[from] ledger::Error),
-}
-
-/// What every stage of a run knows.
-struct Context<'a> {
-    flow: &'a Flow,
-    /// This run's number.
-    id: i64,
-    at: Timestamp,
-    /// The last good run.
-    last: Option<GoodRun>,
-    /// The number of the last clean run; 0 where there was none.
-    clean: i64,
-}
-
-impl Context<'_> {
-    /// True where `then` is no longer ago than status, list and total may be apart. What stands in the future was written
-    /// under a clock that was wrong, and is old.
-    fn within_lag(&self, then: Timestamp) -> bool {
-        then <= self.at && self.at.since(then) < self.flow.settings.lag
-    }
-}
+use crate::ledger::{self, Run, Tally};
 
 /// Compares, and keeps what does not agree as cases. Waits for a run that is under way.
 ///
@@ -153,15 +56,6 @@ pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
         }
         Err(Stopped::Ledger(error)) => Err(ReconcileFailed::Ledger(error)),
     }
-}
-
-/// Why a run ends early.
-#[derive(Debug, thiserror::Error)]
-enum Stopped {
-    #[error(transparent)]
-    Incomplete(#[from] incomplete::Incomplete),
-    #[error(transparent)]
-    Ledger(#[from] ledger::Error),
 }
 
 async fn run(context: &Context<'_>, evidence: &mut Option<Value>) -> Result<Report, Stopped> {

@@ -1,0 +1,43 @@
+//! What a person asks of the mails: one more attempt, or a test.
+
+use super::Flow;
+use crate::domain::event::EventName;
+use crate::ledger::{self, AccountEvent};
+
+impl Flow {
+    /// Sends again at once what waits or was given up: one mail, or all; gives how many.
+    ///
+    /// # Errors
+    /// Whatever the ledger says.
+    pub async fn retry_mails(&self, id: Option<i64>) -> ledger::Result<u64> {
+        if let Some(id) = id {
+            self.delivery_state.ask_for(id);
+        }
+        let retried = self.ledger.retry_mails(id, self.clock.now()).await?;
+        self.delivery_state.reopen();
+        self.wakers.deliver.notify_one();
+        Ok(retried)
+    }
+
+    /// Owes a test message to `to`, or to everybody that an ordinary alert would go to.
+    ///
+    /// # Errors
+    /// Whatever the ledger says.
+    pub async fn mail_test(&self, to: Option<String>) -> ledger::Result<Vec<String>> {
+        let mail_to = match to {
+            Some(to) => vec![to],
+            None => self.rules.recipients(EventName::UpstreamDown),
+        };
+        let notice = AccountEvent {
+            name: EventName::MailTest,
+            at: self.clock.now(),
+            reason: None,
+            facts: serde_json::json!({}),
+            mail_to: mail_to.clone(),
+        };
+        self.ledger.announce(vec![notice]).await?;
+        self.delivery_state.reopen();
+        self.wakers.deliver.notify_one();
+        Ok(mail_to)
+    }
+}

@@ -1,0 +1,43 @@
+//! What is worth a word and stops nothing: a large log, clocks that differ, the zone of the list.
+
+use super::Flow;
+use crate::ledger;
+
+/// A log of this size, in MiB, is worth a word: ordinarily it stays below a third of it.
+const LARGE_LOG_MIB: u64 = 128;
+/// Clocks that are further apart than this are warned of.
+const CLOCKS_APART_MS: u64 = 5 * 60 * 1000;
+/// Where a run remembers what its rows say of the list's zone.
+pub(super) const ZONE_HINT: &str = "zone_hint";
+
+impl Flow {
+    /// Somebody holds up the ledger's log: in words, where it has grown large.
+    #[must_use]
+    pub fn log_warning(&self) -> Option<String> {
+        let mib = self.ledger.log_bytes().div_euclid(1024 * 1024);
+        (mib >= LARGE_LOG_MIB).then(|| {
+            format!(
+                "the ledger's log has grown to {mib} MiB: a program has been reading on one view of it all the while; \
+                 it shrinks once that program ends its transaction"
+            )
+        })
+    }
+
+    /// What does not fit of the time: the clocks of both sides, and the zone of the upstream's list.
+    ///
+    /// # Errors
+    /// [`ledger::Error::Database`] where the ledger cannot be read now.
+    pub async fn time_warnings(&self) -> ledger::Result<Vec<String>> {
+        let mut warnings: Vec<String> = Vec::new();
+        if let Some(skew) = self.upstream.skew().filter(|skew| skew.unsigned_abs() > CLOCKS_APART_MS) {
+            let minutes = skew.unsigned_abs().div_euclid(60_000);
+            let which = if skew > 0 { "ahead of" } else { "behind" };
+            warnings.push(format!(
+                "clocks: the upstream's is {minutes} min {which} this machine's; bookings take the upstream's time"
+            ));
+        }
+        let hint = self.ledger.recall(ZONE_HINT).await?.filter(|hint| !hint.is_empty());
+        warnings.extend(hint.map(|hint| format!("reconcile: {hint}")));
+        Ok(warnings)
+    }
+}
