@@ -52,7 +52,7 @@ async fn patiently<T>(house: &House, work: impl Future<Output = T>) -> T {
 /// Looks at the orders of these once each.
 async fn ask(house: &House, wallets: &[Deposit]) {
     for wallet in wallets {
-        let permit = patiently(house, house.flow.upstream.admit(Priority::Look)).await;
+        let permit = patiently(house, house.flow.upstream.admit(Priority::Poll)).await;
         let _ = house.flow.upstream.poll(permit, &house.order(wallet)).await;
     }
 }

@@ -3,12 +3,14 @@
 mod cashaddr;
 mod monero;
 mod ton;
+mod why;
 
 #[cfg(test)]
 mod tests;
 
 use sha3::{Digest, Keccak256};
 
+use self::why::{CHECKSUM, Why};
 use super::asset::Network;
 
 /// What can be said of an address without asking its network.
@@ -22,10 +24,6 @@ pub enum AddressVerdict {
     Malformed(String),
 }
 
-/// Why a text is no address: a phrase that goes on from "not a valid BTC address: ".
-type Why = &'static str;
-
-const CHECKSUM: Why = "its checksum does not match";
 /// No address of any network is longer; the check costs nothing for longer texts.
 const LONGEST: usize = 128;
 

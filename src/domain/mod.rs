@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod asset;
+pub mod booked;
 pub mod deposit;
 pub mod event;
 pub mod ids;

@@ -8,6 +8,7 @@ mod certainty_tests;
 mod draft;
 #[cfg(test)]
 mod edge_tests;
+mod judging;
 #[cfg(test)]
 mod naming_tests;
 mod observation;
@@ -84,7 +85,7 @@ impl Deposit {
                 draft.flag(ReviewKind::Passing, format!("the upstream does not know this order: {words}"));
             }
             Observation::Unreadable(why) if draft.facts.wallet.is_some() => {
-                draft.flag(ReviewKind::Passing, draft::unreadable(why));
+                draft.flag(ReviewKind::Passing, judging::unreadable(why));
             }
             Observation::Reviewed(note) => draft.reviewed(note)?,
             Observation::Corrected { credited, reason } if draft.facts.wallet.is_some() => {

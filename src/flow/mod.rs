@@ -4,7 +4,9 @@ mod cases;
 mod claim;
 mod close;
 mod context;
+mod corrections;
 mod create;
+mod decisions;
 mod deliver;
 mod digest;
 mod heartbeats;
@@ -14,19 +16,21 @@ mod outage;
 mod ownership;
 mod poll;
 mod poll_troubles;
+mod poll_upstream;
 mod reconcile;
 mod review;
 mod said;
 mod sharing;
 mod warnings;
 
-pub use cases::{
-    Correction, CorrectionRequest, accept_case, close_case, correct_all, correct_case, correct_deposit,
-    explain_case, set_baseline, unaccept_case, uncorrect_case, uncorrect_deposit,
-};
+pub use cases::{accept_case, close_case, explain_case, set_baseline, unaccept_case};
 pub use claim::claim;
 pub use close::{CloseError, close_month};
 pub use context::{Flow, FlowSettings, Started, Wakers};
+pub use corrections::{
+    Correction, CorrectionRequest, correct_all, correct_case, correct_deposit, uncorrect_case,
+    uncorrect_deposit,
+};
 pub use create::{CreateOutcome, create, probe_account};
 pub use deliver::{DeliveryRound, deliver, letter_of};
 pub use digest::digest;

@@ -10,15 +10,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Flow;
-use crate::domain::deposit::Deposit;
+use super::poll_upstream::{Observed, poll_upstream, work_out};
 use crate::domain::event::Step;
-use crate::domain::observe::Observation;
-use crate::domain::poll::{self, Due, Policy, Urgency};
-use crate::domain::time::Timestamp;
-use crate::ledger::{
-    self, DepositWrite, LeasedDeposit, QueueCursor, QueueEntry, Recorded, Requeue, ResponseFingerprint,
-};
-use crate::upstream::{self, Priority};
+use crate::ledger::{self, DepositWrite, LeasedDeposit, QueueCursor, QueueEntry, Recorded, Requeue};
+use crate::upstream::Priority;
 
 /// So many looks are worth a transaction of their own while others are under way.
 const GROUP: usize = 1024;
@@ -28,8 +23,6 @@ const MOST: usize = 2048;
 const UNWRITTEN: usize = 4096;
 /// What was seen is on its way to the disk after this long, however little it is. News do not wait.
 const LINGER: Duration = Duration::from_millis(50);
-/// How long a final state that got no answer at the end of its watch waits for the next.
-const RARELY: Duration = Duration::from_hours(12);
 /// How often a run that waits for the upstream shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -47,27 +40,27 @@ pub struct PollRound {
 }
 
 /// A look that is done: what to write, and whether the upstream answered.
-struct Look {
+struct PolledDeposit {
     turn: QueueEntry,
-    seen: Seen,
+    seen: Finding,
     answered: bool,
 }
 
 /// What a look has brought.
-enum Seen {
+enum Finding {
     /// Nothing new.
-    Quiet(Requeue),
+    Unchanged(Requeue),
     /// A change.
-    News(Box<DepositWrite>),
+    Changed(Box<DepositWrite>),
 }
 
 /// What the lookers and the one who writes share.
 struct PollShared {
     flow: Flow,
     stop: CancellationToken,
-    papers: Mutex<PollState>,
+    state: Mutex<PollState>,
     /// Rung when there is something to write, or little left to look at.
-    word: Notify,
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -77,7 +70,7 @@ struct PollState {
     /// With fewer ready than this, more should be fetched.
     low: usize,
     /// Looked at, not yet written.
-    done: Vec<Look>,
+    done: Vec<PolledDeposit>,
     /// Given up before anything was asked, or not to be written.
     dropped: Vec<QueueEntry>,
     /// Something among `done` changes a deposit.
@@ -85,44 +78,44 @@ struct PollState {
 }
 
 impl PollShared {
-    fn papers(&self) -> MutexGuard<'_, PollState> {
-        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, PollState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self) -> Option<LeasedDeposit> {
-        let mut papers = self.papers();
-        if self.stop.is_cancelled() || papers.done.len() >= UNWRITTEN {
+        let mut state = self.state();
+        if self.stop.is_cancelled() || state.done.len() >= UNWRITTEN {
             return None;
         }
-        let taken = papers.ready.pop_front();
-        if papers.ready.len() == papers.low {
-            self.word.notify_one();
+        let taken = state.ready.pop_front();
+        if state.ready.len() == state.low {
+            self.changed.notify_one();
         }
         taken
     }
 
-    fn give(&self, turn: QueueEntry, look: Option<Look>) {
-        let mut papers = self.papers();
+    fn give(&self, turn: QueueEntry, look: Option<PolledDeposit>) {
+        let mut state = self.state();
         match look {
-            None => papers.dropped.push(turn),
+            None => state.dropped.push(turn),
             Some(look) => {
-                papers.news |= matches!(look.seen, Seen::News(_));
-                papers.done.push(look);
+                state.news |= matches!(look.seen, Finding::Changed(_));
+                state.done.push(look);
             }
         }
-        let first = papers.done.len().saturating_add(papers.dropped.len()) == 1;
-        if papers.news || first || papers.done.len() == GROUP {
-            self.word.notify_one();
+        let first = state.done.len().saturating_add(state.dropped.len()) == 1;
+        if state.news || first || state.done.len() == GROUP {
+            self.changed.notify_one();
         }
     }
 }
 
 /// Looks at one deposit after the other, until there is none left to look at.
-async fn poller(desk: Arc<PollShared>) {
-    while let Some(taken) = desk.take() {
+async fn poller(shared: Arc<PollShared>) {
+    while let Some(taken) = shared.take() {
         let turn = taken.turn;
-        let look = poll_one(&desk, taken).await;
-        desk.give(turn, look);
+        let look = poll_one(&shared, taken).await;
+        shared.give(turn, look);
     }
 }
 
@@ -132,10 +125,11 @@ async fn poller(desk: Arc<PollShared>) {
 /// Whatever the ledger says; what was not written is due still.
 pub async fn poll_due(flow: &Flow, stop: &CancellationToken) -> ledger::Result<PollRound> {
     let low = usize::try_from(flow.settings.poll_batch).unwrap_or(usize::MAX).div_euclid(2);
-    let papers = Mutex::new(PollState { low, ..PollState::default() });
-    let desk = Arc::new(PollShared { flow: flow.clone(), stop: stop.clone(), papers, word: Notify::new() });
+    let state = Mutex::new(PollState { low, ..PollState::default() });
+    let shared =
+        Arc::new(PollShared { flow: flow.clone(), stop: stop.clone(), state, changed: Notify::new() });
     let mut run = Run {
-        desk,
+        shared,
         lookers: JoinSet::new(),
         busy: HashSet::new(),
         page: QueueCursor::default(),
@@ -151,7 +145,7 @@ type Outcome = (Vec<QueueEntry>, ledger::Result<Vec<Recorded>>);
 type Recording = BoxFuture<'static, Outcome>;
 
 struct Run {
-    desk: Arc<PollShared>,
+    shared: Arc<PollShared>,
     lookers: JoinSet<()>,
     /// Ready, being looked at, or not yet written.
     busy: HashSet<QueueEntry>,
@@ -164,8 +158,8 @@ struct Run {
 
 impl Run {
     async fn finish(&mut self) -> ledger::Result<()> {
-        let flow = self.desk.flow.clone();
-        let desk = Arc::clone(&self.desk);
+        let flow = self.shared.flow.clone();
+        let shared = Arc::clone(&self.shared);
         let mut recording: Option<Recording> = None;
         let mut linger: Option<BoxFuture<'static, ()>> = None;
         let mut lingered = false;
@@ -176,7 +170,7 @@ impl Run {
                 recording = self.writes(lingered);
                 lingered = false;
             }
-            let unwritten = !desk.papers().done.is_empty();
+            let unwritten = !shared.state().done.is_empty();
             if recording.is_none() && self.lookers.is_empty() && !unwritten {
                 return Ok(());
             }
@@ -197,7 +191,7 @@ impl Run {
                         tracing::error!("a look broke off: {error}");
                     }
                 }
-                () = desk.word.notified() => {}
+                () = shared.changed.notified() => {}
                 Some(()) = until(&mut linger) => {
                     linger = None;
                     lingered = true;
@@ -211,12 +205,12 @@ impl Run {
 
     /// Takes more from the queue where little is left.
     async fn fetch(&mut self) -> ledger::Result<()> {
-        let flow = &self.desk.flow;
+        let flow = &self.shared.flow;
         let enough = {
-            let papers = self.desk.papers();
-            papers.ready.len() > papers.low || papers.done.len() >= UNWRITTEN
+            let state = self.shared.state();
+            state.ready.len() > state.low || state.done.len() >= UNWRITTEN
         };
-        if enough || self.dry || self.desk.stop.is_cancelled() {
+        if enough || self.dry || self.shared.stop.is_cancelled() {
             return Ok(());
         }
         let batch = usize::try_from(flow.settings.poll_batch).unwrap_or(usize::MAX);
@@ -238,50 +232,50 @@ impl Run {
         self.dry = turns.is_empty();
         let taken = flow.ledger.lease(&turns).await?;
         self.busy.extend(taken.iter().map(|taken| taken.turn));
-        self.desk.papers().ready.extend(taken);
+        self.shared.state().ready.extend(taken);
         Ok(())
     }
 
     fn start_pollers(&mut self) {
-        let desk = &self.desk;
+        let shared = &self.shared;
         let (ready, full) = {
-            let papers = desk.papers();
-            (papers.ready.len(), papers.done.len() >= UNWRITTEN)
+            let state = shared.state();
+            (state.ready.len(), state.done.len() >= UNWRITTEN)
         };
-        let most = desk.flow.settings.max_in_flight;
-        if !full && !desk.stop.is_cancelled() {
+        let most = shared.flow.settings.max_in_flight;
+        if !full && !shared.stop.is_cancelled() {
             for _ in self.lookers.len()..most.min(self.lookers.len().saturating_add(ready)) {
-                self.lookers.spawn(poller(Arc::clone(desk)));
+                self.lookers.spawn(poller(Arc::clone(shared)));
             }
         }
     }
 
     /// What is to be written now, if anything is: news at once, the rest in groups or after a moment.
     fn writes(&mut self, lingered: bool) -> Option<Recording> {
-        let mut papers = self.desk.papers();
-        for turn in papers.dropped.drain(..) {
+        let mut state = self.shared.state();
+        for turn in state.dropped.drain(..) {
             self.busy.remove(&turn);
         }
-        let enough = papers.news || lingered || papers.done.len() >= GROUP || self.lookers.is_empty();
-        if papers.done.is_empty() || !enough {
+        let enough = state.news || lingered || state.done.len() >= GROUP || self.lookers.is_empty();
+        if state.done.is_empty() || !enough {
             return None;
         }
-        papers.news = false;
-        let count = papers.done.len().min(MOST);
-        let looks: Vec<Look> = papers.done.drain(..count).collect();
-        papers.news = papers.done.iter().any(|look| matches!(look.seen, Seen::News(_)));
-        drop(papers);
+        state.news = false;
+        let count = state.done.len().min(MOST);
+        let looks: Vec<PolledDeposit> = state.done.drain(..count).collect();
+        state.news = state.done.iter().any(|look| matches!(look.seen, Finding::Changed(_)));
+        drop(state);
         let mut turns = Vec::with_capacity(looks.len());
         let (mut writes, mut again) = (Vec::new(), Vec::with_capacity(looks.len()));
         for look in looks {
             count_in(&mut self.done, &look);
             turns.push(look.turn);
             match look.seen {
-                Seen::News(write) => writes.push(*write),
-                Seen::Quiet(back) => again.push(back),
+                Finding::Changed(write) => writes.push(*write),
+                Finding::Unchanged(back) => again.push(back),
             }
         }
-        let flow = self.desk.flow.clone();
+        let flow = self.shared.flow.clone();
         Some(Box::pin(async move { (turns, record(&flow, writes, again).await) }))
     }
 
@@ -316,186 +310,44 @@ async fn until<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
     }
 }
 
-fn count_in(done: &mut PollRound, look: &Look) {
+fn count_in(done: &mut PollRound, look: &PolledDeposit) {
     if look.answered {
         done.looked = done.looked.saturating_add(1);
     } else {
         done.failed = done.failed.saturating_add(1);
     }
-    if matches!(look.seen, Seen::News(_)) {
+    if matches!(look.seen, Finding::Changed(_)) {
         done.moved = done.moved.saturating_add(1);
     }
 }
 
 /// One look; `None` where it was given up before anything was asked.
-async fn poll_one(desk: &PollShared, taken: LeasedDeposit) -> Option<Look> {
+async fn poll_one(shared: &PollShared, taken: LeasedDeposit) -> Option<PolledDeposit> {
     let permit = tokio::select! {
         biased;
-        permit = desk.flow.upstream.admit(Priority::Look) => permit,
-        () = desk.stop.cancelled() => return None,
+        permit = shared.flow.upstream.admit(Priority::Poll) => permit,
+        () = shared.stop.cancelled() => return None,
     };
     let LeasedDeposit { turn, deposit, heard } = taken;
-    let (seen, answered) = match record_observation(&desk.flow, &deposit, heard, permit).await? {
-        Observed::Quiet { due, heard, answered } => {
-            (Seen::Quiet(Requeue { entry: turn, due, deposit, fingerprint: heard }), answered)
+    let (seen, answered) = match poll_upstream(&shared.flow, &deposit, heard, permit).await? {
+        Observed::Unchanged { due, heard, answered } => {
+            (Finding::Unchanged(Requeue { entry: turn, due, deposit, fingerprint: heard }), answered)
         }
-        Observed::Looked(observation, evidence) => {
-            let write = work_out(&desk.flow, *deposit, observation, &evidence)?;
+        Observed::Polled(observation, evidence) => {
+            let write = work_out(&shared.flow, *deposit, observation, &evidence)?;
             let seen = if write.step.events.is_empty() {
                 let Step { due, deposit, .. } = write.step;
-                Seen::Quiet(Requeue { entry: turn, due, deposit: Box::new(deposit), fingerprint: None })
+                Finding::Unchanged(Requeue {
+                    entry: turn,
+                    due,
+                    deposit: Box::new(deposit),
+                    fingerprint: None,
+                })
             } else {
-                Seen::News(Box::new(DepositWrite { entry: Some(turn), ..write }))
+                Finding::Changed(Box::new(DepositWrite { entry: Some(turn), ..write }))
             };
             (seen, true)
         }
     };
-    Some(Look { turn, seen, answered })
-}
-
-/// What a look has brought.
-enum Observed {
-    /// Nothing new, or no readable answer at all; when to look again.
-    Quiet { due: Option<Due>, heard: Option<ResponseFingerprint>, answered: bool },
-    /// Something that has to be worked out.
-    Looked(Observation, upstream::Evidence),
-}
-
-/// What the upstream says of one deposit, of which `heard` was last heard; `None` for one without an order.
-async fn record_observation(
-    flow: &Flow,
-    deposit: &Deposit,
-    heard: Option<ResponseFingerprint>,
-    permit: upstream::Permit,
-) -> Option<Observed> {
-    let order_id = &deposit.facts.wallet.as_ref()?.order_id;
-    let policy = &flow.policy();
-    let mut due = None;
-    let spared = |body: &[u8], answered_at| {
-        if heard.as_ref().is_some_and(|heard| heard.is(body)) {
-            due = deposit.next_after_same_response(answered_at, flow.clock.now(), policy);
-        }
-        due.is_some()
-    };
-    let answer = flow.upstream.poll_unless(permit, order_id, spared).await;
-    let now = flow.clock.now();
-    let (observation, evidence) = match answer {
-        Ok(upstream::Answer { value: None, .. }) => {
-            flow.troubles().read(deposit.id);
-            return Some(Observed::Quiet { due: due.flatten(), heard, answered: true });
-        }
-        Ok(upstream::Answer { value: Some(report), evidence, .. }) => {
-            if let Some(why) = deposit.unnamed_answer(&report) {
-                return Some(flow.trouble_of(
-                    deposit,
-                    why.to_owned(),
-                    evidence,
-                    heard,
-                    Observation::Unreadable,
-                ));
-            }
-            flow.troubles().read(deposit.id);
-            if let Some(due) = deposit.next_after_unchanged_poll(&report, now, policy) {
-                return Some(Observed::Quiet {
-                    due,
-                    heard: evidence.whole().map(ResponseFingerprint::new),
-                    answered: true,
-                });
-            }
-            (Observation::Polled(report), evidence)
-        }
-        Err(upstream::Error::UnknownOrder { words, evidence }) => {
-            tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
-            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::UnknownOrder));
-        }
-        Err(
-            upstream::Error::Unknown { words, evidence, .. }
-            | upstream::Error::Unreadable { words, evidence, .. },
-        ) if is_about_the_order(&evidence) => {
-            tracing::debug!(deposit.id = %deposit.id, "an answer cannot be read: {words}");
-            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::Unreadable));
-        }
-        Err(error) => {
-            // Silence never moves money: it is looked at again in its turn.
-            tracing::debug!(deposit.id = %deposit.id, "no readable answer: {error}");
-            return Some(Observed::Quiet {
-                due: due_in_silence(deposit, now, policy),
-                heard,
-                answered: false,
-            });
-        }
-    };
-    Some(Observed::Looked(observation, evidence))
-}
-
-/// When to look again after no answer at all: silence ends no watch.
-fn due_in_silence(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
-    let rarely =
-        || deposit.facts.wallet.is_some().then(|| Due { at: now.plus(RARELY), urgency: Urgency::Watch });
-    poll::next_poll(deposit, now, None, policy).or_else(rarely)
-}
-
-impl Flow {
-    /// What an answer is that says nothing of the order: this deposit's own trouble where other polls could be read
-    /// since it began, else the upstream's, which flags no deposit.
-    fn trouble_of(
-        &self,
-        deposit: &Deposit,
-        words: String,
-        evidence: upstream::Evidence,
-        heard: Option<ResponseFingerprint>,
-        observation: impl FnOnce(String) -> Observation,
-    ) -> Observed {
-        if self.troubles().is_its_own(deposit.id) {
-            return Observed::Looked(observation(words), evidence);
-        }
-        tracing::debug!(deposit.id = %deposit.id, "no readable answer: {words}");
-        let due = poll::next_poll(deposit, self.clock.now(), None, &self.policy());
-        Observed::Quiet { due, heard, answered: false }
-    }
-}
-
-/// What `observation` makes of the deposit, ready to be written.
-fn work_out(
-    flow: &Flow,
-    deposit: Deposit,
-    observation: Observation,
-    evidence: &upstream::Evidence,
-) -> Option<DepositWrite> {
-    match deposit.observe(observation, flow.clock.now(), &flow.policy()) {
-        Ok(step) => {
-            let evidence = (!step.events.is_empty()).then(|| flow.note(evidence));
-            Some(DepositWrite { evidence, ..DepositWrite::from(step) })
-        }
-        Err(error) => {
-            tracing::error!("a look could not be observed: {error}");
-            None
-        }
-    }
-}
-
-/// True for an answer in the upstream's own envelope that says ok: it is about this order, and no outage. Whatever else
-/// is in it may be any JSON at all, also numbers and depths that nobody could read.
-fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Envelope {
-        ok: bool,
-    }
-    let ok = |text: String| serde_json::from_str::<Envelope>(&text).is_ok_and(|envelope| envelope.ok);
-    evidence.http_status == Some(200) && ok(evidence.text())
-}
-
-/// Looks at one deposit now, outside its turn; gives whether the upstream answered about it.
-pub(super) async fn poll_now(flow: &Flow, deposit: Deposit) -> ledger::Result<bool> {
-    let permit = flow.upstream.admit(Priority::Reconcile).await;
-    match record_observation(flow, &deposit, None, permit).await {
-        Some(Observed::Looked(observation, evidence)) => {
-            if let Some(write) = work_out(flow, deposit, observation, &evidence) {
-                flow.record(vec![write]).await?;
-            }
-            Ok(true)
-        }
-        Some(Observed::Quiet { answered, .. }) => Ok(answered),
-        None => Ok(false),
-    }
+    Some(PolledDeposit { turn, seen, answered })
 }

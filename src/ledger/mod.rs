@@ -26,7 +26,7 @@ use std::sync::atomic::Ordering;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use self::shared::Shared;
+use self::shared::LedgerState;
 use self::writer::Writer;
 use crate::domain::time::Timestamp;
 
@@ -59,7 +59,7 @@ pub use verify::{Finding, Verification};
 pub struct Ledger {
     readers: SqlitePool,
     writer: Option<Writer>,
-    shared: Arc<Shared>,
+    shared: Arc<LedgerState>,
 }
 
 impl Ledger {

@@ -19,7 +19,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::periods::books_open_from;
 use crate::ledger::poll_queue::cache::PollCache;
-use crate::ledger::shared::Shared;
+use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::{begin, commit};
 use crate::ledger::writer::Writer;
 
@@ -122,7 +122,7 @@ async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
         .unwrap_or(0);
     let head = watch::Sender::new(head);
     let books_open_from = books_open_from(&mut connection).await?;
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(LedgerState {
         path: settings.path.clone(),
         ledger_id,
         mail_domain: settings.mail_domain,
@@ -172,7 +172,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         return Err(unfinished(settings.path));
     };
     drop(connection);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(LedgerState {
         path: settings.path,
         ledger_id,
         mail_domain: settings.mail_domain,

@@ -9,7 +9,7 @@ use super::poll_queue::cache::PollCache;
 
 /// One for each opened file.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct LedgerState {
     pub(super) path: PathBuf,
     /// A random name for this ledger, part of every Message-ID.
     pub(super) ledger_id: String,

@@ -13,7 +13,7 @@ use crate::ledger::batch::Requeue;
 use crate::ledger::batch::{AccountEvent, DepositWrite, Recorded};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::sidecar_path;
-use crate::ledger::shared::Shared;
+use crate::ledger::shared::LedgerState;
 
 /// The most steps in one transaction; more only adds latency.
 const GROUP: usize = 256;
@@ -55,7 +55,7 @@ impl IntegrityFault {
 
 impl Writer {
     /// Starts the task on `connection`.
-    pub(super) fn start(connection: SqliteConnection, shared: Arc<Shared>) -> Result<Self> {
+    pub(super) fn start(connection: SqliteConnection, shared: Arc<LedgerState>) -> Result<Self> {
         let identity = Identity::of(&shared)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mistrust = Arc::<IntegrityFault>::default();
@@ -139,7 +139,7 @@ struct Identity {
 
 impl Identity {
     /// What the paths mean now. Only asked of the paths: to open and close the file here would drop SQLite's locks.
-    fn of(shared: &Shared) -> Result<Self> {
+    fn of(shared: &LedgerState) -> Result<Self> {
         let look = |path: &Path| {
             let gone = |error| Error::Untrusted(format!("{} is gone: {error}", path.display()));
             std::fs::metadata(path).map_err(gone)
@@ -152,7 +152,7 @@ impl Identity {
         Ok(Self { ledger: (ledger.dev(), ledger.ino()), lock: (lock.dev(), lock.ino()) })
     }
 
-    fn check(self, shared: &Shared) -> Result<()> {
+    fn check(self, shared: &LedgerState) -> Result<()> {
         let (now, path) = (Self::of(shared)?, shared.path.display());
         if now.ledger != self.ledger {
             return Err(Error::Untrusted(format!("{path} has been replaced by another file")));
@@ -168,7 +168,7 @@ impl Identity {
 async fn work(
     mut connection: SqliteConnection,
     mut queue: mpsc::Receiver<Job>,
-    shared: Arc<Shared>,
+    shared: Arc<LedgerState>,
     identity: Identity,
     mistrust: Arc<IntegrityFault>,
 ) {
@@ -221,7 +221,7 @@ struct Batch {
 /// What every write is held against.
 #[derive(Clone, Copy)]
 struct Writing<'a> {
-    shared: &'a Shared,
+    shared: &'a LedgerState,
     identity: Identity,
     mistrust: &'a IntegrityFault,
 }
@@ -309,7 +309,7 @@ async fn write_trusting(
 }
 
 /// Gives each caller its part; an error goes to the only caller there is then. Callers may be gone.
-fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded>>, shared: &Shared) {
+fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded>>, shared: &LedgerState) {
     match outcome {
         Ok(recorded) => {
             let mut recorded = recorded.into_iter();

@@ -66,7 +66,7 @@ impl std::fmt::Debug for Loops {
 
 /// What every loop has.
 #[derive(Clone)]
-struct Context {
+struct TaskContext {
     flow: Flow,
     stop: CancellationToken,
     status: Arc<ServiceStatus>,
@@ -84,10 +84,10 @@ impl Loops {
         settings: TaskSettings,
     ) -> Result<Self, String> {
         let (fatal, heard) = watch::channel(None);
-        let context = Context { flow, stop: CancellationToken::new(), status, fatal: Arc::new(fatal) };
+        let context = TaskContext { flow, stop: CancellationToken::new(), status, fatal: Arc::new(fatal) };
         let tasks = TaskTracker::new();
         context.spawn(&tasks, "create", create_loop);
-        context.spawn(&tasks, "advance", advance_loop);
+        context.spawn(&tasks, "advance", poll_loop);
         context.spawn(&tasks, "deliver", deliver_loop);
         context.spawn(&tasks, "upstream_watch", upstream_watch);
         context.spawn(&tasks, "ledger_watch", ledger_watch);
@@ -129,7 +129,7 @@ impl Loops {
     }
 }
 
-impl Context {
+impl TaskContext {
     fn spawn<F, T>(&self, tasks: &TaskTracker, name: &'static str, run: F)
     where
         F: FnOnce(Self) -> T,
@@ -181,7 +181,7 @@ impl Context {
     }
 
     /// Does `work` that others may hold up, and lets the watchdog know meanwhile; not for ever.
-    async fn patiently<T>(&self, task: &'static str, work: impl Future<Output = T>) -> T {
+    async fn with_heartbeat<T>(&self, task: &'static str, work: impl Future<Output = T>) -> T {
         let clock = &self.flow.clock;
         let began = clock.monotonic();
         let mut work = std::pin::pin!(work);
@@ -210,7 +210,7 @@ impl Context {
     }
 }
 
-async fn create_loop(context: Context) {
+async fn create_loop(context: TaskContext) {
     let flow = context.flow.clone();
     let most = flow.settings.max_in_flight;
     let mut rounds: JoinSet<(DepositId, ledger::Result<flow::CreateOutcome>)> = JoinSet::new();
@@ -268,7 +268,7 @@ async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<ledger::Leased
     flow.ledger.lease(&turns).await
 }
 
-async fn advance_loop(context: Context) {
+async fn poll_loop(context: TaskContext) {
     let flow = &context.flow;
     while !context.stop.is_cancelled() {
         match flow::poll_due(flow, &context.stop).await {
@@ -282,11 +282,11 @@ async fn advance_loop(context: Context) {
     }
 }
 
-async fn deliver_loop(context: Context) {
+async fn deliver_loop(context: TaskContext) {
     let flow = &context.flow;
     let mut failures: u32 = 0;
     while !context.stop.is_cancelled() {
-        match context.patiently("deliver", flow::deliver(flow, failures, &context.stop)).await {
+        match context.with_heartbeat("deliver", flow::deliver(flow, failures, &context.stop)).await {
             Ok(done) => {
                 if let Some(why) = &done.unreachable {
                     if failures == 0 {
@@ -316,7 +316,7 @@ async fn deliver_loop(context: Context) {
     }
 }
 
-async fn upstream_watch(context: Context) {
+async fn upstream_watch(context: TaskContext) {
     let flow = &context.flow;
     let mut said_down = true;
     while !context.stop.is_cancelled() {
@@ -335,7 +335,7 @@ async fn upstream_watch(context: Context) {
     }
 }
 
-async fn ledger_watch(context: Context) {
+async fn ledger_watch(context: TaskContext) {
     let mut warned = false;
     while !context.stop.is_cancelled() {
         match context.flow.ledger.check().await {
@@ -359,7 +359,7 @@ struct Timetable {
 
 impl Timetable {
     /// Waits for the schedule's next moment after `since`, cron or no cron; false when the daemon ends.
-    async fn next(&self, context: &Context, task: &'static str, since: Timestamp) -> bool {
+    async fn next(&self, context: &TaskContext, task: &'static str, since: Timestamp) -> bool {
         loop {
             context.heartbeat(task);
             let clock = &context.flow.clock;
@@ -379,7 +379,7 @@ impl Timetable {
     }
 }
 
-async fn reconcile_loop(context: Context, timetable: Timetable) {
+async fn reconcile_loop(context: TaskContext, timetable: Timetable) {
     let flow = &context.flow;
     // A run that was missed while the daemon was down is made up for; before the first one nothing was missed.
     let mut since = match flow.ledger.last_good_run().await {
@@ -388,7 +388,7 @@ async fn reconcile_loop(context: Context, timetable: Timetable) {
     };
     while timetable.next(&context, "reconcile", since).await {
         since = flow.clock.now();
-        match context.patiently("reconcile", flow::reconcile(flow)).await {
+        match context.with_heartbeat("reconcile", flow::reconcile(flow)).await {
             Ok(report) => {
                 let cases = report.cases.len();
                 context.done("reconcile", &serde_json::json!({ "open_cases": cases }));
@@ -401,7 +401,7 @@ async fn reconcile_loop(context: Context, timetable: Timetable) {
     }
 }
 
-async fn digest_loop(context: Context, timetable: Timetable) {
+async fn digest_loop(context: TaskContext, timetable: Timetable) {
     let flow = &context.flow;
     // A digest that was missed while the daemon was down is made up for: a missing one is an alarm.
     let mut since = match flow.ledger.last_of(&[EventName::Digest]).await {
@@ -417,13 +417,13 @@ async fn digest_loop(context: Context, timetable: Timetable) {
     }
 }
 
-async fn backup_loop(context: Context, timetable: Timetable, plan: BackupPlan) {
+async fn backup_loop(context: TaskContext, timetable: Timetable, plan: BackupPlan) {
     let flow = &context.flow;
     let mut since = flow.clock.now();
     while timetable.next(&context, "backup", since).await {
         since = flow.clock.now();
         let copy = flow.ledger.scheduled_backup(&plan.directory, plan.keep, since);
-        match context.patiently("backup", copy).await {
+        match context.with_heartbeat("backup", copy).await {
             Ok(report) => {
                 tracing::info!(bytes = report.bytes, "the ledger was copied to {}", report.path.display());
                 context.done("backup", &serde_json::json!({ "path": report.path, "bytes": report.bytes }));

@@ -1,5 +1,8 @@
 //! The five calls: what is asked in each, and how its answer becomes a value or an error.
 
+use crate::upstream::reading::outcome_of;
+use crate::upstream::reading::read_answer;
+use crate::upstream::reading::read_order;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +12,8 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::answer::{CallKind, Meaning, status_words};
-use super::breaker::{CallOutcome, CallTrouble, Health};
+use super::answer::CallKind;
+use super::breaker::Health;
 use super::budget::Budget;
 use super::error::Error;
 use super::evidence::{Answer, Evidence, KEPT};
@@ -244,7 +247,7 @@ impl Upstream {
                     |_| (Err(Undecodable::new(interrupted)), None),
                     |(read, sink)| (read, Some(sink)),
                 );
-                let answer = self.read(CallKind::Invoices, reply, took, |_| read);
+                let answer = read_answer(&self.inner.key, CallKind::Invoices, reply, took, |_| read);
                 answer.and_then(|Answer { value: rows, evidence, date }| match sink {
                     Some(sink) => Ok(Answer { value: Listed { sink, rows, bytes, sha256 }, evidence, date }),
                     None => Err(Error::Unknown { words: "no list".to_owned(), order_id: None, evidence }),
@@ -317,7 +320,7 @@ impl Upstream {
         let http_status = reply.as_ref().ok().map(|reply| reply.status);
         self.inner.theirs.hear(reply.as_ref().ok().and_then(|reply| reply.date), started, ended);
         let result = match reply {
-            Ok(reply) => self.read(call, reply, took, decode),
+            Ok(reply) => read_answer(&self.inner.key, call, reply, took, decode),
             Err(failure) => Err(self.no_answer(call, failure, took)),
         };
         self.settle(permit, call, http_status, took, &result);
@@ -355,92 +358,10 @@ impl Upstream {
             Error::NotTaken { words, retry_after: None, evidence }
         }
     }
-
-    fn read<T>(
-        &self,
-        call: CallKind,
-        reply: HttpReply,
-        took: Duration,
-        decode: impl FnOnce(&HttpReply) -> Result<Decoded<T>, Undecodable>,
-    ) -> Result<Answer<T>, Error> {
-        let (status, retry_after, date) = (reply.status, reply.retry_after, reply.date);
-        let key = &self.inner.key;
-        let mut meaning = call.meaning(&reply, || wire::words(&reply.body, |text| key.redact_text(text)));
-        let mut value = None;
-        if meaning == Meaning::Decode {
-            match decode(&reply) {
-                Ok(Decoded::Yes(read)) => value = Some(read),
-                Ok(Decoded::No) => meaning = Meaning::No,
-                Err(wrong) => meaning = Meaning::Unreadable(wrong.to_string()),
-            }
-        }
-        let said = || {
-            let words = wire::words(&reply.body, |text| key.redact_text(text));
-            words.unwrap_or_else(|| status_words(status))
-        };
-        let words = match &meaning {
-            Meaning::Decode => String::new(),
-            Meaning::Unknown(words) | Meaning::Unreadable(words) => key.redact_text(words),
-            Meaning::NotTaken if status == 429 => "too many requests".to_owned(),
-            Meaning::NotTaken | Meaning::No | Meaning::Denied => said(),
-        };
-        let evidence = self.evidence(call, Some(status), took, reply.body);
-        if let Some(value) = value {
-            return Ok(Answer { value, date, evidence });
-        }
-        Err(match (meaning, call) {
-            (Meaning::NotTaken, _) => Error::NotTaken { words, retry_after, evidence },
-            (Meaning::No, CallKind::Create { .. }) => Error::Refused { words, http_status: status, evidence },
-            (Meaning::No, CallKind::Look) if denies_access(&words) => Error::Denied { words, evidence },
-            (Meaning::No, CallKind::Look) => Error::UnknownOrder { words, evidence },
-            (Meaning::No | Meaning::Denied, _) => Error::Denied { words, evidence },
-            (meaning @ (Meaning::Unknown(_) | Meaning::Unreadable(_) | Meaning::Decode), _) => {
-                let salvaged = matches!(call, CallKind::Create { .. })
-                    .then(|| wire::salvaged_order_id(evidence.raw()))
-                    .flatten();
-                let order_id = salvaged.map(|id| key.redact_text(&id));
-                match meaning {
-                    Meaning::Unreadable(_) => Error::Unreadable { words, order_id, evidence },
-                    _ => Error::Unknown { words, order_id, evidence },
-                }
-            }
-        })
-    }
-}
-
-/// What the end of a call says of the upstream's health.
-fn outcome_of(http_status: Option<u16>, error: Option<&Error>) -> CallOutcome {
-    let Some(error) = error else { return CallOutcome::Answered };
-    let trouble = match error {
-        // To a creation a wrong key is refused in the words of a wrong request: which of the two it is, others tell.
-        Error::Refused { words, http_status, .. } if *http_status == 401 || denies_access(words) => {
-            CallTrouble::Denied
-        }
-        Error::Refused { .. } | Error::Settings(_) => return CallOutcome::Answered,
-        Error::UnknownOrder { .. } => CallTrouble::UnknownOrders,
-        Error::NotTaken { .. } if http_status == Some(429) => CallTrouble::Throttled,
-        Error::NotTaken { .. } | Error::Unknown { .. } => CallTrouble::NoAnswer,
-        Error::Unreadable { .. } => CallTrouble::Unreadable,
-        Error::Denied { .. } => CallTrouble::Denied,
-    };
-    CallOutcome::Missed(trouble, error.words().to_owned())
-}
-
-fn read_order(reply: &HttpReply) -> Result<Decoded<Box<OrderReport>>, Undecodable> {
-    let dated = |mut report: Box<OrderReport>| {
-        report.answered_at = reply.date;
-        report
-    };
-    Ok(wire::order(&reply.body)?.map(dated))
 }
 
 /// The address, without a word of it in the error: it holds the key.
 fn parsed(url: &str) -> Result<Url, Error> {
     Url::parse(url)
         .map_err(|error| Error::Settings(format!("the upstream's base_url makes no address: {error}")))
-}
-
-/// The contract's own words for a wrong user or key (section 1), whatever status they come with.
-fn denies_access(words: &str) -> bool {
-    words.to_ascii_lowercase().contains("verification")
 }

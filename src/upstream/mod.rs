@@ -17,6 +17,7 @@ mod evidence;
 mod fuzz_entry;
 mod list;
 mod pace;
+mod reading;
 mod secret;
 mod settings;
 mod transport;

@@ -19,7 +19,7 @@ pub enum Priority {
     /// Reconciliation: a handful of calls a run.
     Reconcile,
     /// The many looks.
-    Look,
+    Poll,
 }
 
 /// How many calls of other classes may go before one that waits.
@@ -191,7 +191,7 @@ impl State {
         match priority {
             Priority::Create => create,
             Priority::Reconcile => reconcile,
-            Priority::Look => look,
+            Priority::Poll => look,
         }
     }
 
@@ -210,7 +210,7 @@ impl State {
         let (first, own): (&[&Class], &Class) = match priority {
             Priority::Create => (&[], create),
             Priority::Reconcile => (&[create], reconcile),
-            Priority::Look => (&[create, reconcile], look),
+            Priority::Poll => (&[create, reconcile], look),
         };
         let ahead = own.waiting.iter().take_while(|(other, _)| *other != ticket).count();
         first.iter().map(|class| class.waiting.len()).fold(ahead, usize::saturating_add)

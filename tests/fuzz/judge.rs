@@ -117,7 +117,7 @@ impl Answers {
         let upstream = &self.upstream;
         let amount = Amount::parse("5.15").unwrap();
         let order = NewOrder { asset: self.deposit.request.asset, amount: &amount, coupon: Some("C") };
-        let looked = upstream.poll(upstream.admit(Priority::Look).await, "af161c5a").await;
+        let looked = upstream.poll(upstream.admit(Priority::Poll).await, "af161c5a").await;
         match looked {
             Ok(answer) => report(&self.deposit, *answer.value, bent, whence),
             Err(error) => assert!(!format!("{error:?}").contains("hunter2"), "{whence}"),

@@ -1,6 +1,6 @@
 //! How Bitcoin Cash writes its own addresses: base 32 with a checksum of 40 bits over the prefix and the data.
 
-use super::{CHECKSUM, Why};
+use super::why::{CHECKSUM, Why};
 
 const CHARSET: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const PREFIX: &str = "bitcoincash";

@@ -2,7 +2,7 @@
 
 use sha3::{Digest, Keccak256};
 
-use super::{CHECKSUM, Why};
+use super::why::{CHECKSUM, Why};
 
 const ALPHABET: &str = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const BLOCK_CHARS: usize = 11;

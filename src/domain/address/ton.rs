@@ -1,6 +1,6 @@
 //! How TON writes addresses: raw as workchain and hash, or friendly in base 64 with a checksum of 16 bits.
 
-use super::{CHECKSUM, Why};
+use super::why::{CHECKSUM, Why};
 
 const FRIENDLY_LEN: usize = 48;
 

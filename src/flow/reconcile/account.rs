@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::comparison::Compared;
-use super::context::Context;
+use super::context::RunContext;
 use super::report::StandingRows;
 use crate::domain::event::EventName;
 use crate::domain::money::dollars;
@@ -34,7 +34,7 @@ pub(super) struct AccountSide {
 
 /// The figures, as of the upstream's instant; `certain` where they are of one, and all that could count was read.
 pub(super) async fn account(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     balance: Balance,
     compared: &Compared,
     listed: usize,
@@ -110,14 +110,14 @@ pub(super) async fn account(
     })
 }
 
-async fn kept_baseline(context: &Context<'_>) -> ledger::Result<Option<i64>> {
+async fn kept_baseline(context: &RunContext<'_>) -> ledger::Result<Option<i64>> {
     match context.flow.ledger.recall("baseline_cents").await? {
         Some(kept) => kept.parse().map(Some).map_err(|_| ledger::Error::Unreadable(kept)),
         None => Ok(None),
     }
 }
 
-async fn candidates(context: &Context<'_>) -> ledger::Result<Vec<BaselineCandidate>> {
+async fn candidates(context: &RunContext<'_>) -> ledger::Result<Vec<BaselineCandidate>> {
     let kept = context.flow.ledger.recall("baseline_candidates").await?;
     // What an unreadable memory would tell is told by the next runs.
     Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default())
@@ -133,7 +133,7 @@ fn remembered(mut earlier: Vec<BaselineCandidate>, now: Option<BaselineCandidate
 
 /// Takes the baseline on which runs agree. One below nothing is not taken by itself: it is told once, and a person may
 /// set it.
-async fn establish(context: &Context<'_>, cents: i64) -> ledger::Result<Option<i64>> {
+async fn establish(context: &RunContext<'_>, cents: i64) -> ledger::Result<Option<i64>> {
     let (flow, at) = (context.flow, context.at);
     let taken = cents >= 0;
     if !taken && flow.ledger.recall("baseline_refused").await?.as_deref() == Some(cents.to_string().as_str())
@@ -177,7 +177,7 @@ pub(super) fn known_words() -> Vec<&'static str> {
 /// The drift as a difference, where it stands. `open_cents` is by how much rows exceed the journal in the deposits' own
 /// differences: a row that lies alone makes both.
 pub(super) async fn drift(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     account: &AccountSide,
     open_cents: i64,
     unknown: &[UnknownWord],

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::account::AccountSide;
-use super::context::Context;
+use super::context::RunContext;
 use crate::domain::ids::DepositId;
 use crate::domain::reconcile::{CaseKind, Difference, Drift};
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
-use crate::flow::cases;
+use crate::flow::decisions;
 use crate::flow::said::{ACCEPTED, CORRECTED};
 use crate::ledger::{self, Case, CaseChange, NewCase};
 
@@ -20,7 +20,7 @@ const NAMED_ORDERS: usize = 20;
 
 /// What this run does to the cases, given all that it `found`.
 pub(super) async fn changes(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     found: &[Difference],
     on_their_way: &[DepositId],
     account: &AccountSide,
@@ -58,7 +58,7 @@ pub(super) async fn changes(
 /// A case that is open is seen again; it is told once it has stood for as many runs as it must, each the lag after the
 /// one before.
 fn seen(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     case: &Case,
     difference: &Difference,
     account: &AccountSide,
@@ -80,7 +80,7 @@ fn seen(
 }
 
 /// A drift that has changed by more than the tolerance since it was told.
-fn notified_again(context: &Context<'_>, case: &Case, difference: &Difference) -> bool {
+fn notified_again(context: &RunContext<'_>, case: &Case, difference: &Difference) -> bool {
     let Some(Ok(told_at)) = case.told_at.as_deref().map(Timestamp::parse) else { return false };
     let (Some(told), Some(now)) = (case.told_cents, difference.cents()) else { return false };
     difference.kind == CaseKind::TotalChargesDrift
@@ -109,7 +109,7 @@ fn is_decided(last: Option<Case>, difference: &Difference) -> bool {
     })
 }
 
-fn resolution(context: &Context<'_>, case: &Case, account: &AccountSide) -> String {
+fn resolution(context: &RunContext<'_>, case: &Case, account: &AccountSide) -> String {
     let at = context.at;
     match CaseKind::parse(&case.kind) {
         Some(CaseKind::TotalChargesDrift) if matches!(account.drift, Drift::OnItsWay(_)) => {
@@ -126,13 +126,13 @@ fn resolution(context: &Context<'_>, case: &Case, account: &AccountSide) -> Stri
 pub(super) async fn keep(flow: &Flow, changes: Vec<CaseChange>) -> ledger::Result<(Vec<i64>, Vec<i64>)> {
     let opens: Vec<bool> = changes.iter().map(|change| matches!(change, CaseChange::Open(_))).collect();
     let closes: Vec<bool> = changes.iter().map(|change| matches!(change, CaseChange::Close { .. })).collect();
-    let ids = cases::change_cases(flow, changes).await?;
+    let ids = decisions::change_cases(flow, changes).await?;
     let chosen = |flags: &[bool]| ids.iter().zip(flags).filter(|(_, yes)| **yes).map(|(id, _)| *id).collect();
     Ok((chosen(&opens), chosen(&closes)))
 }
 
 /// After a restore: one case that names the orders made between the copy and this start, until a person ends it.
-pub(super) async fn restored(context: &Context<'_>) -> ledger::Result<Option<Difference>> {
+pub(super) async fn restored(context: &RunContext<'_>) -> ledger::Result<Option<Difference>> {
     let ledger = &context.flow.ledger;
     let Some(restored) = ledger.restored().await? else { return Ok(None) };
     let orders = ledger.orders_between(restored.since, restored.until).await?;

@@ -1,11 +1,11 @@
 //! The journal against the rows: what differs is polled at once, what the list states is booked, and what is left is on
 //! its way or a difference.
 
-use super::context::Context;
+use super::context::RunContext;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::reconcile::{CaseKind, DepositRows, Difference, Verdict, compare as judge};
-use crate::flow::poll;
+use crate::flow::poll_upstream::poll_now;
 use crate::ledger::{self, DepositWrite, Recorded, Scope, UnreadRow};
 
 /// The most deposits that one run polls.
@@ -32,7 +32,11 @@ pub(super) struct Compared {
 
 /// Compares what has reason to be compared; everything where the `whole` is gone through. What was booked after event
 /// `head_seq` the list cannot show yet.
-pub(super) async fn compare(context: &Context<'_>, whole: bool, head_seq: i64) -> ledger::Result<Compared> {
+pub(super) async fn compare(
+    context: &RunContext<'_>,
+    whole: bool,
+    head_seq: i64,
+) -> ledger::Result<Compared> {
     let ledger = &context.flow.ledger;
     let scope = match &context.last {
         Some(last) if !whole => ledger.touched_since(last.head_seq, last.id).await?,
@@ -52,7 +56,7 @@ pub(super) async fn compare(context: &Context<'_>, whole: bool, head_seq: i64) -
     Ok(compared)
 }
 
-fn judge_pair(context: &Context<'_>, pair: &DepositRows, head_seq: i64, compared: &mut Compared) {
+fn judge_pair(context: &RunContext<'_>, pair: &DepositRows, head_seq: i64, compared: &mut Compared) {
     let lately = pair.moved_seq > head_seq || context.within_lag(pair.moved_at);
     if pair.is_not_listed() {
         compared.not_listed = compared.not_listed.saturating_add(pair.booked_cents());
@@ -73,14 +77,14 @@ fn judge_pair(context: &Context<'_>, pair: &DepositRows, head_seq: i64, compared
 }
 
 /// What differs is polled at once, through the ordinary door. True where anything was.
-async fn poll_differing(context: &Context<'_>, pairs: &[DepositRows]) -> ledger::Result<bool> {
+async fn poll_differing(context: &RunContext<'_>, pairs: &[DepositRows]) -> ledger::Result<bool> {
     let flow = context.flow;
     let differing = pairs.iter().filter(|pair| matches!(judge(pair, 0), Verdict::Differs(_)));
     let mut polled = false;
     for pair in differing.take(MOST_POLLS) {
         let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? else { continue };
         polled = true;
-        if !poll::poll_now(flow, deposit).await? && flow.upstream.health().failing_since.is_some() {
+        if !poll_now(flow, deposit).await? && flow.upstream.health().failing_since.is_some() {
             // The upstream has just gone silent: what differs is polled by the next run.
             break;
         }
@@ -89,7 +93,7 @@ async fn poll_differing(context: &Context<'_>, pairs: &[DepositRows]) -> ledger:
 }
 
 /// Books what the list states of provisional and of finer figures. True where anything was booked.
-async fn book_stated(context: &Context<'_>, pairs: &[DepositRows]) -> ledger::Result<bool> {
+async fn book_stated(context: &RunContext<'_>, pairs: &[DepositRows]) -> ledger::Result<bool> {
     let flow = context.flow;
     let mut writes = Vec::new();
     for pair in pairs {

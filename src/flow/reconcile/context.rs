@@ -5,7 +5,7 @@ use crate::flow::Flow;
 use crate::ledger::GoodRun;
 
 /// What every stage of a run knows.
-pub(super) struct Context<'a> {
+pub(super) struct RunContext<'a> {
     pub(super) flow: &'a Flow,
     /// This run's number.
     pub(super) id: i64,
@@ -16,7 +16,7 @@ pub(super) struct Context<'a> {
     pub(super) clean: i64,
 }
 
-impl Context<'_> {
+impl RunContext<'_> {
     /// True where `then` is no longer ago than status, list and total may be apart. What stands in the future was written
     /// under a clock that was wrong, and is old.
     pub(super) fn within_lag(&self, then: Timestamp) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::context::Context;
+use super::context::RunContext;
 use super::import::Reader;
 use super::report::{Incomplete, Stopped};
 use crate::domain::report::Balance;
@@ -26,7 +26,10 @@ pub(super) struct Fetched {
 
 /// Everything, as of one instant as far as can be: the total should not move while the list is read. `evidence` is
 /// filled in as the answers come, also where they are void.
-pub(super) async fn fetch(context: &Context<'_>, evidence: &mut Option<Value>) -> Result<Fetched, Stopped> {
+pub(super) async fn fetch(
+    context: &RunContext<'_>,
+    evidence: &mut Option<Value>,
+) -> Result<Fetched, Stopped> {
     let flow = context.flow;
     let mut head_seq = *flow.ledger.head().borrow();
     let mut reader = Reader::new(flow.ledger.known_rows().await?, flow.ledger.row_staging());

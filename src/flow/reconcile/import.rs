@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::context::Context;
+use super::context::RunContext;
 use super::incomplete::ROWS_ACCEPTED;
 use super::report::{Flaw, Incomplete, Stopped};
 use crate::domain::reconcile::{Weight, content_hash, could_count, identity_hash};
@@ -59,7 +59,7 @@ pub(super) struct Imported {
 
 /// Writes what the list has changed, unless it cannot be what it says.
 pub(super) async fn import(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     balance: &Balance,
     mut reader: Reader,
 ) -> Result<Imported, Stopped> {

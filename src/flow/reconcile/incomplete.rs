@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cases;
-use super::context::Context;
+use super::context::RunContext;
 use super::report::Incomplete;
 use crate::domain::event::EventName;
 use crate::domain::reconcile::{CaseKind, Difference};
@@ -29,7 +29,7 @@ pub(super) const ROWS_ACCEPTED: &str = "rows_accepted";
 /// Keeps the run. Where the same stands for as many runs as a difference must, each the lag after the one before, it is
 /// a case: no run stays void for ever without one.
 pub(super) async fn keep(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     incomplete: &Incomplete,
     evidence: Option<Value>,
 ) -> ledger::Result<()> {

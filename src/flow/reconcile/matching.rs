@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::context::Context;
+use super::context::RunContext;
 use crate::domain::reconcile::{MatchRule, decide, probable};
 use crate::domain::time::Timestamp;
 use crate::ledger;
@@ -19,13 +19,13 @@ const RECENT_RUNS: i64 = 8;
 pub(in crate::flow) const WHOLE_DUE: &str = "whole_run_due";
 
 /// Once a day everything is gone through, whether it has changed or not.
-pub(super) async fn is_whole(context: &Context<'_>) -> ledger::Result<bool> {
+pub(super) async fn is_whole(context: &RunContext<'_>) -> ledger::Result<bool> {
     let daily = context.last.as_ref().is_none_or(|last| last.at.to_date_text() != context.at.to_date_text());
     Ok(daily || context.flow.ledger.recall(WHOLE_DUE).await?.as_deref() == Some("yes"))
 }
 
 /// Matches the rows that bear no id of ours as far as is known.
-pub(super) async fn match_rows(context: &Context<'_>, whole: bool) -> ledger::Result<()> {
+pub(super) async fn match_rows(context: &RunContext<'_>, whole: bool) -> ledger::Result<()> {
     let ledger = &context.flow.ledger;
     let since = match &context.last {
         Some(last) if !whole => last.id.saturating_sub(RECENT_RUNS),
@@ -55,7 +55,7 @@ pub(super) async fn match_rows(context: &Context<'_>, whole: bool) -> ledger::Re
 
 /// What the rows with our ids say of the zone of the list's times, where it is not the one that is set; with the line to
 /// write. Nothing is learnt from it.
-pub(super) async fn zone_hint(context: &Context<'_>) -> ledger::Result<Option<String>> {
+pub(super) async fn zone_hint(context: &RunContext<'_>) -> ledger::Result<Option<String>> {
     let Some(quarters) = context.flow.ledger.zone_apart().await? else { return Ok(None) };
     let (sign, minutes) = (if quarters < 0 { '-' } else { '+' }, quarters.unsigned_abs().saturating_mul(15));
     let apart = format!("{sign}{:02}:{:02}", minutes.div_euclid(60), minutes.rem_euclid(60));

@@ -21,7 +21,7 @@ use serde_json::Value;
 pub(in crate::flow) use matching::WHOLE_DUE;
 pub use report::{Flaw, ReconcileFailed, Report};
 
-use self::context::Context;
+use self::context::RunContext;
 use self::report::Stopped;
 use super::Flow;
 use super::warnings::ZONE_HINT;
@@ -34,7 +34,7 @@ use crate::ledger::{self, Run, Tally};
 /// [`Failed`]; an incomplete run is kept as such.
 pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
     let _alone = flow.reconciling.lock().await;
-    let context = Context {
+    let context = RunContext {
         flow,
         id: flow.ledger.next_run().await?,
         at: flow.clock.now(),
@@ -58,8 +58,8 @@ pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
     }
 }
 
-async fn run(context: &Context<'_>, evidence: &mut Option<Value>) -> Result<Report, Stopped> {
-    let Context { flow, id, at, .. } = *context;
+async fn run(context: &RunContext<'_>, evidence: &mut Option<Value>) -> Result<Report, Stopped> {
+    let RunContext { flow, id, at, .. } = *context;
     let ledger = &flow.ledger;
     ledger.hash_old_rows().await?;
     let fetched = fetch::fetch(context, evidence).await?;

@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::ledger::batch::{AccountEvent, DepositWrite};
 use crate::ledger::commit::chain::{self, ChainLink};
 use crate::ledger::error::{Error, Result};
-use crate::ledger::shared::Shared;
+use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::json;
 
 /// An event, its evidence, its postings and its mails, numbered and chained; ready to be written as sets.
@@ -53,7 +53,7 @@ struct MailRecord(i64, String, String, i64, String);
 
 /// Where the chain stands while it grows.
 struct Chain<'a> {
-    shared: &'a Shared,
+    shared: &'a LedgerState,
     seq: i64,
     hash: String,
     evidence_id: i64,
@@ -62,7 +62,7 @@ struct Chain<'a> {
 
 pub(in crate::ledger) async fn append_events(
     connection: &mut SqliteConnection,
-    shared: &Shared,
+    shared: &LedgerState,
     writes: &[&DepositWrite],
     notices: &[&AccountEvent],
 ) -> Result<Option<i64>> {
@@ -86,7 +86,7 @@ pub(in crate::ledger) async fn append_events(
 /// Number and hash of the last event, and the number of the last evidence; they must be those that we left.
 pub(in crate::ledger) async fn check_head(
     connection: &mut SqliteConnection,
-    shared: &Shared,
+    shared: &LedgerState,
 ) -> Result<(i64, String, i64)> {
     let head = sqlx::query!(
         r#"SELECT seq AS "seq!", hash, (SELECT coalesce(max(id), 0) FROM evidence) AS "evidence_id!: i64"
@@ -225,7 +225,7 @@ impl Chain<'_> {
 
 /// The same event and recipient have the same Message-ID for ever; so has no other event, not even one that gets the
 /// same number after an older copy of the ledger was restored.
-pub(in crate::ledger) fn message_id(shared: &Shared, seq: i64, hash: &str, recipient: &str) -> String {
+pub(in crate::ledger) fn message_id(shared: &LedgerState, seq: i64, hash: &str, recipient: &str) -> String {
     let which: String = chain::digest(format!("{hash} {recipient}").as_bytes()).chars().take(16).collect();
     format!("{seq}.{which}.{}@{}", shared.ledger_id, shared.mail_domain)
 }

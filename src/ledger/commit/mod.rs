@@ -12,13 +12,13 @@ use sqlx::SqliteConnection;
 use super::batch::{AccountEvent, DepositWrite, Recorded, Requeue};
 use super::error::{Error, Result};
 use super::poll_queue::places;
-use super::shared::Shared;
+use super::shared::LedgerState;
 use super::sql::{begin, commit};
 
 /// The whole batch in one transaction.
 pub(in crate::ledger) async fn write(
     connection: &mut SqliteConnection,
-    shared: &Shared,
+    shared: &LedgerState,
     writes: &[&DepositWrite],
     notices: &[&AccountEvent],
     again: &[&Requeue],
@@ -32,7 +32,7 @@ pub(in crate::ledger) async fn write(
 
 async fn write_all(
     connection: &mut SqliteConnection,
-    shared: &Shared,
+    shared: &LedgerState,
     (writes, notices, again): (&[&DepositWrite], &[&AccountEvent], &[&Requeue]),
     changed: &mut Vec<i64>,
 ) -> Result<Vec<Recorded>> {
@@ -52,7 +52,7 @@ async fn write_all(
 /// Events of the whole account inside a transaction of the caller's; gives the new head.
 pub(in crate::ledger) async fn announce_in(
     connection: &mut SqliteConnection,
-    shared: &Shared,
+    shared: &LedgerState,
     notices: &[&AccountEvent],
 ) -> Result<Option<i64>> {
     events::append_events(connection, shared, &[], notices).await
@@ -60,7 +60,7 @@ pub(in crate::ledger) async fn announce_in(
 
 async fn write_in(
     connection: &mut SqliteConnection,
-    shared: &Shared,
+    shared: &LedgerState,
     (writes, notices): (&[&DepositWrite], &[&AccountEvent]),
     changed: &mut Vec<i64>,
 ) -> Result<(Vec<Recorded>, Option<i64>)> {

@@ -13,7 +13,7 @@ use crate::ledger::commit::chain::{self, ChainLink};
 use crate::ledger::commit::events::add_to;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::read::deposits::DepositRow;
-use crate::ledger::verify::Verification;
+use crate::ledger::verify::finding::Verification;
 
 /// What the postings of each account and commodity add up to: exactly, and by their worth.
 pub(super) type AccountBalances = BTreeMap<(String, String), (Decimal, i64)>;

@@ -9,8 +9,8 @@ use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
 use crate::ledger::commit::month_totals::Rollup;
 use crate::ledger::error::{Error, Result};
-use crate::ledger::verify::Verification;
 use crate::ledger::verify::events::read_postings;
+use crate::ledger::verify::finding::Verification;
 use crate::ledger::verify::totals::CloseEvents;
 
 /// Tells each deposit's life again from its events: states, postings, and the row that stands for its end.

@@ -6,11 +6,11 @@ use sqlx::SqliteConnection;
 use crate::domain::time::Timestamp;
 use crate::ledger::commit::events::message_id;
 use crate::ledger::error::{Error, Result};
-use crate::ledger::shared::Shared;
-use crate::ledger::verify::Verification;
+use crate::ledger::shared::LedgerState;
+use crate::ledger::verify::finding::Verification;
 
 pub(super) async fn verify(
-    shared: &Shared,
+    shared: &LedgerState,
     view: &mut SqliteConnection,
     found: &mut Verification,
 ) -> Result<()> {

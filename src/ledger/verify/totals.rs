@@ -5,8 +5,8 @@ use sqlx::SqliteConnection;
 
 use crate::ledger::commit::month_totals::{AccountSums, MonthSums, Rollup, month_of};
 use crate::ledger::error::{Error, Result};
-use crate::ledger::verify::Verification;
 use crate::ledger::verify::events::AccountBalances;
+use crate::ledger::verify::finding::Verification;
 
 /// The closes, oldest first: the event, and the first month that was open from it on.
 pub(super) struct CloseEvents(Vec<(i64, String)>);

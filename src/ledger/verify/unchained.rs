@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::ledger::cases::seal;
 use crate::ledger::error::{Error, Result};
-use crate::ledger::verify::Verification;
+use crate::ledger::verify::finding::Verification;
 
 pub(super) async fn verify(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     verify_runs(view, found).await?;

@@ -32,7 +32,7 @@ pub(super) async fn create(upstream: &Upstream, coupon: Option<&str>) -> Result<
 }
 
 pub(super) async fn look(upstream: &Upstream) -> Result<Box<OrderReport>, Error> {
-    let permit = upstream.admit(Priority::Look).await;
+    let permit = upstream.admit(Priority::Poll).await;
     upstream.poll(permit, "af161c5a-936c").await.map(|answer| answer.value)
 }
 
@@ -89,7 +89,7 @@ async fn a_coupon_goes_into_the_body_and_an_empty_one_nowhere() {
 async fn each_look_names_the_order_in_the_path_and_the_key_in_the_query() {
     let server = Server::answering(200, r#"{"ok":true,"body":{"status":"paid"}}"#).await;
     let upstream = upstream(&format!("{}/behind/a/proxy/", server.url));
-    let permit = upstream.admit(Priority::Look).await;
+    let permit = upstream.admit(Priority::Poll).await;
     let answer = upstream.poll(permit, "a b/../c?d#e").await.unwrap();
     assert_eq!(answer.value.status.as_deref(), Some("paid"));
     assert_eq!((answer.evidence.call, answer.evidence.http_status), ("look", Some(200)));
@@ -100,7 +100,7 @@ async fn each_look_names_the_order_in_the_path_and_the_key_in_the_query() {
     assert!(request.starts_with(expected), "{request}");
 
     for climbing in ["", ".", ".."] {
-        let permit = upstream.admit(Priority::Look).await;
+        let permit = upstream.admit(Priority::Poll).await;
         let result = upstream.poll(permit, climbing).await;
         assert_eq!(kind(&result), "unknown order");
     }

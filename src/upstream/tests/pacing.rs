@@ -33,9 +33,9 @@ fn millis(millis: u64) -> Duration {
 #[tokio::test]
 async fn the_budget_is_one_for_all_and_refills_steadily() {
     let (upstream, clock) = paced(Some("2"), 16);
-    drop(upstream.admit(Priority::Look).await);
+    drop(upstream.admit(Priority::Poll).await);
     drop(upstream.clone().admit(Priority::Create).await);
-    let mut third = waiting(&upstream, Priority::Look);
+    let mut third = waiting(&upstream, Priority::Poll);
     assert!(poll!(third.as_mut()).is_pending(), "a burst is one second's worth");
     clock.advance(millis(499));
     assert!(poll!(third.as_mut()).is_pending());
@@ -46,8 +46,8 @@ async fn the_budget_is_one_for_all_and_refills_steadily() {
 #[tokio::test]
 async fn no_more_calls_at_a_time_than_places() {
     let (upstream, _clock) = paced(None, 2);
-    let first = upstream.admit(Priority::Look).await;
-    let _second = upstream.admit(Priority::Look).await;
+    let first = upstream.admit(Priority::Poll).await;
+    let _second = upstream.admit(Priority::Poll).await;
     let mut third = waiting(&upstream, Priority::Create);
     assert!(poll!(third.as_mut()).is_pending());
     assert_eq!((upstream.health().in_flight, upstream.health().waiting), (2, 1));
@@ -58,8 +58,8 @@ async fn no_more_calls_at_a_time_than_places() {
 #[tokio::test]
 async fn creations_go_first_and_nobody_starves() {
     let (upstream, _clock) = paced(None, 1);
-    let mut held = Some(upstream.admit(Priority::Look).await);
-    let line = [Priority::Look; 3].into_iter().chain([Priority::Reconcile; 2]).chain([Priority::Create; 12]);
+    let mut held = Some(upstream.admit(Priority::Poll).await);
+    let line = [Priority::Poll; 3].into_iter().chain([Priority::Reconcile; 2]).chain([Priority::Create; 12]);
     let mut queue: Vec<_> = line.map(|priority| (priority, waiting(&upstream, priority))).collect();
     for (_, place) in &mut queue {
         assert!(poll!(place.as_mut()).is_pending());
@@ -86,9 +86,9 @@ async fn creations_go_first_and_nobody_starves() {
 #[tokio::test]
 async fn a_place_that_is_given_up_is_passed_on() {
     let (upstream, clock) = paced(Some("1"), 16);
-    drop(upstream.admit(Priority::Look).await);
+    drop(upstream.admit(Priority::Poll).await);
     let mut first = waiting(&upstream, Priority::Create);
-    let mut second = waiting(&upstream, Priority::Look);
+    let mut second = waiting(&upstream, Priority::Poll);
     assert!(poll!(first.as_mut()).is_pending());
     assert!(poll!(second.as_mut()).is_pending());
     drop(first);
@@ -101,7 +101,7 @@ async fn a_place_that_is_given_up_is_passed_on() {
 async fn a_call_that_is_dropped_half_way_frees_its_place() {
     let server = Server::reacting(vec![Reaction::SendAndHang(Vec::new())]).await;
     let (upstream, _clock) = upstream_with(UpstreamSettings { max_in_flight: 1, ..settings(&server.url) });
-    let permit = upstream.admit(Priority::Look).await;
+    let permit = upstream.admit(Priority::Poll).await;
     let mut call = Box::pin(upstream.poll(permit, "order"));
     assert!(poll!(call.as_mut()).is_pending());
     assert_eq!(upstream.health().in_flight, 1);
@@ -143,7 +143,7 @@ async fn the_first_answer_lets_all_go_again_even_when_it_is_a_no() {
     for _ in 0..5 {
         look(&upstream).await.unwrap_err();
     }
-    let mut crowd: Vec<_> = (0..3).map(|_| waiting(&upstream, Priority::Look)).collect();
+    let mut crowd: Vec<_> = (0..3).map(|_| waiting(&upstream, Priority::Poll)).collect();
     for place in &mut crowd {
         assert!(poll!(place.as_mut()).is_pending());
     }
@@ -228,7 +228,7 @@ async fn who_waits_for_so_long_only_is_told_why_and_leaves_the_queue() {
     let held = upstream.admit_within(Priority::Create, Duration::ZERO).await.unwrap();
     // None is free, and nobody gives one back.
     let mut late = Box::pin(upstream.admit_within(Priority::Create, limit));
-    let mut behind = Box::pin(upstream.admit_within(Priority::Look, limit));
+    let mut behind = Box::pin(upstream.admit_within(Priority::Poll, limit));
     assert!(poll!(late.as_mut()).is_pending() && poll!(behind.as_mut()).is_pending());
     assert_eq!(upstream.health().waiting, 2);
     clock.advance(millis(29_999));
@@ -238,13 +238,13 @@ async fn who_waits_for_so_long_only_is_told_why_and_leaves_the_queue() {
     assert_eq!(late.await.unwrap_err(), "calls to the upstream under way: 1");
     assert_eq!(upstream.health().waiting, 0, "their places are given back");
     // One comes free in time.
-    let mut soon = Box::pin(upstream.admit_within(Priority::Look, limit));
+    let mut soon = Box::pin(upstream.admit_within(Priority::Poll, limit));
     assert!(poll!(soon.as_mut()).is_pending());
     drop(held);
     drop(soon.await.unwrap());
 
     let (upstream, clock) = paced(Some("0.001"), 4);
-    drop(upstream.admit(Priority::Look).await);
+    drop(upstream.admit(Priority::Poll).await);
     let mut late = Box::pin(upstream.admit_within(Priority::Reconcile, limit));
     assert!(poll!(late.as_mut()).is_pending());
     clock.advance(limit);
@@ -256,7 +256,7 @@ async fn who_waits_for_so_long_only_is_told_why_and_leaves_the_queue() {
     }
     let permit = {
         clock.advance(millis(1000));
-        upstream.admit_within(Priority::Look, limit).await.unwrap()
+        upstream.admit_within(Priority::Poll, limit).await.unwrap()
     };
     let mut late = Box::pin(upstream.admit_within(Priority::Reconcile, limit));
     assert!(poll!(late.as_mut()).is_pending(), "a probe is under way");

@@ -51,7 +51,7 @@ async fn everything_seen(upstream: &Upstream) -> String {
     };
     let result = upstream.create(upstream.admit(Priority::Create).await, &order).await;
     add(format!("{result:?}"), result.as_ref().err());
-    let result = upstream.poll(upstream.admit(Priority::Look).await, "order").await;
+    let result = upstream.poll(upstream.admit(Priority::Poll).await, "order").await;
     add(format!("{:?}", result.as_ref().map(|a| a.evidence.text())), result.as_ref().err());
     let result = upstream.invoices(upstream.admit(Priority::Reconcile).await, Vec::new()).await;
     add(format!("{result:?}"), result.as_ref().err());

@@ -1,0 +1,160 @@
+//! One question to the upstream about one deposit, and what its answer makes of it.
+
+use std::time::Duration;
+
+use super::Flow;
+use crate::domain::deposit::Deposit;
+use crate::domain::observe::Observation;
+use crate::domain::poll::{self, Due, Policy, Urgency};
+use crate::domain::time::Timestamp;
+use crate::ledger::{self, DepositWrite, ResponseFingerprint};
+use crate::upstream::{self, Priority};
+
+/// How long a final state that got no answer at the end of its watch waits for the next.
+const RARELY: Duration = Duration::from_hours(12);
+/// What a look has brought.
+pub(super) enum Observed {
+    /// Nothing new, or no readable answer at all; when to look again.
+    Unchanged { due: Option<Due>, heard: Option<ResponseFingerprint>, answered: bool },
+    /// Something that has to be worked out.
+    Polled(Observation, upstream::Evidence),
+}
+
+/// What the upstream says of one deposit, of which `heard` was last heard; `None` for one without an order.
+pub(super) async fn poll_upstream(
+    flow: &Flow,
+    deposit: &Deposit,
+    heard: Option<ResponseFingerprint>,
+    permit: upstream::Permit,
+) -> Option<Observed> {
+    let order_id = &deposit.facts.wallet.as_ref()?.order_id;
+    let policy = &flow.policy();
+    let mut due = None;
+    let spared = |body: &[u8], answered_at| {
+        if heard.as_ref().is_some_and(|heard| heard.is(body)) {
+            due = deposit.next_after_same_response(answered_at, flow.clock.now(), policy);
+        }
+        due.is_some()
+    };
+    let answer = flow.upstream.poll_unless(permit, order_id, spared).await;
+    let now = flow.clock.now();
+    let (observation, evidence) = match answer {
+        Ok(upstream::Answer { value: None, .. }) => {
+            flow.troubles().read(deposit.id);
+            return Some(Observed::Unchanged { due: due.flatten(), heard, answered: true });
+        }
+        Ok(upstream::Answer { value: Some(report), evidence, .. }) => {
+            if let Some(why) = deposit.unnamed_answer(&report) {
+                return Some(flow.trouble_of(
+                    deposit,
+                    why.to_owned(),
+                    evidence,
+                    heard,
+                    Observation::Unreadable,
+                ));
+            }
+            flow.troubles().read(deposit.id);
+            if let Some(due) = deposit.next_after_unchanged_poll(&report, now, policy) {
+                return Some(Observed::Unchanged {
+                    due,
+                    heard: evidence.whole().map(ResponseFingerprint::new),
+                    answered: true,
+                });
+            }
+            (Observation::Polled(report), evidence)
+        }
+        Err(upstream::Error::UnknownOrder { words, evidence }) => {
+            tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
+            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::UnknownOrder));
+        }
+        Err(
+            upstream::Error::Unknown { words, evidence, .. }
+            | upstream::Error::Unreadable { words, evidence, .. },
+        ) if is_about_the_order(&evidence) => {
+            tracing::debug!(deposit.id = %deposit.id, "an answer cannot be read: {words}");
+            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::Unreadable));
+        }
+        Err(error) => {
+            // Silence never moves money: it is looked at again in its turn.
+            tracing::debug!(deposit.id = %deposit.id, "no readable answer: {error}");
+            return Some(Observed::Unchanged {
+                due: due_in_silence(deposit, now, policy),
+                heard,
+                answered: false,
+            });
+        }
+    };
+    Some(Observed::Polled(observation, evidence))
+}
+
+/// When to look again after no answer at all: silence ends no watch.
+fn due_in_silence(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
+    let rarely =
+        || deposit.facts.wallet.is_some().then(|| Due { at: now.plus(RARELY), urgency: Urgency::Watch });
+    poll::next_poll(deposit, now, None, policy).or_else(rarely)
+}
+
+impl Flow {
+    /// What an answer is that says nothing of the order: this deposit's own trouble where other polls could be read
+    /// since it began, else the upstream's, which flags no deposit.
+    fn trouble_of(
+        &self,
+        deposit: &Deposit,
+        words: String,
+        evidence: upstream::Evidence,
+        heard: Option<ResponseFingerprint>,
+        observation: impl FnOnce(String) -> Observation,
+    ) -> Observed {
+        if self.troubles().is_its_own(deposit.id) {
+            return Observed::Polled(observation(words), evidence);
+        }
+        tracing::debug!(deposit.id = %deposit.id, "no readable answer: {words}");
+        let due = poll::next_poll(deposit, self.clock.now(), None, &self.policy());
+        Observed::Unchanged { due, heard, answered: false }
+    }
+}
+
+/// What `observation` makes of the deposit, ready to be written.
+pub(super) fn work_out(
+    flow: &Flow,
+    deposit: Deposit,
+    observation: Observation,
+    evidence: &upstream::Evidence,
+) -> Option<DepositWrite> {
+    match deposit.observe(observation, flow.clock.now(), &flow.policy()) {
+        Ok(step) => {
+            let evidence = (!step.events.is_empty()).then(|| flow.note(evidence));
+            Some(DepositWrite { evidence, ..DepositWrite::from(step) })
+        }
+        Err(error) => {
+            tracing::error!("a look could not be observed: {error}");
+            None
+        }
+    }
+}
+
+/// True for an answer in the upstream's own envelope that says ok: it is about this order, and no outage. Whatever else
+/// is in it may be any JSON at all, also numbers and depths that nobody could read.
+fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        ok: bool,
+    }
+    let ok = |text: String| serde_json::from_str::<Envelope>(&text).is_ok_and(|envelope| envelope.ok);
+    evidence.http_status == Some(200) && ok(evidence.text())
+}
+
+/// Looks at one deposit now, outside its turn; gives whether the upstream answered about it.
+pub(super) async fn poll_now(flow: &Flow, deposit: Deposit) -> ledger::Result<bool> {
+    let permit = flow.upstream.admit(Priority::Reconcile).await;
+    match poll_upstream(flow, &deposit, None, permit).await {
+        Some(Observed::Polled(observation, evidence)) => {
+            if let Some(write) = work_out(flow, deposit, observation, &evidence) {
+                flow.record(vec![write]).await?;
+            }
+            Ok(true)
+        }
+        Some(Observed::Unchanged { answered, .. }) => Ok(answered),
+        None => Ok(false),
+    }
+}
