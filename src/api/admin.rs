@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::auth::Principal;
 use super::input::{Params, RawBody, clip};
 use super::problem::{Problem, ProblemKind};
-use super::{SharedDesk, whole};
+use super::state::{SharedState, whole};
 use crate::domain::event::EventName;
 use crate::ledger::{self, BackupReport};
 use crate::notifier;
@@ -20,7 +20,7 @@ use crate::notifier;
 const STATES: &[&str] = &["owed", "sent", "dead", "told"];
 
 /// `GET /v1/mails`
-pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn mails(State(desk): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
     let params = Params::read(&uri, &["state", "limit"])?;
     let states = params.all("state");
     if let Some(unknown) = states.iter().find(|state| !STATES.contains(state)) {
@@ -33,7 +33,7 @@ pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Js
 
 /// `POST /v1/mails/retry`
 pub(super) async fn retry(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {
@@ -48,7 +48,7 @@ pub(super) async fn retry(
 
 /// `POST /v1/mails/test`
 pub(super) async fn test(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -66,7 +66,7 @@ pub(super) async fn test(
 
 /// `POST /v1/backups`
 pub(super) async fn backup(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<BackupReport>, Problem> {

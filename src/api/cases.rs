@@ -11,7 +11,7 @@ use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};
-use super::{ApiState, SharedDesk, whole};
+use super::state::{ApiState, SharedState, whole};
 use crate::domain::money::Amount;
 use crate::domain::reconcile;
 use crate::domain::time::Timestamp;
@@ -20,7 +20,7 @@ use crate::ledger::Case;
 
 /// `POST /v1/reconciliations`
 pub(super) async fn run(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Report>, Problem> {
@@ -40,19 +40,19 @@ pub(super) async fn run(
 }
 
 /// `GET /v1/reconciliations/latest`
-pub(super) async fn latest(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
+pub(super) async fn latest(State(desk): State<SharedState>) -> Result<Json<Value>, Problem> {
     let report = desk.flow.ledger.last_report().await?;
     report.map(Json).ok_or_else(|| Problem::not_found("there has been no reconciliation yet"))
 }
 
 /// `GET /v1/cases`
-pub(super) async fn list(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(desk): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
     let closed = Params::read(&uri, &["closed"])?.flag("closed")?;
     Ok(Json(json!({ "cases": desk.flow.ledger.cases(closed).await? })))
 }
 
 /// `GET /v1/cases/{id}`
-pub(super) async fn show(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Case>, Problem> {
+pub(super) async fn show(State(desk): State<SharedState>, Name(name): Name) -> Result<Json<Case>, Problem> {
     find(&desk, number(&name)?).await.map(Json)
 }
 
@@ -127,7 +127,7 @@ fn amount(text: &str) -> Result<Amount, Problem> {
 /// `POST /v1/cases/{id}/explain`, `../close`, `../accept`, `../unaccept`, `../correct` and `../uncorrect`
 pub(super) async fn act(
     act: CaseAction,
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,
@@ -176,7 +176,7 @@ fn problem(error: CaseError) -> Problem {
 /// `POST /v1/deposits/{id}/correct` and `../uncorrect`
 pub(super) async fn of_deposit(
     act: CaseAction,
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,
@@ -195,7 +195,7 @@ pub(super) async fn of_deposit(
 
 /// `POST /v1/corrections`: every open case of one kind whose deposit has credited rows.
 pub(super) async fn correct_all(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {
@@ -213,7 +213,7 @@ pub(super) async fn correct_all(
 }
 
 /// `GET /v1/baseline`
-pub(super) async fn baseline(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
+pub(super) async fn baseline(State(desk): State<SharedState>) -> Result<Json<Value>, Problem> {
     let kept = desk.flow.ledger.recall("baseline_cents").await?;
     let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
     Ok(Json(json!({ "baseline_cents": cents })))
@@ -221,7 +221,7 @@ pub(super) async fn baseline(State(desk): State<SharedDesk>) -> Result<Json<Valu
 
 /// `POST /v1/baseline`
 pub(super) async fn set_baseline(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {
@@ -238,7 +238,7 @@ pub(super) async fn set_baseline(
 
 /// `POST /v1/claims`
 pub(super) async fn claim(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<DepositObject>, Problem> {
@@ -254,7 +254,7 @@ pub(super) async fn claim(
 
 /// `POST /v1/restored`
 pub(super) async fn restored(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {

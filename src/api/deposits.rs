@@ -14,7 +14,7 @@ use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};
-use super::{ApiState, SharedDesk, whole};
+use super::state::{ApiState, SharedState, whole};
 use crate::domain::deposit::{Deposit, State as DepositState};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
@@ -33,7 +33,7 @@ const MOST_PAGE: u32 = 500;
 
 /// `POST /v1/deposits`
 pub(super) async fn open(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     headers: HeaderMap,
     body: RawBody,
@@ -120,7 +120,7 @@ async fn decided(desk: &ApiState, deposit: Deposit, wait: Duration) -> Deposit {
     if wait.is_zero() || latest.facts.state != DepositState::Requested {
         return latest;
     }
-    let Some(mut place) = desk.waiting.place(latest.id) else { return latest };
+    let Some(mut place) = desk.waiters.place(latest.id) else { return latest };
     let mut timeout = desk.flow.clock.sleep(wait);
     loop {
         match desk.flow.ledger.find(&latest.id.to_string()).await {
@@ -149,7 +149,7 @@ async fn refused(desk: &ApiState, deposit: &Deposit) -> Problem {
 }
 
 /// `GET /v1/deposits`
-pub(super) async fn list(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(desk): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
     let params = Params::read(&uri, &["state", "since", "limit", "cursor", "needs_review"])?;
     let listing = DepositFilter {
         states: params.all("state").into_iter().map(state).collect::<Result<_, _>>()?,
@@ -189,7 +189,7 @@ fn cursor(text: &str) -> Result<i64, Problem> {
 
 /// `GET /v1/deposits/{id}`
 pub(super) async fn show(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Name(name): Name,
 ) -> Result<Json<DepositObject>, Problem> {
     find(&desk, &name).await.map(|deposit| Json(DepositObject::from(&deposit)))
@@ -204,13 +204,16 @@ fn unknown(name: &str) -> Problem {
 }
 
 /// `GET /v1/deposits/{id}/events`
-pub(super) async fn events(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Value>, Problem> {
+pub(super) async fn events(
+    State(desk): State<SharedState>,
+    Name(name): Name,
+) -> Result<Json<Value>, Problem> {
     let deposit = find(&desk, &name).await?;
     Ok(Json(json!({ "events": desk.flow.ledger.events_of(deposit.id).await? })))
 }
 
 /// `GET /v1/deposits/{id}/story`
-pub(super) async fn story(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Value>, Problem> {
+pub(super) async fn story(State(desk): State<SharedState>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let deposit = find(&desk, &name).await?;
     let story = desk.flow.ledger.story(deposit).await?;
     Ok(Json(json!({
@@ -225,7 +228,7 @@ pub(super) async fn story(State(desk): State<SharedDesk>, Name(name): Name) -> R
 
 /// `POST /v1/deposits/{id}/review`
 pub(super) async fn review(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,

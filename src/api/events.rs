@@ -13,9 +13,9 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::SharedDesk;
 use super::input::{Params, clip};
 use super::problem::Problem;
+use super::state::SharedState;
 use crate::ledger::{EventRow, Ledger};
 
 /// How many events are held for a client at a time.
@@ -27,7 +27,7 @@ const COME_BACK: Duration = Duration::from_secs(2);
 
 /// `GET /v1/events`
 pub(super) async fn follow(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{ApiState, SharedDesk};
+use super::state::{ApiState, SharedState};
 use crate::scheduler::Readiness;
 
 /// `GET /healthz`
@@ -14,7 +14,7 @@ pub(super) async fn live() -> Json<Value> {
 }
 
 /// `GET /readyz`
-pub(super) async fn ready(State(desk): State<SharedDesk>) -> (StatusCode, Json<Value>) {
+pub(super) async fn ready(State(desk): State<SharedState>) -> (StatusCode, Json<Value>) {
     let readiness = readiness(&desk).await;
     let health = desk.flow.upstream.health();
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -6,13 +6,14 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
+use super::health;
 use super::problem::Problem;
-use super::{ApiState, STREAMS, SharedDesk, health};
+use super::state::{ApiState, STREAMS, SharedState};
 use crate::domain::deposit::State as DepositState;
 use crate::ledger;
 
 /// `GET /metrics`
-pub(super) async fn metrics(State(desk): State<SharedDesk>) -> Result<Response, Problem> {
+pub(super) async fn metrics(State(desk): State<SharedState>) -> Result<Response, Problem> {
     let text = Page::of(&desk).await?.0;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use super::auth::Principal;
 use super::input::{Name, RawBody};
 use super::problem::{Problem, ProblemKind};
-use super::{SharedDesk, whole};
+use super::state::{SharedState, whole};
 use crate::domain::period::Month;
 use crate::flow::{self, CloseError, ReconcileFailed};
 use crate::ledger::ClosedMonth;
 
 /// `GET /v1/periods`
-pub(super) async fn list(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(desk): State<SharedState>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "periods": desk.flow.ledger.closed_months().await? })))
 }
 
 /// `POST /v1/periods/{month}/close`
 pub(super) async fn close(
-    State(desk): State<SharedDesk>,
+    State(desk): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,

@@ -26,10 +26,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Error;
-use super::auth::{Authenticator, Principal};
 use super::connection_slots::{ConnectionSlot, ConnectionSlots, Served};
 use super::write_timeout::WriteTimeout;
+use crate::api::auth::{Authenticator, Principal};
+use crate::api::settings::Error;
 use crate::clock::{Clock as _, SystemClock};
 
 /// How long a request's head may take, and how long a connection may say nothing.
@@ -57,7 +57,7 @@ const TOO_MANY: &str =
 
 /// A socket that is bound.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(in crate::api) enum Listener {
     Unix(UnixListener, SocketFile),
     Tcp(TcpListener, SocketAddr),
 }
@@ -69,7 +69,7 @@ enum Stream {
 
 impl Listener {
     /// Binds a TCP address.
-    pub(super) async fn tcp(address: SocketAddr) -> Result<Self, Error> {
+    pub(in crate::api) async fn tcp(address: SocketAddr) -> Result<Self, Error> {
         let failed = |source| Error::Bind { address: address.to_string(), source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
@@ -78,7 +78,7 @@ impl Listener {
 
     /// Binds a unix socket in the place of one that nobody answers on. Its permissions are set before it listens, so
     /// that nobody can connect with more.
-    pub(super) async fn unix(path: &Path) -> Result<Self, Error> {
+    pub(in crate::api) async fn unix(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Bind { address: shown(path), source };
         clear(path).await?;
         let socket = UnixSocket::new_stream().map_err(failed)?;
@@ -90,7 +90,7 @@ impl Listener {
     }
 
     /// Where it really is.
-    pub(super) fn address(&self) -> String {
+    pub(in crate::api) fn address(&self) -> String {
         match self {
             Self::Unix(_, file) => shown(&file.path),
             Self::Tcp(_, address) => address.to_string(),
@@ -137,7 +137,7 @@ async fn clear(path: &Path) -> Result<(), Error> {
 
 /// The name of a socket that is ours; removed at the end, unless somebody else's has taken its place.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(in crate::api) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }
@@ -164,51 +164,51 @@ impl Drop for SocketFile {
 
 /// What every connection needs.
 #[derive(Clone)]
-pub(super) struct ServerContext {
-    pub(super) door: Arc<Authenticator>,
-    pub(super) router: Router,
+pub(in crate::api) struct ServerContext {
+    pub(in crate::api) authenticator: Arc<Authenticator>,
+    pub(in crate::api) router: Router,
     /// No new requests.
-    pub(super) stop: CancellationToken,
+    pub(in crate::api) stop: CancellationToken,
     /// No more patience.
-    pub(super) kill: CancellationToken,
-    pub(super) tasks: TaskTracker,
+    pub(in crate::api) kill: CancellationToken,
+    pub(in crate::api) tasks: TaskTracker,
 }
 
-/// Takes callers until the house closes.
-pub(super) async fn open(listener: Listener, house: ServerContext) {
-    let seats = ConnectionSlots::new(places());
+/// Takes callers until the API stops.
+pub(in crate::api) async fn open(listener: Listener, context: ServerContext) {
+    let slots = ConnectionSlots::new(places());
     let away = Arc::new(Semaphore::new(TURNED_AWAY));
-    while let Some(accepted) = house.stop.run_until_cancelled(listener.accept()).await {
+    while let Some(accepted) = context.stop.run_until_cancelled(listener.accept()).await {
         let stream = match accepted {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!("{} could not accept a connection: {error}", listener.address());
-                house.stop.run_until_cancelled(SystemClock::new().sleep(ACCEPT_PAUSE)).await;
+                context.stop.run_until_cancelled(SystemClock::new().sleep(ACCEPT_PAUSE)).await;
                 continue;
             }
         };
-        let seat = seats.take();
-        let turn = match seat {
+        let slot = slots.take();
+        let turn = match slot {
             Some(_) => None,
             // The semaphore is never closed; without a turn the connection is dropped.
-            None => match house.stop.run_until_cancelled(Arc::clone(&away).acquire_owned()).await {
+            None => match context.stop.run_until_cancelled(Arc::clone(&away).acquire_owned()).await {
                 Some(Ok(turn)) => Some(turn),
                 _ => continue,
             },
         };
-        let (own, seats) = (house.clone(), Arc::clone(&seats));
-        house.tasks.spawn(async move {
-            let seat = match seat {
-                Some(seat) => Some(seat),
-                None => seats.take_over(TURNING_AWAY).await,
+        let (own, slots) = (context.clone(), Arc::clone(&slots));
+        context.tasks.spawn(async move {
+            let slot = match slot {
+                Some(slot) => Some(slot),
+                None => slots.take_over(TURNING_AWAY).await,
             };
-            let turn = turn.filter(|_| seat.is_none());
+            let turn = turn.filter(|_| slot.is_none());
             match stream {
                 Stream::Unix(stream) => {
                     let caller = Principal::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
-                    receive(stream, caller, seat, own).await;
+                    receive(stream, caller, slot, own).await;
                 }
-                Stream::Tcp(stream, from) => receive(stream, Principal::with_token(from), seat, own).await,
+                Stream::Tcp(stream, from) => receive(stream, Principal::with_token(from), slot, own).await,
             }
             drop(turn);
         });
@@ -218,12 +218,12 @@ pub(super) async fn open(listener: Listener, house: ServerContext) {
 async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     caller: Principal,
-    seat: Option<Arc<ConnectionSlot>>,
-    house: ServerContext,
+    slot: Option<Arc<ConnectionSlot>>,
+    context: ServerContext,
 ) {
-    match seat {
-        Some(seat) => converse(WriteTimeout::new(stream, STALL_TIME), caller, &seat, house).await,
-        None => turn_away(stream, house).await,
+    match slot {
+        Some(slot) => converse(WriteTimeout::new(stream, STALL_TIME), caller, &slot, context).await,
+        None => turn_away(stream, context).await,
     }
 }
 
@@ -239,16 +239,16 @@ fn places() -> usize {
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     caller: Principal,
-    seat: &Arc<ConnectionSlot>,
-    house: ServerContext,
+    slot: &Arc<ConnectionSlot>,
+    context: ServerContext,
 ) {
-    let ServerContext { door, router, stop, kill, tasks: _ } = house;
+    let ServerContext { authenticator, router, stop, kill, tasks: _ } = context;
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(caller.clone());
-        let (door, router, work) = (Arc::clone(&door), router.clone(), seat.work());
+        let (authenticator, router, work) = (Arc::clone(&authenticator), router.clone(), slot.work());
         async move {
-            let response = answer(&door, &router, request).await;
+            let response = answer(&authenticator, &router, request).await;
             Ok::<_, Infallible>(response.map(|body| Served::body(body, work)))
         }
     });
@@ -262,8 +262,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = leave(seat, &stop) => {
-            if !seat.has_asked() && !stop.is_cancelled() {
+        () = leave(slot, &stop) => {
+            if !slot.has_asked() && !stop.is_cancelled() {
                 // Whoever never asked loses nothing.
                 return;
             }
@@ -277,21 +277,21 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Completes when the place is needed for somebody else, or the house closes.
-async fn leave(seat: &ConnectionSlot, stop: &CancellationToken) {
+/// Completes when the place is needed for somebody else, or the API stops.
+async fn leave(slot: &ConnectionSlot, stop: &CancellationToken) {
     tokio::select! {
-        () = seat.asked_to_leave() => {}
+        () = slot.asked_to_leave() => {}
         () = stop.cancelled() => {}
     }
 }
 
 async fn answer(
-    door: &Authenticator,
+    authenticator: &Authenticator,
     router: &TowerToHyperService<Router>,
     request: Request<Incoming>,
 ) -> Response {
     let method = request.method().clone();
-    let mut response = match door.check(&request) {
+    let mut response = match authenticator.check(&request) {
         Err(problem) => problem.into_response(),
         Ok(()) => match router.call(request.map(Body::new)).await {
             Ok(response) => response,
@@ -304,7 +304,7 @@ async fn answer(
 }
 
 /// Says in a few words that there is no room, and lets the words arrive.
-async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, house: ServerContext) {
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, context: ServerContext) {
     let words = async {
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n";
         let rest = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{TOO_MANY}", TOO_MANY.len());
@@ -319,7 +319,7 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, house: Serv
         // Whether they arrived or not, nothing more can be done.
         _ = words => {}
         () = SystemClock::new().sleep(TURNING_AWAY) => {}
-        () = house.stop.cancelled() => {}
+        () = context.stop.cancelled() => {}
     }
 }
 
