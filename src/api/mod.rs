@@ -39,6 +39,7 @@ use crate::scheduler::ServiceStatus;
 
 /// How long answers that are under way may take once the daemon stops.
 const DRAIN: Duration = Duration::from_secs(5);
+
 /// The API of one daemon.
 #[derive(Debug)]
 pub struct Api;
@@ -86,19 +87,19 @@ impl Bound {
     /// that wait for a wallet included.
     pub async fn serve(self, stop: CancellationToken) {
         let Self { listeners, flow, status } = self;
-        let desk = Arc::new(ApiState::new(flow, status, stop.clone()));
+        let api = Arc::new(ApiState::new(flow, status, stop.clone()));
         let (kill, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let router = routes::router(Arc::clone(&desk));
+        let router = routes::router(Arc::clone(&api));
         let serving =
             futures_util::future::join_all(listeners.into_iter().map(|(listener, authenticator)| {
                 tracing::info!("the API listens on {}", listener.address());
                 let (router, stop) = (router.clone(), stop.clone());
-                server::open(
+                server::serve(
                     listener,
                     ServerContext { authenticator, router, stop, kill: kill.clone(), tasks: tasks.clone() },
                 )
             }));
-        let follow = desk.waiters.follow(&desk.flow.ledger, &stop);
+        let follow = api.waiters.follow(&api.flow.ledger, &stop);
         tokio::join!(serving, follow, stop.cancelled());
         tasks.close();
         tokio::select! {

@@ -87,11 +87,11 @@ fn table() -> Vec<Route> {
 }
 
 /// Everything that can be asked, once the caller has been let in.
-pub(super) fn router(desk: SharedState) -> Router {
+pub(super) fn router(api: SharedState) -> Router {
     let routes = table()
         .into_iter()
         .fold(Router::new(), |router: Router<SharedState>, (_, path, answer)| router.route(path, answer));
-    routes.fallback(nothing).method_not_allowed_fallback(no_method).with_state(Arc::clone(&desk))
+    routes.fallback(nothing).method_not_allowed_fallback(no_method).with_state(Arc::clone(&api))
 }
 
 async fn description() -> impl IntoResponse {

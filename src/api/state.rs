@@ -56,11 +56,11 @@ impl ApiState {
 
 /// Carries `work` out to its end, whether the caller stays or goes; refuses it where too much is under way.
 pub(super) async fn whole<T: Send + 'static>(
-    desk: &ApiState,
+    api: &ApiState,
     origin: Origin,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = desk.changes.acquire(origin)?;
+    let turn = api.changes.acquire(origin)?;
     let work = async move {
         let _turn = turn;
         work.await

@@ -2,8 +2,10 @@
 
 mod concurrency_limit;
 mod connection_slots;
+mod connections;
 mod listener;
 mod write_timeout;
 
 pub(super) use self::concurrency_limit::ConcurrencyLimit;
-pub(super) use self::listener::{Listener, ServerContext, open};
+pub(super) use self::connections::{ServerContext, serve};
+pub(super) use self::listener::Listener;
