@@ -1,6 +1,7 @@
 //! What a person types to play with a sandbox that serves: the commands, with the real paths and addresses in them.
 
-use super::Stage;
+use super::shell::quoted;
+use super::stage::Stage;
 
 /// How to ask for a deposit and pay it, in whatever way.
 pub(super) fn instructions(stage: &Stage) -> String {
@@ -39,10 +40,4 @@ The sandbox is up, and stays up until Ctrl-C.{pace}
     {depositd} verify
 "#,
     )
-}
-
-/// For a shell.
-pub(super) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -7,10 +7,12 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::instructions::quoted;
+use super::error::Error;
+use super::options::Options;
 use super::script::name_in;
+use super::shell::quoted;
+use super::stage::Stage;
 use super::summary_view::Summary;
-use super::{Error, Options, Stage};
 use crate::domain::deposit::Deposit;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;

@@ -1,28 +1,27 @@
 //! Who comes on when: asks for the cast's deposits, lets the other turns happen, and knows when all is told.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::endings::has_ended;
+use super::error::Error;
 use super::printer::{Line, Printer};
 use super::script::{ScenarioDeposit, ScenarioTurn};
+use super::stage::{Opens, Stage};
 use super::summary_view::Summary;
-use super::{Error, Stage, audit, instructions, lifetime_by_hand};
-use crate::domain::deposit::{Deposit, State};
+use super::workspace::STORE;
+use super::{audit, instructions};
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, Flow, NewDeposit, Opened};
-use crate::sandbox::upstream::{Fate, OrderView};
+use crate::sandbox::upstream::Fate;
 
 /// How often the director looks whether all is told, in real time.
 const GLANCE: Duration = Duration::from_millis(150);
 /// A story that has gone on for so long, in its own time and in ours, since it was started will not end.
 const STORY_LIMIT: Duration = Duration::from_hours(96);
 const REAL_LIMIT: Duration = Duration::from_mins(2);
-
-/// The cast's deposits by their members' numbers.
-pub(super) type Opens = BTreeMap<u32, DepositId>;
 
 /// Directs the whole; `None` where it was asked to stop.
 pub(super) async fn direct(
@@ -145,7 +144,7 @@ fn take(
     lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
 ) -> Result<(), Error> {
     let upstream = &stage.upstream;
-    let store = |source| Error::io("cannot write", &stage.folder.file(super::workspace::STORE))(source);
+    let store = |source| Error::io("cannot write", &stage.folder.file(STORE))(source);
     let planned = |wanted: fn(&ScenarioTurn) -> Option<(usize, i64)>, before: usize| -> i64 {
         let all = stage.script.turns.iter().filter_map(|(_, turn)| wanted(turn));
         all.filter(|(nth, _)| *nth < before).fold(0, |sum, (_, cents)| sum.saturating_add(cents))
@@ -203,48 +202,7 @@ async fn still_open<'a>(
     Ok(left)
 }
 
-/// Nothing more will happen to the order, and the deposit tells so.
-fn has_ended(deposit: &Deposit, order: Option<&OrderView>) -> bool {
-    let Some(order) = order else { return deposit.facts.state == State::Rejected };
-    if order.fate == Fate::NeverPaid {
-        return deposit.facts.state == State::Expired;
-    }
-    let word = deposit.facts.upstream_status.as_deref().unwrap_or_default();
-    last_words(order.fate).contains(&order.status.as_str())
-        && word.eq_ignore_ascii_case(&order.status)
-        && state_of(&order.status).is_none_or(|state| state == deposit.facts.state)
-}
-
-/// What the upstream says of an order at the end of its fate.
-const fn last_words(fate: Fate) -> &'static [&'static str] {
-    match fate {
-        Fate::Over => &["paid_over"],
-        Fate::Short => &["wrong_amount"],
-        Fate::Expired => &["cancel"],
-        Fate::Refunded => &["refund_paid"],
-        Fate::RefundFailed => &["refund_fail"],
-        Fate::Failed => &["fail"],
-        Fate::SystemFailed => &["system_fail"],
-        Fate::LostAnswer => &["paid", "cancel"],
-        Fate::NeverPaid | Fate::Manual => &[],
-        Fate::Exact
-        | Fate::RefusedCoupon
-        | Fate::UnderpaidThenCompleted
-        | Fate::Late
-        | Fate::LatePaidAfterCheck
-        | Fate::HeldThenReleased
-        | Fate::UnknownWord => &["paid"],
-    }
-}
-
-/// Where a last word leaves a deposit.
-pub(super) fn state_of(word: &str) -> Option<State> {
-    Some(match word {
-        "paid" | "paid_over" | "refund_fail" => State::Settled,
-        "wrong_amount" => State::Short,
-        "cancel" => State::Expired,
-        "fail" | "system_fail" => State::Failed,
-        "refund_paid" => State::Refunded,
-        _ => return None,
-    })
+/// An hour of wallets for people, however fast the sandbox's time runs.
+fn lifetime_by_hand(speed: u32) -> Duration {
+    Duration::from_hours(1).saturating_mul(speed)
 }

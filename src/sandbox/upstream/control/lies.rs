@@ -4,13 +4,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::control::{body, not_found, problem};
-use super::fate::Fate;
-use super::http::{SimulatorRequest, SimulatorResponse};
-use super::lag::{Lag, Source};
-use super::lies::{AccountLie, ListLie, TotalLie};
-use super::{Shared, overlay};
+use super::reply::{body, not_found, problem};
 use crate::domain::asset::Asset;
+use crate::sandbox::upstream::fate::Fate;
+use crate::sandbox::upstream::http::{SimulatorRequest, SimulatorResponse};
+use crate::sandbox::upstream::lag::{Lag, Source};
+use crate::sandbox::upstream::lies::{AccountLie, ListLie, TotalLie};
+use crate::sandbox::upstream::overlay;
+use crate::sandbox::upstream::shared::Shared;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
