@@ -1,11 +1,12 @@
 //! A story from the first request to the closed books: the simulated upstream, the real daemon against it, a cast of
 //! deposits with every fate, and a person who watches.
 //!
-//! Everything that makes the story the same story is on disk before it begins (`folder`); requests carry keys,
+//! Everything that makes the story the same story is on disk before it begins (`workspace`); requests carry keys,
 //! fates follow from the seed and the time, and the time from the saved origin. So a sandbox that was killed at any
 //! point is told to its end by starting it again on the same folder.
 
 mod audit;
+mod context;
 mod endings;
 mod error;
 mod instructions;
@@ -14,7 +15,6 @@ mod printer;
 mod runner;
 mod script;
 mod shell;
-mod stage;
 mod summary_view;
 mod workspace;
 
@@ -24,11 +24,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use self::context::ScenarioContext;
 pub use self::error::Error;
 pub use self::options::Options;
 use self::printer::{Printer, ShowFormat};
 use self::script::Script;
-use self::stage::Stage;
 pub use self::summary_view::Summary;
 use self::workspace::Workspace;
 use crate::clock::{Clock as _, SharedClock, SystemClock};
@@ -98,19 +98,28 @@ pub async fn run_until(
     set_scene(&upstream, &script, &folder)?;
     let config = folder.configure(&upstream.base_url())?;
     let program = options.program.clone().unwrap_or_else(|| "depositd".to_owned());
-    let stage =
-        Stage { folder, script, clock: Arc::clone(&clock), upstream, stop, options, program, real, started };
-    let mut show = Printer::new(out, ShowFormat::of(&stage.options), plan.origin, plan.speed);
-    show.opening(&stage)?;
+    let context = ScenarioContext {
+        folder,
+        script,
+        clock: Arc::clone(&clock),
+        upstream,
+        stop,
+        options,
+        program,
+        real,
+        started,
+    };
+    let mut show = Printer::new(out, ShowFormat::of(&context.options), plan.origin, plan.speed);
+    show.opening(&context)?;
     let mut daemon = Daemon::start(&config, clock).await?;
     let flow = daemon.flow().clone();
     let told = tokio::select! {
-        told = runner::direct(&stage, &flow, &mut show) => told,
+        told = runner::direct(&context, &flow, &mut show) => told,
         reason = daemon.fatal() => Err(Error::Daemon(daemon::Error::Fatal(reason))),
     };
     drop(flow);
     let stopped = daemon.stop().await;
-    stage.upstream.stop().await;
+    context.upstream.stop().await;
     let told = told?;
     stopped?;
     match told {
@@ -119,8 +128,8 @@ pub async fn run_until(
             Ok(SandboxOutcome::Told(Box::new(summary)))
         }
         None => {
-            show.interrupted(&stage)?;
-            Ok(SandboxOutcome::Interrupted { folder: stage.folder.path })
+            show.interrupted(&context)?;
+            Ok(SandboxOutcome::Interrupted { folder: context.folder.path })
         }
     }
 }

@@ -16,14 +16,14 @@ use super::order_view::OrderView;
 use super::serve;
 use super::settings::SimulatorSettings;
 use super::shape::Shape;
-use super::shared::Shared;
+use super::state::SimulatorState;
 use super::world::{ActError, Books};
 use crate::domain::time::Timestamp;
 
 /// A running simulator. Copies share it; it stops with the last of them, or by [`SimulatedUpstream::stop`].
 #[derive(Clone)]
 pub struct SimulatedUpstream {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SimulatorState>,
     address: SocketAddr,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -48,7 +48,7 @@ impl SimulatedUpstream {
         }
         let listener = TcpListener::bind(settings.listen).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::open(&settings)?);
+        let shared = Arc::new(SimulatorState::open(&settings)?);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(serve::accept(listener, Arc::clone(&shared), stop.clone(), tasks.clone()));
         let guard = Arc::new(stop.clone().drop_guard());

@@ -10,22 +10,22 @@ use crate::domain::journal::PREPAID;
 use crate::domain::money::UsdMicros;
 use crate::domain::reconcile::CaseKind;
 use crate::flow::Report;
+use crate::sandbox::scenario::context::{Opens, ScenarioContext};
 use crate::sandbox::scenario::endings::state_of;
 use crate::sandbox::scenario::script;
-use crate::sandbox::scenario::stage::{Opens, Stage};
 use crate::sandbox::scenario::summary_view::WaitingDeposit;
 use crate::sandbox::upstream::Books;
 
 /// The one case that the story leaves to a person: the list credits another figure than the looks said. Nothing waits
 /// any more where somebody has corrected it.
 pub(super) fn waiting(
-    stage: &Stage,
+    context: &ScenarioContext,
     opens: &Opens,
     pairs: &[Pair],
     report: &Report,
     found: &mut Differences,
 ) -> Option<(DepositId, WaitingDeposit)> {
-    let members = stage.script.members.iter();
+    let members = context.script.members.iter();
     let (member, cents) = members.filter_map(|member| Some((member, member.credits_cents?))).next()?;
     let id = *opens.get(&member.number)?;
     let pair = pairs.iter().find(|pair| pair.deposit.id == id)?;
@@ -55,9 +55,9 @@ pub(super) fn waiting(
 }
 
 /// One deposit a request, one order a deposit, and where each ended.
-pub(super) fn compare_orders(stage: &Stage, pairs: &[Pair], found: &mut Differences) {
+pub(super) fn compare_orders(context: &ScenarioContext, pairs: &[Pair], found: &mut Differences) {
     let asked = pairs.iter().filter(|pair| pair.fate.is_some()).count();
-    let cast = stage.script.members.len();
+    let cast = context.script.members.len();
     found.unless(asked == cast, || format!("{cast} deposits were asked for, the ledger has {asked} of them"));
     let mut owners: HashMap<&str, u32> = HashMap::new();
     for pair in pairs {
@@ -83,7 +83,7 @@ pub(super) fn compare_orders(stage: &Stage, pairs: &[Pair], found: &mut Differen
             }
         }
     }
-    for order in stage.upstream.orders() {
+    for order in context.upstream.orders() {
         match owners.get(order.order_id.as_str()).copied().unwrap_or(0) {
             1 => {}
             // The work of an attempt whose answer was lost: nobody was shown it, so nobody has paid it.
@@ -141,7 +141,7 @@ fn differ(what: &str, theirs: i64, ours: i64) -> String {
 
 /// The account's figures, the identity, and the cases that are left.
 pub(super) fn compare_totals(
-    stage: &Stage,
+    context: &ScenarioContext,
     pairs: &[Pair],
     books: &Books,
     report: &Report,
@@ -163,12 +163,12 @@ pub(super) fn compare_totals(
         (Some(baseline), Some(difference)) => {
             same("credited elsewhere", elsewhere, figures.credited_elsewhere_cents);
             same("the difference", 0, difference);
-            if !stage.script.members.is_empty() {
+            if !context.script.members.is_empty() {
                 same("the baseline", script::BEFORE.0, baseline);
             }
         }
         // In a sandbox without a cast nobody waits for two runs that agree.
-        _ if stage.script.members.is_empty() => {}
+        _ if context.script.members.is_empty() => {}
         _ => found.add("there is no baseline"),
     }
     for case in report.cases.iter().filter(|case| waiting.is_none_or(|waiting| waiting.case != case.id)) {

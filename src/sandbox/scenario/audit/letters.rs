@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::differences::Differences;
 use crate::clock::Clock as _;
 use crate::flow::Flow;
+use crate::sandbox::scenario::context::ScenarioContext;
 use crate::sandbox::scenario::error::Error;
-use crate::sandbox::scenario::stage::Stage;
 
 /// The longest wait for the last letters, in real time.
 const LETTERS: Duration = Duration::from_secs(30);
@@ -16,25 +16,25 @@ const LETTERS: Duration = Duration::from_secs(30);
 const MOST_MAILS: u32 = 1_000_000;
 
 /// Waits until no letter is owed any more.
-pub(super) async fn letters_out(stage: &Stage, flow: &Flow) -> Result<(), Error> {
-    let until = stage.taken().saturating_add(LETTERS);
-    while stage.taken() < until && !stage.stop.is_cancelled() {
+pub(super) async fn letters_out(context: &ScenarioContext, flow: &Flow) -> Result<(), Error> {
+    let until = context.taken().saturating_add(LETTERS);
+    while context.taken() < until && !context.stop.is_cancelled() {
         if flow.ledger.mail_counts().await?.iter().all(|(state, _)| state != "owed") {
             break;
         }
-        stage.real.sleep(Duration::from_millis(20)).await;
+        context.real.sleep(Duration::from_millis(20)).await;
     }
     Ok(())
 }
 
 /// Letters by event: each owed one is out, and lies in the folder exactly once.
 pub(super) async fn letters(
-    stage: &Stage,
+    context: &ScenarioContext,
     flow: &Flow,
     found: &mut Differences,
 ) -> Result<BTreeMap<String, u64>, Error> {
     let mails = flow.ledger.mails(&["owed", "dead", "sent"], MOST_MAILS).await?;
-    let folder = stage.folder.file("mail");
+    let folder = context.folder.file("mail");
     let mut files = message_ids(&folder).map_err(Error::io("cannot read", &folder))?;
     let mut letters: BTreeMap<String, u64> = BTreeMap::new();
     let mut seen = BTreeSet::new();

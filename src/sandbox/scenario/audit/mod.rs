@@ -7,14 +7,14 @@ mod pairs;
 mod tables;
 
 use self::differences::Differences;
+use super::context::{Opens, ScenarioContext};
 use super::error::Error;
-use super::stage::{Opens, Stage};
 use super::summary_view::Summary;
 use crate::flow::{self, Flow, Report};
 
 /// Reconciles twice, verifies, and compares everything.
 pub(super) async fn audit(
-    stage: &Stage,
+    context: &ScenarioContext,
     flow: &Flow,
     opens: &Opens,
     unfinished: Vec<String>,
@@ -23,31 +23,31 @@ pub(super) async fn audit(
     for name in unfinished {
         found.add(format!("deposit {name} has not come to its end in time"));
     }
-    let report = reconciled(stage, flow).await?;
-    letters::letters_out(stage, flow).await?;
-    let books = stage.upstream.books();
-    let pairs = pairs::pairs(stage, flow, opens).await?;
-    compare::compare_orders(stage, &pairs, &mut found);
-    let waiting = compare::waiting(stage, opens, &pairs, &report, &mut found);
+    let report = reconciled(context, flow).await?;
+    letters::letters_out(context, flow).await?;
+    let books = context.upstream.books();
+    let pairs = pairs::pairs(context, flow, opens).await?;
+    compare::compare_orders(context, &pairs, &mut found);
+    let waiting = compare::waiting(context, opens, &pairs, &report, &mut found);
     compare::compare_credits(&pairs, &books, waiting.as_ref(), &mut found);
     let waiting = waiting.map(|(_, waiting)| waiting);
-    compare::compare_totals(stage, &pairs, &books, &report, waiting.as_ref(), &mut found);
-    let letters = letters::letters(stage, flow, &mut found).await?;
+    compare::compare_totals(context, &pairs, &books, &report, waiting.as_ref(), &mut found);
+    let letters = letters::letters(context, flow, &mut found).await?;
     let proof = flow.ledger.verify(|_, _| {}).await?;
     for finding in &proof.findings {
         found.add(format!("verify: {} {}: {}", finding.table, finding.row, finding.what));
     }
-    let plan = &stage.folder.plan;
+    let plan = &context.folder.plan;
     let example = tables::example(&pairs).map(|deposit| deposit.id.to_string());
     Ok(Summary {
-        folder: stage.folder.path.clone(),
-        program: stage.program.clone(),
+        folder: context.folder.path.clone(),
+        program: context.program.clone(),
         seed: plan.seed,
         speed: plan.speed,
-        resumed: stage.folder.resumed,
+        resumed: context.folder.resumed,
         deposits: pairs.len(),
-        story_minutes: stage.clock.now().since(plan.origin).as_secs().div_euclid(60),
-        seconds: stage.taken().as_secs_f64(),
+        story_minutes: context.clock.now().since(plan.origin).as_secs().div_euclid(60),
+        seconds: context.taken().as_secs_f64(),
         fates: tables::fates(&pairs, &books),
         trial_balance: tables::trial_balance(&pairs),
         identity: report.figures,
@@ -66,20 +66,20 @@ pub(super) async fn audit(
 }
 
 /// Reconciles until there is a baseline and nothing is on its way any more, for some hours of the story at most.
-async fn reconciled(stage: &Stage, flow: &Flow) -> Result<Report, Error> {
-    let until = stage.clock.now().plus(flow.settings.lag.saturating_mul(4));
+async fn reconciled(context: &ScenarioContext, flow: &Flow) -> Result<Report, Error> {
+    let until = context.clock.now().plus(flow.settings.lag.saturating_mul(4));
     loop {
         let report = flow::reconcile(flow).await?;
         let baseline = report.figures.as_ref().is_some_and(|figures| figures.baseline_cents.is_some());
         let told = report.cases.iter().all(|case| case.told_at.is_some());
         let rests = report.on_their_way == 0 && report.on_its_way_cents.is_none();
-        let done = (baseline && rests && told) || stage.script.members.is_empty();
-        if done || stage.stop.is_cancelled() || stage.clock.now() >= until {
+        let done = (baseline && rests && told) || context.script.members.is_empty();
+        if done || context.stop.is_cancelled() || context.clock.now() >= until {
             return Ok(report);
         }
         tokio::select! {
-            () = stage.stop.cancelled() => {}
-            () = stage.clock.sleep(flow.settings.lag.div_f64(6.0)) => {}
+            () = context.stop.cancelled() => {}
+            () = context.clock.sleep(flow.settings.lag.div_f64(6.0)) => {}
         }
     }
 }

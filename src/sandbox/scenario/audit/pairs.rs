@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::domain::deposit::Deposit;
 use crate::flow::Flow;
 use crate::ledger::{DepositFilter, HistoryPosting};
+use crate::sandbox::scenario::context::{Opens, ScenarioContext};
 use crate::sandbox::scenario::error::Error;
-use crate::sandbox::scenario::stage::{Opens, Stage};
 use crate::sandbox::upstream::{Fate, OrderView};
 
 /// So many deposits are read at once.
@@ -21,8 +21,8 @@ pub(super) struct Pair {
 }
 
 /// Every deposit of the ledger with its order.
-pub(super) async fn pairs(stage: &Stage, flow: &Flow, opens: &Opens) -> Result<Vec<Pair>, Error> {
-    let fates: HashMap<_, _> = stage
+pub(super) async fn pairs(context: &ScenarioContext, flow: &Flow, opens: &Opens) -> Result<Vec<Pair>, Error> {
+    let fates: HashMap<_, _> = context
         .script
         .members
         .iter()
@@ -33,7 +33,7 @@ pub(super) async fn pairs(stage: &Stage, flow: &Flow, opens: &Opens) -> Result<V
     loop {
         let (deposits, next) = flow.ledger.list(&listing).await?;
         for deposit in deposits {
-            let order = deposit.facts.wallet.as_ref().and_then(|w| stage.upstream.order(&w.order_id));
+            let order = deposit.facts.wallet.as_ref().and_then(|w| context.upstream.order(&w.order_id));
             let fate = fates.get(&deposit.id).copied();
             let story = flow.ledger.story(deposit).await?;
             pairs.push(Pair { deposit: story.deposit, postings: story.postings, order, fate });

@@ -11,7 +11,7 @@ use crate::sandbox::upstream::http::{SimulatorRequest, SimulatorResponse};
 use crate::sandbox::upstream::lag::{Lag, Source};
 use crate::sandbox::upstream::lies::{AccountLie, ListLie, TotalLie};
 use crate::sandbox::upstream::overlay;
-use crate::sandbox::upstream::shared::Shared;
+use crate::sandbox::upstream::state::SimulatorState;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +69,7 @@ struct NextWalletBody {
 }
 
 pub(super) fn command(
-    shared: &Shared,
+    shared: &SimulatorState,
     request: &SimulatorRequest,
     parts: &[&str],
 ) -> Result<Value, SimulatorResponse> {
@@ -101,7 +101,7 @@ pub(super) fn command(
     Ok(json!({"ok": true}))
 }
 
-fn elsewhere(shared: &Shared, request: &SimulatorRequest) -> Result<Value, SimulatorResponse> {
+fn elsewhere(shared: &SimulatorState, request: &SimulatorRequest) -> Result<Value, SimulatorResponse> {
     let ElsewhereBody { currency, network, amount, fate } = body(request)?;
     let asset = Asset::parse(&currency, &network).map_err(|error| problem(400, &error.to_string()))?;
     let made = shared.order_elsewhere(asset, &amount, fate.unwrap_or(Fate::Exact));
@@ -112,7 +112,7 @@ fn elsewhere(shared: &Shared, request: &SimulatorRequest) -> Result<Value, Simul
 }
 
 fn about_order(
-    shared: &Shared,
+    shared: &SimulatorState,
     request: &SimulatorRequest,
     order_id: &str,
     rest: &[&str],
@@ -132,7 +132,7 @@ fn about_order(
     Ok(json!({"ok": true}))
 }
 
-fn next_wallet(shared: &Shared, request: &SimulatorRequest) -> Result<(), SimulatorResponse> {
+fn next_wallet(shared: &SimulatorState, request: &SimulatorRequest) -> Result<(), SimulatorResponse> {
     let NextWalletBody { overlay, address, order_id, share_address } = body(request)?;
     let fields = overlay.map(|raw| overlay::parse(raw.get())).transpose();
     let fields = fields.map_err(|error| problem(400, &error.to_string()))?;

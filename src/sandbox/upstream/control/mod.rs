@@ -12,7 +12,7 @@ use super::faults::{Call, Fault, OutageStyle};
 use super::http::{SimulatorRequest, SimulatorResponse};
 use super::order_view::OrderView;
 use super::shape::Shape;
-use super::shared::Shared;
+use super::state::SimulatorState;
 use super::world::ActError;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
@@ -84,7 +84,7 @@ struct CouponBody {
 }
 
 /// Answers one call below `/sandbox/`.
-pub(super) fn answer(shared: &Shared, request: &SimulatorRequest) -> SimulatorResponse {
+pub(super) fn answer(shared: &SimulatorState, request: &SimulatorRequest) -> SimulatorResponse {
     let parts: Vec<&str> = request.path.iter().skip(1).map(String::as_str).collect();
     let answered = match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["orders"]) => to_json(shared.orders()),
@@ -105,7 +105,11 @@ pub(super) fn answer(shared: &Shared, request: &SimulatorRequest) -> SimulatorRe
     answered.map_or_else(|problem| problem, |value| SimulatorResponse::json(200, &value))
 }
 
-fn command(shared: &Shared, request: &SimulatorRequest, parts: &[&str]) -> Result<Value, SimulatorResponse> {
+fn command(
+    shared: &SimulatorState,
+    request: &SimulatorRequest,
+    parts: &[&str],
+) -> Result<Value, SimulatorResponse> {
     match parts {
         ["top-ups"] => {
             let TopUpBody { cents, method } = body(request)?;
@@ -152,7 +156,7 @@ fn command(shared: &Shared, request: &SimulatorRequest, parts: &[&str]) -> Resul
     }
 }
 
-fn act(shared: &Shared, order_id: &str, act: Action) -> Result<Value, SimulatorResponse> {
+fn act(shared: &SimulatorState, order_id: &str, act: Action) -> Result<Value, SimulatorResponse> {
     let at = shared.now();
     let mut world = shared.world();
     world.act(order_id, at, act).map_err(|error| {

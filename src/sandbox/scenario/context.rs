@@ -1,4 +1,4 @@
-//! The stage: what every part of the telling needs.
+//! What every part of the telling needs: the folder, the script, the clock, the simulator and the options.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::sandbox::upstream::SimulatedUpstream;
 /// The cast's deposits by their members' numbers.
 pub(super) type Opens = BTreeMap<u32, DepositId>;
 
-/// The stage: what every part of the telling needs.
-pub(super) struct Stage {
+/// What every part of the telling needs.
+pub(super) struct ScenarioContext {
     pub(super) folder: Workspace,
     pub(super) script: Script,
     pub(super) clock: SharedClock,
@@ -29,7 +29,7 @@ pub(super) struct Stage {
     pub(super) started: Duration,
 }
 
-impl Stage {
+impl ScenarioContext {
     /// How long this run has taken so far, in real time.
     pub(super) fn taken(&self) -> Duration {
         self.real.monotonic().saturating_sub(self.started)

@@ -20,7 +20,7 @@ use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-pub(super) struct Shared {
+pub(super) struct SimulatorState {
     pub(super) user_id: String,
     pub(super) api_key: String,
     pub(super) clock: SharedClock,
@@ -33,7 +33,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared {
+impl SimulatorState {
     pub(super) fn open(settings: &SimulatorSettings) -> io::Result<Self> {
         let (store, records) = match &settings.store {
             Some(path) => {
