@@ -44,7 +44,7 @@ pub struct OrderView {
     pub refunded_cents: i64,
     /// The transaction on the chain.
     pub txid: String,
-    /// Made by somebody else on the account: see [`SimulatedUpstream::order_elsewhere`].
+    /// Made by somebody else on the account: see [`super::SimulatedUpstream::order_elsewhere`].
     pub elsewhere: bool,
 }
 
