@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::auth::Principal;
 use super::input::{Params, RawBody, clip};
 use super::problem::{Problem, ProblemKind};
-use super::{SharedDesk, whole};
+use super::state::{SharedState, whole};
 use crate::domain::event::EventName;
 use crate::ledger::{self, BackupReport};
 use crate::notifier;
@@ -20,26 +20,26 @@ use crate::notifier;
 const STATES: &[&str] = &["owed", "sent", "dead", "told"];
 
 /// `GET /v1/mails`
-pub(super) async fn mails(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn mails(State(api): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
     let params = Params::read(&uri, &["state", "limit"])?;
     let states = params.all("state");
     if let Some(unknown) = states.iter().find(|state| !STATES.contains(state)) {
         let why = format!("{:?} is none of {}", clip(unknown), STATES.join(", "));
         return Err(Problem::invalid("state", why));
     }
-    let mails = desk.flow.ledger.mails(&states, params.limit(50, 500)?).await?;
+    let mails = api.flow.ledger.mails(&states, params.limit(50, 500)?).await?;
     Ok(Json(json!({ "mails": mails })))
 }
 
 /// `POST /v1/mails/retry`
 pub(super) async fn retry(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {
     let id = body.fields(&["id"])?.integer("id")?;
-    let own = Arc::clone(&desk);
-    let retried = whole(&desk, caller.origin(), async move { own.flow.retry_mails(id).await }).await??;
+    let own = Arc::clone(&api);
+    let retried = whole(&api, caller.origin(), async move { own.flow.retry_mails(id).await }).await??;
     match id {
         Some(id) if retried == 0 => Err(Problem::not_found(format!("there is no unsent mail {id}"))),
         _ => Ok(Json(json!({ "retried": retried }))),
@@ -48,7 +48,7 @@ pub(super) async fn retry(
 
 /// `POST /v1/mails/test`
 pub(super) async fn test(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -56,17 +56,17 @@ pub(super) async fn test(
     let to = to
         .map(|to| notifier::parse_address(&to).map_err(|error| Problem::invalid("to", error)))
         .transpose()?;
-    if to.is_none() && desk.flow.rules.recipients(EventName::UpstreamDown).is_empty() {
+    if to.is_none() && api.flow.rules.recipients(EventName::UpstreamDown).is_empty() {
         return Err(Problem::invalid("to", "nobody is configured to get alerts; name an address"));
     }
-    let own = Arc::clone(&desk);
-    let recipients = whole(&desk, caller.origin(), async move { own.flow.mail_test(to).await }).await??;
+    let own = Arc::clone(&api);
+    let recipients = whole(&api, caller.origin(), async move { own.flow.mail_test(to).await }).await??;
     Ok((StatusCode::ACCEPTED, Json(json!({ "recipients": recipients }))))
 }
 
 /// `POST /v1/backups`
 pub(super) async fn backup(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<BackupReport>, Problem> {
@@ -80,9 +80,9 @@ pub(super) async fn backup(
             "its folder does not exist, or the daemon may not look into it",
         ));
     }
-    let _place = desk.backups.try_acquire().map_err(|_| Problem::busy("a copy is being made already", 5))?;
-    let own = Arc::clone(&desk);
-    match whole(&desk, caller.origin(), async move { own.flow.ledger.backup(&path).await }).await? {
+    let _place = api.backups.try_acquire().map_err(|_| Problem::busy("a copy is being made already", 5))?;
+    let own = Arc::clone(&api);
+    match whole(&api, caller.origin(), async move { own.flow.ledger.backup(&path).await }).await? {
         Ok(report) => Ok(Json(report)),
         Err(ledger::Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
             Err(Problem::invalid("path", "exists already; nothing is overwritten"))

@@ -135,12 +135,12 @@ mod tests {
     use super::*;
 
     fn verdict(path: &str, headers: &[(&str, &str)]) -> Option<ProblemKind> {
-        let door = Authenticator::with_token(&SecretString::from("s3cret".to_owned()));
+        let authenticator = Authenticator::with_token(&SecretString::from("s3cret".to_owned()));
         let mut request = Request::builder().uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        door.check(&request.body(()).unwrap()).err().map(|problem| problem.kind())
+        authenticator.check(&request.body(()).unwrap()).err().map(|problem| problem.kind())
     }
 
     #[test]

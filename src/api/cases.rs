@@ -11,7 +11,7 @@ use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};
-use super::{ApiState, SharedDesk, whole};
+use super::state::{ApiState, SharedState, whole};
 use crate::domain::money::Amount;
 use crate::domain::reconcile;
 use crate::domain::time::Timestamp;
@@ -20,17 +20,17 @@ use crate::ledger::Case;
 
 /// `POST /v1/reconciliations`
 pub(super) async fn run(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Report>, Problem> {
     body.fields(&[])?;
-    let _place = desk
+    let _place = api
         .reconciliations
         .try_acquire()
         .map_err(|_| Problem::busy("several reconciliations are waiting already", 10))?;
-    let own = Arc::clone(&desk);
-    match whole(&desk, caller.origin(), async move { flow::reconcile(&own.flow).await }).await? {
+    let own = Arc::clone(&api);
+    match whole(&api, caller.origin(), async move { flow::reconcile(&own.flow).await }).await? {
         Ok(report) => Ok(Json(report)),
         Err(error @ ReconcileFailed::Incomplete(_)) => {
             Err(Problem::new(ProblemKind::ReconciliationVoid, error.to_string()))
@@ -40,24 +40,24 @@ pub(super) async fn run(
 }
 
 /// `GET /v1/reconciliations/latest`
-pub(super) async fn latest(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
-    let report = desk.flow.ledger.last_report().await?;
+pub(super) async fn latest(State(api): State<SharedState>) -> Result<Json<Value>, Problem> {
+    let report = api.flow.ledger.last_report().await?;
     report.map(Json).ok_or_else(|| Problem::not_found("there has been no reconciliation yet"))
 }
 
 /// `GET /v1/cases`
-pub(super) async fn list(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
     let closed = Params::read(&uri, &["closed"])?.flag("closed")?;
-    Ok(Json(json!({ "cases": desk.flow.ledger.cases(closed).await? })))
+    Ok(Json(json!({ "cases": api.flow.ledger.cases(closed).await? })))
 }
 
 /// `GET /v1/cases/{id}`
-pub(super) async fn show(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Case>, Problem> {
-    find(&desk, number(&name)?).await.map(Json)
+pub(super) async fn show(State(api): State<SharedState>, Name(name): Name) -> Result<Json<Case>, Problem> {
+    find(&api, number(&name)?).await.map(Json)
 }
 
-async fn find(desk: &ApiState, id: i64) -> Result<Case, Problem> {
-    desk.flow.ledger.case(id).await?.ok_or_else(|| Problem::not_found(format!("there is no case {id}")))
+async fn find(api: &ApiState, id: i64) -> Result<Case, Problem> {
+    api.flow.ledger.case(id).await?.ok_or_else(|| Problem::not_found(format!("there is no case {id}")))
 }
 
 fn number(name: &str) -> Result<i64, Problem> {
@@ -127,14 +127,14 @@ fn amount(text: &str) -> Result<Amount, Problem> {
 /// `POST /v1/cases/{id}/explain`, `../close`, `../accept`, `../unaccept`, `../correct` and `../uncorrect`
 pub(super) async fn act(
     act: CaseAction,
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,
 ) -> Result<Json<CaseAfter>, Problem> {
     let (id, said) = (number(&name)?, Said::read(&body, act)?);
-    let own = Arc::clone(&desk);
-    let done = whole(&desk, caller.origin(), async move {
+    let own = Arc::clone(&api);
+    let done = whole(&api, caller.origin(), async move {
         let (flow, who) = (&own.flow, caller.words());
         let mut correction = None;
         match act {
@@ -152,16 +152,16 @@ pub(super) async fn act(
         Ok(correction)
     });
     match done.await? {
-        Ok(correction) => Ok(Json(CaseAfter { case: find(&desk, id).await?, correction })),
-        Err(CaseError::Refused(why)) if is_closed(&desk, id).await => {
+        Ok(correction) => Ok(Json(CaseAfter { case: find(&api, id).await?, correction })),
+        Err(CaseError::Refused(why)) if is_closed(&api, id).await => {
             Err(Problem::new(ProblemKind::CaseClosed, why))
         }
         Err(error) => Err(problem(error)),
     }
 }
 
-async fn is_closed(desk: &ApiState, id: i64) -> bool {
-    matches!(desk.flow.ledger.case(id).await, Ok(Some(case)) if case.closed_at.is_some())
+async fn is_closed(api: &ApiState, id: i64) -> bool {
+    matches!(api.flow.ledger.case(id).await, Ok(Some(case)) if case.closed_at.is_some())
 }
 
 fn problem(error: CaseError) -> Problem {
@@ -176,14 +176,14 @@ fn problem(error: CaseError) -> Problem {
 /// `POST /v1/deposits/{id}/correct` and `../uncorrect`
 pub(super) async fn of_deposit(
     act: CaseAction,
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,
 ) -> Result<Json<Correction>, Problem> {
     let said = Said::read(&body, act)?;
-    let own = Arc::clone(&desk);
-    let done = whole(&desk, caller.origin(), async move {
+    let own = Arc::clone(&api);
+    let done = whole(&api, caller.origin(), async move {
         let (flow, who) = (&own.flow, caller.words());
         match act {
             CaseAction::Uncorrect => flow::uncorrect_deposit(flow, &name, who, &said.note).await,
@@ -195,7 +195,7 @@ pub(super) async fn of_deposit(
 
 /// `POST /v1/corrections`: every open case of one kind whose deposit has credited rows.
 pub(super) async fn correct_all(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {
@@ -204,8 +204,8 @@ pub(super) async fn correct_all(
     let kind = reconcile::CaseKind::parse(&word)
         .ok_or_else(|| Problem::invalid("kind", format!("{:?} is no kind of case", clip(&word))))?;
     let (note, dry_run) = (fields.needed_text("note")?, fields.boolean("dry_run")?);
-    let own = Arc::clone(&desk);
-    let done = whole(&desk, caller.origin(), async move {
+    let own = Arc::clone(&api);
+    let done = whole(&api, caller.origin(), async move {
         let wish = CorrectionRequest { who: caller.words(), note: &note, amount: None, dry_run };
         flow::correct_all(&own.flow, kind, wish).await
     });
@@ -213,23 +213,23 @@ pub(super) async fn correct_all(
 }
 
 /// `GET /v1/baseline`
-pub(super) async fn baseline(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
-    let kept = desk.flow.ledger.recall("baseline_cents").await?;
+pub(super) async fn baseline(State(api): State<SharedState>) -> Result<Json<Value>, Problem> {
+    let kept = api.flow.ledger.recall("baseline_cents").await?;
     let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
     Ok(Json(json!({ "baseline_cents": cents })))
 }
 
 /// `POST /v1/baseline`
 pub(super) async fn set_baseline(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {
     let fields = body.fields(&["cents", "note"])?;
     let cents = fields.integer("cents")?.ok_or_else(|| Problem::invalid("cents", "missing"))?;
     let note = fields.needed_text("note")?;
-    let own = Arc::clone(&desk);
-    let done = whole(&desk, caller.origin(), async move {
+    let own = Arc::clone(&api);
+    let done = whole(&api, caller.origin(), async move {
         flow::set_baseline(&own.flow, cents, caller.words(), &note).await
     });
     done.await?.map_err(problem)?;
@@ -238,15 +238,15 @@ pub(super) async fn set_baseline(
 
 /// `POST /v1/claims`
 pub(super) async fn claim(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<DepositObject>, Problem> {
     let fields = body.fields(&["order", "reference", "note"])?;
     let (order, note) = (fields.needed_text("order")?, fields.needed_text("note")?);
     let reference = fields.text("reference")?;
-    let own = Arc::clone(&desk);
-    let done = whole(&desk, caller.origin(), async move {
+    let own = Arc::clone(&api);
+    let done = whole(&api, caller.origin(), async move {
         flow::claim(&own.flow, &order, reference, caller.words(), &note).await
     });
     done.await?.map(|deposit| Json(DepositObject::from(&deposit))).map_err(problem)
@@ -254,7 +254,7 @@ pub(super) async fn claim(
 
 /// `POST /v1/restored`
 pub(super) async fn restored(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
 ) -> Result<Json<Value>, Problem> {
@@ -263,10 +263,13 @@ pub(super) async fn restored(
     let since = fields.text("since")?;
     let since = since.map(|since| Timestamp::parse(&since).map_err(|error| Problem::invalid("since", error)));
     let since = since.transpose()?;
-    let own = Arc::clone(&desk);
-    let done = whole(&desk, caller.origin(), async move {
-        flow::restored(&own.flow, caller.words(), &note, since).await
-    });
+    let own = Arc::clone(&api);
+    let done =
+        whole(
+            &api,
+            caller.origin(),
+            async move { flow::restored(&own.flow, caller.words(), &note, since).await },
+        );
     let restore = done.await?.map_err(problem)?;
     Ok(Json(json!({ "since": restore.since, "until": restore.until })))
 }

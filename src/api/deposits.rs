@@ -14,7 +14,7 @@ use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
 use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};
-use super::{ApiState, SharedDesk, whole};
+use super::state::{ApiState, SharedState, whole};
 use crate::domain::deposit::{Deposit, State as DepositState};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
@@ -33,7 +33,7 @@ const MOST_PAGE: u32 = 500;
 
 /// `POST /v1/deposits`
 pub(super) async fn open(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     headers: HeaderMap,
     body: RawBody,
@@ -49,9 +49,9 @@ pub(super) async fn open(
         idempotency_key: key(&headers)?,
     };
     let wait = wait_seconds(&headers);
-    let own = Arc::clone(&desk);
+    let own = Arc::clone(&api);
     let (deposit, first) =
-        match whole(&desk, caller.origin(), async move { flow::open(&own.flow, new).await }).await? {
+        match whole(&api, caller.origin(), async move { flow::open(&own.flow, new).await }).await? {
             Ok(Opened::New(deposit)) => (deposit, true),
             Ok(Opened::Same(deposit)) => (deposit, false),
             Err(OpenError::Invalid { field, why }) => return Err(Problem::invalid(field, why)),
@@ -63,9 +63,9 @@ pub(super) async fn open(
             }
         };
     let span = Duration::from_secs(wait.unwrap_or(WAIT_SECONDS));
-    let deposit = decided(&desk, deposit, span).await;
+    let deposit = decided(&api, deposit, span).await;
     if deposit.facts.state == DepositState::Rejected {
-        return Err(refused(&desk, &deposit).await);
+        return Err(refused(&api, &deposit).await);
     }
     let status = match (first, deposit.facts.wallet.is_some()) {
         (false, _) => StatusCode::OK,
@@ -115,15 +115,15 @@ fn wait_seconds(headers: &HeaderMap) -> Option<u64> {
 
 /// The deposit once it is known whether it has a wallet, or as it stands when the wait is over. It has been accepted:
 /// nothing that goes wrong here may say otherwise.
-async fn decided(desk: &ApiState, deposit: Deposit, wait: Duration) -> Deposit {
+async fn decided(api: &ApiState, deposit: Deposit, wait: Duration) -> Deposit {
     let mut latest = deposit;
     if wait.is_zero() || latest.facts.state != DepositState::Requested {
         return latest;
     }
-    let Some(mut place) = desk.waiting.place(latest.id) else { return latest };
-    let mut timeout = desk.flow.clock.sleep(wait);
+    let Some(mut place) = api.waiters.place(latest.id) else { return latest };
+    let mut timeout = api.flow.clock.sleep(wait);
     loop {
-        match desk.flow.ledger.find(&latest.id.to_string()).await {
+        match api.flow.ledger.find(&latest.id.to_string()).await {
             Ok(Some(now)) => latest = now,
             Ok(None) => {}
             Err(error) => tracing::warn!("a deposit could not be read again: {}", error.chain()),
@@ -134,14 +134,14 @@ async fn decided(desk: &ApiState, deposit: Deposit, wait: Duration) -> Deposit {
         tokio::select! {
             () = place.changed() => {}
             () = &mut timeout => return latest,
-            () = desk.stop.cancelled() => return latest,
+            () = api.stop.cancelled() => return latest,
         }
     }
 }
 
 /// The upstream's refusal, in its words.
-async fn refused(desk: &ApiState, deposit: &Deposit) -> Problem {
-    let events = desk.flow.ledger.events_of(deposit.id).await.unwrap_or_default();
+async fn refused(api: &ApiState, deposit: &Deposit) -> Problem {
+    let events = api.flow.ledger.events_of(deposit.id).await.unwrap_or_default();
     let rejected = events.into_iter().rfind(|event| event.event == EventName::Rejected.as_str());
     let words = rejected.and_then(|event| event.reason);
     let detail = words.unwrap_or_else(|| "the upstream refused to make a wallet".to_owned());
@@ -149,7 +149,7 @@ async fn refused(desk: &ApiState, deposit: &Deposit) -> Problem {
 }
 
 /// `GET /v1/deposits`
-pub(super) async fn list(State(desk): State<SharedDesk>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
     let params = Params::read(&uri, &["state", "since", "limit", "cursor", "needs_review"])?;
     let listing = DepositFilter {
         states: params.all("state").into_iter().map(state).collect::<Result<_, _>>()?,
@@ -158,7 +158,7 @@ pub(super) async fn list(State(desk): State<SharedDesk>, uri: Uri) -> Result<Jso
         cursor: params.last("cursor").map(cursor).transpose()?,
         limit: params.limit(PAGE, MOST_PAGE)?,
     };
-    let (deposits, next) = desk.flow.ledger.list(&listing).await?;
+    let (deposits, next) = api.flow.ledger.list(&listing).await?;
     let deposits: Vec<_> = deposits.iter().map(DepositObject::from).collect();
     Ok(Json(json!({ "deposits": deposits, "next_cursor": next.map(|next| next.to_string()) })))
 }
@@ -189,14 +189,14 @@ fn cursor(text: &str) -> Result<i64, Problem> {
 
 /// `GET /v1/deposits/{id}`
 pub(super) async fn show(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Name(name): Name,
 ) -> Result<Json<DepositObject>, Problem> {
-    find(&desk, &name).await.map(|deposit| Json(DepositObject::from(&deposit)))
+    find(&api, &name).await.map(|deposit| Json(DepositObject::from(&deposit)))
 }
 
-async fn find(desk: &ApiState, name: &str) -> Result<Deposit, Problem> {
-    desk.flow.ledger.find(name).await?.ok_or_else(|| unknown(name))
+async fn find(api: &ApiState, name: &str) -> Result<Deposit, Problem> {
+    api.flow.ledger.find(name).await?.ok_or_else(|| unknown(name))
 }
 
 fn unknown(name: &str) -> Problem {
@@ -204,15 +204,15 @@ fn unknown(name: &str) -> Problem {
 }
 
 /// `GET /v1/deposits/{id}/events`
-pub(super) async fn events(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Value>, Problem> {
-    let deposit = find(&desk, &name).await?;
-    Ok(Json(json!({ "events": desk.flow.ledger.events_of(deposit.id).await? })))
+pub(super) async fn events(State(api): State<SharedState>, Name(name): Name) -> Result<Json<Value>, Problem> {
+    let deposit = find(&api, &name).await?;
+    Ok(Json(json!({ "events": api.flow.ledger.events_of(deposit.id).await? })))
 }
 
 /// `GET /v1/deposits/{id}/story`
-pub(super) async fn story(State(desk): State<SharedDesk>, Name(name): Name) -> Result<Json<Value>, Problem> {
-    let deposit = find(&desk, &name).await?;
-    let story = desk.flow.ledger.story(deposit).await?;
+pub(super) async fn story(State(api): State<SharedState>, Name(name): Name) -> Result<Json<Value>, Problem> {
+    let deposit = find(&api, &name).await?;
+    let story = api.flow.ledger.story(deposit).await?;
     Ok(Json(json!({
         "deposit": DepositObject::from(&story.deposit),
         "events": story.events,
@@ -225,20 +225,20 @@ pub(super) async fn story(State(desk): State<SharedDesk>, Name(name): Name) -> R
 
 /// `POST /v1/deposits/{id}/review`
 pub(super) async fn review(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,
 ) -> Result<Json<DepositObject>, Problem> {
     let note = body.fields(&["note"])?.needed_text("note")?;
     let empty = note.trim().is_empty();
-    let (own, asked) = (Arc::clone(&desk), name.clone());
-    match whole(&desk, caller.origin(), async move { flow::review(&own.flow, &asked, &note).await }).await? {
+    let (own, asked) = (Arc::clone(&api), name.clone());
+    match whole(&api, caller.origin(), async move { flow::review(&own.flow, &asked, &note).await }).await? {
         Ok(deposit) => Ok(Json(DepositObject::from(&deposit))),
         Err(ReviewError::Unknown(name)) => Err(unknown(&name)),
         Err(ReviewError::Ledger(error)) => Err(error.into()),
         Err(ReviewError::Refused(why)) => {
-            let deposit = find(&desk, &name).await?;
+            let deposit = find(&api, &name).await?;
             if deposit.facts.review.is_none() && !empty {
                 return Err(Problem::new(ProblemKind::NothingToReview, why));
             }

@@ -13,9 +13,9 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::SharedDesk;
 use super::input::{Params, clip};
 use super::problem::Problem;
+use super::state::SharedState;
 use crate::ledger::{EventRow, Ledger};
 
 /// How many events are held for a client at a time.
@@ -27,11 +27,11 @@ const COME_BACK: Duration = Duration::from_secs(2);
 
 /// `GET /v1/events`
 pub(super) async fn follow(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let ledger = desk.flow.ledger.clone();
+    let ledger = api.flow.ledger.clone();
     let head = ledger.head();
     let after = match asked(&headers, &uri)? {
         None => *head.borrow(),
@@ -43,10 +43,10 @@ pub(super) async fn follow(
             after
         }
     };
-    let place = Arc::clone(&desk.streams)
+    let place = Arc::clone(&api.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::busy("too many event streams are open", 5))?;
-    let feed = Feed { ledger, head, after, page: VecDeque::new(), stop: desk.stop.clone(), _place: place };
+    let feed = Feed { ledger, head, after, page: VecDeque::new(), stop: api.stop.clone(), _place: place };
     let first = stream::once(async { Ok::<_, Infallible>(Event::default().retry(COME_BACK)) });
     let events = first.chain(stream::unfold(feed, |mut feed| async move {
         let row = feed.next().await?;

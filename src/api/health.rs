@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{ApiState, SharedDesk};
+use super::state::{ApiState, SharedState};
 use crate::scheduler::Readiness;
 
 /// `GET /healthz`
@@ -14,9 +14,9 @@ pub(super) async fn live() -> Json<Value> {
 }
 
 /// `GET /readyz`
-pub(super) async fn ready(State(desk): State<SharedDesk>) -> (StatusCode, Json<Value>) {
-    let readiness = readiness(&desk).await;
-    let health = desk.flow.upstream.health();
+pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<Value>) {
+    let readiness = readiness(&api).await;
+    let health = api.flow.upstream.health();
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let answer = json!({
         "ready": readiness.ready,
@@ -30,18 +30,18 @@ pub(super) async fn ready(State(desk): State<SharedDesk>) -> (StatusCode, Json<V
             "last_success": health.last_success,
             "last_error": health.last_error,
         },
-        "tasks": desk.status.tasks(),
+        "tasks": api.status.tasks(),
         "version": env!("CARGO_PKG_VERSION"),
     });
     (status, Json(answer))
 }
 
 /// What the tasks say, and whether the ledger can be read.
-pub(super) async fn readiness(desk: &ApiState) -> Readiness {
-    let flow = &desk.flow;
+pub(super) async fn readiness(api: &ApiState) -> Readiness {
+    let flow = &api.flow;
     let run = flow.ledger.last_good_run().await;
     let last_good = run.as_ref().ok().and_then(|run| run.as_ref()).map(|run| run.at);
-    let mut readiness = desk.status.readiness(&flow.upstream.health(), last_good, flow.clock.now());
+    let mut readiness = api.status.readiness(&flow.upstream.health(), last_good, flow.clock.now());
     let trouble = match run {
         Err(error) => Some(error),
         Ok(_) => flow.ledger.check().await.err(),
@@ -60,7 +60,7 @@ pub(super) async fn readiness(desk: &ApiState) -> Readiness {
         readiness.warnings.extend(warnings);
     }
     readiness.warnings.extend(flow.log_warning());
-    if desk.stop.is_cancelled() {
+    if api.stop.is_cancelled() {
         readiness.ready = false;
         readiness.reasons.push("the daemon is stopping".to_owned());
     }

@@ -6,14 +6,15 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
+use super::health;
 use super::problem::Problem;
-use super::{ApiState, STREAMS, SharedDesk, health};
+use super::state::{ApiState, STREAMS, SharedState};
 use crate::domain::deposit::State as DepositState;
 use crate::ledger;
 
 /// `GET /metrics`
-pub(super) async fn metrics(State(desk): State<SharedDesk>) -> Result<Response, Problem> {
-    let text = Page::of(&desk).await?.0;
+pub(super) async fn metrics(State(api): State<SharedState>) -> Result<Response, Problem> {
+    let text = Page::of(&api).await?.0;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
@@ -22,8 +23,8 @@ pub(super) async fn metrics(State(desk): State<SharedDesk>) -> Result<Response, 
 struct Page(String);
 
 impl Page {
-    async fn of(desk: &ApiState) -> ledger::Result<Self> {
-        let ledger = &desk.flow.ledger;
+    async fn of(api: &ApiState) -> ledger::Result<Self> {
+        let ledger = &api.flow.ledger;
         let mut page = Self::default();
         page.gauge("depositd_up", "1 while the daemon answers.", 1);
         page.head("depositd_build_info", "The program's version, as a label.", "gauge");
@@ -50,13 +51,13 @@ impl Page {
             "The size of the ledger's log; it grows while somebody keeps one view open.",
             ledger.log_bytes(),
         );
-        page.conditions(desk).await;
-        page.tasks(desk);
+        page.conditions(api).await;
+        page.tasks(api);
         Ok(page)
     }
 
-    async fn conditions(&mut self, desk: &ApiState) {
-        let readiness = health::readiness(desk).await;
+    async fn conditions(&mut self, api: &ApiState) {
+        let readiness = health::readiness(api).await;
         self.gauge("depositd_ready", "1 when /readyz says so.", u8::from(readiness.ready));
         if let Some(seconds) = readiness.last_reconciliation_age_seconds {
             let name = "depositd_reconciliation_age_seconds";
@@ -65,19 +66,19 @@ impl Page {
         let name = "depositd_reconciliation_void_runs";
         let void = readiness.void_reconciliations;
         self.gauge(name, "Reconciliations in a row that were void, up to now.", void);
-        let upstream = desk.flow.upstream.health();
+        let upstream = api.flow.upstream.health();
         let failing = u8::from(upstream.failing_since.is_some());
         self.gauge("depositd_upstream_failing", "1 while the upstream does not answer sensibly.", failing);
         let name = "depositd_upstream_calls_in_flight";
         self.gauge(name, "Calls to the upstream that are under way.", upstream.in_flight);
         let name = "depositd_upstream_calls_waiting";
         self.gauge(name, "Calls to the upstream that wait for their turn.", upstream.waiting);
-        let streams = STREAMS.saturating_sub(desk.streams.available_permits());
+        let streams = STREAMS.saturating_sub(api.streams.available_permits());
         self.gauge("depositd_api_event_streams", "Clients that follow the events.", streams);
     }
 
-    fn tasks(&mut self, desk: &ApiState) {
-        let tasks = desk.status.tasks();
+    fn tasks(&mut self, api: &ApiState) {
+        let tasks = api.status.tasks();
         self.head("depositd_task_rounds_total", "Rounds that each task has ended.", "counter");
         for (name, task) in &tasks {
             self.labelled("depositd_task_rounds_total", "task", name, task.rounds);

@@ -9,31 +9,31 @@ use serde_json::{Value, json};
 use super::auth::Principal;
 use super::input::{Name, RawBody};
 use super::problem::{Problem, ProblemKind};
-use super::{SharedDesk, whole};
+use super::state::{SharedState, whole};
 use crate::domain::period::Month;
 use crate::flow::{self, CloseError, ReconcileFailed};
 use crate::ledger::ClosedMonth;
 
 /// `GET /v1/periods`
-pub(super) async fn list(State(desk): State<SharedDesk>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({ "periods": desk.flow.ledger.closed_months().await? })))
+pub(super) async fn list(State(api): State<SharedState>) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({ "periods": api.flow.ledger.closed_months().await? })))
 }
 
 /// `POST /v1/periods/{month}/close`
 pub(super) async fn close(
-    State(desk): State<SharedDesk>,
+    State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     Name(name): Name,
     body: RawBody,
 ) -> Result<Json<ClosedMonth>, Problem> {
     body.fields(&[])?;
     let month = Month::parse(&name).map_err(|error| Problem::invalid("month", error))?;
-    let _place = desk
+    let _place = api
         .reconciliations
         .try_acquire()
         .map_err(|_| Problem::busy("several reconciliations are waiting already", 10))?;
-    let own = Arc::clone(&desk);
-    match whole(&desk, caller.origin(), async move { flow::close_month(&own.flow, &month).await }).await? {
+    let own = Arc::clone(&api);
+    match whole(&api, caller.origin(), async move { flow::close_month(&own.flow, &month).await }).await? {
         Ok(closed) => Ok(Json(closed)),
         Err(CloseError::Early(why)) => Err(Problem::invalid("month", why)),
         Err(CloseError::NotClean(why)) => Err(Problem::new(ProblemKind::BooksNotClean, why)),

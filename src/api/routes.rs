@@ -10,12 +10,13 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::input::clip;
 use super::problem::{Problem, ProblemKind};
-use super::{SharedDesk, admin, cases, deposits, events, health, metrics, periods};
+use super::state::SharedState;
+use super::{admin, cases, deposits, events, health, metrics, periods};
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
 const DESCRIPTION: &str = include_str!("openapi.json");
 
-type Route = (&'static str, &'static str, MethodRouter<SharedDesk>);
+type Route = (&'static str, &'static str, MethodRouter<SharedState>);
 
 /// Every call there is.
 fn table() -> Vec<Route> {
@@ -85,12 +86,12 @@ fn table() -> Vec<Route> {
     ]
 }
 
-/// Everything that can be asked, once the door has let it in.
-pub(super) fn router(desk: SharedDesk) -> Router {
+/// Everything that can be asked, once the caller has been let in.
+pub(super) fn router(api: SharedState) -> Router {
     let routes = table()
         .into_iter()
-        .fold(Router::new(), |router: Router<SharedDesk>, (_, path, answer)| router.route(path, answer));
-    routes.fallback(nothing).method_not_allowed_fallback(no_method).with_state(Arc::clone(&desk))
+        .fold(Router::new(), |router: Router<SharedState>, (_, path, answer)| router.route(path, answer));
+    routes.fallback(nothing).method_not_allowed_fallback(no_method).with_state(Arc::clone(&api))
 }
 
 async fn description() -> impl IntoResponse {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::client::{Client, ClientError};
 use super::context::{self, Context};
-use super::exit::{CommandResult, ExitStatus};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::{Output, Paint};
 use super::table::{plain, width};
 use crate::clock::SharedClock;
@@ -151,7 +151,7 @@ async fn knock(config: &Config, clock: &SharedClock) -> (Option<bool>, String) {
     match client.knock().await {
         Ok(place) => (Some(true), format!("answers at {place}")),
         Err(ClientError::Unreachable(words)) => (None, words),
-        Err(trouble) => (Some(false), format!("{:#}", super::CommandFailure::from(trouble).error)),
+        Err(trouble) => (Some(false), format!("{:#}", CommandFailure::from(trouble).error)),
     }
 }
 

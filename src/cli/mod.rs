@@ -14,6 +14,7 @@ mod corrections;
 mod exit;
 mod export;
 mod list;
+mod log;
 mod mail;
 mod objects;
 mod output;
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 
 use args::Command;
 use context::Context;
-use exit::{CommandFailure, CommandResult, ExitStatus};
+use exit::{CommandResult, ExitStatus};
 use output::say;
 
 /// Reads `args` (the program's name first), does what they say, and gives the exit status.

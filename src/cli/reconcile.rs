@@ -184,6 +184,20 @@ fn print(out: &mut Output, report: &Report) {
     out.line("");
     matches(out, report);
     out.line("");
+    details(out, report);
+    if report.unreadable > 0 {
+        unreadable_rows(out, report);
+    }
+    if !report.cases.is_empty() {
+        out.line("");
+        cases::table(out, &report.cases, "  ");
+    }
+    out.line("");
+    out.line("  checked by ______________________   date ______________");
+}
+
+/// What else the run has found, a line each.
+fn details(out: &mut Output, report: &Report) {
     let list = |ids: &[i64]| {
         (!ids.is_empty()).then(|| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
     };
@@ -238,24 +252,16 @@ fn print(out: &mut Output, report: &Report) {
             ("open cases", Some(report.cases.len().to_string())),
         ],
     );
-    if report.unreadable > 0 {
-        out.line("");
-        let mut flaws = Table::new(&[">entry", "invoice", "what cannot be read"]);
-        for flaw in &report.flaws {
-            flaws.row([
-                Cell::from(flaw.entry.to_string()),
-                Cell::from(&flaw.invoice),
-                Cell::from(&flaw.what),
-            ]);
-        }
-        flaws.print(out, "  ");
-    }
-    if !report.cases.is_empty() {
-        out.line("");
-        cases::table(out, &report.cases, "  ");
-    }
+}
+
+/// The rows that cannot be read, and why.
+fn unreadable_rows(out: &mut Output, report: &Report) {
     out.line("");
-    out.line("  checked by ______________________   date ______________");
+    let mut flaws = Table::new(&[">entry", "invoice", "what cannot be read"]);
+    for flaw in &report.flaws {
+        flaws.row([Cell::from(flaw.entry.to_string()), Cell::from(&flaw.invoice), Cell::from(&flaw.what)]);
+    }
+    flaws.print(out, "  ");
 }
 
 /// credited here + credited elsewhere + difference = total charges.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::args::SandboxArgs;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::run::{LogFormat, start_log};
+use super::log::{LogFormat, start_log};
 use crate::sandbox::scenario::{self, Error, Options};
 
 /// Tells a story in the sandbox, and says whether everything agreed in the end.

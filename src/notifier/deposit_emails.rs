@@ -1,9 +1,10 @@
-//! What each event of a deposit is told as: the fact, what it means, and what to do next.
+//! What the letter about each event of a deposit says: the fact, what it means, and what to do next.
 
-use super::fields::{self, Field, crypto};
-use super::render::{Content, Link, Tone};
+use super::content::{Content, Field, Link, Tone};
+use super::fields::{self, crypto};
+use super::letter::{DepositView, LetterInput};
+use super::qr;
 use super::text::{instant, minute, safe_link, span, untrusted, untrusted_within, usd};
-use super::{DepositView, LetterInput, qr};
 use crate::domain::deposit::{Outcome, State};
 use crate::domain::event::EventName;
 
@@ -13,7 +14,7 @@ const LOOKED_AT: &str = "depositd goes on watching this order for some days: sho
      say something else, another letter follows.";
 
 /// One letter in the making: the deposit and the words that recur.
-struct Told<'a> {
+struct DepositEmail<'a> {
     input: &'a LetterInput,
     view: &'a DepositView,
     /// `5.00 USD`
@@ -27,7 +28,7 @@ struct Told<'a> {
 /// The letter about `view`.
 pub(super) fn of_deposit(input: &LetterInput, view: &DepositView) -> Content {
     let review = view.facts.review.as_ref().map(|review| review.reason.as_str());
-    let told = Told {
+    let email = DepositEmail {
         input,
         view,
         asked: usd(&view.request.amount),
@@ -35,26 +36,26 @@ pub(super) fn of_deposit(input: &LetterInput, view: &DepositView) -> Content {
         doubtful: doubts_the_address(input, review),
     };
     let mut content = match input.event {
-        EventName::WalletCreated => told.wallet_created(),
-        EventName::Confirming => told.confirming(),
-        EventName::Underpaid => told.underpaid(),
-        EventName::Settled => told.settled(),
-        EventName::Short => told.short(),
-        EventName::Expired => told.expired(),
-        EventName::Failed => told.failed(),
-        EventName::Held => told.held(),
-        EventName::Refunded => told.refunded(),
-        EventName::Rejected => told.rejected(),
-        EventName::Unresolved => told.unresolved(),
-        EventName::NeedsReview => told.needs_review(),
-        _ => told.other(),
+        EventName::WalletCreated => email.wallet_created(),
+        EventName::Confirming => email.confirming(),
+        EventName::Underpaid => email.underpaid(),
+        EventName::Settled => email.settled(),
+        EventName::Short => email.short(),
+        EventName::Expired => email.expired(),
+        EventName::Failed => email.failed(),
+        EventName::Held => email.held(),
+        EventName::Refunded => email.refunded(),
+        EventName::Rejected => email.rejected(),
+        EventName::Unresolved => email.unresolved(),
+        EventName::NeedsReview => email.needs_review(),
+        _ => email.other(),
     };
-    content.fields = fields::of_deposit(input.event, view, told.doubtful);
-    if let (Some(reason), false) = (&told.reason, input.event == EventName::NeedsReview) {
+    content.fields = fields::of_deposit(input.event, view, email.doubtful);
+    if let (Some(reason), false) = (&email.reason, input.event == EventName::NeedsReview) {
         let label = if input.reason.is_some() { "Reason" } else { "Needs review" };
         content.fields.push(Field::new(label, reason.clone()));
     }
-    if told.doubtful {
+    if email.doubtful {
         content.link = None;
         content.qr = None;
         content.warning = Some(
@@ -85,7 +86,7 @@ fn doubts_the_address(input: &LetterInput, review: Option<&str>) -> bool {
     withheld || open && (flagged.is_some_and(doubts) || review.is_some_and(doubts))
 }
 
-impl Told<'_> {
+impl DepositEmail<'_> {
     /// `State in words: amount (currency on network) – reference`.
     fn subject(&self, state: &str, amount: &str) -> String {
         self.titled(&format!("{state}: {amount} ({})", self.view.request.asset))

@@ -1,32 +1,12 @@
 //! Which facts of a deposit a letter lists, under which names and in which order.
 
-use super::DepositView;
+use super::content::Field;
+use super::letter::DepositView;
 use super::text::{instant, span, token, untrusted, usd};
 use crate::domain::asset::Network;
 use crate::domain::deposit::{Facts, Outcome, Wallet};
 use crate::domain::event::EventName;
 use crate::domain::money::Amount;
-
-/// One line of the table of facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
-    /// What it is.
-    pub(super) label: String,
-    /// One harmless line.
-    pub(super) value: String,
-    /// True for names that are copied rather than read.
-    pub(super) mono: bool,
-}
-
-impl Field {
-    pub(super) fn new(label: &str, value: impl Into<String>) -> Self {
-        Self { label: label.to_owned(), value: value.into(), mono: false }
-    }
-
-    pub(super) fn mono(label: &str, value: impl Into<String>) -> Self {
-        Self { mono: true, ..Self::new(label, value) }
-    }
-}
 
 /// The facts of `view` for a letter about `event`; `doubtful` says that nobody should pay to the address.
 pub(super) fn of_deposit(event: EventName, view: &DepositView, doubtful: bool) -> Vec<Field> {

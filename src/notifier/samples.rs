@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DepositView, LetterInput};
+use super::letter::{DepositView, LetterInput};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{
     Booked, Facts, FigureSource, Outcome, Payment, Request, Review, ReviewKind, State, Wallet,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-use super::{LetterInput, render, samples};
+use super::letter::LetterInput;
+use super::{samples, text, values};
 use crate::domain::event::EventName;
 
 const TEXT: &str = include_str!("letters/letter.txt");
@@ -113,7 +114,7 @@ impl Templates {
         }
         for event in EventName::ALL.iter().filter(|event| samples::is_mailed(**event)) {
             for input in samples::samples(*event) {
-                let values = render::values(&input, "12345", None);
+                let values = values::values(&input, "12345", None);
                 for part in Part::ALL {
                     let Some(name) = self.own_name(*event, part) else { continue };
                     let written = self.write_with(&name, &values);
@@ -235,7 +236,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         let missing = width.saturating_sub(text.chars().count());
         format!("{text}{}", " ".repeat(missing.min(200)))
     });
-    environment.add_filter("folded", |text: &str| render::folded(text, 76));
+    environment.add_filter("folded", |line: &str| text::folded(line, 76));
     Ok(environment)
 }
 

@@ -175,6 +175,24 @@ pub(super) fn label(key: &str) -> String {
     }
 }
 
+/// Breaks at spaces, so that plain text reads well; a word longer than a line stays whole, to be copied.
+pub(super) fn folded(text: &str, width: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut column = 0_usize;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 {
+            let next = column.saturating_add(1).saturating_add(length);
+            out.push(if next > width { '\n' } else { ' ' });
+            column = if next > width { length } else { next };
+        } else {
+            column = length;
+        }
+        out.push_str(word);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,5 +266,12 @@ mod tests {
         }
         assert_eq!(usd(&Amount::parse("5.1").unwrap()), "5.10 USD");
         assert_eq!(usd(&Amount::parse("5.00").unwrap()), "5.00 USD");
+    }
+
+    #[test]
+    fn plain_text_is_folded_at_spaces_only() {
+        assert_eq!(folded("aa bb cc", 5), "aa bb\ncc");
+        assert_eq!(folded("a 0123456789 b", 5), "a\n0123456789\nb");
+        assert_eq!(folded("", 5), "");
     }
 }

@@ -1,13 +1,14 @@
 //! What a person types to play with a sandbox that serves: the commands, with the real paths and addresses in them.
 
-use super::Stage;
+use super::context::ScenarioContext;
+use super::shell::quoted;
 
 /// How to ask for a deposit and pay it, in whatever way.
-pub(super) fn instructions(stage: &Stage) -> String {
-    let url = stage.upstream.base_url();
-    let config = quoted(&stage.folder.config_file().display().to_string());
-    let depositd = format!("{} --config {config}", stage.program);
-    let pace = match stage.folder.plan.speed {
+pub(super) fn instructions(context: &ScenarioContext) -> String {
+    let url = context.upstream.base_url();
+    let config = quoted(&context.folder.config_file().display().to_string());
+    let depositd = format!("{} --config {config}", context.program);
+    let pace = match context.folder.plan.speed {
         1 => String::new(),
         speed => format!(" Its time runs {speed} times as fast as life."),
     };
@@ -39,10 +40,4 @@ The sandbox is up, and stays up until Ctrl-C.{pace}
     {depositd} verify
 "#,
     )
-}
-
-/// For a shell.
-pub(super) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

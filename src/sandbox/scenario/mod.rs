@@ -1,61 +1,40 @@
 //! A story from the first request to the closed books: the simulated upstream, the real daemon against it, a cast of
 //! deposits with every fate, and a person who watches.
 //!
-//! Everything that makes the story the same story is on disk before it begins (`folder`); requests carry keys,
+//! Everything that makes the story the same story is on disk before it begins (`workspace`); requests carry keys,
 //! fates follow from the seed and the time, and the time from the saved origin. So a sandbox that was killed at any
 //! point is told to its end by starting it again on the same folder.
 
 mod audit;
+mod context;
+mod endings;
+mod error;
 mod instructions;
+mod options;
 mod printer;
 mod runner;
 mod script;
+mod shell;
 mod summary_view;
 mod workspace;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::context::ScenarioContext;
+pub use self::error::Error;
+pub use self::options::Options;
+use self::printer::{Printer, ShowFormat};
+use self::script::Script;
+pub use self::summary_view::Summary;
+use self::workspace::Workspace;
 use crate::clock::{Clock as _, SharedClock, SystemClock};
-use crate::daemon::Daemon;
-use crate::flow;
-use crate::ledger;
+use crate::daemon::{self, Daemon};
 use crate::sandbox::upstream::{self, SimulatedUpstream};
 use crate::scheduler::Lifecycle;
-use crate::{config, daemon};
-use printer::{Printer, ShowFormat};
-use script::Script;
-use workspace::Workspace;
-
-pub use summary_view::Summary;
-
-/// How the story is told.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Where everything is kept; a sandbox that is there already goes on. A new folder among the system's temporary
-    /// ones, unless said.
-    pub dir: Option<PathBuf>,
-    /// How many times as fast as life; 450 unless said, or 1 to serve without a cast.
-    pub speed: Option<u32>,
-    /// How many deposits play; 24 unless said, or none to serve.
-    pub deposits: Option<u32>,
-    /// What every chance is thrown from; some number unless said.
-    pub seed: Option<u64>,
-    /// Stay up, once the cast has played, for somebody to play with.
-    pub serve: bool,
-    /// One JSON document a line in place of words.
-    pub json: bool,
-    /// No live lines, only the final page.
-    pub quiet: bool,
-    /// Colours, for terminals.
-    pub colour: bool,
-    /// What the program is called in the commands to try; `depositd` unless said.
-    pub program: Option<String>,
-}
 
 /// How it ended.
 #[derive(Debug, Clone)]
@@ -77,77 +56,6 @@ impl SandboxOutcome {
             Self::Told(summary) => summary.mismatches.is_empty(),
             Self::Interrupted { .. } => true,
         }
-    }
-}
-
-/// Why it could not be told.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// What was asked for cannot be.
-    #[error("{0}")]
-    Usage(String),
-    /// The daemon's configuration in the folder does not fit.
-    #[error(transparent)]
-    Config(#[from] config::Error),
-    /// A file of the folder could not be used.
-    #[error("{doing} {path}")]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: io::Error,
-    },
-    /// Nobody can hear it.
-    #[error("the story cannot be printed")]
-    Print(#[from] io::Error),
-    /// The daemon did not start, or could not go on.
-    #[error(transparent)]
-    Daemon(#[from] daemon::Error),
-    /// The ledger could not be read.
-    #[error(transparent)]
-    Ledger(#[from] ledger::Error),
-    /// A request of the cast was not accepted.
-    #[error("deposit {name} was not accepted")]
-    Request {
-        /// Whose.
-        name: String,
-        /// Why.
-        #[source]
-        source: flow::OpenError,
-    },
-    /// The books could not be compared.
-    #[error(transparent)]
-    Reconcile(#[from] flow::ReconcileFailed),
-}
-
-impl Error {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
-    }
-}
-
-/// The stage: what every part of the telling needs.
-struct Stage {
-    folder: Workspace,
-    script: Script,
-    clock: SharedClock,
-    upstream: SimulatedUpstream,
-    stop: CancellationToken,
-    options: Options,
-    program: String,
-    /// Real time, and when this run began by it.
-    real: SystemClock,
-    started: Duration,
-}
-
-impl Stage {
-    /// How long this run has taken so far, in real time.
-    fn taken(&self) -> Duration {
-        self.real.monotonic().saturating_sub(self.started)
     }
 }
 
@@ -190,19 +98,28 @@ pub async fn run_until(
     set_scene(&upstream, &script, &folder)?;
     let config = folder.configure(&upstream.base_url())?;
     let program = options.program.clone().unwrap_or_else(|| "depositd".to_owned());
-    let stage =
-        Stage { folder, script, clock: Arc::clone(&clock), upstream, stop, options, program, real, started };
-    let mut show = Printer::new(out, ShowFormat::of(&stage.options), plan.origin, plan.speed);
-    show.opening(&stage)?;
+    let context = ScenarioContext {
+        folder,
+        script,
+        clock: Arc::clone(&clock),
+        upstream,
+        stop,
+        options,
+        program,
+        real,
+        started,
+    };
+    let mut show = Printer::new(out, ShowFormat::of(&context.options), plan.origin, plan.speed);
+    show.opening(&context)?;
     let mut daemon = Daemon::start(&config, clock).await?;
     let flow = daemon.flow().clone();
     let told = tokio::select! {
-        told = runner::direct(&stage, &flow, &mut show) => told,
+        told = runner::direct(&context, &flow, &mut show) => told,
         reason = daemon.fatal() => Err(Error::Daemon(daemon::Error::Fatal(reason))),
     };
     drop(flow);
     let stopped = daemon.stop().await;
-    stage.upstream.stop().await;
+    context.upstream.stop().await;
     let told = told?;
     stopped?;
     match told {
@@ -211,8 +128,8 @@ pub async fn run_until(
             Ok(SandboxOutcome::Told(Box::new(summary)))
         }
         None => {
-            show.interrupted(&stage)?;
-            Ok(SandboxOutcome::Interrupted { folder: stage.folder.path })
+            show.interrupted(&context)?;
+            Ok(SandboxOutcome::Interrupted { folder: context.folder.path })
         }
     }
 }
@@ -273,9 +190,4 @@ fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Workspace) 
         upstream.set_default_fate(upstream::Fate::Manual);
     }
     Ok(())
-}
-
-/// An hour of wallets for people, however fast the sandbox's time runs.
-fn lifetime_by_hand(speed: u32) -> Duration {
-    Duration::from_hours(1).saturating_mul(speed)
 }

@@ -7,10 +7,12 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::instructions::quoted;
+use super::context::ScenarioContext;
+use super::error::Error;
+use super::options::Options;
 use super::script::name_in;
+use super::shell::quoted;
 use super::summary_view::Summary;
-use super::{Error, Options, Stage};
 use crate::domain::deposit::Deposit;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
@@ -71,13 +73,13 @@ impl<'a> Printer<'a> {
     }
 
     /// Says what is about to happen, and how to have it again.
-    pub(super) fn opening(&mut self, stage: &Stage) -> Result<(), Error> {
-        let (plan, folder) = (&stage.folder.plan, &stage.folder.path);
-        let verb = if stage.folder.resumed { "goes on" } else { "begins" };
+    pub(super) fn opening(&mut self, context: &ScenarioContext) -> Result<(), Error> {
+        let (plan, folder) = (&context.folder.plan, &context.folder.path);
+        let verb = if context.folder.resumed { "goes on" } else { "begins" };
         if self.format == ShowFormat::Json {
             let line = json!({
                 "sandbox": verb, "seed": plan.seed, "speed": plan.speed, "deposits": plan.deposits,
-                "folder": folder, "upstream": stage.upstream.base_url(),
+                "folder": folder, "upstream": context.upstream.base_url(),
             });
             writeln!(self.out, "{line}")?;
         } else {
@@ -86,7 +88,7 @@ impl<'a> Printer<'a> {
             writeln!(
                 self.out,
                 "(--seed {seed} --speed {speed}; the upstream is simulated at {})",
-                stage.upstream.base_url()
+                context.upstream.base_url()
             )?;
             if matches!(self.format, ShowFormat::Text { .. }) {
                 writeln!(self.out)?;
@@ -256,15 +258,15 @@ impl<'a> Printer<'a> {
     }
 
     /// It was asked to stop.
-    pub(super) fn interrupted(&mut self, stage: &Stage) -> Result<(), Error> {
-        let folder = &stage.folder.path;
+    pub(super) fn interrupted(&mut self, context: &ScenarioContext) -> Result<(), Error> {
+        let folder = &context.folder.path;
         if self.format == ShowFormat::Json {
             writeln!(self.out, "{}", json!({"sandbox": "interrupted", "folder": folder}))?;
         } else {
-            let serve = if stage.options.serve { " --serve" } else { "" };
+            let serve = if context.options.serve { " --serve" } else { "" };
             let path = quoted(&folder.display().to_string());
             writeln!(self.out, "\nStopped in order; nothing is lost. It goes on with")?;
-            writeln!(self.out, "  {} sandbox --dir {path}{serve}", stage.program)?;
+            writeln!(self.out, "  {} sandbox --dir {path}{serve}", context.program)?;
         }
         self.out.flush()?;
         Ok(())

@@ -1,19 +1,21 @@
 //! Who comes on when: asks for the cast's deposits, lets the other turns happen, and knows when all is told.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::context::{Opens, ScenarioContext};
+use super::endings::has_ended;
+use super::error::Error;
 use super::printer::{Line, Printer};
 use super::script::{ScenarioDeposit, ScenarioTurn};
 use super::summary_view::Summary;
-use super::{Error, Stage, audit, instructions, lifetime_by_hand};
-use crate::domain::deposit::{Deposit, State};
+use super::workspace::STORE;
+use super::{audit, instructions};
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, Flow, NewDeposit, Opened};
-use crate::sandbox::upstream::{Fate, OrderView};
+use crate::sandbox::upstream::Fate;
 
 /// How often the director looks whether all is told, in real time.
 const GLANCE: Duration = Duration::from_millis(150);
@@ -21,12 +23,9 @@ const GLANCE: Duration = Duration::from_millis(150);
 const STORY_LIMIT: Duration = Duration::from_hours(96);
 const REAL_LIMIT: Duration = Duration::from_mins(2);
 
-/// The cast's deposits by their members' numbers.
-pub(super) type Opens = BTreeMap<u32, DepositId>;
-
 /// Directs the whole; `None` where it was asked to stop.
 pub(super) async fn direct(
-    stage: &Stage,
+    context: &ScenarioContext,
     flow: &Flow,
     show: &mut Printer<'_>,
 ) -> Result<Option<Summary>, Error> {
@@ -34,17 +33,17 @@ pub(super) async fn direct(
     let (lines, heard) = mpsc::unbounded_channel();
     let telling = async {
         // The channel closes with this block, and the show ends with the channel.
-        let told = tell(stage, flow, &lines).await;
+        let told = tell(context, flow, &lines).await;
         drop(lines);
         told
     };
-    let (told, shown) = tokio::join!(telling, show.follow(&flow.ledger, heard, before, &stage.stop));
+    let (told, shown) = tokio::join!(telling, show.follow(&flow.ledger, heard, before, &context.stop));
     shown?;
     told
 }
 
 async fn tell(
-    stage: &Stage,
+    context: &ScenarioContext,
     flow: &Flow,
     lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
 ) -> Result<Option<Summary>, Error> {
@@ -53,75 +52,75 @@ async fn tell(
     if flow.ledger.last_good_run().await?.is_none() {
         let _ = flow::reconcile(flow).await;
     }
-    if !stage.script.members.is_empty() {
-        let Some((opens, unfinished)) = play(stage, flow, lines).await? else { return Ok(None) };
-        summary = Some(audit::audit(stage, flow, &opens, unfinished).await?);
-        if stage.stop.is_cancelled() {
+    if !context.script.members.is_empty() {
+        let Some((opens, unfinished)) = play(context, flow, lines).await? else { return Ok(None) };
+        summary = Some(audit::audit(context, flow, &opens, unfinished).await?);
+        if context.stop.is_cancelled() {
             return Ok(None);
         }
     }
-    if stage.options.serve {
+    if context.options.serve {
         if let Some(summary) = &summary {
-            let _ = lines.send((stage.clock.now(), Line::Page(Box::new(summary.clone()))));
+            let _ = lines.send((context.clock.now(), Line::Page(Box::new(summary.clone()))));
         }
-        stage.upstream.set_default_fate(Fate::Manual);
-        stage.upstream.set_lifetime(lifetime_by_hand(stage.folder.plan.speed));
-        let _ = lines.send((stage.clock.now(), Line::Text(instructions::instructions(stage))));
-        stage.stop.cancelled().await;
+        context.upstream.set_default_fate(Fate::Manual);
+        context.upstream.set_lifetime(lifetime_by_hand(context.folder.plan.speed));
+        let _ = lines.send((context.clock.now(), Line::Text(instructions::instructions(context))));
+        context.stop.cancelled().await;
         // What did not agree is not forgotten over the playing.
         return Ok(summary.filter(|summary| !summary.mismatches.is_empty()));
     }
     if summary.is_none() {
-        summary = Some(audit::audit(stage, flow, &Opens::new(), Vec::new()).await?);
+        summary = Some(audit::audit(context, flow, &Opens::new(), Vec::new()).await?);
     }
     Ok(summary)
 }
 
 /// Plays the script to its end. Gives the deposits, and who did not come to an end in time.
 async fn play(
-    stage: &Stage,
+    context: &ScenarioContext,
     flow: &Flow,
     lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
 ) -> Result<Option<(Opens, Vec<String>)>, Error> {
-    let (origin, started) = (stage.folder.plan.origin, stage.clock.now());
-    let mut turns = stage.script.turns.iter().peekable();
+    let (origin, started) = (context.folder.plan.origin, context.clock.now());
+    let mut turns = context.script.turns.iter().peekable();
     let mut opens = Opens::new();
     let mut open: Vec<(&ScenarioDeposit, DepositId)> = Vec::new();
     loop {
-        while let Some((_, turn)) = turns.next_if(|(at, _)| origin.plus(*at) <= stage.clock.now()) {
-            if stage.stop.is_cancelled() {
+        while let Some((_, turn)) = turns.next_if(|(at, _)| origin.plus(*at) <= context.clock.now()) {
+            if context.stop.is_cancelled() {
                 return Ok(None);
             }
             if let ScenarioTurn::Ask(place) = turn {
-                let Some(member) = stage.script.members.get(*place) else { continue };
-                let id = ask(stage, flow, member).await?;
+                let Some(member) = context.script.members.get(*place) else { continue };
+                let id = ask(context, flow, member).await?;
                 opens.insert(member.number, id);
                 open.push((member, id));
             } else {
-                take(stage, turn, lines)?;
+                take(context, turn, lines)?;
             }
         }
-        open = still_open(stage, flow, open).await?;
+        open = still_open(context, flow, open).await?;
         if open.is_empty() && turns.peek().is_none() {
             return Ok(Some((opens, Vec::new())));
         }
-        let too_long = stage.clock.now().since(started) > STORY_LIMIT && stage.taken() > REAL_LIMIT;
+        let too_long = context.clock.now().since(started) > STORY_LIMIT && context.taken() > REAL_LIMIT;
         if too_long {
             let names = open.iter().map(|(member, _)| format!("#{:02} ({:?})", member.number, member.fate));
             return Ok(Some((opens, names.collect())));
         }
-        let glance = GLANCE.saturating_mul(stage.folder.plan.speed);
-        let now = stage.clock.now();
+        let glance = GLANCE.saturating_mul(context.folder.plan.speed);
+        let now = context.clock.now();
         let wait = turns.peek().map_or(glance, |(at, _)| origin.plus(*at).since(now).min(glance));
         tokio::select! {
-            () = stage.stop.cancelled() => return Ok(None),
-            () = stage.clock.sleep(wait.max(Duration::from_millis(1))) => {}
+            () = context.stop.cancelled() => return Ok(None),
+            () = context.clock.sleep(wait.max(Duration::from_millis(1))) => {}
         }
     }
 }
 
 /// Asks for a deposit with its key: a restart asks again, and gets the same.
-async fn ask(stage: &Stage, flow: &Flow, member: &ScenarioDeposit) -> Result<DepositId, Error> {
+async fn ask(context: &ScenarioContext, flow: &Flow, member: &ScenarioDeposit) -> Result<DepositId, Error> {
     let notify = member.notify.then(|| format!("payer{:02}@example.com", member.number));
     let new = NewDeposit {
         currency: member.asset.currency.as_str().to_owned(),
@@ -130,7 +129,7 @@ async fn ask(stage: &Stage, flow: &Flow, member: &ScenarioDeposit) -> Result<Dep
         coupon: member.coupon.map(str::to_owned),
         reference: Some(member.reference()),
         notify: notify.into_iter().collect(),
-        idempotency_key: Some(format!("sandbox-{}-{}", stage.folder.plan.seed, member.number)),
+        idempotency_key: Some(format!("sandbox-{}-{}", context.folder.plan.seed, member.number)),
     };
     match flow::open(flow, new).await {
         Ok(Opened::New(deposit) | Opened::Same(deposit)) => Ok(deposit.id),
@@ -140,14 +139,14 @@ async fn ask(stage: &Stage, flow: &Flow, member: &ScenarioDeposit) -> Result<Dep
 
 /// A turn of the world. What the simulator remembers from before a restart is not done again.
 fn take(
-    stage: &Stage,
+    context: &ScenarioContext,
     turn: &ScenarioTurn,
     lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
 ) -> Result<(), Error> {
-    let upstream = &stage.upstream;
-    let store = |source| Error::io("cannot write", &stage.folder.file(super::workspace::STORE))(source);
+    let upstream = &context.upstream;
+    let store = |source| Error::io("cannot write", &context.folder.file(STORE))(source);
     let planned = |wanted: fn(&ScenarioTurn) -> Option<(usize, i64)>, before: usize| -> i64 {
-        let all = stage.script.turns.iter().filter_map(|(_, turn)| wanted(turn));
+        let all = context.script.turns.iter().filter_map(|(_, turn)| wanted(turn));
         all.filter(|(nth, _)| *nth < before).fold(0, |sum, (_, cents)| sum.saturating_add(cents))
     };
     let line = match turn {
@@ -177,13 +176,13 @@ fn take(
         ScenarioTurn::OutageEnds => Line::Outage { begins: false },
         ScenarioTurn::Ask(_) => return Ok(()),
     };
-    let _ = lines.send((stage.clock.now(), line));
+    let _ = lines.send((context.clock.now(), line));
     Ok(())
 }
 
 /// Those who have not come to their end yet, on both sides.
 async fn still_open<'a>(
-    stage: &Stage,
+    context: &ScenarioContext,
     flow: &Flow,
     open: Vec<(&'a ScenarioDeposit, DepositId)>,
 ) -> Result<Vec<(&'a ScenarioDeposit, DepositId)>, Error> {
@@ -191,7 +190,7 @@ async fn still_open<'a>(
     for (member, id) in open {
         let ended = match flow.ledger.find(&id.to_string()).await? {
             Some(deposit) => {
-                let order = deposit.facts.wallet.as_ref().and_then(|w| stage.upstream.order(&w.order_id));
+                let order = deposit.facts.wallet.as_ref().and_then(|w| context.upstream.order(&w.order_id));
                 has_ended(&deposit, order.as_ref())
             }
             None => false,
@@ -203,48 +202,7 @@ async fn still_open<'a>(
     Ok(left)
 }
 
-/// Nothing more will happen to the order, and the deposit tells so.
-fn has_ended(deposit: &Deposit, order: Option<&OrderView>) -> bool {
-    let Some(order) = order else { return deposit.facts.state == State::Rejected };
-    if order.fate == Fate::NeverPaid {
-        return deposit.facts.state == State::Expired;
-    }
-    let word = deposit.facts.upstream_status.as_deref().unwrap_or_default();
-    last_words(order.fate).contains(&order.status.as_str())
-        && word.eq_ignore_ascii_case(&order.status)
-        && state_of(&order.status).is_none_or(|state| state == deposit.facts.state)
-}
-
-/// What the upstream says of an order at the end of its fate.
-const fn last_words(fate: Fate) -> &'static [&'static str] {
-    match fate {
-        Fate::Over => &["paid_over"],
-        Fate::Short => &["wrong_amount"],
-        Fate::Expired => &["cancel"],
-        Fate::Refunded => &["refund_paid"],
-        Fate::RefundFailed => &["refund_fail"],
-        Fate::Failed => &["fail"],
-        Fate::SystemFailed => &["system_fail"],
-        Fate::LostAnswer => &["paid", "cancel"],
-        Fate::NeverPaid | Fate::Manual => &[],
-        Fate::Exact
-        | Fate::RefusedCoupon
-        | Fate::UnderpaidThenCompleted
-        | Fate::Late
-        | Fate::LatePaidAfterCheck
-        | Fate::HeldThenReleased
-        | Fate::UnknownWord => &["paid"],
-    }
-}
-
-/// Where a last word leaves a deposit.
-pub(super) fn state_of(word: &str) -> Option<State> {
-    Some(match word {
-        "paid" | "paid_over" | "refund_fail" => State::Settled,
-        "wrong_amount" => State::Short,
-        "cancel" => State::Expired,
-        "fail" | "system_fail" => State::Failed,
-        "refund_paid" => State::Refunded,
-        _ => return None,
-    })
+/// An hour of wallets for people, however fast the sandbox's time runs.
+fn lifetime_by_hand(speed: u32) -> Duration {
+    Duration::from_hours(1).saturating_mul(speed)
 }

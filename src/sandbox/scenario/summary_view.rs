@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::instructions::quoted;
+use super::shell::quoted;
 use crate::domain::money::UsdMicros;
 use crate::ledger::RunFigures;
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, Options};
+use super::error::Error;
+use super::options::Options;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config};
 use crate::domain::time::Timestamp;

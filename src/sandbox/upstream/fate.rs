@@ -46,7 +46,7 @@ pub enum Fate {
     LostAnswer,
     /// A word that the contract does not know after 10 to 20 minutes, `paid` after 25 to 35.
     UnknownWord,
-    /// Nothing happens but by [`Act`]s.
+    /// Nothing happens but by [`Action`]s.
     Manual,
 }
 

@@ -7,11 +7,12 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::{IdField, cased, clock_text, error};
+use super::answers::{cased, clock_text, error};
 use super::http::SimulatorResponse;
 use super::lag::{Moment, Source};
 use super::lies::{AmountStyle, ListLie, times};
 use super::order::Entry;
+use super::shape::IdField;
 use super::store::TopUp;
 use super::world::World;
 use crate::domain::time::Timestamp;

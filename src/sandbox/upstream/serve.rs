@@ -15,8 +15,9 @@ use super::http::{Connection, SimulatorRequest, SimulatorResponse, Stamp};
 use super::lag::Source;
 use super::list::{self, shifted};
 use super::rng::Rng;
+use super::state::SimulatorState;
 use super::world::{MadeOrder, OrderToMake, Refusal};
-use super::{Shared, address, control, overlay};
+use super::{address, control, overlay};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::asset::{Asset, AssetError, Network};
 use crate::domain::money::Amount;
@@ -46,7 +47,7 @@ struct Done {
 /// Takes connections until `stop`.
 pub(super) async fn accept(
     listener: TcpListener,
-    shared: Arc<Shared>,
+    shared: Arc<SimulatorState>,
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
@@ -64,7 +65,7 @@ pub(super) async fn accept(
 }
 
 /// One connection, request after request.
-async fn converse(shared: Arc<Shared>, stream: TcpStream) {
+async fn converse(shared: Arc<SimulatorState>, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let mut connection = Connection::new(stream);
     loop {
@@ -86,14 +87,19 @@ async fn converse(shared: Arc<Shared>, stream: TcpStream) {
 }
 
 /// What every head says of its time now.
-fn stamp(shared: &Shared) -> Stamp {
+fn stamp(shared: &SimulatorState) -> Stamp {
     let account = shared.account();
     let date = shifted(shared.now(), account.date_offset);
     Stamp { date: Some(date).filter(|_| !account.without_date), age: account.age }
 }
 
 /// Writes the answer; true where the connection may be used again.
-async fn deliver(shared: &Shared, connection: &mut Connection, delivery: Delivery, keep_alive: bool) -> bool {
+async fn deliver(
+    shared: &SimulatorState,
+    connection: &mut Connection,
+    delivery: Delivery,
+    keep_alive: bool,
+) -> bool {
     let stamp = stamp(shared);
     match delivery {
         Delivery::Whole(response) => {
@@ -159,7 +165,7 @@ fn kind(request: &SimulatorRequest) -> (Call, Option<String>) {
     }
 }
 
-async fn answer(shared: &Shared, request: &SimulatorRequest) -> Delivery {
+async fn answer(shared: &SimulatorState, request: &SimulatorRequest) -> Delivery {
     if request.path.first().is_some_and(|first| first == "sandbox") {
         return Delivery::Whole(control::answer(shared, request));
     }
@@ -181,7 +187,7 @@ async fn answer(shared: &Shared, request: &SimulatorRequest) -> Delivery {
 }
 
 /// Turns a good answer into a bad one.
-async fn misbehave(shared: &Shared, fault: Fault, mut response: SimulatorResponse) -> Delivery {
+async fn misbehave(shared: &SimulatorState, fault: Fault, mut response: SimulatorResponse) -> Delivery {
     let mut fault = fault;
     while let Fault::After(inner) = fault {
         fault = *inner;
@@ -240,7 +246,7 @@ fn wrong_word(response: SimulatorResponse, field: &str, other: &str, if_same: &s
 }
 
 /// Carries a call out as the contract says.
-fn perform(shared: &Shared, call: Call, request: &SimulatorRequest) -> Done {
+fn perform(shared: &SimulatorState, call: Call, request: &SimulatorRequest) -> Done {
     let plain = |response| Done { response, order_id: None, lost: false };
     let shape = shared.shape();
     let account = shared.account();
@@ -274,7 +280,7 @@ fn perform(shared: &Shared, call: Call, request: &SimulatorRequest) -> Done {
     }
 }
 
-fn look(shared: &Shared, order_id: &str) -> SimulatorResponse {
+fn look(shared: &SimulatorState, order_id: &str) -> SimulatorResponse {
     let now = shared.now();
     let mut world = shared.world();
     if world.find_lost(order_id, now).is_err() {
@@ -293,7 +299,7 @@ fn look(shared: &Shared, order_id: &str) -> SimulatorResponse {
     }
 }
 
-fn create(shared: &Shared, request: &SimulatorRequest, body: &Value) -> Done {
+fn create(shared: &SimulatorState, request: &SimulatorRequest, body: &Value) -> Done {
     let part = |place: usize| request.path.get(place).map(String::as_str).unwrap_or_default();
     let shape = shared.shape();
     let refuse = |status, text| Done { response: error(&shape, status, text), order_id: None, lost: false };

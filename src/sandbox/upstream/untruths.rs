@@ -6,7 +6,8 @@ use std::io;
 use super::fate::Fate;
 use super::lag::{Lag, Source};
 use super::lies::{AccountLie, ListLie, TotalLie};
-use super::{SimulatedUpstream, overlay};
+use super::overlay;
+use super::simulator::SimulatedUpstream;
 use crate::domain::asset::Asset;
 
 impl SimulatedUpstream {

@@ -5,37 +5,32 @@
 //! a dropped send closes its own.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt, Rset};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Code;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::transport::{Security, SendError, SettingsError, harmless};
+use super::endpoint::{Endpoint, is_loopback, tls_parameters};
+use super::message::{in_one_piece, mail_parameters};
+use super::progress::{ADDRESSING, CONNECTING, Progress, WRITING};
+use crate::notifier::report::SendError;
+use crate::notifier::settings::{Security, SettingsError};
 use crate::secret::Secret;
 
 /// Connections kept between letters, and those kept while there is nothing to send.
 const MAX_IDLE: usize = 16;
-pub(super) const RESTING: usize = 2;
-
-/// Where a server is and how it is reached.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) security: Security,
-}
+pub(in crate::notifier) const RESTING: usize = 2;
 
 /// A mail server and the connections to it that wait for the next letter.
-pub(super) struct Server {
-    place: Endpoint,
+pub(in crate::notifier) struct Server {
+    endpoint: Endpoint,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
     /// What the server was told at the login, and may say back at any time.
@@ -51,14 +46,6 @@ struct Idle {
     needs_reset: bool,
 }
 
-/// How far a conversation has come: what a deadline that passes then means.
-#[derive(Debug, Default)]
-struct Progress(AtomicU8);
-
-const CONNECTING: u8 = 0;
-const ADDRESSING: u8 = 1;
-const WRITING: u8 = 2;
-
 /// How a conversation ended, other than well.
 enum Failure {
     /// A kept connection had died meanwhile; nothing was said yet.
@@ -68,23 +55,23 @@ enum Failure {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Server").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
 impl Server {
-    pub(super) fn new(
-        place: Endpoint,
+    pub(in crate::notifier) fn new(
+        endpoint: Endpoint,
         login: Option<(String, Option<SecretString>)>,
         ca_file: Option<&Path>,
         deadline: Duration,
     ) -> Result<Self, SettingsError> {
-        if place.security == Security::None && !is_loopback(&place.host) {
-            return Err(SettingsError::Unprotected(place.host));
+        if endpoint.security == Security::None && !is_loopback(&endpoint.host) {
+            return Err(SettingsError::Unprotected(endpoint.host));
         }
-        let tls = match place.security {
+        let tls = match endpoint.security {
             Security::None => None,
-            Security::StartTls | Security::Tls => Some(tls_parameters(&place.host, ca_file)?),
+            Security::StartTls | Security::Tls => Some(tls_parameters(&endpoint.host, ca_file)?),
         };
         let (credentials, password) = match login {
             None => (None, None),
@@ -95,11 +82,15 @@ impl Server {
             }
         };
         let hello = ClientId::default();
-        Ok(Self { place, tls, credentials, password, hello, deadline, idle: Mutex::new(Vec::new()) })
+        Ok(Self { endpoint, tls, credentials, password, hello, deadline, idle: Mutex::new(Vec::new()) })
     }
 
     /// Sends one message within the deadline; gives back the server's words.
-    pub(super) async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<String, SendError> {
+    pub(in crate::notifier) async fn send(
+        &self,
+        envelope: &Envelope,
+        bytes: &[u8],
+    ) -> Result<String, SendError> {
         let progress = Progress::default();
         match tokio::time::timeout(self.deadline, self.deliver(envelope, bytes, &progress)).await {
             Ok(outcome) => outcome,
@@ -108,7 +99,7 @@ impl Server {
     }
 
     /// Connects, greets, protects, logs in, and leaves.
-    pub(super) async fn check(&self) -> Result<String, SendError> {
+    pub(in crate::notifier) async fn check(&self) -> Result<String, SendError> {
         let visit = async {
             let mut connection = self.connect().await?;
             connection.command(Noop).await.map_err(|error| self.unreachable("NOOP", &error))?;
@@ -121,17 +112,17 @@ impl Server {
             Ok(outcome) => outcome?,
             Err(_) => return Err(Progress::default().timed_out(self.deadline)),
         };
-        let protection = match self.place.security {
+        let protection = match self.endpoint.security {
             _ if !encrypted => "without TLS",
             Security::StartTls => "with STARTTLS",
             Security::Tls | Security::None => "with TLS",
         };
         let login = if self.credentials.is_some() { ", login accepted" } else { ", no login" };
-        Ok(format!("{}:{} answers {protection}{login}", self.place.host, self.place.port))
+        Ok(format!("{}:{} answers {protection}{login}", self.endpoint.host, self.endpoint.port))
     }
 
     /// Takes leave on all kept connections but `kept` of them.
-    pub(super) async fn close_idle_but(&self, kept: usize) {
+    pub(in crate::notifier) async fn close_idle_but(&self, kept: usize) {
         let idle = {
             let mut idle = self.idle();
             let kept = kept.min(idle.len());
@@ -176,23 +167,23 @@ impl Server {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let place = (self.place.host.as_str(), self.place.port);
-        let wrapper = self.tls.clone().filter(|_| self.place.security == Security::Tls);
+        let address = (self.endpoint.host.as_str(), self.endpoint.port);
+        let wrapper = self.tls.clone().filter(|_| self.endpoint.security == Security::Tls);
         let mut connection = match wrapper {
             None => {
                 let failed = |error: std::io::Error| SendError::unreachable(&format!("connection: {error}"));
-                let stream = tokio::net::TcpStream::connect(place).await.map_err(failed)?;
+                let stream = tokio::net::TcpStream::connect(address).await.map_err(failed)?;
                 // Each command waits for its answer: none may wait for company on its way.
                 stream.set_nodelay(true).map_err(failed)?;
                 AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
             }
             Some(tls) => {
                 let limit = Some(self.deadline);
-                AsyncSmtpConnection::connect_tokio1(place, limit, &self.hello, Some(tls), None).await
+                AsyncSmtpConnection::connect_tokio1(address, limit, &self.hello, Some(tls), None).await
             }
         }
         .map_err(|error| self.unreachable("connection", &error))?;
-        if let Some(tls) = self.tls.clone().filter(|_| self.place.security == Security::StartTls) {
+        if let Some(tls) = self.tls.clone().filter(|_| self.endpoint.security == Security::StartTls) {
             if !connection.can_starttls() {
                 return Err(SendError::unreachable(
                     "the server does not offer STARTTLS; nothing is sent without it",
@@ -326,101 +317,6 @@ impl Server {
     }
 }
 
-impl Progress {
-    fn reach(&self, stage: u8) {
-        self.0.store(stage, Ordering::Relaxed);
-    }
-
-    /// A server that is slow with one recipient or one letter must not hold up the others.
-    fn timed_out(&self, deadline: Duration) -> SendError {
-        let limit = deadline.as_secs_f32();
-        match self.0.load(Ordering::Relaxed) {
-            CONNECTING => SendError::unreachable(&format!("no answer within {limit} s")),
-            ADDRESSING => {
-                SendError::temporary(&format!("the server did not take the recipient within {limit} s"))
-            }
-            _ => SendError::temporary(&format!(
-                "the server did not confirm the message within {limit} s; it may have taken it"
-            )),
-        }
-    }
-}
-
-/// The message with its dots doubled and its end, to be written at once: lettre writes the end by itself, and such a
-/// small piece then waits for the other side's acknowledgement, which is late by 40 ms. `None` where it is no text.
-fn in_one_piece(bytes: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    // A line that ends otherwise than by the standard is lettre's to mend.
-    if text.replace("\r\n", "").contains(['\r', '\n']) {
-        return None;
-    }
-    let mut out = text.replace("\r\n.", "\r\n..");
-    if out.starts_with('.') {
-        out.insert(0, '.');
-    }
-    out.push_str(if out.ends_with("\r\n") { ".\r\n" } else { "\r\n.\r\n" });
-    Some(out)
-}
-
-/// What the message needs the server to be able to do.
-fn mail_parameters(
-    connection: &AsyncSmtpConnection,
-    envelope: &Envelope,
-    bytes: &[u8],
-) -> Result<Vec<MailParameter>, SendError> {
-    let mut parameters = Vec::new();
-    let server = connection.server_info();
-    let ascii = |address: &lettre::Address| AsRef::<str>::as_ref(address).is_ascii();
-    let (from, to) = (envelope.from().is_none_or(ascii), envelope.to().iter().all(ascii));
-    if !(from && to) {
-        if !server.supports_feature(Extension::SmtpUtfEight) {
-            // The sender is everybody's: without it no letter goes, and none is at fault.
-            return Err(if from {
-                SendError::permanent(
-                    "the recipient's address is international (RFC 6531) and the server does not offer SMTPUTF8",
-                )
-            } else {
-                SendError::unreachable(
-                    "the sender's address (mail.from) is international (RFC 6531) and the server does not offer SMTPUTF8",
-                )
-            });
-        }
-        parameters.push(MailParameter::SmtpUtfEight);
-    }
-    if !bytes.is_ascii() {
-        if !server.supports_feature(Extension::EightBitMime) {
-            return Err(SendError::permanent(
-                "the message is not ASCII and the server does not offer 8BITMIME",
-            ));
-        }
-        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
-    }
-    Ok(parameters)
-}
-
-fn tls_parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, SettingsError> {
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(path) = ca_file {
-        let pem = std::fs::read(path).map_err(|error| SettingsError::CaFile(path.to_owned(), error))?;
-        let certificate =
-            Certificate::from_pem(&pem).map_err(|error| SettingsError::Tls(harmless(&error.to_string())))?;
-        builder = builder.add_root_certificate(certificate);
-    }
-    builder.build_rustls().map_err(|error| SettingsError::Tls(harmless(&error.to_string())))
-}
-
-/// True for a host that can only be this machine.
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<std::net::IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => {
-            let host = host.to_ascii_lowercase();
-            host == "localhost" || host.ends_with(".localhost")
-        }
-    }
-}
-
 /// Only the code of a refused login: a server may say the password back in its words.
 fn refused_login(error: &Error) -> SendError {
     match error.status() {
@@ -432,24 +328,4 @@ fn refused_login(error: &Error) -> SendError {
 /// The three digits as a number.
 fn number(code: Code) -> u16 {
     u16::from(code)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::in_one_piece;
-
-    #[test]
-    fn a_message_ends_once_and_its_dots_are_doubled() {
-        for (message, written) in [
-            ("a\r\n.b\r\n", "a\r\n..b\r\n.\r\n"),
-            (".\r\n.\r\n..", "..\r\n..\r\n...\r\n.\r\n"),
-            ("ü", "ü\r\n.\r\n"),
-            ("\r\n", "\r\n.\r\n"),
-        ] {
-            assert_eq!(in_one_piece(message.as_bytes()).as_deref(), Some(written));
-        }
-        for bare in [&b"a\nb"[..], b"a\rb", b"a\r\n\n.", b"\xff"] {
-            assert_eq!(in_one_piece(bare), None);
-        }
-    }
 }

@@ -31,7 +31,7 @@ struct Idle {
 /// One connection's place; free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
-    seats: Arc<ConnectionSlots>,
+    slots: Arc<ConnectionSlots>,
     _place: OwnedSemaphorePermit,
     leave: CancellationToken,
     /// Its number among the idle.
@@ -64,15 +64,15 @@ impl ConnectionSlots {
     }
 
     fn acquire(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Arc<ConnectionSlot> {
-        let seat = ConnectionSlot {
-            seats: Arc::clone(self),
+        let slot = ConnectionSlot {
+            slots: Arc::clone(self),
             _place: place,
             leave: CancellationToken::new(),
             row: Mutex::default(),
             has_asked: AtomicBool::new(false),
         };
-        seat.rest();
-        Arc::new(seat)
+        slot.rest();
+        Arc::new(slot)
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
@@ -99,7 +99,7 @@ impl ConnectionSlot {
     }
 
     fn rest(&self) {
-        let mut idle = self.seats.idle();
+        let mut idle = self.slots.idle();
         let number = idle.next;
         idle.next = number.saturating_add(1);
         idle.rows.insert(number, self.leave.clone());
@@ -107,7 +107,7 @@ impl ConnectionSlot {
     }
 
     fn rise(&self) {
-        let mut idle = self.seats.idle();
+        let mut idle = self.slots.idle();
         if let Some(number) = self.row().take() {
             idle.rows.remove(&number);
         }
@@ -172,26 +172,26 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_idle_has_to_go_and_who_works_never() {
-        let seats = ConnectionSlots::new(3);
-        let [one, two, three] = [(); 3].map(|()| seats.take().unwrap());
-        assert!(seats.take().is_none(), "that is all there is");
+        let slots = ConnectionSlots::new(3);
+        let [one, two, three] = [(); 3].map(|()| slots.take().unwrap());
+        assert!(slots.take().is_none(), "that is all there is");
         let work = one.work();
         drop(two.work());
         // Now `three` has been idle for longer than `two`, and `one` works.
         let newcomer = tokio::spawn({
-            let seats = Arc::clone(&seats);
-            async move { seats.take_over(SOON).await }
+            let slots = Arc::clone(&slots);
+            async move { slots.take_over(SOON).await }
         });
         three.asked_to_leave().await;
         assert!(!three.has_asked() && two.has_asked());
         drop(three);
         let four = newcomer.await.unwrap().unwrap();
         let _more = four.work();
-        assert!(seats.take_over(AT_ONCE).await.is_none(), "two does not go");
+        assert!(slots.take_over(AT_ONCE).await.is_none(), "two does not go");
         two.asked_to_leave().await;
         let _more = two.work();
-        assert!(seats.take_over(AT_ONCE).await.is_none(), "and nobody else is idle");
+        assert!(slots.take_over(AT_ONCE).await.is_none(), "and nobody else is idle");
         drop((one, work));
-        assert!(seats.take().is_some());
+        assert!(slots.take().is_some());
     }
 }

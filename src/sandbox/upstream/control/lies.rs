@@ -4,13 +4,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::control::{body, not_found, problem};
-use super::fate::Fate;
-use super::http::{SimulatorRequest, SimulatorResponse};
-use super::lag::{Lag, Source};
-use super::lies::{AccountLie, ListLie, TotalLie};
-use super::{Shared, overlay};
+use super::reply::{body, not_found, problem};
 use crate::domain::asset::Asset;
+use crate::sandbox::upstream::fate::Fate;
+use crate::sandbox::upstream::http::{SimulatorRequest, SimulatorResponse};
+use crate::sandbox::upstream::lag::{Lag, Source};
+use crate::sandbox::upstream::lies::{AccountLie, ListLie, TotalLie};
+use crate::sandbox::upstream::overlay;
+use crate::sandbox::upstream::state::SimulatorState;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +69,7 @@ struct NextWalletBody {
 }
 
 pub(super) fn command(
-    shared: &Shared,
+    shared: &SimulatorState,
     request: &SimulatorRequest,
     parts: &[&str],
 ) -> Result<Value, SimulatorResponse> {
@@ -100,7 +101,7 @@ pub(super) fn command(
     Ok(json!({"ok": true}))
 }
 
-fn elsewhere(shared: &Shared, request: &SimulatorRequest) -> Result<Value, SimulatorResponse> {
+fn elsewhere(shared: &SimulatorState, request: &SimulatorRequest) -> Result<Value, SimulatorResponse> {
     let ElsewhereBody { currency, network, amount, fate } = body(request)?;
     let asset = Asset::parse(&currency, &network).map_err(|error| problem(400, &error.to_string()))?;
     let made = shared.order_elsewhere(asset, &amount, fate.unwrap_or(Fate::Exact));
@@ -111,7 +112,7 @@ fn elsewhere(shared: &Shared, request: &SimulatorRequest) -> Result<Value, Simul
 }
 
 fn about_order(
-    shared: &Shared,
+    shared: &SimulatorState,
     request: &SimulatorRequest,
     order_id: &str,
     rest: &[&str],
@@ -131,7 +132,7 @@ fn about_order(
     Ok(json!({"ok": true}))
 }
 
-fn next_wallet(shared: &Shared, request: &SimulatorRequest) -> Result<(), SimulatorResponse> {
+fn next_wallet(shared: &SimulatorState, request: &SimulatorRequest) -> Result<(), SimulatorResponse> {
     let NextWalletBody { overlay, address, order_id, share_address } = body(request)?;
     let fields = overlay.map(|raw| overlay::parse(raw.get())).transpose();
     let fields = fields.map_err(|error| problem(400, &error.to_string()))?;

@@ -1,7 +1,7 @@
 //! The letters about reconciliations that could not be, and that can be again.
 
-use super::{Notice, counted};
-use crate::notifier::render::{Content, Tone};
+use super::notice::{Notice, counted};
+use crate::notifier::content::{Content, Tone};
 use crate::notifier::text::{instant, minute, span};
 
 const VOID: &[(&str, &str)] = &[

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::auth::Origin;
-use super::problem::{Problem, ProblemKind};
+use crate::api::auth::Origin;
+use crate::api::problem::{Problem, ProblemKind};
 
 /// As many as the ledger's writer lets wait.
 const MOST: usize = 1024;
@@ -17,18 +17,18 @@ const SHARE: usize = 768;
 
 /// What is under way.
 #[derive(Debug, Default)]
-pub(super) struct ConcurrencyLimit(Mutex<HashMap<Origin, usize>>);
+pub(in crate::api) struct ConcurrencyLimit(Mutex<HashMap<Origin, usize>>);
 
 /// One change under way; its place is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct ChangeSlot {
-    intake: Arc<ConcurrencyLimit>,
+pub(in crate::api) struct ChangeSlot {
+    limit: Arc<ConcurrencyLimit>,
     origin: Origin,
 }
 
 impl ConcurrencyLimit {
     /// A place, or why there is none: 429 for a caller that has its share already, 503 where all are taken.
-    pub(super) fn acquire(self: &Arc<Self>, origin: Origin) -> Result<ChangeSlot, Problem> {
+    pub(in crate::api) fn acquire(self: &Arc<Self>, origin: Origin) -> Result<ChangeSlot, Problem> {
         let mut shares = self.lock();
         let all = shares.values().fold(0usize, |sum, share| sum.saturating_add(*share));
         let own = shares.get(&origin).copied().unwrap_or_default();
@@ -43,7 +43,7 @@ impl ConcurrencyLimit {
         }
         shares.insert(origin, own.saturating_add(1));
         drop(shares);
-        Ok(ChangeSlot { intake: Arc::clone(self), origin })
+        Ok(ChangeSlot { limit: Arc::clone(self), origin })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Origin, usize>> {
@@ -53,7 +53,7 @@ impl ConcurrencyLimit {
 
 impl Drop for ChangeSlot {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut share) = self.intake.lock().entry(self.origin) {
+        if let Entry::Occupied(mut share) = self.limit.lock().entry(self.origin) {
             *share.get_mut() = share.get().saturating_sub(1);
             if *share.get() == 0 {
                 share.remove();
@@ -68,16 +68,16 @@ mod tests {
 
     #[test]
     fn one_caller_has_its_share_and_all_together_have_what_there_is() {
-        let intake = Arc::<ConcurrencyLimit>::default();
+        let limit = Arc::<ConcurrencyLimit>::default();
         let (one, two) = (Origin::User(Some(1)), Origin::Address([127, 0, 0, 1].into()));
-        let mut turns: Vec<_> = (0..SHARE).map(|_| intake.acquire(one).unwrap()).collect();
-        assert_eq!(intake.acquire(one).unwrap_err().kind(), ProblemKind::TooManyRequests);
-        turns.extend((SHARE..MOST).map(|_| intake.acquire(two).unwrap()));
-        assert_eq!(intake.acquire(two).unwrap_err().kind(), ProblemKind::Busy);
-        assert_eq!(intake.acquire(Origin::User(None)).unwrap_err().kind(), ProblemKind::Busy);
+        let mut turns: Vec<_> = (0..SHARE).map(|_| limit.acquire(one).unwrap()).collect();
+        assert_eq!(limit.acquire(one).unwrap_err().kind(), ProblemKind::TooManyRequests);
+        turns.extend((SHARE..MOST).map(|_| limit.acquire(two).unwrap()));
+        assert_eq!(limit.acquire(two).unwrap_err().kind(), ProblemKind::Busy);
+        assert_eq!(limit.acquire(Origin::User(None)).unwrap_err().kind(), ProblemKind::Busy);
         turns.pop();
-        assert!(intake.acquire(two).is_ok());
+        assert!(limit.acquire(two).is_ok());
         drop(turns);
-        assert!(intake.lock().is_empty(), "nothing is kept of who has nothing under way");
+        assert!(limit.lock().is_empty(), "nothing is kept of who has nothing under way");
     }
 }

@@ -7,7 +7,8 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 
 use super::address::{self, AddressError};
-use super::{Letter, LetterInput, render};
+use super::letter::{Letter, LetterInput};
+use super::render;
 use crate::domain::ids::DepositId;
 
 /// The longest message id that fits one header line with room to spare.

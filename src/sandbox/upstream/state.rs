@@ -4,22 +4,23 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::answers::Shape;
 use super::calls::Calls;
 use super::fate::Fate;
 use super::faults::{Call, Faults};
 use super::lag::{Lag, Source};
 use super::lies::AccountLie;
+use super::order_view::OrderView;
 use super::rng::Rng;
+use super::settings::SimulatorSettings;
+use super::shape::Shape;
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
 use super::world::{OrderToMake, Refusal, World};
-use super::{OrderView, SimulatedUpstream, SimulatorSettings};
 use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-pub(super) struct Shared {
+pub(super) struct SimulatorState {
     pub(super) user_id: String,
     pub(super) api_key: String,
     pub(super) clock: SharedClock,
@@ -32,7 +33,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared {
+impl SimulatorState {
     pub(super) fn open(settings: &SimulatorSettings) -> io::Result<Self> {
         let (store, records) = match &settings.store {
             Some(path) => {
@@ -104,7 +105,7 @@ impl Shared {
 
     pub(super) fn orders(&self) -> Vec<OrderView> {
         let now = self.now();
-        self.world().entries.iter().map(|entry| SimulatedUpstream::view(entry, now)).collect()
+        self.world().entries.iter().map(|entry| OrderView::of(entry, now)).collect()
     }
 
     pub(super) fn plan(&self, amount: &str, fate: Fate) {

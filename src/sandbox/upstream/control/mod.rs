@@ -1,15 +1,19 @@
 //! How a person or another program plays the world at `/sandbox/`: see the module's documentation for the calls.
 
+mod lies;
+mod reply;
+
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answers::Shape;
+use self::reply::{body, not_found, problem, stored, to_json};
 use super::fate::{Action, Fate};
 use super::faults::{Call, Fault, OutageStyle};
 use super::http::{SimulatorRequest, SimulatorResponse};
+use super::order_view::OrderView;
+use super::shape::Shape;
+use super::state::SimulatorState;
 use super::world::ActError;
-use super::{Shared, SimulatedUpstream};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
@@ -80,7 +84,7 @@ struct CouponBody {
 }
 
 /// Answers one call below `/sandbox/`.
-pub(super) fn answer(shared: &Shared, request: &SimulatorRequest) -> SimulatorResponse {
+pub(super) fn answer(shared: &SimulatorState, request: &SimulatorRequest) -> SimulatorResponse {
     let parts: Vec<&str> = request.path.iter().skip(1).map(String::as_str).collect();
     let answered = match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["orders"]) => to_json(shared.orders()),
@@ -101,7 +105,11 @@ pub(super) fn answer(shared: &Shared, request: &SimulatorRequest) -> SimulatorRe
     answered.map_or_else(|problem| problem, |value| SimulatorResponse::json(200, &value))
 }
 
-fn command(shared: &Shared, request: &SimulatorRequest, parts: &[&str]) -> Result<Value, SimulatorResponse> {
+fn command(
+    shared: &SimulatorState,
+    request: &SimulatorRequest,
+    parts: &[&str],
+) -> Result<Value, SimulatorResponse> {
     match parts {
         ["top-ups"] => {
             let TopUpBody { cents, method } = body(request)?;
@@ -144,11 +152,11 @@ fn command(shared: &Shared, request: &SimulatorRequest, parts: &[&str]) -> Resul
             shared.world().shape = body::<Shape>(request)?;
             Ok(json!({"ok": true}))
         }
-        _ => super::control_lies::command(shared, request, parts),
+        _ => lies::command(shared, request, parts),
     }
 }
 
-fn act(shared: &Shared, order_id: &str, act: Action) -> Result<Value, SimulatorResponse> {
+fn act(shared: &SimulatorState, order_id: &str, act: Action) -> Result<Value, SimulatorResponse> {
     let at = shared.now();
     let mut world = shared.world();
     world.act(order_id, at, act).map_err(|error| {
@@ -159,26 +167,5 @@ fn act(shared: &Shared, order_id: &str, act: Action) -> Result<Value, SimulatorR
         };
         problem(status, &error.to_string())
     })?;
-    world.entry(order_id).map_or(Ok(Value::Null), |entry| to_json(SimulatedUpstream::view(entry, at)))
-}
-
-pub(super) fn body<T: DeserializeOwned>(request: &SimulatorRequest) -> Result<T, SimulatorResponse> {
-    let bytes = if request.body.is_empty() { b"{}".as_slice() } else { &request.body };
-    serde_json::from_slice(bytes).map_err(|error| problem(400, &error.to_string()))
-}
-
-fn to_json(value: impl serde::Serialize) -> Result<Value, SimulatorResponse> {
-    serde_json::to_value(value).map_err(|error| problem(500, &error.to_string()))
-}
-
-fn stored(outcome: std::io::Result<()>) -> Result<Value, SimulatorResponse> {
-    outcome.map(|()| json!({"ok": true})).map_err(|error| problem(500, &error.to_string()))
-}
-
-pub(super) fn not_found(detail: &str) -> SimulatorResponse {
-    problem(404, detail)
-}
-
-pub(super) fn problem(status: u16, detail: &str) -> SimulatorResponse {
-    SimulatorResponse::json(status, &json!({"ok": false, "error": detail}))
+    world.entry(order_id).map_or(Ok(Value::Null), |entry| to_json(OrderView::of(entry, at)))
 }

@@ -1,0 +1,221 @@
+//! One connection after the other: how many there may be at a time, how long each may take, and how they end.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Request};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection_slots::{ConnectionSlot, ConnectionSlots, Served};
+use super::listener::{Listener, Stream};
+use super::write_timeout::WriteTimeout;
+use crate::api::auth::{Authenticator, Principal};
+use crate::clock::{Clock as _, SystemClock};
+
+/// How long a request's head may take, and how long a connection may say nothing.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// What one connection may hold in memory, each way.
+const BUFFER: usize = 64 * 1024;
+/// The largest head of a request, and its most headers.
+const HEAD: usize = 16 * 1024;
+const HEADERS: usize = 64;
+/// The most connections of one listener.
+const CONNECTIONS: usize = 1024;
+/// How many too many are dealt with at a time: each takes the place of one who is idle, or is told that there is none.
+/// And how long each of both may take.
+const TURNED_AWAY: usize = 64;
+const TURNING_AWAY: Duration = Duration::from_secs(1);
+/// How long a caller may take nothing of its answer.
+const STALL_TIME: Duration = Duration::from_secs(10);
+/// The pause after an accept that failed: mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const TOO_MANY: &str =
+    r#"{"type":"busy","title":"Too much is going on already","status":503,"detail":"too many connections"}"#;
+
+/// What every connection needs.
+#[derive(Clone)]
+pub(in crate::api) struct ServerContext {
+    pub(in crate::api) authenticator: Arc<Authenticator>,
+    pub(in crate::api) router: Router,
+    /// No new requests.
+    pub(in crate::api) stop: CancellationToken,
+    /// No more patience.
+    pub(in crate::api) kill: CancellationToken,
+    pub(in crate::api) tasks: TaskTracker,
+}
+
+/// Answers callers until the API stops.
+pub(in crate::api) async fn serve(listener: Listener, context: ServerContext) {
+    let slots = ConnectionSlots::new(places());
+    let away = Arc::new(Semaphore::new(TURNED_AWAY));
+    while let Some(accepted) = context.stop.run_until_cancelled(listener.accept()).await {
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("{} could not accept a connection: {error}", listener.address());
+                context.stop.run_until_cancelled(SystemClock::new().sleep(ACCEPT_PAUSE)).await;
+                continue;
+            }
+        };
+        let slot = slots.take();
+        let turn = match slot {
+            Some(_) => None,
+            // The semaphore is never closed; without a turn the connection is dropped.
+            None => match context.stop.run_until_cancelled(Arc::clone(&away).acquire_owned()).await {
+                Some(Ok(turn)) => Some(turn),
+                _ => continue,
+            },
+        };
+        let (own, slots) = (context.clone(), Arc::clone(&slots));
+        context.tasks.spawn(async move {
+            let slot = match slot {
+                Some(slot) => Some(slot),
+                None => slots.take_over(TURNING_AWAY).await,
+            };
+            let turn = turn.filter(|_| slot.is_none());
+            match stream {
+                Stream::Unix(stream) => {
+                    let caller = Principal::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
+                    receive(stream, caller, slot, own).await;
+                }
+                Stream::Tcp(stream, from) => receive(stream, Principal::with_token(from), slot, own).await,
+            }
+            drop(turn);
+        });
+    }
+}
+
+async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    caller: Principal,
+    slot: Option<Arc<ConnectionSlot>>,
+    context: ServerContext,
+) {
+    match slot {
+        Some(slot) => converse(WriteTimeout::new(stream, STALL_TIME), caller, &slot, context).await,
+        None => turn_away(stream, context).await,
+    }
+}
+
+/// At most a quarter of the file descriptors that this process may have: the ledger and the upstream need some too.
+fn places() -> usize {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = open_files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
+    soft.map_or(CONNECTIONS, |soft| soft.div_euclid(4).clamp(16, CONNECTIONS))
+}
+
+/// One connection, request after request.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    caller: Principal,
+    slot: &Arc<ConnectionSlot>,
+    context: ServerContext,
+) {
+    let ServerContext { authenticator, router, stop, kill, tasks: _ } = context;
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(caller.clone());
+        let (authenticator, router, work) = (Arc::clone(&authenticator), router.clone(), slot.work());
+        async move {
+            let response = answer(&authenticator, &router, request).await;
+            Ok::<_, Infallible>(response.map(|body| Served::body(body, work)))
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(BUFFER)
+        .max_header_size(HEAD)
+        .max_headers(HEADERS);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = leave(slot, &stop) => {
+            if !slot.has_asked() && !stop.is_cancelled() {
+                // Whoever never asked loses nothing.
+                return;
+            }
+            // What is under way is finished.
+            connection.as_mut().graceful_shutdown();
+            kill.run_until_cancelled(connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection broke off: {error}");
+    }
+}
+
+/// Completes when the place is needed for somebody else, or the API stops.
+async fn leave(slot: &ConnectionSlot, stop: &CancellationToken) {
+    tokio::select! {
+        () = slot.asked_to_leave() => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn answer(
+    authenticator: &Authenticator,
+    router: &TowerToHyperService<Router>,
+    request: Request<Incoming>,
+) -> Response {
+    let method = request.method().clone();
+    let mut response = match authenticator.check(&request) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => match router.call(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    tracing::debug!(http.method = %method, http.status = response.status().as_u16(), "request answered");
+    response
+}
+
+/// Says in a few words that there is no room, and lets the words arrive.
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, context: ServerContext) {
+    let words = async {
+        let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n";
+        let rest = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{TOO_MANY}", TOO_MANY.len());
+        stream.write_all(format!("{head}{rest}").as_bytes()).await?;
+        stream.shutdown().await?;
+        // Closed with something unread, the words could be lost on their way.
+        let mut scrap = [0; 1024];
+        while stream.read(&mut scrap).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    tokio::select! {
+        // Whether they arrived or not, nothing more can be done.
+        _ = words => {}
+        () = SystemClock::new().sleep(TURNING_AWAY) => {}
+        () = context.stop.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room() {
+        assert!((16..=CONNECTIONS).contains(&places()));
+    }
+}

@@ -1,0 +1,50 @@
+//! Where the API listens, what TCP callers must show, and why it cannot be offered.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use crate::config::Listen;
+
+/// `[api]`
+#[derive(Debug, Clone, Default)]
+pub struct ApiSettings {
+    /// Where to listen.
+    pub listen: Vec<Listen>,
+    /// What TCP callers must show.
+    pub token: Option<SecretString>,
+}
+
+/// Why the API cannot be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Anybody on the machine, or the network, could ask for anything.
+    #[error("the API listens on {address} and has no token; set api.token_file")]
+    NoToken {
+        /// The TCP address.
+        address: SocketAddr,
+    },
+    /// The address cannot be used.
+    #[error("the API cannot listen on {address}")]
+    Bind {
+        /// As it was configured.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another daemon answers there.
+    #[error("the API cannot listen on unix:{path}: another program answers there", path = .path.display())]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something that is no socket stands in the way, and is not removed.
+    #[error("the API cannot listen on unix:{path}: that is a file, and no socket", path = .path.display())]
+    NotASocket {
+        /// The file.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,72 @@
+//! What every answer is made with: the flow, the daemon's status, and the limits on what is under way.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::auth::Origin;
+use super::problem::{Problem, ProblemKind};
+use super::server::ConcurrencyLimit;
+use super::waiters::Waiters;
+use crate::flow::Flow;
+use crate::scheduler::ServiceStatus;
+
+/// The most event streams at a time.
+pub(super) const STREAMS: usize = 64;
+/// The most reconciliations that are asked for at a time, the one under way included.
+const RECONCILIATIONS: usize = 4;
+
+/// What every answer is made with.
+#[derive(Debug)]
+pub(super) struct ApiState {
+    pub(super) flow: Flow,
+    pub(super) status: Arc<ServiceStatus>,
+    /// The callers that wait for a wallet.
+    pub(super) waiters: Waiters,
+    /// The places for event streams.
+    pub(super) streams: Arc<Semaphore>,
+    /// The places for reconciliations.
+    pub(super) reconciliations: Semaphore,
+    /// The one place for a backup.
+    pub(super) backups: Semaphore,
+    /// Cancelled when the daemon stops.
+    pub(super) stop: CancellationToken,
+    changes: Arc<ConcurrencyLimit>,
+}
+
+/// One state for all answers.
+pub(super) type SharedState = Arc<ApiState>;
+
+impl ApiState {
+    pub(super) fn new(flow: Flow, status: Arc<ServiceStatus>, stop: CancellationToken) -> Self {
+        Self {
+            flow,
+            status,
+            waiters: Waiters::default(),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            reconciliations: Semaphore::new(RECONCILIATIONS),
+            backups: Semaphore::new(1),
+            stop,
+            changes: Arc::default(),
+        }
+    }
+}
+
+/// Carries `work` out to its end, whether the caller stays or goes; refuses it where too much is under way.
+pub(super) async fn whole<T: Send + 'static>(
+    api: &ApiState,
+    origin: Origin,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = api.changes.acquire(origin)?;
+    let work = async move {
+        let _turn = turn;
+        work.await
+    };
+    tokio::spawn(work).await.map_err(|error| {
+        tracing::error!("a request broke off: {error}");
+        Problem::new(ProblemKind::Internal, "the request broke off; whether it was carried out is not known")
+    })
+}

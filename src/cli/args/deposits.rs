@@ -1,0 +1,71 @@
+//! The words of the commands about deposits: `request` and `list`.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, ValueEnum};
+
+use crate::domain::deposit::State;
+use crate::domain::time::Timestamp;
+
+/// `request`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RequestArgs {
+    /// What is paid in, such as USDT
+    pub(in crate::cli) currency: String,
+    /// The network it is paid on, such as BSC
+    pub(in crate::cli) network: String,
+    /// US dollars, digits with at most six decimals
+    #[arg(allow_hyphen_values = true)]
+    pub(in crate::cli) amount: String,
+    /// A coupon to spend
+    #[arg(long, value_name = "C")]
+    pub(in crate::cli) coupon: Option<String>,
+    /// Your own words for this deposit, at most 200 characters
+    #[arg(long, value_name = "R")]
+    pub(in crate::cli) reference: Option<String>,
+    /// A mail address that gets this deposit's events; may be repeated
+    #[arg(long, value_name = "MAIL")]
+    pub(in crate::cli) notify: Vec<String>,
+    /// The idempotency key: the same key, the same deposit; made up when not given
+    #[arg(long, value_name = "K")]
+    pub(in crate::cli) key: Option<String>,
+    /// Until when to wait
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Wait::Created)]
+    pub(in crate::cli) wait: Wait,
+    /// Print the QR code even where standard output is no terminal
+    #[arg(long)]
+    pub(in crate::cli) qr: bool,
+}
+
+/// Until when `request` waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Wait {
+    /// Until there is an address to pay to.
+    Created,
+    /// Until the deposit has reached a final state.
+    Final,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ListArgs {
+    /// Only this state; may be repeated
+    #[arg(long, value_name = "S", value_parser = state_parser())]
+    pub(in crate::cli) state: Vec<State>,
+    /// Only those asked for since this date or RFC 3339 time
+    #[arg(long, value_name = "T", value_parser = Timestamp::parse)]
+    pub(in crate::cli) since: Option<Timestamp>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(in crate::cli) limit: u32,
+    /// Go on after an earlier page: its next_cursor
+    #[arg(long, value_name = "C")]
+    pub(in crate::cli) cursor: Option<i64>,
+    /// Only those that a person should look at
+    #[arg(long)]
+    pub(in crate::cli) needs_review: bool,
+}
+
+fn state_parser() -> impl clap::builder::TypedValueParser<Value = State> {
+    PossibleValuesParser::new(State::ALL.iter().map(|state| state.as_str()))
+        .try_map(|word| State::parse(&word).ok_or("no such state"))
+}

@@ -1,0 +1,67 @@
+//! What became of a letter that was handed over: it was taken, or why it was not.
+
+use super::text::one_line;
+
+/// The longest explanation that is kept of a failure.
+pub(super) const MAX_WHY: usize = 300;
+
+/// A letter that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// The server's words, or the file: one line.
+    pub response: String,
+}
+
+/// Why a letter was not taken. No text holds a mail address or a secret; each is one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Not now: this letter should be tried again later; others may go on.
+    #[error("not now: {why}")]
+    Temporary {
+        /// In words.
+        why: String,
+    },
+    /// Never: this letter will be refused each time.
+    #[error("refused: {why}")]
+    Permanent {
+        /// In words.
+        why: String,
+    },
+    /// The way out is closed; this says nothing of the letter. Pause the whole transport.
+    #[error("the mail transport is out of order: {why}")]
+    Unreachable {
+        /// In words.
+        why: String,
+    },
+}
+
+impl SendError {
+    pub(super) fn temporary(why: &str) -> Self {
+        Self::Temporary { why: harmless(why) }
+    }
+
+    pub(super) fn permanent(why: &str) -> Self {
+        Self::Permanent { why: harmless(why) }
+    }
+
+    pub(super) fn unreachable(why: &str) -> Self {
+        Self::Unreachable { why: harmless(why) }
+    }
+
+    /// The explanation alone.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Temporary { why } | Self::Permanent { why } | Self::Unreachable { why } => why,
+        }
+    }
+}
+
+/// One short line, every mail address in it left out: servers like to repeat them.
+pub(super) fn harmless(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split_whitespace()
+        .map(|word| if word.trim_matches('@').contains('@') { "(address)" } else { word })
+        .collect();
+    one_line(&words.join(" "), MAX_WHY.saturating_sub(1))
+}

@@ -1,0 +1,37 @@
+//! What every part of the telling needs: the folder, the script, the clock, the simulator and the options.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::options::Options;
+use super::script::Script;
+use super::workspace::Workspace;
+use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::domain::ids::DepositId;
+use crate::sandbox::upstream::SimulatedUpstream;
+
+/// The cast's deposits by their members' numbers.
+pub(super) type Opens = BTreeMap<u32, DepositId>;
+
+/// What every part of the telling needs.
+pub(super) struct ScenarioContext {
+    pub(super) folder: Workspace,
+    pub(super) script: Script,
+    pub(super) clock: SharedClock,
+    pub(super) upstream: SimulatedUpstream,
+    pub(super) stop: CancellationToken,
+    pub(super) options: Options,
+    pub(super) program: String,
+    /// Real time, and when this run began by it.
+    pub(super) real: SystemClock,
+    pub(super) started: Duration,
+}
+
+impl ScenarioContext {
+    /// How long this run has taken so far, in real time.
+    pub(super) fn taken(&self) -> Duration {
+        self.real.monotonic().saturating_sub(self.started)
+    }
+}
