@@ -145,7 +145,7 @@ impl From<&Deposit> for DepositObject {
 mod whole_seconds {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-    use super::Timestamp;
+    use crate::domain::time::Timestamp;
 
     #[expect(clippy::ref_option, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -30,26 +30,26 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Whatever the ledger says; the deposit stays in the queue.
-pub async fn create(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
+pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
     let attempts = flow.ledger.attempts_of(deposit.id).await?;
     let tries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
     let waited = flow.clock.now().since(deposit.request.requested_at);
     let left = flow.settings.request_limit.saturating_sub(waited);
     if left.is_zero() {
-        return give_up(flow, turn, deposit).await;
+        return give_up(flow, entry, deposit).await;
     }
     let counted = attempts.iter().filter(|attempt| attempt.counts()).count();
     if counted >= usize::try_from(flow.settings.create_attempts).unwrap_or(usize::MAX) {
         let step = observe(flow, deposit, Observation::OutOfAttempts)?;
-        return decided(flow, turn, DepositWrite::from(step)).await;
+        return decided(flow, entry, DepositWrite::from(step)).await;
     }
     // An outage is waited for, but not for ever; and no attempt is spent on finding out that it is not over.
     let permit = tokio::select! {
         biased;
         permit = admitted(flow) => permit,
-        () = flow.clock.sleep(left) => return give_up(flow, turn, deposit).await,
+        () = flow.clock.sleep(left) => return give_up(flow, entry, deposit).await,
     };
-    let Some(permit) = permit else { return later(flow, turn, deposit, tries, None).await };
+    let Some(permit) = permit else { return later(flow, entry, deposit, tries, None).await };
     // The intent is on disk before the upstream hears of it.
     let attempt = flow.ledger.begin_attempt(deposit.id, flow.clock.now()).await?;
     let request = &deposit.request;
@@ -61,12 +61,12 @@ pub async fn create(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::
     match answer {
         Ok(answer) => {
             let evidence = flow.note(&answer.evidence);
-            take_answer(flow, turn, deposit, answer.value, evidence, attempt).await
+            take_answer(flow, entry, deposit, answer.value, evidence, attempt).await
         }
         Err(error) if is_denied(&error) && !account_answers(flow).await => {
             tracing::warn!(deposit.id = %deposit.id, "the upstream refuses the account, the request waits: {error}");
             let attempt = end(AttemptOutcome::NotTaken, None, Some(error.to_string()));
-            later(flow, turn, deposit, tries, attempt).await
+            later(flow, entry, deposit, tries, attempt).await
         }
         Err(
             upstream::Error::Refused { words, evidence, .. } | upstream::Error::Denied { words, evidence },
@@ -75,7 +75,7 @@ pub async fn create(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::
             let evidence = Some(flow.note(&evidence));
             let step = observe(flow, deposit, Observation::Refused(words.clone()))?;
             let attempt = end(AttemptOutcome::Refused, None, Some(words));
-            decided(flow, turn, DepositWrite { evidence, attempt, ..DepositWrite::from(step) }).await
+            decided(flow, entry, DepositWrite { evidence, attempt, ..DepositWrite::from(step) }).await
         }
         Err(error) => {
             let outcome = match error {
@@ -86,7 +86,7 @@ pub async fn create(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::
             // What a broken answer named is kept as information: it is shown to nobody.
             let order_id = error.order_id().map(str::to_owned);
             let attempt = end(outcome, order_id, Some(error.to_string()));
-            later(flow, turn, deposit, tries, attempt).await
+            later(flow, entry, deposit, tries, attempt).await
         }
     }
 }
@@ -125,7 +125,7 @@ async fn account_answers(flow: &Flow) -> bool {
 /// An answer with an order and an address: whatever else it says, nothing more is asked for.
 async fn take_answer(
     flow: &Flow,
-    turn: QueueEntry,
+    entry: QueueEntry,
     deposit: Deposit,
     report: Box<OrderReport>,
     evidence: EvidenceNote,
@@ -142,7 +142,7 @@ async fn take_answer(
     let write = DepositWrite {
         evidence: Some(evidence),
         attempt: Some(end),
-        entry: Some(turn),
+        entry: Some(entry),
         ..DepositWrite::from(step)
     };
     sharing::record(flow, write, doubts.others).await?;
@@ -151,15 +151,15 @@ async fn take_answer(
 }
 
 /// The request has waited for as long as it may: nobody was shown anything.
-async fn give_up(flow: &Flow, turn: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
+async fn give_up(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
     let minutes = flow.settings.request_limit.as_secs().div_euclid(60);
     let why = format!("there was no wallet within {minutes} min, and nobody was shown an address; ask anew");
     let step = observe(flow, deposit, Observation::GivenUp(why))?;
-    decided(flow, turn, DepositWrite::from(step)).await
+    decided(flow, entry, DepositWrite::from(step)).await
 }
 
-async fn decided(flow: &Flow, turn: QueueEntry, write: DepositWrite) -> ledger::Result<CreateOutcome> {
-    flow.record(vec![DepositWrite { entry: Some(turn), ..write }]).await?;
+async fn decided(flow: &Flow, entry: QueueEntry, write: DepositWrite) -> ledger::Result<CreateOutcome> {
+    flow.record(vec![DepositWrite { entry: Some(entry), ..write }]).await?;
     flow.wakers.poll.notify_one();
     Ok(CreateOutcome::Decided)
 }
@@ -167,7 +167,7 @@ async fn decided(flow: &Flow, turn: QueueEntry, write: DepositWrite) -> ledger::
 /// Back into the queue: nothing has changed, but time must pass.
 async fn later(
     flow: &Flow,
-    turn: QueueEntry,
+    entry: QueueEntry,
     deposit: Deposit,
     tries: u32,
     attempt: Option<AttemptEnd>,
@@ -176,6 +176,6 @@ async fn later(
     let next = flow.clock.now().plus(backoff(FIRST_WAIT, tries, CREATE_CEILING));
     let due = Some(Due { at: next.min(end.max(flow.clock.now())), urgency: Urgency::Create });
     let step = Step { expected_version: deposit.version, deposit, events: Vec::new(), due };
-    flow.record(vec![DepositWrite { attempt, entry: Some(turn), ..DepositWrite::from(step) }]).await?;
+    flow.record(vec![DepositWrite { attempt, entry: Some(entry), ..DepositWrite::from(step) }]).await?;
     Ok(CreateOutcome::Later)
 }

@@ -41,7 +41,7 @@ pub struct PollRound {
 
 /// A look that is done: what to write, and whether the upstream answered.
 struct PolledDeposit {
-    turn: QueueEntry,
+    entry: QueueEntry,
     seen: Finding,
     answered: bool,
 }
@@ -94,10 +94,10 @@ impl PollShared {
         taken
     }
 
-    fn give(&self, turn: QueueEntry, look: Option<PolledDeposit>) {
+    fn give(&self, entry: QueueEntry, look: Option<PolledDeposit>) {
         let mut state = self.state();
         match look {
-            None => state.dropped.push(turn),
+            None => state.dropped.push(entry),
             Some(look) => {
                 state.news |= matches!(look.seen, Finding::Changed(_));
                 state.done.push(look);
@@ -113,9 +113,9 @@ impl PollShared {
 /// Looks at one deposit after the other, until there is none left to look at.
 async fn poller(shared: Arc<PollShared>) {
     while let Some(taken) = shared.take() {
-        let turn = taken.turn;
+        let entry = taken.entry;
         let look = poll_one(&shared, taken).await;
-        shared.give(turn, look);
+        shared.give(entry, look);
     }
 }
 
@@ -216,22 +216,22 @@ impl Run {
         let batch = usize::try_from(flow.settings.poll_batch).unwrap_or(usize::MAX);
         let (now, policy) = (flow.clock.now(), &flow.policy());
         let mut whole = self.page == QueueCursor::default();
-        let turns = loop {
-            let mut turns = flow.ledger.due_entries(now, policy, batch, &mut self.page).await?;
-            let at_the_end = turns.len() < batch;
-            turns.retain(|turn| !self.busy.contains(turn));
+        let entries = loop {
+            let mut entries = flow.ledger.due_entries(now, policy, batch, &mut self.page).await?;
+            let at_the_end = entries.len() < batch;
+            entries.retain(|entry| !self.busy.contains(entry));
             if at_the_end {
                 // What has come due behind our back is found when we begin again.
                 self.page = QueueCursor::default();
             }
-            if !turns.is_empty() || (at_the_end && whole) {
-                break turns;
+            if !entries.is_empty() || (at_the_end && whole) {
+                break entries;
             }
             whole |= at_the_end;
         };
-        self.dry = turns.is_empty();
-        let taken = flow.ledger.lease(&turns).await?;
-        self.busy.extend(taken.iter().map(|taken| taken.turn));
+        self.dry = entries.is_empty();
+        let taken = flow.ledger.lease(&entries).await?;
+        self.busy.extend(taken.iter().map(|taken| taken.entry));
         self.shared.state().ready.extend(taken);
         Ok(())
     }
@@ -253,8 +253,8 @@ impl Run {
     /// What is to be written now, if anything is: news at once, the rest in groups or after a moment.
     fn writes(&mut self, lingered: bool) -> Option<Recording> {
         let mut state = self.shared.state();
-        for turn in state.dropped.drain(..) {
-            self.busy.remove(&turn);
+        for entry in state.dropped.drain(..) {
+            self.busy.remove(&entry);
         }
         let enough = state.news || lingered || state.done.len() >= GROUP || self.lookers.is_empty();
         if state.done.is_empty() || !enough {
@@ -265,25 +265,25 @@ impl Run {
         let looks: Vec<PolledDeposit> = state.done.drain(..count).collect();
         state.news = state.done.iter().any(|look| matches!(look.seen, Finding::Changed(_)));
         drop(state);
-        let mut turns = Vec::with_capacity(looks.len());
+        let mut entries = Vec::with_capacity(looks.len());
         let (mut writes, mut again) = (Vec::new(), Vec::with_capacity(looks.len()));
         for look in looks {
             count_in(&mut self.done, &look);
-            turns.push(look.turn);
+            entries.push(look.entry);
             match look.seen {
                 Finding::Changed(write) => writes.push(*write),
                 Finding::Unchanged(back) => again.push(back),
             }
         }
         let flow = self.shared.flow.clone();
-        Some(Box::pin(async move { (turns, record(&flow, writes, again).await) }))
+        Some(Box::pin(async move { (entries, record(&flow, writes, again).await) }))
     }
 
-    fn recorded(&mut self, (turns, recorded): Outcome) -> ledger::Result<()> {
+    fn recorded(&mut self, (entries, recorded): Outcome) -> ledger::Result<()> {
         let conflicts = recorded?.iter().filter(|outcome| **outcome == Recorded::Conflict).count();
         self.done.conflicts = self.done.conflicts.saturating_add(u64::try_from(conflicts).unwrap_or(0));
-        for turn in turns {
-            self.busy.remove(&turn);
+        for entry in entries {
+            self.busy.remove(&entry);
         }
         self.dry = false;
         Ok(())
@@ -328,26 +328,21 @@ async fn poll_one(shared: &PollShared, taken: LeasedDeposit) -> Option<PolledDep
         permit = shared.flow.upstream.admit(Priority::Poll) => permit,
         () = shared.stop.cancelled() => return None,
     };
-    let LeasedDeposit { turn, deposit, heard } = taken;
-    let (seen, answered) = match poll_upstream(&shared.flow, &deposit, heard, permit).await? {
-        Observed::Unchanged { due, heard, answered } => {
-            (Finding::Unchanged(Requeue { entry: turn, due, deposit, fingerprint: heard }), answered)
+    let LeasedDeposit { entry, deposit, fingerprint } = taken;
+    let (seen, answered) = match poll_upstream(&shared.flow, &deposit, fingerprint, permit).await? {
+        Observed::Unchanged { due, fingerprint, answered } => {
+            (Finding::Unchanged(Requeue { entry, due, deposit, fingerprint }), answered)
         }
         Observed::Polled(observation, evidence) => {
             let write = work_out(&shared.flow, *deposit, observation, &evidence)?;
             let seen = if write.step.events.is_empty() {
                 let Step { due, deposit, .. } = write.step;
-                Finding::Unchanged(Requeue {
-                    entry: turn,
-                    due,
-                    deposit: Box::new(deposit),
-                    fingerprint: None,
-                })
+                Finding::Unchanged(Requeue { entry, due, deposit: Box::new(deposit), fingerprint: None })
             } else {
-                Finding::Changed(Box::new(DepositWrite { entry: Some(turn), ..write }))
+                Finding::Changed(Box::new(DepositWrite { entry: Some(entry), ..write }))
             };
             (seen, true)
         }
     };
-    Some(PolledDeposit { turn, seen, answered })
+    Some(PolledDeposit { entry, seen, answered })
 }

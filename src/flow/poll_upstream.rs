@@ -15,7 +15,7 @@ const RARELY: Duration = Duration::from_hours(12);
 /// What a look has brought.
 pub(super) enum Observed {
     /// Nothing new, or no readable answer at all; when to look again.
-    Unchanged { due: Option<Due>, heard: Option<ResponseFingerprint>, answered: bool },
+    Unchanged { due: Option<Due>, fingerprint: Option<ResponseFingerprint>, answered: bool },
     /// Something that has to be worked out.
     Polled(Observation, upstream::Evidence),
 }
@@ -24,14 +24,14 @@ pub(super) enum Observed {
 pub(super) async fn poll_upstream(
     flow: &Flow,
     deposit: &Deposit,
-    heard: Option<ResponseFingerprint>,
+    fingerprint: Option<ResponseFingerprint>,
     permit: upstream::Permit,
 ) -> Option<Observed> {
     let order_id = &deposit.facts.wallet.as_ref()?.order_id;
     let policy = &flow.policy();
     let mut due = None;
     let spared = |body: &[u8], answered_at| {
-        if heard.as_ref().is_some_and(|heard| heard.is(body)) {
+        if fingerprint.as_ref().is_some_and(|fingerprint| fingerprint.is(body)) {
             due = deposit.next_after_same_response(answered_at, flow.clock.now(), policy);
         }
         due.is_some()
@@ -41,7 +41,7 @@ pub(super) async fn poll_upstream(
     let (observation, evidence) = match answer {
         Ok(upstream::Answer { value: None, .. }) => {
             flow.troubles().read(deposit.id);
-            return Some(Observed::Unchanged { due: due.flatten(), heard, answered: true });
+            return Some(Observed::Unchanged { due: due.flatten(), fingerprint, answered: true });
         }
         Ok(upstream::Answer { value: Some(report), evidence, .. }) => {
             if let Some(why) = deposit.unnamed_answer(&report) {
@@ -49,7 +49,7 @@ pub(super) async fn poll_upstream(
                     deposit,
                     why.to_owned(),
                     evidence,
-                    heard,
+                    fingerprint,
                     Observation::Unreadable,
                 ));
             }
@@ -57,7 +57,7 @@ pub(super) async fn poll_upstream(
             if let Some(due) = deposit.next_after_unchanged_poll(&report, now, policy) {
                 return Some(Observed::Unchanged {
                     due,
-                    heard: evidence.whole().map(ResponseFingerprint::new),
+                    fingerprint: evidence.whole().map(ResponseFingerprint::new),
                     answered: true,
                 });
             }
@@ -65,21 +65,21 @@ pub(super) async fn poll_upstream(
         }
         Err(upstream::Error::UnknownOrder { words, evidence }) => {
             tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
-            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::UnknownOrder));
+            return Some(flow.trouble_of(deposit, words, evidence, fingerprint, Observation::UnknownOrder));
         }
         Err(
             upstream::Error::Unknown { words, evidence, .. }
             | upstream::Error::Unreadable { words, evidence, .. },
         ) if is_about_the_order(&evidence) => {
             tracing::debug!(deposit.id = %deposit.id, "an answer cannot be read: {words}");
-            return Some(flow.trouble_of(deposit, words, evidence, heard, Observation::Unreadable));
+            return Some(flow.trouble_of(deposit, words, evidence, fingerprint, Observation::Unreadable));
         }
         Err(error) => {
             // Silence never moves money: it is looked at again in its turn.
             tracing::debug!(deposit.id = %deposit.id, "no readable answer: {error}");
             return Some(Observed::Unchanged {
                 due: due_in_silence(deposit, now, policy),
-                heard,
+                fingerprint,
                 answered: false,
             });
         }
@@ -102,7 +102,7 @@ impl Flow {
         deposit: &Deposit,
         words: String,
         evidence: upstream::Evidence,
-        heard: Option<ResponseFingerprint>,
+        fingerprint: Option<ResponseFingerprint>,
         observation: impl FnOnce(String) -> Observation,
     ) -> Observed {
         if self.troubles().is_its_own(deposit.id) {
@@ -110,7 +110,7 @@ impl Flow {
         }
         tracing::debug!(deposit.id = %deposit.id, "no readable answer: {words}");
         let due = poll::next_poll(deposit, self.clock.now(), None, &self.policy());
-        Observed::Unchanged { due, heard, answered: false }
+        Observed::Unchanged { due, fingerprint, answered: false }
     }
 }
 

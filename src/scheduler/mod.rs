@@ -1,11 +1,14 @@
-//! When things are done: the loops and their wakers, cron, and the life of the process.
+//! When things are done: the tasks under one driver, cron, and the life of the process.
 
 mod cron;
+mod driver;
 mod lifecycle;
-mod loops;
 mod status;
+mod task;
+mod tasks;
 
 pub use cron::Schedule;
+pub use driver::{Loops, TaskSettings};
 pub use lifecycle::{Lifecycle, feed_watchdog, notify_ready, notify_stopping};
-pub use loops::{BackupPlan, Loops, TaskSettings};
 pub use status::{Readiness, ServiceStatus, TaskStatus};
+pub use tasks::BackupPlan;

@@ -174,9 +174,9 @@ impl House {
     async fn make_wallets_of(flow: &Flow) {
         let turns =
             flow.ledger.entries_to_create(flow.clock.now(), &flow.settings.policy, 1000).await.unwrap();
-        for depositd::ledger::LeasedDeposit { turn, deposit, .. } in flow.ledger.lease(&turns).await.unwrap()
+        for depositd::ledger::LeasedDeposit { entry, deposit, .. } in flow.ledger.lease(&turns).await.unwrap()
         {
-            flow::create(flow, turn, *deposit).await.unwrap();
+            flow::create(flow, entry, *deposit).await.unwrap();
         }
     }
 

@@ -36,30 +36,32 @@ impl PollCache {
     /// *before* the disk is: what changes after this is not kept under its old version.
     pub(in crate::ledger) fn take(
         &self,
-        turns: &[QueueEntry],
+        entries: &[QueueEntry],
     ) -> Vec<Option<(Box<Deposit>, Option<ResponseFingerprint>)>> {
         let mut slots = self.slots();
-        let take = |turn: &QueueEntry| match slots.insert(turn.deposit, Slot::Taken(turn.version)) {
-            Some(Slot::AtRest(deposit, heard)) if deposit.version == turn.version => Some((deposit, heard)),
+        let take = |entry: &QueueEntry| match slots.insert(entry.deposit, Slot::Taken(entry.version)) {
+            Some(Slot::AtRest(deposit, fingerprint)) if deposit.version == entry.version => {
+                Some((deposit, fingerprint))
+            }
             Some(_) => None,
             None => {
                 if slots.len() > MOST {
-                    slots.remove(&turn.deposit);
+                    slots.remove(&entry.deposit);
                 }
                 None
             }
         };
-        turns.iter().map(take).collect()
+        entries.iter().map(take).collect()
     }
 
     /// Keeps those that nobody has changed since they were taken. To be told once their turns have moved on disk.
     pub(in crate::ledger) fn put_back(&self, again: Vec<Requeue>) {
         let mut slots = self.slots();
-        for Requeue { entry: turn, deposit, fingerprint: heard, .. } in again {
-            if let Some(slot) = slots.get_mut(&turn.deposit)
-                && matches!(slot, Slot::Taken(version) if *version == turn.version)
+        for Requeue { entry, deposit, fingerprint, .. } in again {
+            if let Some(slot) = slots.get_mut(&entry.deposit)
+                && matches!(slot, Slot::Taken(version) if *version == entry.version)
             {
-                *slot = Slot::AtRest(deposit, heard);
+                *slot = Slot::AtRest(deposit, fingerprint);
             }
         }
     }
@@ -86,7 +88,7 @@ mod tests {
 
     const ROW: i64 = 7;
 
-    fn turn(row: i64, version: i64) -> QueueEntry {
+    fn entry(row: i64, version: i64) -> QueueEntry {
         serde_json::from_value(serde_json::json!([2, 1000, row, version])).unwrap()
     }
 
@@ -104,12 +106,12 @@ mod tests {
     }
 
     fn again(row: i64, version: i64) -> Requeue {
-        let heard = Some(ResponseFingerprint::new(Arc::new(b"nothing new".to_vec())));
-        Requeue { entry: turn(row, version), due: None, deposit: at_version(version), fingerprint: heard }
+        let fingerprint = Some(ResponseFingerprint::new(Arc::new(b"nothing new".to_vec())));
+        Requeue { entry: entry(row, version), due: None, deposit: at_version(version), fingerprint }
     }
 
     fn has(kept: &PollCache, version: i64) -> bool {
-        matches!(kept.take(&[turn(ROW, version)]).as_slice(), [Some((deposit, Some(_)))] if deposit.version == version)
+        matches!(kept.take(&[entry(ROW, version)]).as_slice(), [Some((deposit, Some(_)))] if deposit.version == version)
     }
 
     #[test]
@@ -142,15 +144,15 @@ mod tests {
         kept.forget([ROW]);
         has(&kept, 4);
         kept.put_back(vec![again(ROW, 4)]);
-        assert_eq!(kept.take(&[turn(ROW, 3)]), [None], "not even as it is now: the turn is another one's");
+        assert_eq!(kept.take(&[entry(ROW, 3)]), [None], "not even as it is now: the entry is another one's");
     }
 
     #[test]
     fn there_is_an_end_to_how_many_are_kept() {
         let kept = PollCache::default();
         let rows = || 1..=i64::try_from(MOST).unwrap() + 100;
-        rows().for_each(|row| drop(kept.take(&[turn(row, 1)])));
+        rows().for_each(|row| drop(kept.take(&[entry(row, 1)])));
         kept.put_back(rows().map(|row| again(row, 1)).collect());
-        assert_eq!(rows().filter_map(|row| kept.take(&[turn(row, 1)]).pop().flatten()).count(), MOST);
+        assert_eq!(rows().filter_map(|row| kept.take(&[entry(row, 1)]).pop().flatten()).count(), MOST);
     }
 }

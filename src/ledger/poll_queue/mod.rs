@@ -38,12 +38,12 @@ impl Default for QueueCursor {
 }
 
 impl QueueCursor {
-    fn pass(&mut self, turns: &[QueueEntry], now: i64) {
+    fn pass(&mut self, entries: &[QueueEntry], now: i64) {
         // Those far ahead are in no order.
-        for turn in turns.iter().filter(|turn| turn.due_ms <= now) {
-            let seen = usize::try_from(turn.urgency).ok().and_then(|urgency| self.seen.get_mut(urgency));
+        for entry in entries.iter().filter(|entry| entry.due_ms <= now) {
+            let seen = usize::try_from(entry.urgency).ok().and_then(|urgency| self.seen.get_mut(urgency));
             if let Some(seen) = seen {
-                *seen = (*seen).max((turn.due_ms, turn.deposit));
+                *seen = (*seen).max((entry.due_ms, entry.deposit));
             }
         }
     }
@@ -53,11 +53,11 @@ impl QueueCursor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeasedDeposit {
     /// Its turn.
-    pub turn: QueueEntry,
+    pub entry: QueueEntry,
     /// As it stands on disk.
     pub deposit: Box<Deposit>,
     /// What the last look heard of this version of it, where that was kept.
-    pub heard: Option<ResponseFingerprint>,
+    pub fingerprint: Option<ResponseFingerprint>,
 }
 
 /// So many deposits are read at once: more make texts that the allocator hands back to the system each time.
@@ -87,11 +87,11 @@ impl Ledger {
         let awaiting = patience(Urgency::Awaiting);
         let watch = patience(Urgency::Watch);
         let seen = json(&page.seen)?;
-        let turns = sqlx::query_scalar!(
+        let entries = sqlx::query_scalar!(
             r#"WITH seen AS (SELECT key AS urgency, value ->> 0 AS due_ms, value ->> 1 AS deposit FROM json_each(?10))
-               SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "turns!: String" FROM (
+               SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "entries!: String" FROM (
                    SELECT urgency, due_ms, deposit, version FROM (
-                       SELECT * FROM (SELECT *, due_ms AS turn FROM queue WHERE urgency = 0 AND due_ms <= ?1
+                       SELECT * FROM (SELECT *, due_ms AS entry FROM queue WHERE urgency = 0 AND due_ms <= ?1
                            AND (due_ms, deposit) > (SELECT due_ms, deposit FROM seen WHERE urgency = 0) ORDER BY due_ms, deposit LIMIT ?2)
                        UNION ALL
                        SELECT * FROM (SELECT *, due_ms + ?3 FROM queue WHERE urgency = 1 AND due_ms <= ?1
@@ -111,7 +111,7 @@ impl Ledger {
                        UNION ALL
                        SELECT * FROM (SELECT *, ?1 + ?5 FROM queue WHERE urgency = 3 AND due_ms > ?9 LIMIT ?2)
                    )
-                   ORDER BY turn, urgency, deposit LIMIT ?2)"#,
+                   ORDER BY entry, urgency, deposit LIMIT ?2)"#,
             now,
             limit,
             near,
@@ -126,9 +126,9 @@ impl Ledger {
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        let turns = read_entries(&turns)?;
-        page.pass(&turns, now);
-        Ok(turns)
+        let entries = read_entries(&entries)?;
+        page.pass(&entries, now);
+        Ok(entries)
     }
 
     /// The turns that have come to get a wallet, up to `limit`, oldest first.
@@ -143,8 +143,8 @@ impl Ledger {
     ) -> Result<Vec<QueueEntry>> {
         let far = now.plus(policy.longest_wait(Urgency::Create)).as_millis();
         let (now, limit) = (now.as_millis(), i64::try_from(limit).unwrap_or(i64::MAX));
-        let turns = sqlx::query_scalar!(
-            r#"SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "turns!: String"
+        let entries = sqlx::query_scalar!(
+            r#"SELECT json_group_array(json_array(urgency, due_ms, deposit, version)) AS "entries!: String"
                FROM (SELECT * FROM (SELECT * FROM queue WHERE urgency = 4 AND due_ms <= ?1 ORDER BY due_ms LIMIT ?2)
                      UNION ALL
                      SELECT * FROM (SELECT * FROM queue WHERE urgency = 4 AND due_ms > ?3 LIMIT ?2)
@@ -156,27 +156,29 @@ impl Ledger {
         .fetch_one(&self.readers)
         .await
         .map_err(Error::database("read"))?;
-        read_entries(&turns)
+        read_entries(&entries)
     }
 
     /// The deposits whose turns these are, as they stand, in the same order. Stale turns are dropped from the queue.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn lease(&self, turns: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
-        let kept = self.shared.poll_cache.take(turns);
-        let to_read = turns.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
-        let to_read: Vec<QueueEntry> = to_read.map(|(turn, _)| *turn).collect();
+    pub async fn lease(&self, entries: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
+        let kept = self.shared.poll_cache.take(entries);
+        let to_read = entries.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
+        let to_read: Vec<QueueEntry> = to_read.map(|(entry, _)| *entry).collect();
         let mut found = HashMap::with_capacity(to_read.len());
         for some in to_read.chunks(TAKEN_AT_ONCE) {
             self.find_all(some, &mut found).await?;
         }
-        let (mut taken, mut stale) = (Vec::with_capacity(turns.len()), Vec::new());
-        for (turn, kept) in turns.iter().zip(kept) {
-            let read = || found.remove(&(turn.deposit, turn.version)).map(|deposit| (deposit, None));
+        let (mut taken, mut stale) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (entry, kept) in entries.iter().zip(kept) {
+            let read = || found.remove(&(entry.deposit, entry.version)).map(|deposit| (deposit, None));
             match kept.or_else(read) {
-                Some((deposit, heard)) => taken.push(LeasedDeposit { turn: *turn, deposit, heard }),
-                None => stale.push(*turn),
+                Some((deposit, fingerprint)) => {
+                    taken.push(LeasedDeposit { entry: *entry, deposit, fingerprint })
+                }
+                None => stale.push(*entry),
             }
         }
         if !stale.is_empty() {
@@ -188,10 +190,10 @@ impl Ledger {
     /// Reads the deposits of `turns` into `found`, by row and version.
     async fn find_all(
         &self,
-        turns: &[QueueEntry],
+        entries: &[QueueEntry],
         found: &mut HashMap<(i64, i64), Box<Deposit>>,
     ) -> Result<()> {
-        let wanted = json(&turns.iter().map(|turn| turn.deposit).collect::<Vec<_>>())?;
+        let wanted = json(&entries.iter().map(|entry| entry.deposit).collect::<Vec<_>>())?;
         // All of them as one text: a row of a dozen values each would cost more than everything else here.
         let text = sqlx::query_scalar!(
             r#"SELECT group_concat(format('[%lld,"%s",%lld,"%s","%s","%s",%s,%s,%s,"%s",%s,"%s"]', d.row_id, d.id, d.version,

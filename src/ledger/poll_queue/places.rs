@@ -46,9 +46,9 @@ pub(in crate::ledger) async fn move_entries(
     again: impl Iterator<Item = (QueueEntry, Option<Due>)>,
 ) -> Result<()> {
     // Each as one text of fixed places, read by place: JSON within JSON would be read again for every column.
-    let rows = again.map(|(turn, due)| {
+    let rows = again.map(|(entry, due)| {
         let (urgency, due_ms) = place(due);
-        format!("{}{urgency}{:020}{due_ms:020}{}", turn.urgency, turn.due_ms, turn.deposit)
+        format!("{}{urgency}{:020}{due_ms:020}{}", entry.urgency, entry.due_ms, entry.deposit)
     });
     let rows: Vec<String> = rows.collect();
     if rows.is_empty() {
@@ -73,12 +73,12 @@ pub(in crate::ledger) async fn move_entries(
 /// Takes turns out of the queue: those that were had, and those that a later change has made stale.
 pub(in crate::ledger) async fn drop_entries(
     connection: &mut SqliteConnection,
-    turns: Vec<QueueEntry>,
+    entries: Vec<QueueEntry>,
 ) -> Result<()> {
-    if turns.is_empty() {
+    if entries.is_empty() {
         return Ok(());
     }
-    let rows = json(&turns)?;
+    let rows = json(&entries)?;
     sqlx::query!(
         r#"DELETE FROM queue WHERE (urgency, due_ms, deposit, version) IN
                (SELECT j.value ->> 'urgency', j.value ->> 'due_ms', j.value ->> 'deposit', j.value ->> 'version'

@@ -153,7 +153,7 @@ impl Desk {
         let asked = self.ask(number, amount).await;
         let turns = self.ledger.entries_to_create(self.now, &Policy::default(), 1000).await.unwrap();
         let taken = self.ledger.lease(&turns).await.unwrap();
-        let turn = taken.iter().find(|taken| *taken.deposit == asked).map(|taken| taken.turn);
+        let turn = taken.iter().find(|taken| *taken.deposit == asked).map(|taken| taken.entry);
         let report = wallet_report(number, amount, self.now);
         let step = self.step(&asked, Observation::Wallet(Box::new(report)));
         let deposit = step.deposit.clone();

@@ -32,7 +32,7 @@ impl Desk {
         let far = self.now.plus(Duration::from_hours(24 * 365));
         let taken = self.ledger.lease(&self.all_turns(far).await).await.unwrap();
         let taken = taken.into_iter().find(|taken| taken.deposit.id == id(number)).unwrap();
-        self.write(placed(&taken.deposit, Some(taken.turn), to)).await;
+        self.write(placed(&taken.deposit, Some(taken.entry), to)).await;
     }
 }
 
@@ -115,7 +115,7 @@ async fn who_waits_for_a_wallet_has_a_queue_of_its_own_oldest_first() {
     assert_eq!(desk.ledger.entries_to_create(desk.now, &policy, 1).await.unwrap(), turns[..1]);
     // The wallet takes the turn with it: nobody asks for a second one.
     let step = desk.step(&taken[0].deposit, Observation::Wallet(Box::new(wallet_report(1, "5", desk.now))));
-    desk.write(DepositWrite { entry: Some(taken[0].turn), ..step.into() }).await;
+    desk.write(DepositWrite { entry: Some(taken[0].entry), ..step.into() }).await;
     assert_eq!(desk.ledger.entries_to_create(desk.now, &policy, 9).await.unwrap(), turns[1..]);
     assert_eq!(desk.row("SELECT count(*) || '' FROM queue").await, "2");
     assert!(desk.ledger.next_due(false).await.unwrap().is_some());
@@ -129,7 +129,8 @@ async fn a_quiet_look_moves_its_turn_and_nothing_else() {
     let head = desk.ledger.head_hash().await.unwrap();
     desk.wait(5);
     let turns = desk.all_turns(desk.now).await;
-    let taken = |turn, heard| LeasedDeposit { turn, deposit: Box::new(deposit.clone()), heard };
+    let taken =
+        |turn, heard| LeasedDeposit { entry: turn, deposit: Box::new(deposit.clone()), fingerprint: heard };
     assert_eq!(desk.ledger.lease(&turns).await.unwrap(), [taken(turns[0], None)]);
     let next = desk.now.plus(Duration::from_secs(15));
     let heard = Some(ResponseFingerprint::new(Arc::new(b"nothing new".to_vec())));
@@ -187,5 +188,5 @@ async fn hundreds_are_taken_in_the_order_of_their_turns() {
     let turns = desk.ledger.entries_to_create(desk.now, &Policy::default(), 1000).await.unwrap();
     let taken = desk.ledger.lease(&turns).await.unwrap();
     assert_eq!(taken.iter().map(|taken| taken.deposit.id.uuid().as_u128()).collect::<Vec<_>>(), expected);
-    assert!(taken.iter().zip(&turns).all(|(taken, asked)| taken.turn == *asked));
+    assert!(taken.iter().zip(&turns).all(|(taken, asked)| taken.entry == *asked));
 }

@@ -79,7 +79,7 @@ async fn creations_go_first_and_nobody_starves() {
     }
     assert!(order.starts_with("CCCC"), "{order}");
     let gap = |who: char| order.split(who).map(str::len).take(3).max().unwrap();
-    assert!(gap('L') <= 6 && gap('R') <= 6, "{order}");
+    assert!(gap('P') <= 6 && gap('R') <= 6, "{order}");
     assert!(order.find("RR").is_none() || order.rfind('C') < order.find("RR"), "{order}");
 }
 

@@ -1,0 +1,14 @@
+//! The tasks of the daemon, one file for those that belong together.
+
+mod create;
+mod deliver;
+mod poll;
+mod scheduled;
+mod watch;
+
+pub(super) use self::create::Create;
+pub(super) use self::deliver::Deliver;
+pub(super) use self::poll::Poll;
+pub use self::scheduled::BackupPlan;
+pub(super) use self::scheduled::{Backup, Digest, Reconcile, Timetable};
+pub(super) use self::watch::{LedgerWatch, UpstreamWatch};
