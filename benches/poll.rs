@@ -48,6 +48,7 @@ fn main() {
     runtime.block_on(async { run(&args).await });
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in one go")]
 async fn run(args: &Args) {
     let (deposits, rounds) = (args.get("deposits", 20_000_usize), args.get("rounds", 7_usize));
     let in_flight = args.get("in-flight", 64_usize);

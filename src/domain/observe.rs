@@ -121,7 +121,7 @@ impl Deposit {
             .then(|| poll::next_poll(self, now, report.answered_at, policy))
     }
 
-    /// The same of a look that heard, word for word, what [`Deposit::next_after_quiet_look`] has called quiet at this
+    /// The same of a look that heard, word for word, what [`Deposit::next_after_unchanged_poll`] has called quiet at this
     /// version of the deposit: then only time can have made it news. `answered_at` is the upstream's own clock.
     #[must_use]
     pub fn next_after_same_response(

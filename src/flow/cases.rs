@@ -95,8 +95,42 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
     if amount_cents.is_some() && kind != CaseKind::RowUnread {
         return Err(refused("takes no amount: only a row that cannot be read has one said"));
     }
+    let Terms { what, acceptance, mut memory } = terms(flow, &case, kind, amount_cents).await?;
+    memory.extend(kind.is_of_incomplete_run().then(|| ("incomplete_standing", "null".to_owned())));
+    let reason = format!("accepted {what}, by {who}: {note}");
+    let facts = json!({
+        "act": "accept", "case_id": id, "kind": case.kind, "deposit_id": case.deposit_id, "order_id": case.order_id,
+        "drift_cents": acceptance.drift_cents, "listed_cents": acceptance.listed_cents,
+        "counted_cents": acceptance.counted_cents, "who": who, "note": note,
+    });
+    let close = vec![Closing { case_id: id, resolution }];
+    decide(
+        flow,
+        Decided { reason, facts, who, note, accept: vec![acceptance], take_back: Vec::new(), close, memory },
+    )
+    .await?;
+    find_case(flow, id).await
+}
+
+/// What is accepted of a case.
+struct Terms {
+    /// In words.
+    what: String,
+    acceptance: NewAcceptance,
+    /// What is remembered with it.
+    memory: Vec<(&'static str, String)>,
+}
+
+/// What accepting `case` means, by its kind.
+async fn terms(
+    flow: &Flow,
+    case: &Case,
+    kind: CaseKind,
+    amount_cents: Option<i64>,
+) -> Result<Terms, CaseError> {
+    let refused = |why: &str| CaseError::Refused(format!("case {} {why}", case.id));
     let mut acceptance = NewAcceptance {
-        case_id: id,
+        case_id: case.id,
         kind: case.kind.clone(),
         deposit: None,
         invoice_row: None,
@@ -107,7 +141,7 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
     let mut memory = Vec::new();
     let what = match kind {
         CaseKind::AmountMismatch | CaseKind::InvoiceMissing | CaseKind::StatusMismatch => {
-            let pair = pair_of(flow, &case).await?;
+            let pair = pair_of(flow, case).await?;
             acceptance.deposit = Some(pair.deposit_id);
             acceptance.listed_cents = Some(pair.listed_cents());
             acceptance.counted_cents = Some(pair.booked_cents());
@@ -153,20 +187,7 @@ async fn accept(flow: &Flow, id: i64, said: Said<'_>, amount_cents: Option<i64>)
         }
         CaseKind::Restored => return Err(refused("is closed, once each order was claimed or is another's")),
     };
-    memory.extend(kind.is_of_incomplete_run().then(|| ("incomplete_standing", "null".to_owned())));
-    let reason = format!("accepted {what}, by {who}: {note}");
-    let facts = json!({
-        "act": "accept", "case_id": id, "kind": case.kind, "deposit_id": case.deposit_id, "order_id": case.order_id,
-        "drift_cents": acceptance.drift_cents, "listed_cents": acceptance.listed_cents,
-        "counted_cents": acceptance.counted_cents, "who": who, "note": note,
-    });
-    let close = vec![Closing { case_id: id, resolution }];
-    decide(
-        flow,
-        Decided { reason, facts, who, note, accept: vec![acceptance], take_back: Vec::new(), close, memory },
-    )
-    .await?;
-    find_case(flow, id).await
+    Ok(Terms { what, acceptance, memory })
 }
 
 /// Takes back what was accepted of a case: its figures count again as they are, and the next run finds what differs.

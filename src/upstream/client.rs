@@ -181,7 +181,7 @@ impl Upstream {
     /// and the value is `None` then.
     ///
     /// # Errors
-    /// As [`Upstream::look`].
+    /// As [`Upstream::poll`].
     pub async fn poll_unless(
         &self,
         permit: Permit,

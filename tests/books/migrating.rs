@@ -90,6 +90,7 @@ async fn goes_on(old: &str) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, or one table of what must be refused")]
 async fn a_ledger_that_adopted_and_guessed_goes_on_without_and_keeps_what_it_held() {
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("old.db");

@@ -128,6 +128,7 @@ impl Drop for Exim {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in one go")]
 fn configuration(folder: &Path, (port, tls_port): (u16, u16), user: &str, group: &str) -> String {
     let d = folder.display();
     format!(

@@ -101,6 +101,7 @@ pub(super) fn names(step: &Step) -> Vec<&'static str> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, or one table of what must be refused")]
 fn each_observation_fits_some_states_and_is_an_error_in_the_others() {
     let requested = || opened("BSC");
     let unresolved = || observed(requested(), Observation::OutOfAttempts, 1);

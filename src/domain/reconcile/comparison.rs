@@ -113,7 +113,7 @@ impl DepositRows {
     /// before its next poll, so the baseline cannot be. What went on to a refund before any poll saw it paid is such a
     /// one: no poll says any more what was credited, only a person can.
     #[must_use]
-    pub fn is_unread(&self) -> bool {
+    pub fn is_unbooked(&self) -> bool {
         let heard = matches!(self.state, State::Short | State::Settled);
         self.booked.is_none() && (self.paid_cents != 0 || (self.follows && !heard))
     }
@@ -137,7 +137,7 @@ pub fn compare(pair: &DepositRows, tolerance_cents: i64) -> Verdict {
     let status = || differs(pair, CaseKind::StatusMismatch, pair.state.to_string(), pair.word());
     let Some(booked) = pair.booked else {
         let counted = pair.counted_cents() != 0;
-        let told_otherwise = pair.in_force().is_none() && pair.is_unread();
+        let told_otherwise = pair.in_force().is_none() && pair.is_unbooked();
         return if counted || told_otherwise { status() } else { Verdict::Agrees };
     };
     if pair.in_force().is_some() && pair.counted_cents() == pair.booked_cents() {

@@ -2,7 +2,7 @@
 //! and 5). Pure: figures in, verdicts out.
 //!
 //! Two comparisons. The journal against the rows, deposit by deposit: [`compare`]. The rows against the total, in one
-//! formula: [`Account::drift`]. What is read of a row and what it counts: `rows`. Which row is whose: `matching`.
+//! formula: [`AccountFigures::drift`]. What is read of a row and what it counts: `rows`. Which row is whose: `matching`.
 
 mod account;
 mod comparison;

@@ -82,6 +82,7 @@ fn no_row(pair: &mut DepositRows) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, or one table of what must be refused")]
 fn a_deposit_against_its_rows_case_by_case() {
     let (amount, missing, status) = ("amount_mismatch", "invoice_missing", "status_mismatch");
     let table: Vec<(&str, DepositRows, &str)> = vec![

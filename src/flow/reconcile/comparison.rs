@@ -67,7 +67,7 @@ fn judge_pair(context: &RunContext<'_>, pair: &DepositRows, head_seq: i64, compa
     let change = pair.counted_cents().saturating_sub(pair.listed_cents());
     compared.accepted = compared.accepted.saturating_add(change);
     compared.taken_from_others = compared.taken_from_others.saturating_add(pair.taken_from_others_cents());
-    compared.unheard |= pair.is_unread();
+    compared.unheard |= pair.is_unbooked();
     let Verdict::Differs(difference) = judge(pair, context.flow.settings.tolerance_cents) else { return };
     if lately || (pair.rows > 0 && context.within_lag(pair.rows_changed_at)) {
         compared.on_their_way.push(pair.deposit_id);

@@ -21,6 +21,7 @@ use serde_json::Value;
 pub(in crate::flow) use matching::WHOLE_DUE;
 pub use report::{Flaw, ReconcileFailed, Report};
 
+use self::account::AccountSide;
 use self::context::RunContext;
 use self::report::Stopped;
 use super::Flow;
@@ -31,7 +32,7 @@ use crate::ledger::{self, Run, Tally};
 /// Compares, and keeps what does not agree as cases. Waits for a run that is under way.
 ///
 /// # Errors
-/// [`Failed`]; an incomplete run is kept as such.
+/// [`ReconcileFailed`]; an incomplete run is kept as such.
 pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
     let _alone = flow.reconciling.lock().await;
     let context = RunContext {
@@ -119,35 +120,47 @@ async fn run(context: &RunContext<'_>, evidence: &mut Option<Value>) -> Result<R
         cases,
         evidence: evidence.clone(),
     };
-    let json = serde_json::to_value(&report)
-        .map_err(|error| Stopped::Ledger(ledger::Error::Unreadable(error.to_string())))?;
-    let mut memory = account.memory;
-    memory.extend(incomplete::forget());
-    memory.push((WHOLE_DUE, "no".to_owned()));
-    memory.push((ZONE_HINT, report.zone_hint.clone().unwrap_or_default()));
-    let kept = Run {
-        id,
-        at,
-        head_seq: fetched.head_seq,
-        outcome: Ok(account.figures),
-        clean,
-        due: compared.on_their_way.iter().map(ToString::to_string).collect(),
-        memory,
-        evidence: evidence.take(),
-        report: json,
-    };
-    ledger.store_run(kept).await?;
+    let due = compared.on_their_way.iter().map(ToString::to_string).collect();
+    keep(context, &report, account, fetched.head_seq, due, evidence.take()).await?;
+    Ok(report)
+}
+
+/// Keeps the run, and what the next one needs of it.
+async fn keep(
+    context: &RunContext<'_>,
+    report: &Report,
+    account: AccountSide,
+    head_seq: i64,
+    due: Vec<String>,
+    evidence: Option<Value>,
+) -> ledger::Result<()> {
     if report.unreadable > 0 {
         tracing::error!("{} rows could count and cannot be read", report.unreadable);
     }
     tracing::info!(
         invoices = report.invoices,
         open_cases = report.cases.len(),
-        clean,
+        clean = report.clean,
         "reconciled: {} open cases",
         report.cases.len()
     );
-    Ok(report)
+    let json = serde_json::to_value(report).map_err(|error| ledger::Error::Unreadable(error.to_string()))?;
+    let mut memory = account.memory;
+    memory.extend(incomplete::forget());
+    memory.push((WHOLE_DUE, "no".to_owned()));
+    memory.push((ZONE_HINT, report.zone_hint.clone().unwrap_or_default()));
+    let kept = Run {
+        id: report.run,
+        at: report.at,
+        head_seq,
+        outcome: Ok(account.figures),
+        clean: report.clean,
+        due,
+        memory,
+        evidence,
+        report: json,
+    };
+    context.flow.ledger.store_run(kept).await
 }
 
 /// The certain rule that has matched most.

@@ -7,6 +7,7 @@ pub(in crate::ledger) mod seal;
 pub use self::case::{Case, CaseChange, NewCase};
 pub(crate) use self::decisions::RESTORED;
 pub use self::decisions::{Acceptance, Closing, Decision, NewAcceptance, Restore};
+use crate::domain::reconcile::Difference;
 
 use sqlx::SqliteConnection;
 
@@ -149,50 +150,9 @@ pub(in crate::ledger) async fn apply(
     let now = now.to_string();
     let written = Error::database("written");
     match act {
-        CaseChange::Open(NewCase { difference, notified: told }) => {
-            let (key, kind) = (difference.key(), difference.kind.as_str());
-            let deposit_id = difference.deposit_id.map(|id| id.to_string());
-            let (told_at, told_cents) =
-                (told.then_some(now.as_str()), told.then(|| difference.cents()).flatten());
-            sqlx::query_scalar!(
-                r#"INSERT INTO discrepancy (key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents,
-                                            found_cents, detail, opened_at, seen_runs, seen_at, told_at, told_cents)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?11, ?12, ?13) RETURNING id AS "id!""#,
-                key,
-                kind,
-                deposit_id,
-                difference.order_id,
-                difference.row,
-                difference.expected,
-                difference.found,
-                difference.expected_cents,
-                difference.found_cents,
-                difference.detail,
-                now,
-                told_at,
-                told_cents
-            )
-            .fetch_one(connection)
-            .await
-            .map_err(written)
-        }
+        CaseChange::Open(new) => insert(connection, new, &now).await,
         CaseChange::Seen { id, difference, counts } => {
-            sqlx::query!(
-                r#"UPDATE discrepancy SET expected = ?, found = ?, expected_cents = ?, found_cents = ?, detail = ?,
-                       seen_runs = seen_runs + ?, seen_at = iif(?, ?, seen_at) WHERE id = ?"#,
-                difference.expected,
-                difference.found,
-                difference.expected_cents,
-                difference.found_cents,
-                difference.detail,
-                counts,
-                counts,
-                now,
-                id
-            )
-            .execute(connection)
-            .await
-            .map_err(written)?;
+            update_seen(connection, *id, difference, *counts, &now).await?;
             Ok(*id)
         }
         CaseChange::Notified { id, cents } => {
@@ -246,4 +206,58 @@ pub(in crate::ledger) async fn read_case(connection: &mut SqliteConnection, id: 
     .fetch_one(connection)
     .await
     .map_err(Error::database("read"))
+}
+
+async fn insert(connection: &mut SqliteConnection, new: &NewCase, now: &str) -> Result<i64> {
+    let NewCase { difference, notified: told } = new;
+    let (key, kind) = (difference.key(), difference.kind.as_str());
+    let deposit_id = difference.deposit_id.map(|id| id.to_string());
+    let (told_at, told_cents) = (told.then_some(now), told.then(|| difference.cents()).flatten());
+    sqlx::query_scalar!(
+    r#"INSERT INTO discrepancy (key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents,
+                                found_cents, detail, opened_at, seen_runs, seen_at, told_at, told_cents)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?11, ?12, ?13) RETURNING id AS "id!""#,
+    key,
+    kind,
+    deposit_id,
+    difference.order_id,
+    difference.row,
+    difference.expected,
+    difference.found,
+    difference.expected_cents,
+    difference.found_cents,
+    difference.detail,
+    now,
+    told_at,
+    told_cents
+)
+.fetch_one(connection)
+.await
+.map_err(Error::database("written"))
+}
+
+async fn update_seen(
+    connection: &mut SqliteConnection,
+    id: i64,
+    difference: &Difference,
+    counts: bool,
+    now: &str,
+) -> Result<()> {
+    sqlx::query!(
+        r#"UPDATE discrepancy SET expected = ?, found = ?, expected_cents = ?, found_cents = ?, detail = ?,
+           seen_runs = seen_runs + ?, seen_at = iif(?, ?, seen_at) WHERE id = ?"#,
+        difference.expected,
+        difference.found,
+        difference.expected_cents,
+        difference.found_cents,
+        difference.detail,
+        counts,
+        counts,
+        now,
+        id
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
 }

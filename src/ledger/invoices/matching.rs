@@ -1,6 +1,7 @@
 //! Which ids of ours the rows bear: asked field by field, in the order of the identifiers, and written down.
 
 use serde::Deserialize;
+use sqlx::SqliteConnection;
 
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::reconcile::{
@@ -148,32 +149,7 @@ impl Ledger {
             self.write_page(move |connection| {
                 Box::pin(async move {
                     for rows in pages {
-                        // Whose rows were nobody's until now is compared.
-                        sqlx::query!(
-                            r#"INSERT INTO comparison_due (deposit_row)
-                               SELECT j.value ->> 1 FROM jsonb_each(?1) AS j CROSS JOIN invoice i ON i.row_id = j.value ->> 0
-                               WHERE i.flaw IN (?2, ?3) AND j.value ->> 1 IS NOT NULL
-                               ON CONFLICT DO NOTHING"#,
-                            rows,
-                            TWO_NAMES,
-                            TOO_MANY
-                        )
-                        .execute(&mut *connection)
-                        .await
-                        .map_err(Error::database("written"))?;
-                        sqlx::query!(
-                            r#"UPDATE invoice SET deposit_row = j.value ->> 1, rule = j.value ->> 2, probable_row = NULL,
-                                   flaw = CASE WHEN j.value ->> 3 IS NOT NULL AND weight <> 0 THEN j.value ->> 3
-                                               WHEN flaw IN (?2, ?3) THEN NULL
-                                               ELSE flaw END
-                               FROM jsonb_each(?1) AS j WHERE row_id = j.value ->> 0"#,
-                            rows,
-                            TWO_NAMES,
-                            TOO_MANY
-                        )
-                        .execute(&mut *connection)
-                        .await
-                        .map_err(Error::database("written"))?;
+                        write_matches(connection, &rows).await?;
                     }
                     Ok(())
                 })
@@ -185,46 +161,7 @@ impl Ledger {
         }
         let most = i64::try_from(LIKENESS_LIMIT).unwrap_or(i64::MAX);
         self.write_page(move |connection| {
-            Box::pin(async move {
-                sqlx::query!(
-                    r#"INSERT INTO comparison_due (deposit_row)
-                       SELECT deposit_row FROM invoice
-                       WHERE deposit_row IN (SELECT deposit_row FROM invoice
-                                             WHERE changed_run >= ? AND deposit_row IS NOT NULL)
-                       GROUP BY deposit_row HAVING count(*) > ?
-                       ON CONFLICT DO NOTHING"#,
-                    run,
-                    most
-                )
-                .execute(&mut *connection)
-                .await
-                .map_err(Error::database("written"))?;
-                sqlx::query!(
-                    r#"UPDATE invoice SET deposit_row = NULL, rule = NULL, flaw = iif(weight = 0, flaw, ?3)
-                       WHERE deposit_row IN (SELECT deposit_row FROM invoice
-                           WHERE deposit_row IN (SELECT deposit_row FROM invoice
-                                                 WHERE changed_run >= ?1 AND deposit_row IS NOT NULL)
-                           GROUP BY deposit_row HAVING count(*) > ?2)"#,
-                    run,
-                    most,
-                    TOO_MANY
-                )
-                .execute(&mut *connection)
-                .await
-                .map_err(Error::database("written"))?;
-                // The same row under another of the deposit's ids: what is gone does not stand beside it.
-                sqlx::query!(
-                    r#"DELETE FROM invoice WHERE row_id IN (
-                           SELECT g.row_id FROM invoice g JOIN invoice n
-                               ON n.deposit_row = g.deposit_row AND n.created_ms = g.created_ms AND n.amount_cents = g.amount_cents
-                           WHERE g.changed_run = ?1 AND g.listed = 0 AND n.changed_run = ?1 AND n.listed = 1)"#,
-                    run
-                )
-                .execute(connection)
-                .await
-                .map(|_| ())
-                .map_err(Error::database("written"))
-            })
+            Box::pin(async move { unread_the_many(connection, run, most).await })
         })
         .await
     }
@@ -321,4 +258,76 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// Writes whose each of these rows is; whose rows were nobody's until now is compared.
+async fn write_matches(connection: &mut SqliteConnection, rows: &str) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO comparison_due (deposit_row)
+       SELECT j.value ->> 1 FROM jsonb_each(?1) AS j CROSS JOIN invoice i ON i.row_id = j.value ->> 0
+       WHERE i.flaw IN (?2, ?3) AND j.value ->> 1 IS NOT NULL
+       ON CONFLICT DO NOTHING"#,
+        rows,
+        TWO_NAMES,
+        TOO_MANY
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::database("written"))?;
+    sqlx::query!(
+        r#"UPDATE invoice SET deposit_row = j.value ->> 1, rule = j.value ->> 2, probable_row = NULL,
+           flaw = CASE WHEN j.value ->> 3 IS NOT NULL AND weight <> 0 THEN j.value ->> 3
+                       WHEN flaw IN (?2, ?3) THEN NULL
+                       ELSE flaw END
+       FROM jsonb_each(?1) AS j WHERE row_id = j.value ->> 0"#,
+        rows,
+        TWO_NAMES,
+        TOO_MANY
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::database("written"))?;
+    Ok(())
+}
+
+/// Lets go of the rows of a deposit that has more of them than can be.
+async fn unread_the_many(connection: &mut SqliteConnection, run: i64, most: i64) -> Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO comparison_due (deposit_row)
+       SELECT deposit_row FROM invoice
+       WHERE deposit_row IN (SELECT deposit_row FROM invoice
+                             WHERE changed_run >= ? AND deposit_row IS NOT NULL)
+       GROUP BY deposit_row HAVING count(*) > ?
+       ON CONFLICT DO NOTHING"#,
+        run,
+        most
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::database("written"))?;
+    sqlx::query!(
+        r#"UPDATE invoice SET deposit_row = NULL, rule = NULL, flaw = iif(weight = 0, flaw, ?3)
+       WHERE deposit_row IN (SELECT deposit_row FROM invoice
+           WHERE deposit_row IN (SELECT deposit_row FROM invoice
+                                 WHERE changed_run >= ?1 AND deposit_row IS NOT NULL)
+           GROUP BY deposit_row HAVING count(*) > ?2)"#,
+        run,
+        most,
+        TOO_MANY
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::database("written"))?;
+    // The same row under another of the deposit's ids: what is gone does not stand beside it.
+    sqlx::query!(
+    r#"DELETE FROM invoice WHERE row_id IN (
+           SELECT g.row_id FROM invoice g JOIN invoice n
+               ON n.deposit_row = g.deposit_row AND n.created_ms = g.created_ms AND n.amount_cents = g.amount_cents
+           WHERE g.changed_run = ?1 AND g.listed = 0 AND n.changed_run = ?1 AND n.listed = 1)"#,
+    run
+)
+.execute(connection)
+.await
+.map(|_| ())
+.map_err(Error::database("written"))
 }

@@ -1,6 +1,7 @@
 //! What each run came to: its figures, its report, and what the next one needs of it.
 
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
 
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -286,19 +287,7 @@ impl Ledger {
                     .map_err(Error::database("written"))?;
                     if ok {
                         // A void run has compared nothing: what was left over is left over still.
-                        sqlx::query!("DELETE FROM comparison_due")
-                            .execute(&mut *connection)
-                            .await
-                            .map_err(Error::database("written"))?;
-                        sqlx::query!(
-                            r#"INSERT INTO comparison_due (deposit_row)
-                               SELECT d.row_id FROM json_each(?) j JOIN deposit d ON d.id = j.value WHERE true
-                               ON CONFLICT DO NOTHING"#,
-                            due
-                        )
-                        .execute(&mut *connection)
-                        .await
-                        .map_err(Error::database("written"))?;
+                        leave_over(connection, &due).await?;
                     }
                     sqlx::query!(
                         r#"INSERT INTO meta (key, value) SELECT j.value ->> 0, j.value ->> 1 FROM json_each(?) AS j WHERE true
@@ -344,4 +333,22 @@ impl Ledger {
             .await
             .map_err(Error::database("read"))
     }
+}
+
+/// The deposits that the next run must compare, changed or not.
+async fn leave_over(connection: &mut SqliteConnection, due: &str) -> Result<()> {
+    sqlx::query!("DELETE FROM comparison_due")
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::database("written"))?;
+    sqlx::query!(
+        r#"INSERT INTO comparison_due (deposit_row)
+       SELECT d.row_id FROM json_each(?) j JOIN deposit d ON d.id = j.value WHERE true
+       ON CONFLICT DO NOTHING"#,
+        due
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(Error::database("written"))?;
+    Ok(())
 }

@@ -138,6 +138,7 @@ async fn what_is_left_over_is_left_over_until_a_good_run() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, or one table of what must be refused")]
 async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_an_event() {
     let mut desk = Desk::new().await;
     let deposit = desk.paid(1, "5").await;
@@ -292,6 +293,7 @@ async fn cases_that_nobody_is_told_of_are_sealed_and_whatever_is_changed_of_them
 
 /// A word of a person and what it changes are one: the event, the acceptance, the cases that end, what is remembered.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, or one table of what must be refused")]
 async fn a_decision_is_one_event_with_all_that_it_changes_and_can_be_taken_back() {
     let mut desk = Desk::new().await;
     let deposit = desk.paid(1, "5").await;

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use crate::domain::deposit::Deposit;
+use crate::domain::deposit::{Deposit, Request};
 use crate::domain::journal::Posting;
 use crate::domain::money::UsdMicros;
 use crate::ledger::commit::chain::{self, ChainLink};
@@ -33,7 +33,8 @@ pub(super) async fn verify(
     let mut expected_seq: i64 = 1;
     let mut balances = AccountBalances::new();
     let mut evidence_id = 0;
-    let mut rows = sqlx::query!(
+    let mut rows = sqlx::query_as!(
+        ChainRow,
         r#"SELECT e.seq AS "seq!", e.deposit_id, e.version, e.at, e.name, e.from_state, e.to_state, e.upstream_status,
                   e.reason, e.facts, e.mail_to, e.hash, e.evidence_id, v.body AS "body?",
                   v.deposit_id IS e.deposit_id AS "same_deposit!: bool",
@@ -62,50 +63,13 @@ pub(super) async fn verify(
             evidence_id = id;
         }
         let postings = read_postings(&row.postings);
-        let request = match (row.id, row.currency, row.network, row.amount_requested) {
-            (Some(id), Some(currency), Some(network), Some(amount_requested)) => {
-                Deposit::try_from(DepositRow {
-                    id,
-                    version: 1,
-                    currency,
-                    network,
-                    amount_requested,
-                    coupon: row.coupon,
-                    reference: row.reference,
-                    notify: row.notify.unwrap_or_default(),
-                    requested_at: row.requested_at.unwrap_or_default(),
-                    facts: row.facts.clone(),
-                    updated_at: row.at.clone(),
-                })
-                .map(|deposit| Some(deposit.request))
-            }
-            _ => Ok(None),
-        };
-        let (Some(postings), Ok(request)) = (postings, request) else {
+        let (Some(postings), Ok(request)) = (postings, row.request()) else {
             found.find("event", row.seq, "its request, facts or postings cannot be read");
             previous = row.hash;
             expected_seq = row.seq.saturating_add(1);
             continue;
         };
-        let evidence = row.body.map(|body| chain::digest(body.as_bytes()));
-        let link = ChainLink {
-            previous: &previous,
-            seq: row.seq,
-            deposit_id: row.deposit_id.as_deref(),
-            version: row.version,
-            at: &row.at,
-            name: &row.name,
-            from_state: row.from_state.as_deref(),
-            to_state: row.to_state.as_deref(),
-            upstream_status: row.upstream_status.as_deref(),
-            reason: row.reason.as_deref(),
-            facts: &row.facts,
-            mail_to: &row.mail_to,
-            evidence: evidence.as_deref(),
-            request: request.as_ref(),
-            postings: &postings,
-        };
-        if link.hash().ok().as_ref() != Some(&row.hash) {
+        if !row.is_sealed(&previous, request.as_ref(), &postings) {
             let what = "its hash does not fit: it, its postings, its evidence or its request was changed";
             found.find("event", row.seq, what);
         }
@@ -117,6 +81,19 @@ pub(super) async fn verify(
         expected_seq = row.seq.saturating_add(1);
     }
     drop(rows);
+    verify_answers(view, evidence_id, found).await?;
+    found.head_seq = expected_seq.saturating_sub(1);
+    found.head_hash = previous;
+    progress(found.events, total);
+    Ok(balances)
+}
+
+/// Each answer that is kept is one that an event came of.
+async fn verify_answers(
+    view: &mut SqliteConnection,
+    evidence_id: i64,
+    found: &mut Verification,
+) -> Result<()> {
     let kept = sqlx::query!(
         r#"SELECT coalesce(max(id), 0) AS "last!: i64", count(*) AS "count!: i64" FROM evidence"#
     )
@@ -127,10 +104,85 @@ pub(super) async fn verify(
         let what = format!("there are {} answers, the events came of {evidence_id}", kept.count);
         found.find("evidence", kept.last, what);
     }
-    found.head_seq = expected_seq.saturating_sub(1);
-    found.head_hash = previous;
-    progress(found.events, total);
-    Ok(balances)
+    Ok(())
+}
+
+/// An event with all that its hash covers.
+struct ChainRow {
+    seq: i64,
+    deposit_id: Option<String>,
+    version: Option<i64>,
+    at: String,
+    name: String,
+    from_state: Option<String>,
+    to_state: Option<String>,
+    upstream_status: Option<String>,
+    reason: Option<String>,
+    facts: String,
+    mail_to: String,
+    hash: String,
+    evidence_id: Option<i64>,
+    /// The answer that it came of.
+    body: Option<String>,
+    same_deposit: bool,
+    // The request: with a deposit's first event only.
+    id: Option<String>,
+    currency: Option<String>,
+    network: Option<String>,
+    amount_requested: Option<String>,
+    coupon: Option<String>,
+    reference: Option<String>,
+    notify: Option<String>,
+    requested_at: Option<String>,
+    postings: String,
+}
+
+impl ChainRow {
+    /// What was asked for, of a deposit's first event.
+    fn request(&self) -> Result<Option<Request>> {
+        let (Some(id), Some(currency), Some(network), Some(amount_requested)) =
+            (&self.id, &self.currency, &self.network, &self.amount_requested)
+        else {
+            return Ok(None);
+        };
+        let row = DepositRow {
+            id: id.clone(),
+            version: 1,
+            currency: currency.clone(),
+            network: network.clone(),
+            amount_requested: amount_requested.clone(),
+            coupon: self.coupon.clone(),
+            reference: self.reference.clone(),
+            notify: self.notify.clone().unwrap_or_default(),
+            requested_at: self.requested_at.clone().unwrap_or_default(),
+            facts: self.facts.clone(),
+            updated_at: self.at.clone(),
+        };
+        Deposit::try_from(row).map(|deposit| Some(deposit.request))
+    }
+
+    /// Whether its hash is that of what it says, behind the event with the hash `previous`.
+    fn is_sealed(&self, previous: &str, request: Option<&Request>, postings: &[Posting]) -> bool {
+        let evidence = self.body.as_ref().map(|body| chain::digest(body.as_bytes()));
+        let link = ChainLink {
+            previous,
+            seq: self.seq,
+            deposit_id: self.deposit_id.as_deref(),
+            version: self.version,
+            at: &self.at,
+            name: &self.name,
+            from_state: self.from_state.as_deref(),
+            to_state: self.to_state.as_deref(),
+            upstream_status: self.upstream_status.as_deref(),
+            reason: self.reason.as_deref(),
+            facts: &self.facts,
+            mail_to: &self.mail_to,
+            evidence: evidence.as_deref(),
+            request,
+            postings,
+        };
+        link.hash().ok().as_ref() == Some(&self.hash)
+    }
 }
 
 pub(super) fn read_postings(text: &str) -> Option<Vec<Posting>> {

@@ -160,6 +160,7 @@ async fn settle(house: &House, case: &depositd::ledger::Case) -> Vec<(String, St
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, told in one go")]
 async fn clean_means_right_whatever_lies_and_after_the_lies_it_is_clean_again() {
     let seeds: String = setting("DEPOSITD_LIES_SEEDS", "1,2,3,4,5,6".to_owned());
     let steps: usize = setting("DEPOSITD_LIES_STEPS", 25);
