@@ -27,7 +27,7 @@ pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result
     find_case(flow, id).await
 }
 
-/// Closes a case; it is opened again only when its figures change. A difference that is closed is accepted as it is: no run
+/// Closes a case; it is opened again only when its figures change, or when that is taken back. A difference that is closed is accepted as it is: no run
 /// is clean while a deposit and its rows, or the rows and the total, disagree and nobody has answered for it.
 ///
 /// # Errors

@@ -10,7 +10,6 @@ use crate::domain::reconcile::{CaseKind, Difference, Drift};
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
 use crate::flow::decisions;
-use crate::flow::said::{ACCEPTED, CORRECTED};
 use crate::ledger::{self, Case, CaseChange, NewCase};
 
 /// A drift that has changed is told again, at most so often.
@@ -34,7 +33,7 @@ pub(super) async fn changes(
         let key = difference.key();
         if let Some(case) = open.get(&key) {
             seen(context, case, difference, account, &mut changes);
-        } else if !is_decided(ledger.last_case(&key).await?, difference) {
+        } else {
             let told = context.flow.settings.tell_after_runs <= 1 && is_tellable(difference, account);
             changes.push(CaseChange::Open(NewCase { difference: difference.clone(), notified: told }));
         }
@@ -92,21 +91,6 @@ fn notified_again(context: &RunContext<'_>, case: &Case, difference: &Difference
 fn is_tellable(difference: &Difference, account: &AccountSide) -> bool {
     difference.kind != CaseKind::TotalChargesDrift
         || matches!(account.drift, Drift::Stands { beyond_lag: true, .. })
-}
-
-/// A person has closed the last case of it, and its figures are the same. What was accepted or corrected holds by
-/// itself, as a closed drift does: where it shows again, it was taken back.
-fn is_decided(last: Option<Case>, difference: &Difference) -> bool {
-    if difference.kind == CaseKind::TotalChargesDrift {
-        return false;
-    }
-    let by_itself = |why: &str| [ACCEPTED, CORRECTED].iter().any(|word| why.starts_with(word));
-    last.is_some_and(|last| {
-        last.closed_by.as_deref() == Some("person")
-            && !last.resolution.as_deref().is_some_and(by_itself)
-            && (&last.expected, &last.found) == (&difference.expected, &difference.found)
-            && (last.expected_cents, last.found_cents) == (difference.expected_cents, difference.found_cents)
-    })
 }
 
 fn resolution(context: &RunContext<'_>, case: &Case, account: &AccountSide) -> String {

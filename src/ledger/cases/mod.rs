@@ -57,24 +57,6 @@ impl Ledger {
         .map_err(Error::database("read"))
     }
 
-    /// The last case of a key, open or closed.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub async fn last_case(&self, key: &str) -> Result<Option<Case>> {
-        sqlx::query_as!(
-            Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
-                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
-                      closed_by, closed_who, resolution
-               FROM discrepancy WHERE key = ? ORDER BY id DESC LIMIT 1"#,
-            key
-        )
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))
-    }
-
     /// One deposit's cases, oldest first.
     ///
     /// # Errors

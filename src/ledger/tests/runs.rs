@@ -214,8 +214,6 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
         (Some(600), Some(700), Some("no row"))
     );
     assert_eq!(desk.ledger.case(3).await.unwrap(), None);
-    assert_eq!(desk.ledger.last_case(&case.key).await.unwrap(), Some(case.clone()));
-    assert_eq!(desk.ledger.last_case("invoice_missing:other").await.unwrap(), None);
     assert_eq!(desk.ledger.cases_of(deposit.id).await.unwrap(), std::slice::from_ref(&case));
     assert_eq!(desk.ledger.cases_of(id(2)).await.unwrap(), []);
     assert_eq!(desk.ledger.story(deposit).await.unwrap().cases, std::slice::from_ref(&case));

@@ -89,3 +89,27 @@ async fn void_runs_of_changing_reasons_are_told() {
     assert!(house.reconcile().await.clean);
     assert_eq!(letters(&house, "reconciliation_back").await.len(), 1);
 }
+
+/// What a person closed is answered for by them, and only for as long as they do not take it back.
+#[tokio::test]
+async fn a_closed_difference_is_back_once_its_acceptance_is_taken_back() {
+    let (house, _) = house_of(1).await;
+    let deposit = paid(&house, "10").await;
+    let order = house.order(&deposit);
+    house.simulator.act(&order, figures(|figures| figures.invoice_cents = Some(900))).unwrap();
+    house.simulator.set_total_shift(-100);
+    let report = house.reconcile().await;
+    assert_eq!(kinds(&report), ["amount_mismatch"]);
+    let case = report.cases[0].id;
+    let closed = flow::close_case(&house.flow, case, "root", "so be it").await.unwrap();
+    assert_eq!(closed.resolution.as_deref(), Some("so be it"));
+    house.simulator.set_total_shift(0);
+    for _ in 0..2 {
+        assert!(house.reconcile().await.clean);
+    }
+    flow::unaccept_case(&house.flow, case, "root", "no, it is not").await.unwrap();
+    for _ in 0..2 {
+        let report = house.reconcile().await;
+        assert_eq!((kinds(&report), report.clean), (vec!["amount_mismatch", "total_charges_drift"], false));
+    }
+}

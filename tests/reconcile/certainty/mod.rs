@@ -6,6 +6,7 @@ mod decided;
 mod lag;
 mod loops;
 mod ownership;
+mod report;
 mod rows;
 mod said;
 mod voids;
