@@ -13,6 +13,7 @@ pub mod period;
 pub mod poll;
 pub mod reconcile;
 pub mod report;
+pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod time;

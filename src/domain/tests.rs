@@ -10,7 +10,8 @@ use super::ids::DepositId;
 use super::money::{Amount, AmountError, UsdMicros};
 use super::poll::{CREATE_CEILING, Policy, Urgency};
 use super::reconcile::MatchRule;
-use super::report::{OrderReport, Status};
+use super::report::OrderReport;
+use super::status::Status;
 use super::time::Timestamp;
 
 /// How the outside writes it: as a word of JSON.

@@ -30,6 +30,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Whatever the ledger says; the deposit stays in the queue.
+#[tracing::instrument(name = "deposit.create", skip_all, fields(deposit.id = %deposit.id))]
 pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
     let attempts = flow.ledger.attempts_of(deposit.id).await?;
     let tries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
@@ -64,14 +65,14 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
             take_answer(flow, entry, deposit, answer.value, evidence, attempt).await
         }
         Err(error) if is_denied(&error) && !account_answers(flow).await => {
-            tracing::warn!(deposit.id = %deposit.id, "the upstream refuses the account, the request waits: {error}");
+            tracing::warn!("the upstream refuses the account, the request waits: {error}");
             let attempt = end(AttemptOutcome::NotTaken, None, Some(error.to_string()));
             later(flow, entry, deposit, tries, attempt).await
         }
         Err(
             upstream::Error::Refused { words, evidence, .. } | upstream::Error::Denied { words, evidence },
         ) => {
-            tracing::warn!(deposit.id = %deposit.id, "the upstream refused a wallet: {words}");
+            tracing::warn!("the upstream refused a wallet: {words}");
             let evidence = Some(flow.note(&evidence));
             let step = observe(flow, deposit, Observation::Refused(words.clone()))?;
             let attempt = end(AttemptOutcome::Refused, None, Some(words));
@@ -82,7 +83,7 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
                 upstream::Error::NotTaken { .. } => AttemptOutcome::NotTaken,
                 _ => AttemptOutcome::Unknown,
             };
-            tracing::warn!(deposit.id = %deposit.id, attempt = tries.saturating_add(1), "no wallet yet: {error}");
+            tracing::warn!(attempt = tries.saturating_add(1), "no wallet yet: {error}");
             // What a broken answer named is kept as information: it is shown to nobody.
             let order_id = error.order_id().map(str::to_owned);
             let attempt = end(outcome, order_id, Some(error.to_string()));

@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
             let read = due.mails.len().saturating_add(due.unreadable.len());
             self.more = read >= usize::try_from(BATCH).unwrap_or(0);
             for (id, why) in due.unreadable {
-                tracing::error!(mail = id, "an owed mail makes no letter: {why}");
+                tracing::error!(mail.id = id, "an owed mail makes no letter: {why}");
                 self.lanes.settle(id);
                 self.end(id, Delivery::Dead(why));
             }
@@ -256,7 +256,7 @@ impl<'a> Run<'a> {
                 let Some((id, recipient)) = self.tasks.remove(&error.id()) else { return };
                 // Cut off by the end of the daemon, or by a fault of ours: it is owed still, and goes again.
                 if error.is_panic() {
-                    tracing::error!(mail = id, "a delivery broke off: {error}");
+                    tracing::error!(mail.id = id, "a delivery broke off: {error}");
                 }
                 let due = flow.clock.now().plus(flow.settings.mail_retry_initial);
                 let why = "the delivery broke off".to_owned();

@@ -21,6 +21,7 @@ pub(super) enum Observed {
 }
 
 /// What the upstream says of one deposit, of which `heard` was last heard; `None` for one without an order.
+#[tracing::instrument(name = "deposit.poll", level = "debug", skip_all, fields(deposit.id = %deposit.id))]
 pub(super) async fn poll_upstream(
     flow: &Flow,
     deposit: &Deposit,
@@ -64,19 +65,19 @@ pub(super) async fn poll_upstream(
             (Observation::Polled(report), evidence)
         }
         Err(upstream::Error::UnknownOrder { words, evidence }) => {
-            tracing::debug!(deposit.id = %deposit.id, "the upstream does not know this order: {words}");
+            tracing::debug!("the upstream does not know this order: {words}");
             return Some(flow.trouble_of(deposit, words, evidence, fingerprint, Observation::UnknownOrder));
         }
         Err(
             upstream::Error::Unknown { words, evidence, .. }
             | upstream::Error::Unreadable { words, evidence, .. },
         ) if is_about_the_order(&evidence) => {
-            tracing::debug!(deposit.id = %deposit.id, "an answer cannot be read: {words}");
+            tracing::debug!("an answer cannot be read: {words}");
             return Some(flow.trouble_of(deposit, words, evidence, fingerprint, Observation::Unreadable));
         }
         Err(error) => {
             // Silence never moves money: it is looked at again in its turn.
-            tracing::debug!(deposit.id = %deposit.id, "no readable answer: {error}");
+            tracing::debug!("no readable answer: {error}");
             return Some(Observed::Unchanged {
                 due: due_in_silence(deposit, now, policy),
                 fingerprint,
@@ -108,7 +109,7 @@ impl Flow {
         if self.troubles().is_its_own(deposit.id) {
             return Observed::Polled(observation(words), evidence);
         }
-        tracing::debug!(deposit.id = %deposit.id, "no readable answer: {words}");
+        tracing::debug!("no readable answer: {words}");
         let due = poll::next_poll(deposit, self.clock.now(), None, &self.policy());
         Observed::Unchanged { due, fingerprint, answered: false }
     }

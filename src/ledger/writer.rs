@@ -296,6 +296,7 @@ async fn write_batches(
     outcome
 }
 
+#[tracing::instrument(name = "ledger.commit", level = "debug", skip_all, fields(calls = batches.len()))]
 async fn write_trusting(
     connection: &mut SqliteConnection,
     writing: Writing<'_>,

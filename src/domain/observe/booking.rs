@@ -6,7 +6,8 @@ use super::reading::{dollars, stated};
 use crate::domain::deposit::{Booked, FigureSource, Held, Outcome, Refund, ReviewKind, State};
 use crate::domain::event::EventName;
 use crate::domain::money::{Amount, UsdMicros};
-use crate::domain::report::{OrderReport, Status};
+use crate::domain::report::OrderReport;
+use crate::domain::status::Status;
 
 /// One cent in millionths.
 const CENT: u64 = 10_000;

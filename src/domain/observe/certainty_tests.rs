@@ -9,7 +9,7 @@ use super::edge_tests::{at, awaiting, looked, minute, names, observed, opened, w
 use super::*;
 use crate::domain::deposit::{FigureSource, ReviewKind};
 use crate::domain::journal;
-use crate::domain::report::Status;
+use crate::domain::status::Status;
 
 fn usd(text: &str) -> UsdMicros {
     text.parse::<crate::domain::money::Amount>().unwrap().to_usd_micros_floor().unwrap()

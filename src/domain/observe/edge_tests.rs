@@ -10,7 +10,7 @@ use crate::domain::asset::Asset;
 use crate::domain::deposit::Request;
 use crate::domain::ids::DepositId;
 use crate::domain::poll::Urgency;
-use crate::domain::report::Status;
+use crate::domain::status::Status;
 
 pub(super) fn start() -> Timestamp {
     Timestamp::from_seconds(1_748_611_977)

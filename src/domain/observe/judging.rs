@@ -11,7 +11,8 @@ use crate::domain::event::EventName;
 use crate::domain::journal;
 use crate::domain::money::Amount;
 use crate::domain::poll::Policy;
-use crate::domain::report::{OrderReport, Status, agree_that_past};
+use crate::domain::report::{OrderReport, agree_that_past};
+use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
 const NO_FIGURE: &str = "the upstream says that it was paid, and states no figure that could be booked";

@@ -6,7 +6,8 @@ use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Facts, Request, Wallet};
 use crate::domain::ids::same_id;
 use crate::domain::money::{Amount, UsdMicros};
-use crate::domain::report::{OrderReport, Status};
+use crate::domain::report::OrderReport;
+use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
 /// The fields in which an upstream may name what else a payer must give.

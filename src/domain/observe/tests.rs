@@ -13,7 +13,7 @@ use crate::domain::deposit::{Outcome, Request};
 use crate::domain::ids::DepositId;
 use crate::domain::journal;
 use crate::domain::money::Amount;
-use crate::domain::report::Status;
+use crate::domain::status::Status;
 
 const POLICY: Policy = Policy {
     interval: Duration::from_secs(15),

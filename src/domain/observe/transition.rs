@@ -1,7 +1,7 @@
 //! Where each status word leads from each state: the table of the deposit's life.
 
 use crate::domain::deposit::State;
-use crate::domain::report::Status;
+use crate::domain::status::Status;
 
 /// Where a status word leads from a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

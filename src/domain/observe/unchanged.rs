@@ -6,7 +6,8 @@ use super::reading::{self, contradiction};
 use super::transition::{Move, transition};
 use crate::domain::deposit::{Deposit, Facts, ReviewKind, State};
 use crate::domain::poll::Policy;
-use crate::domain::report::{OrderReport, Status, agree_that_past};
+use crate::domain::report::{OrderReport, agree_that_past};
+use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
 /// True where `report` leaves `deposit` exactly as it is. False says nothing: the whole way decides then.

@@ -4,7 +4,7 @@ use super::{CaseKind, Difference};
 use crate::domain::deposit::State;
 use crate::domain::ids::DepositId;
 use crate::domain::money::UsdMicros;
-use crate::domain::report::Status;
+use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
 /// What a person accepted of a deposit: while its rows credit `listed_cents`, they count `counted_cents`.

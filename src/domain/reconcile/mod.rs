@@ -21,7 +21,7 @@ pub use self::matching::{
     IdMatch, LIKENESS_LIMIT, Match, ProbableDeposit, TOO_MANY, TWO_NAMES, UnmatchedInvoice, decide,
     is_processor, probable,
 };
-pub use self::rows::{Weight, content_hash, could_count, identity_hash};
+pub use self::rows::{content_hash, could_count, identity_hash};
 use super::ids::DepositId;
 
 /// By which field a row was recognised as a deposit's.

@@ -1,34 +1,9 @@
 //! What a row of the invoice list is called by, what it says, and what it counts as credited.
 
+use crate::domain::status::Weight;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::report::{Invoice, Status};
-
-/// What a row's status word makes of its amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Nothing was credited, as far as the word says; so with words that nobody knows.
-    Nothing = 0,
-    /// Its amount was credited.
-    Amount = 1,
-    /// Money came, and the word does not say what of it was credited. A row of ours counts what the journal credited
-    /// for its deposit, before refunds; another's counts its last amount under [`Weight::Amount`].
-    Follows = 2,
-}
-
-impl Weight {
-    /// By the status word as it was written.
-    #[must_use]
-    pub fn of(word: Option<&str>) -> Self {
-        match word.and_then(Status::parse) {
-            Some(Status::Paid | Status::PaidOver) => Self::Amount,
-            Some(Status::WrongAmount | Status::RefundProcess | Status::RefundFail | Status::RefundPaid) => {
-                Self::Follows
-            }
-            _ => Self::Nothing,
-        }
-    }
-}
+use crate::domain::report::Invoice;
 
 /// True for a row that may be credited, so that everything about it must be readable.
 #[must_use]

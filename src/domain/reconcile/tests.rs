@@ -1,6 +1,7 @@
 //! The comparisons as tables and as properties.
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 
+use crate::domain::status::Weight;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -9,7 +10,8 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
-use crate::domain::report::{Invoice, Status};
+use crate::domain::report::Invoice;
+use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
 fn at(minutes: i64) -> Timestamp {

@@ -17,19 +17,20 @@ pub(super) struct Sent {
     pub(super) closed: Option<String>,
 }
 
+#[tracing::instrument(name = "mail.deliver", skip_all, fields(mail.id = mail.id, event = %mail.event))]
 pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
     let input = letter_of(&flow.ledger, &mail);
     let (delivery, closed) = match flow.mailer.send(&input).await {
         Ok(_) => {
-            tracing::info!(event = %mail.event, message_id = mail.message_id, "mail sent");
+            tracing::info!(message_id = mail.message_id, "mail sent");
             (Delivery::Sent(flow.clock.now()), None)
         }
         Err(SendError::Permanent { why }) => {
-            tracing::error!(event = %mail.event, message_id = mail.message_id, "mail refused for good: {why}");
+            tracing::error!(message_id = mail.message_id, "mail refused for good: {why}");
             (Delivery::Dead(why), None)
         }
         Err(SendError::Temporary { why }) => {
-            tracing::warn!(event = %mail.event, message_id = mail.message_id, "mail not taken yet: {why}");
+            tracing::warn!(message_id = mail.message_id, "mail not taken yet: {why}");
             let tries = u32::try_from(mail.attempts).unwrap_or(u32::MAX);
             (again(flow, &mail, tries, why, true), None)
         }
@@ -41,7 +42,7 @@ pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
 fn again(flow: &Flow, mail: &OwedMail, tries: u32, why: String, counted: bool) -> Delivery {
     let now = flow.clock.now();
     if now.since(mail.created_at) >= flow.settings.mail_give_up_after {
-        tracing::error!(event = %mail.event, message_id = mail.message_id, "mail given up: {why}");
+        tracing::error!(message_id = mail.message_id, "mail given up: {why}");
         return Delivery::Dead(format!("given up: {why}"));
     }
     let wait = backoff(flow.settings.mail_retry_initial, tries, flow.settings.mail_retry_max);

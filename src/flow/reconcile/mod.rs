@@ -59,6 +59,7 @@ pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
     }
 }
 
+#[tracing::instrument(name = "reconcile", skip_all, fields(run = context.id))]
 async fn run(context: &RunContext<'_>, evidence: &mut Option<Value>) -> Result<Report, Stopped> {
     let RunContext { flow, id, at, .. } = *context;
     let ledger = &flow.ledger;
@@ -78,7 +79,7 @@ async fn run(context: &RunContext<'_>, evidence: &mut Option<Value>) -> Result<R
     let open_cents = compared.found.iter().filter_map(Difference::cents).fold(0, i64::saturating_add);
     let mut found = compared.found;
     found.extend(unread.into_iter().map(comparison::unread));
-    found.extend(account::drift(context, &account, open_cents, &unknown_words).await?);
+    found.extend(account::drift(&account, open_cents, &unknown_words));
     let restored = cases::restored(context).await?;
     found.extend(restored);
     let changes = cases::changes(context, &found, &compared.on_their_way, &account).await?;

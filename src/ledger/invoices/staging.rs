@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::reconcile::Weight;
+use crate::domain::status::Weight;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};

@@ -4,9 +4,10 @@ use super::*;
 use crate::domain::deposit::State;
 use crate::domain::reconcile::{
     Accepted, DepositRows, IdMatch, LIKENESS_LIMIT, Match, MatchRule, ProbableDeposit, TOO_MANY, TWO_NAMES,
-    UnmatchedInvoice, Weight, content_hash, decide, identity_hash,
+    UnmatchedInvoice, content_hash, decide, identity_hash,
 };
 use crate::domain::report::Invoice;
+use crate::domain::status::Weight;
 use crate::ledger::RowChange;
 
 /// A row of the list, as a run hands it over.

@@ -149,3 +149,49 @@ async fn a_restore_names_twenty_orders_and_counts_the_others() {
         assert!(detail.ends_with(more.unwrap_or("")), "{detail}");
     }
 }
+
+/// Rows of others, all credited: their names, amounts in cents.
+fn listed(cents: &[i64]) -> Fault {
+    let row = |(number, cents): (usize, &i64)| {
+        format!(
+            r#"{{"method":"card","sesid":"s{number}","payId":"p{number}","amount":{cents},"created":"2026-03-01 08:00:00","status":"paid"}}"#
+        )
+    };
+    let rows: Vec<String> = cents.iter().enumerate().map(row).collect();
+    Fault::Status(200, format!(r#"{{"ok":true,"body":[{}]}}"#, rows.join(",")), Vec::new())
+}
+
+#[tokio::test]
+async fn one_in_a_hundred_of_the_credited_rows_may_have_another_amount_and_no_more() {
+    for (rows, altered, is_void) in
+        [(400, 4, false), (399, 4, true), (500, 5, false), (500, 6, true), (10, 3, false), (10, 4, true)]
+    {
+        let house = super::super::house().await;
+        let before = vec![100; rows];
+        house.simulator.adjust(0, i64::try_from(rows).unwrap() * 100).unwrap();
+        house.simulator.inject(Call::Invoices, listed(&before), u32::MAX);
+        assert!(house.baseline().await.clean);
+        house.simulator.clear_faults();
+        let after: Vec<i64> = (0..rows).map(|number| if number < altered { 90 } else { 100 }).collect();
+        house.simulator.inject(Call::Invoices, listed(&after), u32::MAX);
+        let run = flow::reconcile(&house.flow).await;
+        assert_eq!(run.is_err(), is_void, "{altered} of {rows}: {run:?}");
+        if is_void {
+            let why = void(&house).await;
+            assert!(why.contains(&format!("{altered} of {rows} credited rows")), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_amount_below_nothing_is_none() {
+    for (cents, unread) in [(-500, 1), (-1, 1), (0, 0), (1, 0)] {
+        let house = super::super::house().await;
+        house.simulator.inject(Call::Invoices, listed(&[1_000, cents]), u32::MAX);
+        let report = house.reconcile().await;
+        assert_eq!((report.unreadable, report.flaws.len()), (unread, unread), "{cents}");
+        if unread == 1 {
+            assert!(report.flaws[0].what.contains("negative"), "{:?}", report.flaws);
+        }
+    }
+}
