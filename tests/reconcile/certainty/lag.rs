@@ -210,3 +210,32 @@ async fn a_short_payment_whose_place_in_the_total_lags_is_on_its_way() {
         closes(&house).await;
     }
 }
+
+/// A run at the same moment is the same run; a case that was seen under a clock that was ahead counts again all the same.
+#[tokio::test]
+async fn a_case_counts_once_a_moment_and_does_not_wait_for_a_clock_that_was_ahead() {
+    let mut house = House::with_clocks_apart().await;
+    house.flow.settings.lag = Duration::from_hours(1);
+    house.flow.settings.tell_after_runs = 2;
+    house.simulator.top_up_elsewhere(1_234, "card").unwrap();
+    let deposit = paid(&house, "50").await;
+    while !house.reconcile().await.clean {
+        house.pass(RUN, RUN).await;
+    }
+    house
+        .simulator
+        .set_list_lie(ListLie::StatusOf { order_id: house.order(&deposit), word: "cancel".to_owned() });
+    house.reconcile().await;
+    house.pass(Duration::from_hours(1), RUN).await;
+    for _ in 0..3 {
+        assert!(kinds(&house.reconcile().await).contains(&"status_mismatch"));
+    }
+    let told = || async {
+        let told = letters(&house, "discrepancy_opened").await;
+        told.iter().filter(|subject| subject.contains("status_mismatch")).count()
+    };
+    assert_eq!(told().await, 0, "three runs of one moment are one");
+    house.clock.jump_to(house.clock.now().minus(Duration::from_hours(5)));
+    house.reconcile().await;
+    assert_eq!(told().await, 1);
+}

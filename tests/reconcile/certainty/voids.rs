@@ -1,7 +1,7 @@
 //! Lists and totals that cannot be: void, nothing moves; where it stands, one case that a person ends.
 
 use depositd::flow;
-use depositd::sandbox::upstream::{ListLie, TotalLie};
+use depositd::sandbox::upstream::{Call, Fault, ListLie, TotalLie};
 
 use super::*;
 
@@ -185,5 +185,45 @@ async fn changed_rows_that_stand_are_accepted_as_history_and_each_difference_is_
     let cases = house.flow.ledger.cases(false).await.unwrap();
     let changed = cases.iter().find(|case| case.kind == "rows_changed").unwrap();
     flow::accept_case(&house.flow, changed.id, "root", "and back", None).await.unwrap();
+    closes(&house).await;
+}
+
+/// What stands is counted by runs that are the lag apart, and its case has both figures.
+#[tokio::test]
+async fn a_total_that_fell_is_a_case_after_as_many_spaced_runs_and_says_both_figures() {
+    let settings = flow::FlowSettings {
+        lag: Duration::from_hours(1),
+        tell_after_runs: 3,
+        ..super::super::support::house::settings()
+    };
+    let house = House::with(settings, Vec::new()).await;
+    house.simulator.top_up_elsewhere(1_234, "card").unwrap();
+    while !house.reconcile().await.clean {
+        house.pass(Duration::from_hours(1), Duration::from_mins(20)).await;
+    }
+    house.simulator.set_total_shift(-34);
+    for (quarter, open) in (0..=8).map(|quarter| (quarter, quarter >= 8)) {
+        void(&house).await;
+        let cases = house.flow.ledger.cases(false).await.unwrap();
+        assert_eq!(cases.len(), usize::from(open), "quarter {quarter}");
+        if let [case] = cases.as_slice() {
+            assert_eq!(
+                (case.kind.as_str(), case.expected.as_str(), case.found.as_str()),
+                ("total_fell", "12.34", "12.00")
+            );
+            assert_eq!((case.expected_cents, case.found_cents), (Some(1_234), Some(1_200)));
+        }
+        house.pass(Duration::from_mins(15), Duration::from_mins(15)).await;
+    }
+    house.simulator.set_total_shift(0);
+    assert!(house.reconcile().await.clean);
+    // What stood is over: a list without an answer is told after as many runs, and waits for no more.
+    assert!(letters(&house, "reconciliation_void").await.is_empty());
+    house.simulator.inject(Call::Invoices, Fault::Status(500, String::new(), Vec::new()), u32::MAX);
+    for run in 1..=3 {
+        void(&house).await;
+        assert_eq!(letters(&house, "reconciliation_void").await.len(), usize::from(run == 3), "run {run}");
+    }
+    house.simulator.clear_faults();
     closes(&house).await;
 }
