@@ -420,6 +420,7 @@ async fn a_row_without_a_readable_word_counts_what_a_person_says() {
         flow::accept_case(&house.flow, case, "root", "the dashboard says paid", Some(700)).await.unwrap();
         let report = house.reconcile().await;
         assert_eq!(report.figures.unwrap().difference_cents, Some(0), "{word}");
+        assert_eq!((report.unreadable, report.flaws.len()), (0, 1), "{word}: somebody has said it");
         // Taken back, it counts nothing again.
         flow::unaccept_case(&house.flow, case, "root", "no").await.unwrap();
         assert_eq!(house.reconcile().await.figures.unwrap().difference_cents, Some(700), "{word}");
