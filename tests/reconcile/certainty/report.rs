@@ -190,6 +190,7 @@ async fn an_amount_below_nothing_is_none() {
         house.simulator.inject(Call::Invoices, listed(&[1_000, cents]), u32::MAX);
         let report = house.reconcile().await;
         assert_eq!((report.unreadable, report.flaws.len()), (unread, unread), "{cents}");
+        assert_eq!(report.figures.unwrap().credited_elsewhere_cents, 1_000 + cents.max(0), "{cents}");
         if unread == 1 {
             assert!(report.flaws[0].what.contains("negative"), "{:?}", report.flaws);
         }
