@@ -6,10 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use self::digits::AmountError;
 use self::digits::{Digits, EXACT, OF_A_DOUBLE, clip, split};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Millionths of a US dollar; the unit of the books. May be negative in postings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

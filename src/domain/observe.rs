@@ -28,7 +28,7 @@ use super::report::OrderReport;
 use super::time::Timestamp;
 
 impl Deposit {
-    /// The deposit after `observation`, with what happened and when to look again.
+    /// The deposit after `observation`, with what happened and when to poll again.
     ///
     /// # Errors
     /// [`InvalidTransition`] where the observation does not fit the deposit; nothing has changed then.
@@ -41,7 +41,7 @@ impl Deposit {
         self.observe_by(observation, now, None, policy)
     }
 
-    /// The same, with what the upstream's clock shows, where it tells: a look says so itself. While the two are apart, what
+    /// The same, with what the upstream's clock shows, where it tells: a poll says so itself. While the two are apart, what
     /// is booked bears the upstream's time.
     ///
     /// # Errors
@@ -107,8 +107,8 @@ impl Deposit {
         Ok(draft.finish(policy))
     }
 
-    /// When to look again after a look that leaves the deposit exactly as it is, which nearly all do; what
-    /// [`Deposit::observe`] says of such a look, without the deposit being consumed. `None` says nothing: the whole way
+    /// When to poll again after a poll that leaves the deposit exactly as it is, which nearly all do; what
+    /// [`Deposit::observe`] says of such a poll, without the deposit being consumed. `None` says nothing: the whole way
     /// decides then.
     #[must_use]
     pub fn next_after_unchanged_poll(
@@ -121,7 +121,7 @@ impl Deposit {
             .then(|| poll::next_poll(self, now, report.answered_at, policy))
     }
 
-    /// The same of a look that heard, word for word, what [`Deposit::next_after_unchanged_poll`] has called quiet at this
+    /// The same of a poll that heard, word for word, what [`Deposit::next_after_unchanged_poll`] has called unchanged at this
     /// version of the deposit: then only time can have made it news. `answered_at` is the upstream's own clock.
     #[must_use]
     pub fn next_after_same_response(

@@ -1,4 +1,4 @@
-//! When to look at a deposit again, and how urgent that is.
+//! When to poll a deposit again, and how urgent that is.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Policy {
     pub expiry_grace: Duration,
     /// A deposit that confirms for longer is flagged.
     pub confirming_limit: Duration,
-    /// How long a final state is still looked at.
+    /// How long a final state is still polled.
     pub late_watch: Duration,
     /// The end of the last closed month: what a clock that is wrong dates before it is booked at this instant.
     pub books_open_from: Timestamp,
@@ -36,11 +36,11 @@ impl Default for Policy {
     }
 }
 
-/// The longest time between two looks at a final state.
+/// The longest time between two polls at a final state.
 const WATCH_CEILING: Duration = Duration::from_hours(12);
 /// The longest time between two attempts to get a wallet.
 pub const CREATE_CEILING: Duration = Duration::from_mins(5);
-/// A deadline nearer than this makes a look urgent.
+/// A deadline nearer than this makes a poll urgent.
 const NEAR_DEADLINE: Duration = Duration::from_mins(5);
 
 /// Who goes first when the request budget is short.
@@ -54,15 +54,15 @@ pub enum Urgency {
     Awaiting = 2,
     /// A final state, watched.
     Watch = 3,
-    /// No wallet yet: not looked at, but asked for; a queue of its own.
+    /// No wallet yet: not polled, but asked for; a queue of its own.
     Create = 4,
 }
 
 impl Urgency {
-    /// The looks, most urgent first.
+    /// The polls, most urgent first.
     pub const LOOKS: &[Self] = &[Self::Confirming, Self::NearDeadline, Self::Awaiting, Self::Watch];
 
-    /// How much later than it is due a look may be put for the sake of more urgent ones. A look that has
+    /// How much later than it is due a poll may be put for the sake of more urgent ones. A poll that has
     /// waited longer than that goes before everything that is due now: nobody starves.
     #[must_use]
     pub const fn patience(self) -> Duration {
@@ -77,7 +77,7 @@ impl Urgency {
 
 impl Policy {
     /// The longest that a deposit can have to wait in this class. One that stands further ahead than that was put
-    /// there by a clock that was wrong: its turn has come.
+    /// there by a clock that was wrong: it is due.
     #[must_use]
     pub fn longest_wait(&self, urgency: Urgency) -> Duration {
         let wait = match urgency {
@@ -100,7 +100,7 @@ pub struct Due {
     pub urgency: Urgency,
 }
 
-/// When to look at `deposit` again after a look at `now`; `None` where nobody needs to look. `theirs` is what the
+/// When to poll `deposit` again after a poll at `now`; `None` where nobody needs to. `theirs` is what the
 /// upstream's clock shows, where it tells: a deposit leaves the watch only by both.
 #[must_use]
 pub fn next_poll(
@@ -124,7 +124,7 @@ pub fn next_poll(
                 let wait = policy.interval.saturating_mul(if rarely { 4 } else { 1 });
                 return Some(Due { at: spread(wait), urgency: Urgency::Awaiting });
             };
-            // A look right after the deadline's grace decides: do not let it wait for a whole interval.
+            // A poll right after the deadline's grace decides: do not let it wait for a whole interval.
             let verdict = expire_at.plus(policy.expiry_grace);
             let next = spread(policy.interval);
             let at = if verdict > now { next.min(verdict) } else { next };
@@ -142,7 +142,7 @@ pub fn next_poll(
             if agree_that_past(end, now, theirs) {
                 return None;
             }
-            // Waits of 4, 8, 16.. intervals add up to this rule without counting looks.
+            // Waits of 4, 8, 16.. intervals add up to this rule without counting polls.
             let passed = now.min(theirs.unwrap_or(now)).since(facts.since);
             let wait = policy.interval.saturating_mul(4).saturating_add(passed).min(WATCH_CEILING);
             let next = spread(wait);
@@ -151,7 +151,7 @@ pub fn next_poll(
     }
 }
 
-/// `span` and up to a tenth more, different for each deposit and look but the same when asked again.
+/// `span` and up to a tenth more, different for each deposit and poll but the same when asked again.
 #[must_use]
 fn with_jitter(span: Duration, deposit: &Deposit, now: Timestamp) -> Duration {
     let tenth = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).checked_div(10).unwrap_or(0);

@@ -1,14 +1,9 @@
 //! What a person says of a difference: explained, closed, accepted as it is, or corrected; and taken back.
 
-use crate::flow::decisions::Decided;
-use crate::flow::decisions::change_cases;
-use crate::flow::decisions::decide;
-use crate::flow::decisions::find_case;
-use crate::flow::decisions::open_case;
-use crate::flow::decisions::pair_of;
 use serde_json::json;
 
 use super::Flow;
+use super::decisions::{Decided, change_cases, decide, find_case, open_case, pair_of};
 use super::said::{ACCEPTED, CaseError, checked};
 use crate::domain::event::EventName;
 use crate::domain::money::dollars;

@@ -23,13 +23,13 @@ const PUT_OFF: Duration = Duration::from_mins(5);
 /// What the story is told with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowSettings {
-    /// When to look again.
+    /// When to poll again.
     pub policy: Policy,
     /// For one deposit, when the outcome of an attempt cannot be known.
     pub create_attempts: u32,
     /// One upstream call, connect to last byte.
     pub call_timeout: Duration,
-    /// How many looks may be under way.
+    /// How many polls may be under way.
     pub max_in_flight: usize,
     /// How many due deposits are taken from the queue at once; small where the budget is small, so that urgent ones
     /// do not wait behind them.
@@ -62,7 +62,7 @@ impl FlowSettings {
 pub struct Wakers {
     /// A deposit waits for a wallet.
     pub create: Notify,
-    /// A deposit may be due for a look.
+    /// A deposit may be due for a poll.
     pub poll: Notify,
     /// A mail is owed.
     pub deliver: Notify,
@@ -135,7 +135,7 @@ impl Flow {
         }
     }
 
-    /// When a deposit is looked at, and from when on it may be booked.
+    /// When a deposit is polled, and from when on it may be booked.
     #[must_use]
     pub fn policy(&self) -> Policy {
         Policy { books_open_from: self.ledger.books_open_from(), ..self.settings.policy }

@@ -87,7 +87,7 @@ type Outcomes = Vec<(i64, Delivery)>;
 struct Run<'a> {
     flow: &'a Flow,
     failures: u32,
-    lanes: RecipientQueues,
+    queues: RecipientQueues,
     under_way: JoinSet<Sent>,
     /// Which letter a task carries, for those that break off.
     tasks: HashMap<tokio::task::Id, (i64, String)>,
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         Self {
             flow,
             failures,
-            lanes: RecipientQueues::default(),
+            queues: RecipientQueues::default(),
             under_way: JoinSet::new(),
             tasks: HashMap::new(),
             ended: Vec::new(),
@@ -131,9 +131,9 @@ impl<'a> Run<'a> {
                 pause = self.start();
             }
             self.mark();
-            self.lanes.mark_slow(flow.clock.monotonic());
+            self.queues.mark_slow(flow.clock.monotonic());
             let idle = self.under_way.is_empty() && self.marking.is_none();
-            if idle && (!open || (self.lanes.is_empty() && !self.look)) {
+            if idle && (!open || (self.queues.is_empty() && !self.look)) {
                 return Ok(());
             }
             let span = match last_moment {
@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
                         self.ended.extend(outcomes);
                         return Err(error);
                     }
-                    self.lanes.forget(&outcomes);
+                    self.queues.forget(&outcomes);
                     flow.heartbeats.record("deliver", &flow.clock);
                 }
                 Some(ended) = self.under_way.join_next_with_id(), if !self.under_way.is_empty() => {
@@ -175,31 +175,31 @@ impl<'a> Run<'a> {
 
     /// Reads what is due until nothing more fits, and puts aside what is held back.
     async fn read_queue(&mut self) -> ledger::Result<()> {
-        while self.look && self.lanes.waiting() < IN_MEMORY && self.ended.len() < IN_MEMORY {
+        while self.look && self.queues.waiting() < IN_MEMORY && self.ended.len() < IN_MEMORY {
             self.look = false;
             let now = self.flow.clock.now();
             if self.more && self.flow.clock.monotonic().saturating_sub(self.folded_at) >= FLOOD_EVERY {
                 self.fold().await?;
             }
-            let (but, not) = (self.lanes.full(&self.flow.delivery_state), self.lanes.numbers());
+            let (but, not) = (self.queues.full(&self.flow.delivery_state), self.queues.numbers());
             let due = self.flow.ledger.due_mails(now, &but, &not, BATCH).await?;
             let read = due.mails.len().saturating_add(due.unreadable.len());
             self.more = read >= usize::try_from(BATCH).unwrap_or(0);
             for (id, why) in due.unreadable {
                 tracing::error!(mail.id = id, "an owed mail makes no letter: {why}");
-                self.lanes.settle(id);
+                self.queues.settle(id);
                 self.end(id, Delivery::Dead(why));
             }
             for mail in due.mails {
                 if let Some((until, why)) = self.held_back(&mail, now) {
-                    self.lanes.settle(mail.id);
+                    self.queues.settle(mail.id);
                     self.end(mail.id, Delivery::Again { due: until, why, counted: false });
                 } else {
-                    self.lanes.queue(mail, &self.flow.delivery_state);
+                    self.queues.queue(mail, &self.flow.delivery_state);
                 }
             }
             if self.more {
-                self.lanes.cut_short();
+                self.queues.cut_short();
                 self.look = true;
             }
         }
@@ -228,16 +228,16 @@ impl<'a> Run<'a> {
         loop {
             // Where the way out was closed, one letter tries it for all.
             let most = if self.failures > 0 && self.done.sent == 0 { 1 } else { flow.delivery_state.most() };
-            if self.under_way.len() >= most || !self.lanes.may_start(&flow.delivery_state) {
+            if self.under_way.len() >= most || !self.queues.may_start(&flow.delivery_state) {
                 return None;
             }
             let now = flow.clock.monotonic();
             if let Some(wait) = flow.delivery_state.wait(flow.rules.pace().per_second, now) {
                 return Some(wait);
             }
-            let mail = self.lanes.next(&flow.delivery_state, now)?;
+            let mail = self.queues.next(&flow.delivery_state, now)?;
             flow.delivery_state.left(flow.rules.pace().per_second, now);
-            self.look |= self.lanes.is_dry(&mail.recipient);
+            self.look |= self.queues.is_dry(&mail.recipient);
             let (own, failures) = (flow.clone(), self.failures);
             let (id, recipient) = (mail.id, mail.recipient.clone());
             let task = self.under_way.spawn(async move { send(&own, mail, failures).await });
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
             }
         };
         let good = matches!(sent.delivery, Delivery::Sent(_));
-        self.look |= self.lanes.landed(sent.id, &sent.recipient, good, &flow.delivery_state);
+        self.look |= self.queues.landed(sent.id, &sent.recipient, good, &flow.delivery_state);
         if good {
             flow.delivery_state.note(&sent.recipient, 1, flow.clock.now());
             flow.delivery_state.widen();
@@ -322,7 +322,7 @@ impl<'a> Run<'a> {
 
     /// Tells floods in summaries.
     async fn fold(&mut self) -> ledger::Result<()> {
-        let mut by_themselves = self.lanes.numbers();
+        let mut by_themselves = self.queues.numbers();
         by_themselves.extend(self.flow.delivery_state.asked_for());
         let folded = flood::fold(self.flow, &by_themselves).await?;
         self.folded_at = self.flow.clock.monotonic();

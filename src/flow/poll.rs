@@ -15,11 +15,11 @@ use crate::domain::event::Step;
 use crate::ledger::{self, DepositWrite, LeasedDeposit, QueueCursor, QueueEntry, Recorded, Requeue};
 use crate::upstream::Priority;
 
-/// So many looks are worth a transaction of their own while others are under way.
+/// So many polls are worth a transaction of their own while others are under way.
 const GROUP: usize = 1024;
-/// The most looks in one transaction.
+/// The most polls in one transaction.
 const MOST: usize = 2048;
-/// So many looks may wait to be written; then the lookers wait for the disk.
+/// So many polls may wait to be written; then the pollers wait for the disk.
 const UNWRITTEN: usize = 4096;
 /// What was seen is on its way to the disk after this long, however little it is. News do not wait.
 const LINGER: Duration = Duration::from_millis(50);
@@ -29,47 +29,47 @@ const BEAT: Duration = Duration::from_secs(5);
 /// What a run over the queue did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PollRound {
-    /// Successful looks.
+    /// Polls that were answered.
     pub looked: u64,
-    /// Looks that changed a deposit.
+    /// Polls that changed a deposit.
     pub moved: u64,
-    /// Looks without a readable answer.
+    /// Polls without a readable answer.
     pub failed: u64,
-    /// Looks at a deposit that had changed meanwhile.
+    /// Polls of a deposit that had changed meanwhile.
     pub conflicts: u64,
 }
 
-/// A look that is done: what to write, and whether the upstream answered.
+/// A poll that is done: what to write, and whether the upstream answered.
 struct PolledDeposit {
     entry: QueueEntry,
-    seen: Finding,
+    seen: PollNews,
     answered: bool,
 }
 
-/// What a look has brought.
-enum Finding {
+/// What a poll has brought.
+enum PollNews {
     /// Nothing new.
     Unchanged(Requeue),
     /// A change.
     Changed(Box<DepositWrite>),
 }
 
-/// What the lookers and the one who writes share.
+/// What the pollers and the one who writes share.
 struct PollShared {
     flow: Flow,
     stop: CancellationToken,
     state: Mutex<PollState>,
-    /// Rung when there is something to write, or little left to look at.
+    /// Rung when there is something to write, or little left to poll.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct PollState {
-    /// To be looked at, in order.
+    /// To be polled, in order.
     ready: VecDeque<LeasedDeposit>,
     /// With fewer ready than this, more should be fetched.
     low: usize,
-    /// Looked at, not yet written.
+    /// Polled, not yet written.
     done: Vec<PolledDeposit>,
     /// Given up before anything was asked, or not to be written.
     dropped: Vec<QueueEntry>,
@@ -94,13 +94,13 @@ impl PollShared {
         taken
     }
 
-    fn give(&self, entry: QueueEntry, look: Option<PolledDeposit>) {
+    fn give(&self, entry: QueueEntry, polled: Option<PolledDeposit>) {
         let mut state = self.state();
-        match look {
+        match polled {
             None => state.dropped.push(entry),
-            Some(look) => {
-                state.news |= matches!(look.seen, Finding::Changed(_));
-                state.done.push(look);
+            Some(polled) => {
+                state.news |= matches!(polled.seen, PollNews::Changed(_));
+                state.done.push(polled);
             }
         }
         let first = state.done.len().saturating_add(state.dropped.len()) == 1;
@@ -110,16 +110,16 @@ impl PollShared {
     }
 }
 
-/// Looks at one deposit after the other, until there is none left to look at.
+/// Polls one deposit after the other, until none is left.
 async fn poller(shared: Arc<PollShared>) {
     while let Some(taken) = shared.take() {
         let entry = taken.entry;
-        let look = poll_one(&shared, taken).await;
-        shared.give(entry, look);
+        let polled = poll_one(&shared, taken).await;
+        shared.give(entry, polled);
     }
 }
 
-/// Looks at everything that is due, until nothing is or `stop` is asked for. Looks under way are finished first.
+/// Polls everything that is due, until nothing is or `stop` is asked for. Polls under way are finished first.
 ///
 /// # Errors
 /// Whatever the ledger says; what was not written is due still.
@@ -130,7 +130,7 @@ pub async fn poll_due(flow: &Flow, stop: &CancellationToken) -> ledger::Result<P
         Arc::new(PollShared { flow: flow.clone(), stop: stop.clone(), state, changed: Notify::new() });
     let mut run = Run {
         shared,
-        lookers: JoinSet::new(),
+        pollers: JoinSet::new(),
         busy: HashSet::new(),
         page: QueueCursor::default(),
         dry: false,
@@ -140,14 +140,14 @@ pub async fn poll_due(flow: &Flow, stop: &CancellationToken) -> ledger::Result<P
     Ok(run.done)
 }
 
-/// Whose looks were written, and what became of them.
+/// Whose polls were written, and what became of them.
 type Outcome = (Vec<QueueEntry>, ledger::Result<Vec<Recorded>>);
 type Recording = BoxFuture<'static, Outcome>;
 
 struct Run {
     shared: Arc<PollShared>,
-    lookers: JoinSet<()>,
-    /// Ready, being looked at, or not yet written.
+    pollers: JoinSet<()>,
+    /// Ready, being polled, or not yet written.
     busy: HashSet<QueueEntry>,
     /// How far into the queue it has come.
     page: QueueCursor,
@@ -171,7 +171,7 @@ impl Run {
                 lingered = false;
             }
             let unwritten = !shared.state().done.is_empty();
-            if recording.is_none() && self.lookers.is_empty() && !unwritten {
+            if recording.is_none() && self.pollers.is_empty() && !unwritten {
                 return Ok(());
             }
             let writing = recording.is_some();
@@ -185,10 +185,10 @@ impl Run {
                     recording = None;
                     self.recorded(recorded)?;
                 }
-                Some(ended) = self.lookers.join_next() => {
+                Some(ended) = self.pollers.join_next() => {
                     if let Err(error) = ended {
-                        // What it looked at is due still, and is looked at in the next run.
-                        tracing::error!("a look broke off: {error}");
+                        // What it polled is due still, and is polled in the next run.
+                        tracing::error!("a poll broke off: {error}");
                     }
                 }
                 () = shared.changed.notified() => {}
@@ -244,8 +244,8 @@ impl Run {
         };
         let most = shared.flow.settings.max_in_flight;
         if !full && !shared.stop.is_cancelled() {
-            for _ in self.lookers.len()..most.min(self.lookers.len().saturating_add(ready)) {
-                self.lookers.spawn(poller(Arc::clone(shared)));
+            for _ in self.pollers.len()..most.min(self.pollers.len().saturating_add(ready)) {
+                self.pollers.spawn(poller(Arc::clone(shared)));
             }
         }
     }
@@ -256,23 +256,23 @@ impl Run {
         for entry in state.dropped.drain(..) {
             self.busy.remove(&entry);
         }
-        let enough = state.news || lingered || state.done.len() >= GROUP || self.lookers.is_empty();
+        let enough = state.news || lingered || state.done.len() >= GROUP || self.pollers.is_empty();
         if state.done.is_empty() || !enough {
             return None;
         }
         state.news = false;
         let count = state.done.len().min(MOST);
-        let looks: Vec<PolledDeposit> = state.done.drain(..count).collect();
-        state.news = state.done.iter().any(|look| matches!(look.seen, Finding::Changed(_)));
+        let polls: Vec<PolledDeposit> = state.done.drain(..count).collect();
+        state.news = state.done.iter().any(|polled| matches!(polled.seen, PollNews::Changed(_)));
         drop(state);
-        let mut entries = Vec::with_capacity(looks.len());
-        let (mut writes, mut again) = (Vec::new(), Vec::with_capacity(looks.len()));
-        for look in looks {
-            count_in(&mut self.done, &look);
-            entries.push(look.entry);
-            match look.seen {
-                Finding::Changed(write) => writes.push(*write),
-                Finding::Unchanged(back) => again.push(back),
+        let mut entries = Vec::with_capacity(polls.len());
+        let (mut writes, mut again) = (Vec::new(), Vec::with_capacity(polls.len()));
+        for polled in polls {
+            count_in(&mut self.done, &polled);
+            entries.push(polled.entry);
+            match polled.seen {
+                PollNews::Changed(write) => writes.push(*write),
+                PollNews::Unchanged(back) => again.push(back),
             }
         }
         let flow = self.shared.flow.clone();
@@ -310,18 +310,18 @@ async fn until<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
     }
 }
 
-fn count_in(done: &mut PollRound, look: &PolledDeposit) {
-    if look.answered {
+fn count_in(done: &mut PollRound, polled: &PolledDeposit) {
+    if polled.answered {
         done.looked = done.looked.saturating_add(1);
     } else {
         done.failed = done.failed.saturating_add(1);
     }
-    if matches!(look.seen, Finding::Changed(_)) {
+    if matches!(polled.seen, PollNews::Changed(_)) {
         done.moved = done.moved.saturating_add(1);
     }
 }
 
-/// One look; `None` where it was given up before anything was asked.
+/// One poll; `None` where it was given up before anything was asked.
 async fn poll_one(shared: &PollShared, taken: LeasedDeposit) -> Option<PolledDeposit> {
     let permit = tokio::select! {
         biased;
@@ -331,15 +331,15 @@ async fn poll_one(shared: &PollShared, taken: LeasedDeposit) -> Option<PolledDep
     let LeasedDeposit { entry, deposit, fingerprint } = taken;
     let (seen, answered) = match poll_upstream(&shared.flow, &deposit, fingerprint, permit).await? {
         Observed::Unchanged { due, fingerprint, answered } => {
-            (Finding::Unchanged(Requeue { entry, due, deposit, fingerprint }), answered)
+            (PollNews::Unchanged(Requeue { entry, due, deposit, fingerprint }), answered)
         }
         Observed::Polled(observation, evidence) => {
             let write = work_out(&shared.flow, *deposit, observation, &evidence)?;
             let seen = if write.step.events.is_empty() {
                 let Step { due, deposit, .. } = write.step;
-                Finding::Unchanged(Requeue { entry, due, deposit: Box::new(deposit), fingerprint: None })
+                PollNews::Unchanged(Requeue { entry, due, deposit: Box::new(deposit), fingerprint: None })
             } else {
-                Finding::Changed(Box::new(DepositWrite { entry: Some(entry), ..write }))
+                PollNews::Changed(Box::new(DepositWrite { entry: Some(entry), ..write }))
             };
             (seen, true)
         }

@@ -12,15 +12,15 @@ use crate::upstream::{self, Priority};
 
 /// How long a final state that got no answer at the end of its watch waits for the next.
 const RARELY: Duration = Duration::from_hours(12);
-/// What a look has brought.
+/// What a poll has brought.
 pub(super) enum Observed {
-    /// Nothing new, or no readable answer at all; when to look again.
+    /// Nothing new, or no readable answer at all; when to poll again.
     Unchanged { due: Option<Due>, fingerprint: Option<ResponseFingerprint>, answered: bool },
     /// Something that has to be worked out.
     Polled(Observation, upstream::Evidence),
 }
 
-/// What the upstream says of one deposit, of which `heard` was last heard; `None` for one without an order.
+/// What the upstream says of one deposit, of which `fingerprint` is that of the last response; `None` for one without an order.
 #[tracing::instrument(name = "deposit.poll", level = "debug", skip_all, fields(deposit.id = %deposit.id))]
 pub(super) async fn poll_upstream(
     flow: &Flow,
@@ -76,7 +76,7 @@ pub(super) async fn poll_upstream(
             return Some(flow.trouble_of(deposit, words, evidence, fingerprint, Observation::Unreadable));
         }
         Err(error) => {
-            // Silence never moves money: it is looked at again in its turn.
+            // Silence never moves money: it is polled again when it is due.
             tracing::debug!("no readable answer: {error}");
             return Some(Observed::Unchanged {
                 due: due_in_silence(deposit, now, policy),
@@ -88,7 +88,7 @@ pub(super) async fn poll_upstream(
     Some(Observed::Polled(observation, evidence))
 }
 
-/// When to look again after no answer at all: silence ends no watch.
+/// When to poll again after no answer at all: silence ends no watch.
 fn due_in_silence(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
     let rarely =
         || deposit.facts.wallet.is_some().then(|| Due { at: now.plus(RARELY), urgency: Urgency::Watch });
@@ -145,7 +145,7 @@ fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
     evidence.http_status == Some(200) && ok(evidence.text())
 }
 
-/// Looks at one deposit now, outside its turn; gives whether the upstream answered about it.
+/// Polls one deposit now, whenever it is due; gives whether the upstream answered about it.
 pub(super) async fn poll_now(flow: &Flow, deposit: Deposit) -> ledger::Result<bool> {
     let permit = flow.upstream.admit(Priority::Reconcile).await;
     match poll_upstream(flow, &deposit, None, permit).await {

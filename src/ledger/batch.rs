@@ -84,7 +84,7 @@ pub struct DepositWrite {
     pub opening: Option<Opening>,
     /// The attempt that it ends.
     pub attempt: Option<AttemptEnd>,
-    /// The turn that it had, where it was taken from the queue.
+    /// The place that it had, where it was taken from the queue.
     pub entry: Option<QueueEntry>,
     /// From when on its letters are due, by the clock that they are sent by: an event may bear the upstream's time. When
     /// they happened, unless said.
@@ -130,7 +130,7 @@ pub enum Recorded {
     Forbidden(String),
 }
 
-/// A place in the queue: which deposit's turn it is, and where that stands.
+/// A place in the queue: which deposit is due, and where that stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueEntry {
     pub(super) urgency: i64,
@@ -140,22 +140,22 @@ pub struct QueueEntry {
 }
 
 impl Hash for QueueEntry {
-    /// A deposit has one turn, or a stale one beside it: more would only take longer.
+    /// A deposit has one place, or a stale one beside it: more would only take longer.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.deposit.hash(state);
     }
 }
 
-/// A deposit that goes back into the queue as it is: nothing new was heard of it.
+/// A deposit that goes back into the queue as it is: its response brought nothing new.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requeue {
-    /// The turn that it had.
+    /// The place that it had.
     pub entry: QueueEntry,
     /// Its next one; `None` when it is left to reconciliation.
     pub due: Option<Due>,
     /// As it was taken.
     pub deposit: Box<Deposit>,
-    /// What the look heard, for the next one to compare with; of no meaning to the ledger, and kept in memory only.
+    /// What the poll heard, for the next one to compare with; of no meaning to the ledger, and kept in memory only.
     pub fingerprint: Option<ResponseFingerprint>,
 }
 

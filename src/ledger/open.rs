@@ -1,9 +1,5 @@
 //! How a ledger is found, made, locked, migrated and closed; when its absence is an error.
 
-use crate::ledger::lock::lock;
-use crate::ledger::lock::refuse_unless_fresh;
-use crate::ledger::lock::remember;
-use crate::ledger::lock::sidecar_path;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
+use crate::ledger::lock::{lock, refuse_unless_fresh, remember, sidecar_path};
 use crate::ledger::periods::books_open_from;
 use crate::ledger::poll_queue::cache::PollCache;
 use crate::ledger::shared::LedgerState;

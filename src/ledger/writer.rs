@@ -1,6 +1,5 @@
 //! The one task that writes: jobs in order, never cancelled halfway, records of many callers in one commit.
 
-use crate::ledger::sql::rollback;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -9,11 +8,11 @@ use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ledger::batch::Requeue;
-use crate::ledger::batch::{AccountEvent, DepositWrite, Recorded};
+use crate::ledger::batch::{AccountEvent, DepositWrite, Recorded, Requeue};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::sidecar_path;
 use crate::ledger::shared::LedgerState;
+use crate::ledger::sql::rollback;
 
 /// The most steps in one transaction; more only adds latency.
 const GROUP: usize = 256;

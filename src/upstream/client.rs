@@ -1,8 +1,5 @@
 //! The five calls: what is asked in each, and how its answer becomes a value or an error.
 
-use crate::upstream::reading::outcome_of;
-use crate::upstream::reading::read_answer;
-use crate::upstream::reading::read_order;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +16,7 @@ use super::error::Error;
 use super::evidence::{Answer, Evidence, KEPT};
 use super::list::{InvoiceSink, Listed, Pieces};
 use super::pace::{Pacer, Permit, Priority};
+use super::reading::{outcome_of, read_answer, read_order};
 use super::secret::{ApiKey, is_unreserved, percent_encoded};
 use super::settings::{UpstreamSettings, is_dots};
 use super::transport::{Digested, HttpReply, HttpTransport, Limits, TransportFailure};

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
+use self::journal::{Journal, Style};
 use super::args::{ExportArgs, ExportFormat, What};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::{Output, hint, say};
 use crate::ledger::{Entries, Ledger, Period};
-use journal::{Journal, Style};
 
 /// Exports what `args` say.
 pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandResult {

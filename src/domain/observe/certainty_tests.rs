@@ -2,13 +2,13 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 
-use crate::domain::money::UsdMicros;
 use std::time::Duration;
 
 use super::edge_tests::{at, awaiting, looked, minute, names, observed, opened, walk, wallet};
 use super::*;
 use crate::domain::deposit::{FigureSource, ReviewKind};
 use crate::domain::journal;
+use crate::domain::money::UsdMicros;
 use crate::domain::status::Status;
 
 fn usd(text: &str) -> UsdMicros {

@@ -2,13 +2,13 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 
-use crate::domain::money::UsdMicros;
 use std::time::Duration;
 
 use super::*;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::Request;
 use crate::domain::ids::DepositId;
+use crate::domain::money::UsdMicros;
 use crate::domain::poll::Urgency;
 use crate::domain::status::Status;
 

@@ -2,7 +2,6 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 
-use crate::domain::money::UsdMicros;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -12,7 +11,7 @@ use crate::domain::asset::Asset;
 use crate::domain::deposit::{Outcome, Request};
 use crate::domain::ids::DepositId;
 use crate::domain::journal;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::status::Status;
 
 const POLICY: Policy = Policy {

@@ -1,9 +1,9 @@
 //! What a row of the invoice list is called by, what it says, and what it counts as credited.
 
-use crate::domain::status::Weight;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::report::Invoice;
+use crate::domain::status::Weight;
 
 /// True for a row that may be credited, so that everything about it must be readable.
 #[must_use]

@@ -1,7 +1,6 @@
 //! The comparisons as tables and as properties.
 #![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
 
-use crate::domain::status::Weight;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -11,7 +10,7 @@ use super::*;
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
 use crate::domain::report::Invoice;
-use crate::domain::status::Status;
+use crate::domain::status::{Status, Weight};
 use crate::domain::time::Timestamp;
 
 fn at(minutes: i64) -> Timestamp {

@@ -1,4 +1,4 @@
-//! What the post office remembers between runs, in memory only: who was slow, how much each got, how fast it goes.
+//! What delivery remembers between runs, in memory only: who was slow, how much each got, how fast it goes.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};

@@ -7,12 +7,12 @@ pub(in crate::ledger) mod seal;
 pub use self::case::{Case, CaseChange, NewCase};
 pub(crate) use self::decisions::RESTORED;
 pub use self::decisions::{Acceptance, Closing, Decision, NewAcceptance, Restore};
-use crate::domain::reconcile::Difference;
 
 use sqlx::SqliteConnection;
 
 use crate::domain::event::EventName;
 use crate::domain::ids::DepositId;
+use crate::domain::reconcile::Difference;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::batch::AccountEvent;
@@ -20,23 +20,30 @@ use crate::ledger::cases::seal::CaseSeal;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::sql::{begin, commit};
 
+/// A query for whole cases, by the end of its statement.
+macro_rules! cases {
+    ($condition:tt, $argument:expr) => {
+        sqlx::query_as!(
+            Case,
+            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents,
+                      detail, opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by,
+                      closed_at, closed_by, closed_who, resolution
+               FROM discrepancy "# + $condition,
+            $argument
+        )
+    };
+}
+
 impl Ledger {
     /// Cases, open ones first, newest first within; only open ones unless `closed` too.
     ///
     /// # Errors
     /// Whatever the disk says.
     pub async fn cases(&self, closed: bool) -> Result<Vec<Case>> {
-        sqlx::query_as!(
-            Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
-                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
-                      closed_by, closed_who, resolution
-               FROM discrepancy WHERE closed_at IS NULL OR ? ORDER BY closed_at IS NOT NULL, id DESC"#,
-            closed
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))
+        cases!("WHERE closed_at IS NULL OR ? ORDER BY closed_at IS NOT NULL, id DESC", closed)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::database("read"))
     }
 
     /// One case.
@@ -44,17 +51,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says.
     pub async fn case(&self, id: i64) -> Result<Option<Case>> {
-        sqlx::query_as!(
-            Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
-                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
-                      closed_by, closed_who, resolution
-               FROM discrepancy WHERE id = ?"#,
-            id
-        )
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))
+        cases!("WHERE id = ?", id).fetch_optional(&self.readers).await.map_err(Error::database("read"))
     }
 
     /// One deposit's cases, oldest first.
@@ -63,17 +60,10 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn cases_of(&self, deposit: DepositId) -> Result<Vec<Case>> {
         let id = deposit.to_string();
-        sqlx::query_as!(
-            Case,
-            r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
-                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
-                      closed_by, closed_who, resolution
-               FROM discrepancy WHERE deposit_id = ? ORDER BY id"#,
-            id
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))
+        cases!("WHERE deposit_id = ? ORDER BY id", id)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::database("read"))
     }
 
     /// Changes cases, and writes the events that tell of it, in one transaction; what `tell` says nothing of is noted in one
@@ -177,17 +167,7 @@ pub(in crate::ledger) async fn apply(
 }
 
 pub(in crate::ledger) async fn read_case(connection: &mut SqliteConnection, id: i64) -> Result<Case> {
-    sqlx::query_as!(
-        Case,
-        r#"SELECT id AS "id!", key, kind, deposit_id, order_id, invoice_row, expected, found, expected_cents, found_cents, detail,
-                      opened_at, seen_runs, seen_at, told_at, told_cents, explained, explained_at, explained_by, closed_at,
-                      closed_by, closed_who, resolution
-           FROM discrepancy WHERE id = ?"#,
-        id
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(Error::database("read"))
+    cases!("WHERE id = ?", id).fetch_one(connection).await.map_err(Error::database("read"))
 }
 
 async fn insert(connection: &mut SqliteConnection, new: &NewCase, now: &str) -> Result<i64> {

@@ -1,4 +1,4 @@
-//! Deposits that were looked at lately, as they stand on disk: most looks change nothing, so that the next one need not
+//! Deposits that were polled lately, as they stand on disk: most polls change nothing, so that the next one need not
 //! read them again.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::ledger::batch::{QueueEntry, Requeue, ResponseFingerprint};
 /// So many are kept, of about two KiB each; of more the rest is read from the disk each time.
 const MOST: usize = 32 * 1024;
 
-/// Only a deposit that is exactly what the disk holds is ever given out. It is kept when a look at it has brought
+/// Only a deposit that is exactly what the disk holds is ever given out. It is kept when a poll at it has brought
 /// nothing, unless it was changed between being taken and being put back; whatever changes it, forgets it once the
 /// change is committed. All of that happens in this process: it holds the ledger's lock.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl PollCache {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The deposits of `turns` that are kept, in their order, `None` for those that have to be read. To be asked
+    /// The deposits of `entries` that are kept, in their order, `None` for those that have to be read. To be asked
     /// *before* the disk is: what changes after this is not kept under its old version.
     pub(in crate::ledger) fn take(
         &self,
@@ -54,7 +54,7 @@ impl PollCache {
         entries.iter().map(take).collect()
     }
 
-    /// Keeps those that nobody has changed since they were taken. To be told once their turns have moved on disk.
+    /// Keeps those that nobody has changed since they were taken. To be told once their places have moved on disk.
     pub(in crate::ledger) fn put_back(&self, again: Vec<Requeue>) {
         let mut slots = self.slots();
         for Requeue { entry, deposit, fingerprint, .. } in again {
@@ -126,12 +126,12 @@ mod tests {
     #[test]
     fn what_has_changed_meanwhile_is_never_kept_as_it_was() {
         let kept = PollCache::default();
-        // Changed while it was looked at.
+        // Changed while it was polled.
         has(&kept, 3);
         kept.forget([ROW]);
         kept.put_back(vec![again(ROW, 3)]);
         assert!(!has(&kept, 3));
-        // And taken again as it is now, before the first look ends.
+        // And taken again as it is now, before the first poll ends.
         kept.forget([ROW]);
         has(&kept, 4);
         kept.put_back(vec![again(ROW, 3)]);
@@ -140,7 +140,7 @@ mod tests {
         kept.put_back(vec![again(ROW, 3)]);
         kept.forget([ROW]);
         assert!(!has(&kept, 3));
-        // A stale turn of one that has changed.
+        // A stale place of one that has changed.
         kept.forget([ROW]);
         has(&kept, 4);
         kept.put_back(vec![again(ROW, 4)]);

@@ -1,12 +1,9 @@
 //! The queue: which deposit is to be acted on next, when, and how urgently. Narrow, and apart from the deposits,
-//! because most looks change nothing else.
+//! because most polls change nothing else.
 
 pub(in crate::ledger) mod cache;
 pub(in crate::ledger) mod places;
 
-use crate::ledger::batch::QueueEntry;
-use crate::ledger::batch::Requeue;
-use crate::ledger::batch::ResponseFingerprint;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -19,6 +16,7 @@ use crate::domain::money::Amount;
 use crate::domain::poll::{Policy, Urgency};
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
+use crate::ledger::batch::{QueueEntry, Requeue, ResponseFingerprint};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::sql::json;
 
@@ -26,7 +24,7 @@ use crate::ledger::sql::json;
 /// queue until it is put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueCursor {
-    /// By urgency, the last turn had: when it was due, and whose it was.
+    /// By urgency, the last place that was given: when it was due, and whose it was.
     seen: [(i64, i64); 4],
 }
 
@@ -52,11 +50,11 @@ impl QueueCursor {
 /// A deposit that was taken from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeasedDeposit {
-    /// Its turn.
+    /// Its place in the queue.
     pub entry: QueueEntry,
     /// As it stands on disk.
     pub deposit: Box<Deposit>,
-    /// What the last look heard of this version of it, where that was kept.
+    /// What the last poll heard of this version of it, where that was kept.
     pub fingerprint: Option<ResponseFingerprint>,
 }
 
@@ -64,10 +62,10 @@ pub struct LeasedDeposit {
 const TAKEN_AT_ONCE: usize = 128;
 
 impl Ledger {
-    /// The turns that have come for a look, up to `limit` of each urgency and in all, in the order in which to look:
+    /// The places that are due for a poll, up to `limit` of each urgency and in all, in the order in which to poll:
     /// by urgency, but whoever has waited past its patience first; only those behind what `page` has seen, which it
-    /// then has seen as well. A turn further ahead than its class ever waits was set by a clock that was wrong, and
-    /// has come too; such turns come with every page until they have been had.
+    /// then has seen as well. A place further ahead than its class ever waits was set by a clock that was wrong, and
+    /// has come too; such places come with every page until they have been had.
     ///
     /// # Errors
     /// Whatever the disk says.
@@ -131,7 +129,7 @@ impl Ledger {
         Ok(entries)
     }
 
-    /// The turns that have come to get a wallet, up to `limit`, oldest first.
+    /// The places that are due to get a wallet, up to `limit`, oldest first.
     ///
     /// # Errors
     /// Whatever the disk says.
@@ -159,7 +157,7 @@ impl Ledger {
         read_entries(&entries)
     }
 
-    /// The deposits whose turns these are, as they stand, in the same order. Stale turns are dropped from the queue.
+    /// The deposits of these places, as they stand, in the same order. Stale places are dropped from the queue.
     ///
     /// # Errors
     /// Whatever the disk says.
@@ -187,7 +185,7 @@ impl Ledger {
         Ok(taken)
     }
 
-    /// Reads the deposits of `turns` into `found`, by row and version.
+    /// Reads the deposits of `entries` into `found`, by row and version.
     async fn find_all(
         &self,
         entries: &[QueueEntry],
@@ -216,15 +214,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Puts deposits back as they are: the cheap end of a look that heard nothing new. On disk when this returns.
+    /// Puts deposits back as they are: the cheap end of a poll that heard nothing new. On disk when this returns.
     ///
     /// # Errors
-    /// Whatever the disk says; their turns have not moved then.
+    /// Whatever the disk says; their places have not moved then.
     pub async fn requeue(&self, again: Vec<Requeue>) -> Result<()> {
         self.writer()?.put_back(again).await
     }
 
-    /// When the next deposit is due: for a look, or for a wallet.
+    /// When the next deposit is due: for a poll, or for a wallet.
     ///
     /// # Errors
     /// Whatever the disk says.

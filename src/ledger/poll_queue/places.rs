@@ -31,8 +31,8 @@ pub(in crate::ledger) async fn put(connection: &mut SqliteConnection, news: &[Ro
     drop_entries(connection, news.iter().filter_map(|placed| placed.deposit_write.entry).collect()).await
 }
 
-/// Moves on what was looked at and has not changed: a step without events leaves its deposit where it stands, unless
-/// it had its turn.
+/// Moves on what was polled and has not changed: a step without events leaves its deposit where it stands, unless
+/// it was taken from the queue.
 pub(in crate::ledger) async fn requeue_unchanged(
     connection: &mut SqliteConnection,
     quiet: &[&DepositWrite],
@@ -40,7 +40,7 @@ pub(in crate::ledger) async fn requeue_unchanged(
     move_entries(connection, quiet.iter().filter_map(|write| Some((write.entry?, write.step.due)))).await
 }
 
-/// Moves turns to their next places.
+/// Moves entries to their next places.
 pub(in crate::ledger) async fn move_entries(
     connection: &mut SqliteConnection,
     again: impl Iterator<Item = (QueueEntry, Option<Due>)>,
@@ -70,7 +70,7 @@ pub(in crate::ledger) async fn move_entries(
     Ok(())
 }
 
-/// Takes turns out of the queue: those that were had, and those that a later change has made stale.
+/// Takes entries out of the queue: those that were had, and those that a later change has made stale.
 pub(in crate::ledger) async fn drop_entries(
     connection: &mut SqliteConnection,
     entries: Vec<QueueEntry>,
@@ -96,7 +96,7 @@ fn place(due: Option<Due>) -> (i64, i64) {
     due.map_or((LEFT_TO_RECONCILIATION, 0), |due| (urgency_number(due.urgency), due.at.as_millis()))
 }
 
-/// The urgency of a place whose turn never comes.
+/// The urgency of a place that is never due.
 const LEFT_TO_RECONCILIATION: i64 = 5;
 
 const fn urgency_number(urgency: Urgency) -> i64 {

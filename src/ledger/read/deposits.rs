@@ -122,6 +122,20 @@ impl TryFrom<DepositRow> for Deposit {
     }
 }
 
+/// A query for whole deposits, by the end of its statement.
+macro_rules! deposits {
+    ($condition:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            DepositRow,
+            r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
+                      amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
+                      requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
+               FROM deposit "# + $condition,
+            $($argument),+
+        )
+    };
+}
+
 impl Ledger {
     /// The deposit with this id of ours, this order_id of the upstream's, or this address (the newest of them).
     ///
@@ -130,15 +144,8 @@ impl Ledger {
     pub async fn find(&self, name: &str) -> Result<Option<Deposit>> {
         let lower = name.to_ascii_lowercase();
         let is_uuid = uuid::Uuid::parse_str(name).is_ok();
-        sqlx::query_as!(
-            DepositRow,
-            r#"SELECT id, version, currency, network, amount_requested, coupon, reference, notify, requested_at, facts, updated_at
-               FROM deposit
-               WHERE row_id = coalesce((SELECT row_id FROM deposit WHERE id = ?2),
-                                       (SELECT row_id FROM deposit WHERE order_id = ?1),
-                                       (SELECT max(row_id) FROM deposit WHERE ?3 AND order_id = ?1 COLLATE NOCASE),
-                                       (SELECT max(row_id) FROM deposit WHERE address = ?1 AND address <> ''),
-                                       (SELECT max(row_id) FROM deposit WHERE address = ?2 AND address <> ''))"#,
+        deposits!(
+            "WHERE row_id = coalesce((SELECT row_id FROM deposit WHERE id = ?2), (SELECT row_id FROM deposit WHERE order_id = ?1), (SELECT max(row_id) FROM deposit WHERE ?3 AND order_id = ?1 COLLATE NOCASE), (SELECT max(row_id) FROM deposit WHERE address = ?1 AND address <> ''), (SELECT max(row_id) FROM deposit WHERE address = ?2 AND address <> ''))",
             name,
             lower,
             is_uuid
@@ -155,15 +162,10 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says.
     pub async fn find_order(&self, order_id: &str) -> Result<Option<Deposit>> {
-        let rows = sqlx::query_as!(
-            DepositRow,
-            r#"SELECT id, version, currency, network, amount_requested, coupon, reference, notify, requested_at, facts, updated_at
-               FROM deposit WHERE order_id = ? COLLATE NOCASE ORDER BY row_id DESC LIMIT 16"#,
-            order_id
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        let rows = deposits!("WHERE order_id = ? COLLATE NOCASE ORDER BY row_id DESC LIMIT 16", order_id)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
         let found = rows.into_iter().map(Deposit::try_from).collect::<Result<Vec<_>>>()?;
         Ok(found.into_iter().find(|deposit| {
             deposit.facts.wallet.as_ref().is_some_and(|wallet| same_id(&wallet.order_id, order_id))
@@ -175,17 +177,8 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says.
     pub async fn holders_of(&self, address: &str) -> Result<Vec<Deposit>> {
-        sqlx::query_as!(
-            DepositRow,
-            r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
-                      amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
-                      requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
-               FROM deposit
-               WHERE row_id IN (SELECT row_id FROM deposit WHERE address = ?1 COLLATE NOCASE AND address <> ''
-                                UNION
-                                SELECT row_id FROM deposit
-                                WHERE address = '' AND facts ->> '$.wallet.address' = ?1 COLLATE NOCASE)
-               ORDER BY row_id DESC LIMIT 64"#,
+        deposits!(
+            "WHERE row_id IN (SELECT row_id FROM deposit WHERE address = ?1 COLLATE NOCASE AND address <> '' UNION SELECT row_id FROM deposit WHERE address = '' AND facts ->> '$.wallet.address' = ?1 COLLATE NOCASE) ORDER BY row_id DESC LIMIT 64",
             address
         )
         .fetch_all(&self.readers)

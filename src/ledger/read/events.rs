@@ -28,6 +28,18 @@ pub struct EventRow {
     pub hash: String,
 }
 
+/// A query for events, by the end of its statement.
+macro_rules! events {
+    ($condition:tt, $($argument:expr),+) => {
+        sqlx::query_as!(
+            EventRow,
+            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
+               FROM event "# + $condition,
+            $($argument),+
+        )
+    };
+}
+
 impl Ledger {
     /// One deposit's events, oldest first.
     ///
@@ -35,15 +47,10 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn events_of(&self, id: DepositId) -> Result<Vec<EventRow>> {
         let id = id.to_string();
-        sqlx::query_as!(
-            EventRow,
-            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
-               FROM event WHERE deposit_id = ? ORDER BY seq"#,
-            id
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))
+        events!("WHERE deposit_id = ? ORDER BY seq", id)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::database("read"))
     }
 
     /// Up to `limit` events after number `seq`, oldest first.
@@ -52,16 +59,10 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<EventRow>> {
         let limit = i64::from(limit);
-        sqlx::query_as!(
-            EventRow,
-            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
-               FROM event WHERE seq > ? ORDER BY seq LIMIT ?"#,
-            seq,
-            limit
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))
+        events!("WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Error::database("read"))
     }
 
     /// The number and hash of the last event: what an outsider can hold the ledger to.
@@ -82,11 +83,8 @@ impl Ledger {
     /// Whatever the disk says.
     pub async fn last_of(&self, names: &[crate::domain::event::EventName]) -> Result<Option<EventRow>> {
         let names = crate::ledger::sql::json(names)?;
-        sqlx::query_as!(
-            EventRow,
-            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
-               FROM event WHERE deposit_id IS NULL AND name IN (SELECT value FROM json_each(?))
-               ORDER BY seq DESC LIMIT 1"#,
+        events!(
+            "WHERE deposit_id IS NULL AND name IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT 1",
             names
         )
         .fetch_optional(&self.readers)

@@ -165,6 +165,19 @@ pub(in crate::ledger) fn never_held_back() -> Result<String> {
     crate::ledger::sql::json(&names)
 }
 
+/// A query for mails as they stand, by the end of its statement.
+macro_rules! mails {
+    ($condition:tt, $($argument:expr),+) => {
+        sqlx::query_as!(
+            MailRow,
+            r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts,
+                      o.created_at, o.due_ms, o.sent_at, o.last_error, o.told_in
+               FROM outbox o JOIN event e ON e.seq = o.event_seq "# + $condition,
+            $($argument),+
+        )
+    };
+}
+
 impl Ledger {
     /// Up to `limit` mails that are due, not to any of `but` and none of `not`, in the order in which they were owed.
     ///
@@ -211,16 +224,10 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says.
     pub async fn mail(&self, id: i64) -> Result<Option<(MailRow, OwedMail)>> {
-        let state = sqlx::query_as!(
-            MailRow,
-            r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts,
-                      o.created_at, o.due_ms, o.sent_at, o.last_error, o.told_in
-               FROM outbox o JOIN event e ON e.seq = o.event_seq WHERE o.id = ?"#,
-            id
-        )
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        let state = mails!("WHERE o.id = ?", id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::database("read"))?;
         let tells = sqlx::query_as!(
             OwedRow,
             r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
@@ -258,17 +265,7 @@ impl Ledger {
     pub async fn mails(&self, states: &[&str], limit: u32) -> Result<Vec<MailRow>> {
         let wanted = if states.is_empty() { &["owed", "dead"] } else { states };
         let (wanted, limit) = (crate::ledger::sql::json(wanted)?, i64::from(limit));
-        sqlx::query_as!(
-            MailRow,
-            r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts,
-                      o.created_at, o.due_ms, o.sent_at, o.last_error, o.told_in
-               FROM outbox o JOIN event e ON e.seq = o.event_seq
-               WHERE o.state IN (SELECT value FROM json_each(?1))
-                  OR (o.told_in IS NOT NULL AND 'told' IN (SELECT value FROM json_each(?1)))
-               ORDER BY o.id DESC LIMIT ?2"#,
-            wanted,
-            limit
-        )
+        mails!("WHERE o.state IN (SELECT value FROM json_each(?1)) OR (o.told_in IS NOT NULL AND 'told' IN (SELECT value FROM json_each(?1))) ORDER BY o.id DESC LIMIT ?2", wanted, limit)
         .fetch_all(&self.readers)
         .await
         .map_err(Error::database("read"))
