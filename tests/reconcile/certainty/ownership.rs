@@ -180,3 +180,25 @@ async fn a_claim_of_an_order_with_anothers_address_is_shown_to_the_first_only() 
         house.prove().await;
     }
 }
+
+#[tokio::test]
+async fn of_two_claims_of_one_order_at_the_same_time_one_is_refused() {
+    let house = super::super::house().await;
+    let usdt = depositd::domain::asset::Asset::parse("USDT", "TRON").unwrap();
+    let order = house.simulator.order_elsewhere(usdt, "40", Fate::Manual).unwrap();
+    house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
+    let capitals = order.to_ascii_uppercase();
+    let (one, two, three) = tokio::join!(
+        flow::claim(&house.flow, &order, None, "root", "ours"),
+        flow::claim(&house.flow, &order, None, "root", "ours, too"),
+        flow::claim(&house.flow, &capitals, None, "root", "in capitals"),
+    );
+    let taken = [&one, &two, &three].into_iter().filter(|claim| claim.is_ok()).count();
+    assert_eq!(taken, 1, "{one:?} {two:?} {three:?}");
+    house.look().await;
+    assert_eq!(
+        house.sql("SELECT count(*), sum(amount_booked_micros) FROM accounting_deposits"),
+        "1|40000000"
+    );
+    house.prove().await;
+}
