@@ -1,4 +1,4 @@
-//! How many looks a second the daemon makes, rescheduling included, beside a bare loop of GETs to the same server.
+//! How many polls a second the daemon makes, rescheduling included, beside a bare loop of GETs to the same server.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 const ABOUT: &str =
     "Looks a second at deposits of which nothing new is heard: taken from the due queue, asked over HTTP, decoded,
-decided and put back into the queue on disk (WAL, synchronous=FULL), by flow::advance itself. Each round is followed by
+decided and put back into the queue on disk (WAL, synchronous=FULL), by flow::poll_due itself. Each round is followed by
 a round of the yardstick: as many bare GETs with reqwest to the same server, the answers read and thrown away. An answer
 that is byte for byte the last one of its deposit is not decoded again; --answers other has all of them decoded.";
 const OPTIONS: &[(&str, &str, &str)] = &[
@@ -113,7 +113,7 @@ async fn run(args: &Args) {
         let between = usage(std::process::id()).cpu;
         // The first round learns the status word, and warms up.
         let news = if round == 0 { deposits } else { 0 };
-        assert_eq!((done.looked, done.moved, done.failed), (deposits as u64, news as u64, 0), "{done:?}");
+        assert_eq!((done.answered, done.moved, done.failed), (deposits as u64, news as u64, 0), "{done:?}");
         let begun = now();
         bare(&client, &urls, in_flight).await;
         let their = begun.elapsed();
@@ -135,11 +135,11 @@ async fn run(args: &Args) {
     let (our, their, ratio) = (median(&mut ours), median(&mut theirs), median(&mut ratios));
     let (cost, bare_cost) = (median(&mut cost), median(&mut bare_cost));
     let peak = usage(std::process::id()).peak;
-    println!("looks            {our:>8.0} /s  {cost:>5.1} us of processor each");
+    println!("polls            {our:>8.0} /s  {cost:>5.1} us of processor each");
     println!("bare GETs        {their:>8.0} /s  {bare_cost:>5.1} us");
     println!("ratio            {ratio:>8.2}     target 0.75");
     support::line(&serde_json::json!({
-        "bench": "poll", "answers": answers, "looks_per_second": our.round(), "yardstick_per_second": their.round(),
+        "bench": "poll", "answers": answers, "polls_per_second": our.round(), "yardstick_per_second": their.round(),
         "ratio": (ratio * 1000.0).round() / 1000.0, "target_ratio": 0.75, "deposits": deposits,
         "cpu_us": cost.round(), "yardstick_cpu_us": bare_cost.round(), "peak_resident_bytes": peak,
     }));
@@ -170,7 +170,7 @@ fn flow_settings(in_flight: usize) -> flow::FlowSettings {
         request_limit: Duration::from_secs(3600),
         call_timeout: Duration::from_secs(30),
         max_in_flight: in_flight,
-        poll_batch: flow::FlowSettings::LOOK_BATCH,
+        poll_batch: flow::FlowSettings::POLL_BATCH,
         down_after: Duration::from_secs(30),
         tolerance_cents: 0,
         tell_after_runs: 1,
@@ -186,7 +186,7 @@ fn url(base: &str, deposit: &Deposit) -> String {
     format!("{base}/v3/customers/12345/cryptomus/transaction/{order}?apiKey={KEY}")
 }
 
-/// The same settings as the daemon's own client for looks.
+/// The same settings as the daemon's own client for polls.
 fn client(in_flight: usize) -> reqwest::Client {
     reqwest::Client::builder()
         .user_agent("depositd")

@@ -141,7 +141,7 @@ impl Clock for ManualClock {
         let until = self.monotonic().saturating_add(span);
         let mut moved = self.moved.subscribe();
         Box::pin(async move {
-            // The clock is gone when the sender is: then nobody will ever wake us, and waiting on is right.
+            // The sender lives as long as the clock. Without it nobody moves the time, so the wait never ends.
             if moved.wait_for(|now| *now >= until).await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, Api};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config};
+use crate::domain::causes::chain;
 use crate::flow::{self, Flow, OwnershipError};
 use crate::ledger::{self, Access, Ledger};
 use crate::notifier::{self, Mailer, Rules};
@@ -64,7 +65,7 @@ impl Daemon {
         let settings = api::ApiSettings { listen: config.api.listen.clone(), token };
         let door = Api::bind(settings, flow.clone(), Arc::clone(&status))
             .await
-            .map_err(|error| Error::Start(with_cause(&error)))?;
+            .map_err(|error| Error::Start(chain(&error)))?;
         let loops = Loops::start(flow.clone(), status, timetable(config)).await.map_err(Error::Start)?;
         let (addresses, stop_api) = (door.addresses(), CancellationToken::new());
         // A refused account is known from here on; nothing waits for it.
@@ -114,9 +115,6 @@ impl Daemon {
 }
 
 /// The daemon in the foreground, until a signal or a fault ends it.
-///
-/// # Errors
-/// [`Error`]
 pub async fn run(config: &Config) -> Result<(), Error> {
     let clock: SharedClock = Arc::new(SystemClock::new());
     let mut signals = Lifecycle::new().map_err(|error| Error::Start(format!("signals: {error}")))?;
@@ -144,13 +142,6 @@ pub async fn run(config: &Config) -> Result<(), Error> {
         stopped = daemon.stop() => stopped,
         () = signals.asked_to_stop() => Err(Error::Fatal("aborted by a second signal".to_owned())),
         () = clock.sleep(DRAIN) => Err(Error::Fatal("the drain took too long".to_owned())),
-    }
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }
 
@@ -222,7 +213,7 @@ pub fn mailer(config: &Config) -> Result<Mailer, Error> {
             notifier::SettingsError::CaFile(..) => "mail.smtp.ca_file",
             _ => "mail",
         };
-        Error::Configuration(format!("{key}: {}", with_cause(&error)))
+        Error::Configuration(format!("{key}: {}", chain(&error)))
     })
 }
 
@@ -315,8 +306,8 @@ fn flow_settings(config: &Config) -> flow::FlowSettings {
     let rate = config.upstream.requests_per_second;
     let per_second = u32::try_from(rate.ceil()).unwrap_or(u32::MAX);
     let in_flight = config.upstream.max_in_flight;
-    let look_batch = match per_second {
-        0 => flow::FlowSettings::LOOK_BATCH,
+    let poll_batch = match per_second {
+        0 => flow::FlowSettings::POLL_BATCH,
         rate => rate.saturating_mul(2).clamp(1, 256).max(u32::try_from(in_flight).unwrap_or(256).min(16)),
     };
     flow::FlowSettings {
@@ -324,7 +315,7 @@ fn flow_settings(config: &Config) -> flow::FlowSettings {
         create_attempts: config.upstream.create_attempts,
         call_timeout: config.upstream.timeout,
         max_in_flight: in_flight,
-        poll_batch: look_batch,
+        poll_batch,
         down_after: config.upstream.down_after,
         tolerance_cents: config.reconcile.tolerance_cents,
         tell_after_runs: config.reconcile.tell_after_runs,

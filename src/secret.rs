@@ -1,4 +1,4 @@
-//! How a secret is recognised in whatever others write: as it stands, in the spellings of the web and of mail, in base64.
+//! Finds and masks a secret in the text of others: as it is, in the escapes of the web and of mail, and in base64.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock, TryLockError};
@@ -10,17 +10,17 @@ use secrecy::{ExposeSecret, SecretString};
 const MASK: &[u8] = b"[secret]";
 /// A text that ends in the middle of the secret shows it too, from this many characters on.
 const TELLING: usize = 4;
-/// The same for base64, whose letters say less; and no fewer of them are looked for.
+/// The same for base64, whose letters carry less. Shorter runs are not searched for.
 const TELLING_LETTERS: usize = 6;
 const FEWEST_LETTERS: usize = 4;
-/// A text can be read in several ways at once (`\\\\` is one character or two); so many are followed.
+/// A text can be read in several ways at once (`\\\\` is one character or two); this many are followed.
 const MOST_READINGS: usize = 4;
 /// No spelling of one character is longer (`&#x0026;`).
 const LONGEST_SPELLING: usize = 8;
 
 /// Every secret that this process has read, for whatever is said in its name where nobody is asked any more.
 static KNOWN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
-/// So many are remembered, the latest: a process has three.
+/// How many are remembered, the latest: a process has three.
 const MOST_KNOWN: usize = 16;
 
 /// Has [`without_known`] mask this one from now on.
@@ -33,8 +33,8 @@ pub(crate) fn remember(secret: &SecretString) {
     known.push(Secret::new(secret.clone()));
 }
 
-/// `text` without any secret that this process has read. Never waits: where the list is being written to, nothing of
-/// the text is told.
+/// `text` without any secret that this process has read. Never waits: while the list is being written, the whole text
+/// is masked.
 pub(crate) fn without_known(text: &str) -> String {
     let known = match KNOWN.try_read() {
         Ok(known) => known,
@@ -90,7 +90,7 @@ impl Secret {
                 redacted.extend_from_slice(MASK);
                 rest = after_secret;
             } else if self.begins_encoded(rest) {
-                // What is packed with it in one word tells of it, and may be a name that nobody needs.
+                // The rest of the base64 word is masked too: it belongs to the same encoded text.
                 while redacted.last().is_some_and(|letter| is_letter(*letter)) {
                     redacted.pop();
                 }

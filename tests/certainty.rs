@@ -165,7 +165,7 @@ async fn one_address_for_two_deposits_is_shown_to_the_first_alone() {
     for order in [a, b] {
         house.simulator.inject_for(order, paid.clone(), u32::MAX);
     }
-    house.look().await;
+    house.poll().await;
     assert!(!house.read(&first).await.facts.named && !house.read(&second).await.facts.named);
     assert_eq!(house.sql("SELECT count(address) FROM accounting_deposits"), "2");
     house.prove().await;
@@ -178,7 +178,7 @@ async fn a_daemon_wide_no_is_one_trouble_and_a_single_orders_no_is_its_own() {
     for amount in ["10", "11", "12", "13", "14"] {
         deposits.push(house.wallet(amount).await);
     }
-    house.look().await;
+    house.poll().await;
     for body in [r#"{"ok":false,"body":"Temporarily unavailable"}"#, r#"{"ok":true,"body":{}}"#] {
         let letters = house.smtp.messages().len();
         house.simulator.inject(Call::Look, answer(200, body), u32::MAX);
@@ -188,9 +188,9 @@ async fn a_daemon_wide_no_is_one_trouble_and_a_single_orders_no_is_its_own() {
         }
         assert_eq!(house.smtp.messages().len(), letters, "{body}: no letter a deposit");
         house.simulator.clear_faults();
-        house.look().await;
+        house.poll().await;
         house.simulator.inject_for(&house.order(&deposits[0]), answer(200, body), u32::MAX);
-        house.look().await;
+        house.poll().await;
         let history = house.history(&deposits[0]).await;
         assert_ne!(
             reason(&house.read(&deposits[0]).await),
@@ -198,7 +198,7 @@ async fn a_daemon_wide_no_is_one_trouble_and_a_single_orders_no_is_its_own() {
             "{body}: while the others answer: {history:?}"
         );
         house.simulator.clear_faults();
-        house.look().await;
+        house.poll().await;
         assert_eq!(reason(&house.read(&deposits[0]).await), "", "{body}: it passes");
     }
     assert_eq!(house.letters(&deposits[0]), ["needs_review", "needs_review"]);
@@ -208,7 +208,7 @@ async fn a_daemon_wide_no_is_one_trouble_and_a_single_orders_no_is_its_own() {
     assert_eq!(house.read(&deposits[1]).await.facts.state, State::AwaitingPayment);
     house.simulator.act(&house.order(&deposits[1]), Action::Pay { amount_usd: None }).unwrap();
     house.simulator.clear_faults();
-    house.look().await;
+    house.poll().await;
     let paid = house.read(&deposits[1]).await;
     assert_eq!((paid.facts.state, paid.facts.late), (State::Settled, false));
     house.prove().await;

@@ -24,7 +24,7 @@ async fn nothing_expires_because_our_clock_alone_has_jumped_ahead() {
         assert_eq!(house.read(deposit).await.facts.state, State::AwaitingPayment);
     }
     house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let settled = house.read(&paid).await.facts;
     assert_eq!((settled.state, settled.late), (State::Settled, false), "called late though it was not");
     // By the upstream's clock the hour and the grace pass as well: now it is over.
@@ -46,10 +46,10 @@ async fn nothing_expires_because_the_upstreams_clock_alone_is_ahead() {
 }
 
 #[tokio::test]
-async fn looks_go_on_when_the_clock_is_set_back_by_hours() {
+async fn polls_go_on_when_the_clock_is_set_back_by_hours() {
     let house = House::with_clocks_apart().await;
     let deposit = house.wallet("25.00").await;
-    house.look().await;
+    house.poll().await;
     house.clock.jump_to(house.clock.now().minus(5 * HOUR));
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     // Its turn stands five hours ahead by the clock that was wrong. It does not wait for that.
@@ -73,7 +73,7 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
         let deposit = house.wallet("25.00").await;
         let first = house.wallet("30.00").await;
         house.simulator.act(&house.order(&first), Action::Pay { amount_usd: None }).unwrap();
-        house.look().await;
+        house.poll().await;
         house.baseline().await;
         for clock in [&house.clock, &house.world] {
             clock.jump_to(Timestamp::parse("2026-04-01T00:30:00Z").unwrap());
@@ -89,7 +89,7 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
             clock.jump_to(Timestamp::parse("2026-03-15T12:00:00Z").unwrap());
         }
         house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
-        house.look().await;
+        house.poll().await;
         let settled = house.read(&deposit).await.facts;
         assert_eq!((settled.state, settled.settled_at), (State::Settled, Some(march.ends_at())));
         let months = "SELECT group_concat(substr(posted_at, 1, 7)) FROM
@@ -120,7 +120,7 @@ async fn after_a_long_sleep_what_came_meanwhile_is_taken_for_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_deadline_in_the_past_expires_on_a_look_that_found_nothing_and_not_before() {
+async fn a_deadline_in_the_past_expires_on_a_poll_that_found_nothing_and_not_before() {
     let house = House::new().await;
     let (paid, never) = (house.wallet("25.00").await, house.wallet("30.00").await);
     for deposit in [&paid, &never] {
@@ -130,7 +130,7 @@ async fn a_deadline_in_the_past_expires_on_a_look_that_found_nothing_and_not_bef
     house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.simulator.set_outage(true);
     house.pass(20 * Duration::from_secs(1), 20 * Duration::from_secs(1)).await;
-    assert_eq!(house.read(&never).await.facts.state, State::AwaitingPayment, "silence is no look");
+    assert_eq!(house.read(&never).await.facts.state, State::AwaitingPayment, "silence is no poll");
     house.simulator.set_outage(false);
     house.pass(5 * MINUTE, MINUTE).await;
     let settled = house.read(&paid).await.facts;
@@ -146,7 +146,7 @@ async fn letters_do_not_wait_for_the_upstreams_clock() {
     let deposit = house.wallet("25.00").await;
     house.world.jump_to(house.world.now().plus(5 * HOUR));
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
     assert_eq!(house.letters(&deposit), ["settled"]);
     house.prove().await;

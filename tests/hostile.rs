@@ -16,8 +16,8 @@ mod certificates;
 mod creations;
 #[path = "hostile/lists.rs"]
 mod lists;
-#[path = "hostile/looks.rs"]
-mod looks;
+#[path = "hostile/polls.rs"]
+mod polls;
 #[path = "hostile/scene.rs"]
 mod scene;
 mod support;

@@ -42,7 +42,7 @@ async fn lived_in() -> House {
     let more = Some("31.25".parse().unwrap());
     house.simulator.act(&house.order(&over), Action::Pay { amount_usd: more }).unwrap();
     house.simulator.act(&house.order(&refunded), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     house.simulator.act(&house.order(&refunded), Action::StartRefund).unwrap();
     house.simulator.act(&house.order(&refunded), Action::FinishRefund).unwrap();
     house.pass(Duration::from_secs(900), Duration::from_secs(60)).await;

@@ -65,7 +65,7 @@ async fn read_the_balance(house: &House) {
 async fn two_wallets() -> (House, [Deposit; 2]) {
     let house = House::new().await;
     let wallets = [house.wallet("15").await, house.wallet("25").await];
-    house.look().await;
+    house.poll().await;
     (house, wallets)
 }
 
@@ -115,7 +115,7 @@ async fn each_trouble_is_one_outage_with_words_that_are_true_and_ends_with_the_f
         for wallet in &wallets {
             assert_eq!(house.read(wallet).await.facts.state, State::AwaitingPayment, "{trouble}");
         }
-        // It ends with the first look that is read.
+        // It ends with the first poll that is read.
         house.simulator.clear_faults();
         ask(&house, &wallets).await;
         assert!(!watch(&house).await && !watch(&house).await, "{trouble}");
@@ -144,7 +144,7 @@ async fn a_denial_is_told_once_a_second_call_confirms_it_and_not_after_down_afte
 }
 
 #[tokio::test]
-async fn a_list_that_can_be_read_ends_no_outage_of_looks_that_say_nothing() {
+async fn a_list_that_can_be_read_ends_no_outage_of_unreadable_polls() {
     for fault in [said(200, r#"{"ok":false,"message":"Temporarily unavailable"}"#), Fault::Html200] {
         let (house, wallets) = two_wallets().await;
         house.simulator.inject(Call::Look, fault, u32::MAX);
@@ -159,7 +159,7 @@ async fn a_list_that_can_be_read_ends_no_outage_of_looks_that_say_nothing() {
             assert!(watch(&house).await);
         }
         assert_eq!(told(&house), "upstream_down");
-        // Nothing is looked at any more: then the list is the word that there is.
+        // Nothing is polled any more: then the list decides.
         house.clock.advance(2 * HOUR);
         read_the_balance(&house).await;
         assert!(!watch(&house).await);

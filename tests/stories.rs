@@ -32,16 +32,16 @@ async fn a_payment_in_full_is_credited_booked_and_told_once() {
     assert_eq!(deposit.facts.state, State::AwaitingPayment);
     let order = house.order(&deposit);
     house.simulator.act(&order, Action::See).unwrap();
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.read(&deposit).await.facts.state, State::Confirming);
     house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let settled = house.read(&deposit).await;
     assert_eq!((settled.facts.state, settled.facts.outcome), (State::Settled, Some(Outcome::Exact)));
     assert!(!settled.facts.late && settled.facts.review.is_none());
     assert_eq!(house.sql("SELECT sum(amount_usd_micros) FROM accounting_monthly"), "25000000");
     assert_eq!(house.letters(&deposit), ["settled"]);
-    // A week of looks at the same answer books nothing twice and tells nobody again.
+    // A week of polls with the same answer books nothing twice and mails nobody again.
     house.pass(8 * 24 * HOUR, 6 * HOUR).await;
     assert_eq!(house.history(&deposit).await, ["requested", "wallet_created", "confirming", "settled"]);
     assert_eq!(house.letters(&deposit), ["settled"]);
@@ -58,11 +58,11 @@ async fn over_short_and_completed_payments_are_booked_as_far_as_credited() {
     act(&over, Action::Pay { amount_usd: usd("12.50") });
     act(&short, Action::PayPart { amount_usd: usd("5") });
     act(&part, Action::PayPart { amount_usd: usd("10") });
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.read(&short).await.facts.state, State::Underpaid);
     act(&short, Action::CloseShort);
     act(&part, Action::Pay { amount_usd: None });
-    house.look().await;
+    house.poll().await;
     let over = house.read(&over).await;
     assert_eq!((over.facts.state, over.facts.outcome), (State::Settled, Some(Outcome::Over)));
     assert_eq!(over.facts.booked.as_ref().unwrap().total().to_string(), "12.50");
@@ -137,7 +137,7 @@ async fn held_refunded_failed_and_cancelled_money_is_followed() {
     act(&refunded, Action::Pay { amount_usd: None });
     act(&failed, Action::Fail);
     act(&cancelled, Action::PayPart { amount_usd: usd("1") });
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.read(&held).await.facts.state, State::Held);
     act(&held, Action::Release);
     act(&refunded, Action::StartRefund);
@@ -148,9 +148,9 @@ async fn held_refunded_failed_and_cancelled_money_is_followed() {
     assert_eq!(house.read(&failed).await.facts.state, State::Failed);
     let expired = house.read(&cancelled).await;
     assert_eq!(expired.facts.state, State::Expired);
-    assert!(expired.facts.review.is_some(), "cancelled after part had arrived: a person must look");
+    assert!(expired.facts.review.is_some(), "cancelled after part had arrived: a person must decide");
     act(&refunded, Action::FinishRefund);
-    house.look().await;
+    house.poll().await;
     let refunded = house.read(&refunded).await;
     assert_eq!((refunded.facts.state, refunded.facts.outcome), (State::Refunded, Some(Outcome::Exact)));
     assert_eq!(
@@ -183,7 +183,7 @@ async fn a_lost_answer_is_followed_by_another_request_and_its_wallet_is_nobodys(
     // Somebody pays what nobody was shown: money from elsewhere, whatever reconciliation sees of it.
     house.reconcile().await;
     house.simulator.act(&lost, Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     house.reconcile().await;
     let after = house.read(&deposit).await;
     assert_eq!((after.facts.state, after.facts.booked.is_some()), (State::AwaitingPayment, false));
@@ -203,7 +203,7 @@ async fn an_order_made_by_somebody_else_is_not_ours_though_a_request_of_ours_was
     assert_eq!(house.read(&ours).await.facts.state, State::Unresolved);
     let theirs = house.wallet("98").await;
     house.simulator.act(&house.order(&theirs), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     house.reconcile().await;
     let ours = house.read(&ours).await;
     assert_eq!((ours.facts.state, ours.facts.wallet.is_none()), (State::Unresolved, true));
@@ -263,37 +263,37 @@ async fn contradictions_are_flagged_and_never_stored_as_fact() {
     assert_eq!(house.sql("SELECT address IS NULL, order_id IS NOT NULL FROM accounting_deposits"), "1|1");
     assert_eq!(house.letters(&wrong), ["needs_review"]);
     // It is polled as usual, and a right answer later does not show what one had contradicted.
-    house.look().await;
+    house.poll().await;
     assert!(house.read(&wrong).await.facts.wallet.unwrap().shown_address().is_none());
     let deposit = house.wallet("67").await;
     house.simulator.act(&house.order(&deposit), Action::ChangeAddress { to: None }).unwrap();
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let flagged = house.read(&deposit).await;
     assert_eq!(flagged.facts.state, State::AwaitingPayment, "an answer about another address moves nothing");
     assert_eq!(flagged.facts.wallet, deposit.facts.wallet);
     assert!(flagged.facts.review.unwrap().reason.contains("address"));
     assert_eq!(house.letters(&deposit), ["needs_review"]);
-    // A person has looked; the same contradiction is not raised again.
+    // A person has reviewed it; the same contradiction is not raised again.
     flow::review(&house.flow, &deposit.id.to_string(), "asked the upstream").await.unwrap();
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.read(&deposit).await.facts.review, None);
     assert_eq!(house.letters(&deposit), ["needs_review"]);
 }
 
 #[tokio::test]
-async fn an_unknown_word_flags_and_an_ordinary_look_clears() {
+async fn an_unknown_word_flags_and_an_ordinary_poll_clears() {
     let house = House::new().await;
     let deposit = house.wallet("70").await;
     let order = house.order(&deposit);
     house.simulator.act(&order, Action::SetStatus { status: "Quantum_Check".to_owned() }).unwrap();
-    house.look().await;
+    house.poll().await;
     let flagged = house.read(&deposit).await;
     assert_eq!(flagged.facts.state, State::AwaitingPayment);
     assert_eq!(flagged.facts.upstream_status.as_deref(), Some("Quantum_Check"));
     assert!(flagged.facts.review.is_some());
     house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let settled = house.read(&deposit).await;
     assert!(settled.facts.state == State::Settled && settled.facts.review.is_none());
     let history = house.history(&deposit).await;
@@ -303,7 +303,7 @@ async fn an_unknown_word_flags_and_an_ordinary_look_clears() {
     let page = r#"{"ok":true,"body":{"status":"paid","payment_amount_usd":"n/a"}}"#.to_owned();
     house.simulator.inject_for(&house.order(&strange), Fault::Status(200, page, Vec::new()), 6);
     house.wallet("72").await;
-    house.look().await;
+    house.poll().await;
     let flagged = house.read(&strange).await;
     assert_eq!(flagged.facts.state, State::AwaitingPayment);
     assert!(flagged.facts.review.is_some_and(|review| review.reason.contains("payment_amount_usd")));
@@ -332,7 +332,7 @@ async fn foreign_top_ups_are_explained_and_differences_become_cases() {
     let figures = Figures { invoice_cents: Some(4_900), credited_cents: Some(4_900), ..Figures::default() };
     house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     house.simulator.act(&order, Action::SetFigures(figures)).unwrap();
-    house.look().await;
+    house.poll().await;
     for _ in 0..2 {
         let report = house.reconcile().await;
         assert_eq!(report.figures.unwrap().difference_cents, Some(0), "rows and total agree");
@@ -351,7 +351,7 @@ async fn a_person_may_say_that_the_invoice_is_right() {
     house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     let figures = Figures { invoice_cents: Some(4_900), ..Figures::default() };
     house.simulator.act(&order, Action::SetFigures(figures)).unwrap();
-    house.look().await;
+    house.poll().await;
     let report = house.reconcile().await;
     let case = report.cases.iter().find(|case| case.kind == "amount_mismatch").unwrap().id;
     let wish = |note: &'static str| flow::CorrectionRequest {
@@ -382,7 +382,7 @@ async fn a_probable_match_stands_and_is_not_guessed_anew_at_every_run() {
     for deposit in [&one, &two] {
         house.simulator.act(&house.order(deposit), Action::Pay { amount_usd: None }).unwrap();
     }
-    house.look().await;
+    house.poll().await;
     house.simulator.act(&house.order(&two), Action::HideInvoice { hidden: true }).unwrap();
     let first = house.reconcile().await;
     assert_eq!(
@@ -467,7 +467,7 @@ async fn the_seeds_own_example_ends_as_a_row_for_the_accountant() {
     house.rounds().await;
     let wallet = house.read(&deposit).await;
     house.simulator.act(&house.order(&wallet), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let row = house.sql(
         "SELECT currency, network, amount_requested, amount_usd, amount_usd_micros, amount_crypto, state, outcome, late \
          FROM accounting_deposits",

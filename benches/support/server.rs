@@ -1,4 +1,4 @@
-//! The other side, as small as a server can be: a process of its own that answers every look at once with the same
+//! The other side, as small as a server can be: a process of its own that answers every poll at once with the same
 //! 450 bytes, and every order after a fixed delay.
 
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::cast;
 
 const WORD: &str = "serve-bench-answers";
-/// The length of the body that answers a look.
+/// The length of the body that answers a poll.
 pub const BODY: usize = 450;
 
 /// Serves for ever, if this process was started to do that; call it first thing.

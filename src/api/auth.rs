@@ -2,7 +2,7 @@
 //! web page away.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Uri};
@@ -14,11 +14,12 @@ use super::problem::{Problem, ProblemKind};
 
 /// Said by browsers of every request that a page makes.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// How long it may take to find a user's name.
+const NAME_TIME: Duration = Duration::from_secs(2);
 
-/// By what the one who asks is known, for what a person does.
+/// Who asks: a user of this machine, or somebody who knows the token.
 #[derive(Debug, Clone)]
 pub(super) struct Principal {
-    words: Arc<str>,
     origin: Origin,
 }
 
@@ -34,33 +35,40 @@ pub(super) enum Origin {
 impl Principal {
     /// Somebody at this address who knows the token.
     pub(super) fn with_token(address: IpAddr) -> Self {
-        Self { words: Arc::from("API token"), origin: Origin::Address(address.to_canonical()) }
+        Self { origin: Origin::Address(address.to_canonical()) }
     }
 
-    /// A user of this machine, by the name that it has for the number.
+    /// A user of this machine, by number.
     pub(super) fn at_socket(uid: Option<u32>) -> Self {
-        Self { words: Self::user(uid), origin: Origin::User(uid) }
+        Self { origin: Origin::User(uid) }
     }
 
-    fn user(uid: Option<u32>) -> Arc<str> {
-        let Some(uid) = uid else { return Arc::from("unix socket") };
-        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let name = users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
-        });
-        name.map_or_else(|| Arc::from(format!("unix user {uid}")), |name| format!("unix user {name}").into())
-    }
-
-    /// In words.
-    pub(super) fn words(&self) -> &str {
-        &self.words
+    /// In words, for the record of what a person did: a user by the name that this machine has for the number. The
+    /// name may come from a directory service on the network; one that does not answer leaves the number.
+    pub(super) async fn words(&self) -> String {
+        let uid = match self.origin {
+            Origin::Address(_) => return "API token".to_owned(),
+            Origin::User(None) => return "unix socket".to_owned(),
+            Origin::User(Some(uid)) => uid,
+        };
+        let named = tokio::task::spawn_blocking(move || unix_user(uid));
+        match tokio::time::timeout(NAME_TIME, named).await {
+            Ok(Ok(words)) => words,
+            _ => format!("unix user {uid}"),
+        }
     }
 
     /// Whose share its requests count against.
     pub(super) fn origin(&self) -> Origin {
         self.origin
+    }
+}
+
+/// A user of this machine in words, by name where there is one for the number. Blocks.
+pub(crate) fn unix_user(uid: u32) -> String {
+    match uzers::get_user_by_uid(uid) {
+        Some(user) => format!("unix user {}", user.name().to_string_lossy()),
+        None => format!("unix user {uid}"),
     }
 }
 
@@ -166,14 +174,14 @@ mod tests {
         }
     }
 
-    #[test]
-    fn callers_are_known_by_the_way_they_came_in() {
+    #[tokio::test]
+    async fn callers_are_known_by_the_way_they_came_in() {
         let caller = Principal::with_token("::ffff:10.0.0.7".parse().unwrap());
-        assert_eq!(caller.words(), "API token");
+        assert_eq!(caller.words().await, "API token");
         assert_eq!(caller.origin(), Origin::Address([10, 0, 0, 7].into()));
-        assert_eq!(Principal::at_socket(None).words(), "unix socket");
-        assert_eq!(Principal::at_socket(Some(0)).words(), "unix user root");
-        assert_eq!(Principal::at_socket(Some(4_000_000_000)).words(), "unix user 4000000000");
+        assert_eq!(Principal::at_socket(None).words().await, "unix socket");
+        assert_eq!(Principal::at_socket(Some(0)).words().await, "unix user root");
+        assert_eq!(Principal::at_socket(Some(4_000_000_000)).words().await, "unix user 4000000000");
     }
 
     #[test]

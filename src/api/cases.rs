@@ -1,4 +1,4 @@
-//! What can be asked about differences with the upstream, and what a person says of them.
+//! The endpoints for reconciliations, cases, corrections, the baseline, claims and restores.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ pub(super) enum CaseAction {
 }
 
 impl CaseAction {
-    /// What its body may have: a field that it would not heed is refused.
+    /// The fields that its body may have. Any other field is refused, because it would be ignored.
     const fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Correct => &["note", "amount", "dry_run"],
@@ -119,7 +119,7 @@ impl Said {
     }
 }
 
-/// Dollars that may be none at all: a credit that never was is corrected to 0.
+/// Dollars, zero included: a credit that never took place is corrected to 0.
 fn amount(text: &str) -> Result<Amount, Problem> {
     Amount::parse(text).map_err(|error| Problem::invalid("amount", error))
 }
@@ -135,7 +135,7 @@ pub(super) async fn act(
     let (id, said) = (number(&name)?, Said::read(&body, act)?);
     let own = Arc::clone(&api);
     let done = whole(&api, caller.origin(), async move {
-        let (flow, who) = (&own.flow, caller.words());
+        let (flow, who) = (&own.flow, &*caller.words().await);
         let mut correction = None;
         match act {
             CaseAction::Explain => drop(flow::explain_case(flow, id, who, &said.note).await?),
@@ -184,7 +184,7 @@ pub(super) async fn of_deposit(
     let said = Said::read(&body, act)?;
     let own = Arc::clone(&api);
     let done = whole(&api, caller.origin(), async move {
-        let (flow, who) = (&own.flow, caller.words());
+        let (flow, who) = (&own.flow, &*caller.words().await);
         match act {
             CaseAction::Uncorrect => flow::uncorrect_deposit(flow, &name, who, &said.note).await,
             _ => flow::correct_deposit(flow, &name, said.wish(who)).await,
@@ -206,7 +206,7 @@ pub(super) async fn correct_all(
     let (note, dry_run) = (fields.needed_text("note")?, fields.boolean("dry_run")?);
     let own = Arc::clone(&api);
     let done = whole(&api, caller.origin(), async move {
-        let wish = CorrectionRequest { who: caller.words(), note: &note, amount: None, dry_run };
+        let wish = CorrectionRequest { who: &caller.words().await, note: &note, amount: None, dry_run };
         flow::correct_all(&own.flow, kind, wish).await
     });
     done.await?.map(|corrections| Json(json!({ "corrections": corrections }))).map_err(problem)
@@ -230,7 +230,7 @@ pub(super) async fn set_baseline(
     let note = fields.needed_text("note")?;
     let own = Arc::clone(&api);
     let done = whole(&api, caller.origin(), async move {
-        flow::set_baseline(&own.flow, cents, caller.words(), &note).await
+        flow::set_baseline(&own.flow, cents, &caller.words().await, &note).await
     });
     done.await?.map_err(problem)?;
     Ok(Json(json!({ "baseline_cents": cents })))
@@ -247,7 +247,7 @@ pub(super) async fn claim(
     let reference = fields.text("reference")?;
     let own = Arc::clone(&api);
     let done = whole(&api, caller.origin(), async move {
-        flow::claim(&own.flow, &order, reference, caller.words(), &note).await
+        flow::claim(&own.flow, &order, reference, &caller.words().await, &note).await
     });
     done.await?.map(|deposit| Json(DepositObject::from(&deposit))).map_err(problem)
 }
@@ -264,12 +264,9 @@ pub(super) async fn restored(
     let since = since.map(|since| Timestamp::parse(&since).map_err(|error| Problem::invalid("since", error)));
     let since = since.transpose()?;
     let own = Arc::clone(&api);
-    let done =
-        whole(
-            &api,
-            caller.origin(),
-            async move { flow::restored(&own.flow, caller.words(), &note, since).await },
-        );
+    let done = whole(&api, caller.origin(), async move {
+        flow::restored(&own.flow, &caller.words().await, &note, since).await
+    });
     let restore = done.await?.map_err(problem)?;
     Ok(Json(json!({ "since": restore.since, "until": restore.until })))
 }

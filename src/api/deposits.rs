@@ -1,4 +1,4 @@
-//! What can be asked about deposits, and asking for one: judged, stored, and waited for as long as the caller likes.
+//! The endpoints for deposits: requests, the wait for a wallet, lists, and single deposits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::ledger::DepositFilter;
 const KEY: &str = "Idempotency-Key";
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-/// How long a caller waits for the wallet who says nothing of it, and at most.
+/// How long a caller waits for the wallet: by default, and at most.
 const WAIT_SECONDS: u64 = 10;
 const MOST_WAIT_SECONDS: u64 = 60;
 /// The usual and the largest page.
@@ -97,7 +97,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// What `Prefer` says of waiting, if it says anything that can be understood (RFC 7240).
+/// The wait that `Prefer` asks for (RFC 7240); `None` where it asks for none that can be read.
 fn wait_seconds(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split([',', ';'])).map(str::trim);

@@ -1,4 +1,5 @@
-//! How events are followed live: read from the ledger as fast as the client drains them, and resumed where it left.
+//! The event stream: events are read from the ledger as fast as the client takes them, and a client resumes where it
+//! stopped.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,11 +19,11 @@ use super::problem::Problem;
 use super::state::SharedState;
 use crate::ledger::{EventRow, Ledger};
 
-/// How many events are held for a client at a time.
+/// How many events are read for a client at a time.
 const PAGE: u32 = 64;
-/// A word now and then, so that a dead line is found out.
+/// How often a comment is sent, so that a dead connection is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// When a client should come back that lost the line.
+/// When a client should reconnect.
 const COME_BACK: Duration = Duration::from_secs(2);
 
 /// `GET /v1/events`
@@ -55,7 +56,8 @@ pub(super) async fn follow(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// After which event to begin, and what said so; the header, that a client sends by itself, before the parameter.
+/// The event to begin after, and where it was given. The header, which clients send by themselves, goes before the
+/// parameter.
 fn asked(headers: &HeaderMap, uri: &Uri) -> Result<Option<(&'static str, i64)>, Problem> {
     let params = Params::read(uri, &["after"])?;
     let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
@@ -97,7 +99,7 @@ impl Feed {
                 self.after = row.seq;
                 return Some(row);
             }
-            // Marked as seen before the look: what comes after the look wakes us.
+            // Marked as seen before the ledger is read: whatever is written after that wakes us.
             self.head.borrow_and_update();
             match self.ledger.events_after(self.after, PAGE).await {
                 Ok(rows) => self.page = rows.into(),

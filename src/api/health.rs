@@ -1,4 +1,4 @@
-//! How the daemon says that it lives, and whether it can work.
+//! The endpoints for liveness and readiness.
 
 use axum::Json;
 use axum::extract::State;
@@ -36,7 +36,7 @@ pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<V
     (status, Json(answer))
 }
 
-/// What the tasks say, and whether the ledger can be read.
+/// The status of the tasks, and whether the ledger can be read.
 pub(super) async fn readiness(api: &ApiState) -> Readiness {
     let flow = &api.flow;
     let run = flow.ledger.last_good_run().await;

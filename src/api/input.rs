@@ -1,4 +1,4 @@
-//! How foreign bytes become fields: bounded, digit for digit, and every refusal names the field.
+//! How request bodies and queries become fields: bounded, digits as they are written; each refusal names the field.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::clock::{Clock as _, SystemClock};
 const MOST_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive, in the time of the wire.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// The most characters of a caller's word that are said back to it.
+/// The most characters of a caller's value that a refusal repeats.
 const ECHO: usize = 80;
 
 /// A body, read whole within its limits.
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for BodyFields<'de> {
 }
 
 impl<'b> BodyFields<'b> {
-    /// The value's own text; `null` is as good as absent.
+    /// The value's text; `null` counts as absent.
     fn raw(&self, name: &str) -> Option<&'b str> {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
         Some(value.get()).filter(|text| *text != "null")
@@ -149,7 +149,7 @@ impl<'b> BodyFields<'b> {
             .map_err(|_| Problem::invalid(name, format!("expected a list of texts, found {}", clip(text))))
     }
 
-    /// True where the field is there and says something.
+    /// True where the field is there and not `null`.
     pub(super) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
@@ -197,7 +197,8 @@ impl Params {
         }
     }
 
-    /// Every value of a parameter that may be repeated, or hold several behind commas; empty ones say nothing.
+    /// Every value of a parameter that may be repeated, or hold several values between commas. Empty values are left
+    /// out.
     pub(super) fn all(&self, name: &str) -> Vec<&str> {
         let given = self.0.iter().filter(|(known, _)| known == name);
         given
@@ -207,7 +208,7 @@ impl Params {
             .collect()
     }
 
-    /// The last value of a parameter; an empty one says nothing.
+    /// The last value of a parameter; an empty one counts as absent.
     pub(super) fn last(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().rfind(|(known, _)| known == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
@@ -245,7 +246,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
-/// What a caller wrote, short enough to be said back.
+/// A caller's value, cut to the length that a refusal repeats.
 pub(super) fn clip(text: &str) -> String {
     let mut clipped: String = text.chars().take(ECHO).collect();
     if clipped.len() < text.len() {

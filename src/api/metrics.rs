@@ -1,4 +1,4 @@
-//! The figures that a monitoring system collects, in the text format of Prometheus, counted when they are asked for.
+//! The metrics in the text format of Prometheus, counted at each request.
 
 use std::fmt::Write as _;
 

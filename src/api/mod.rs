@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::auth::Authenticator;
+pub(crate) use self::auth::unix_user;
 pub use self::objects::DepositObject;
 use self::server::{Listener, ServerContext};
 pub use self::settings::{ApiSettings, Error};
@@ -37,7 +38,7 @@ pub use crate::config::Listen;
 use crate::flow::Flow;
 use crate::scheduler::ServiceStatus;
 
-/// How long answers that are under way may take once the daemon stops.
+/// How long answers under way may take once the daemon stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// The API of one daemon.

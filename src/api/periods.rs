@@ -1,4 +1,4 @@
-//! What can be asked about closed months, and how one is closed.
+//! The endpoints for closed months.
 
 use std::sync::Arc;
 

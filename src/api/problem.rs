@@ -1,4 +1,5 @@
-//! How the API says no: one shape for every error (RFC 9457), a stable `type` for each thing that callers act on.
+//! The error responses of the API: one shape for all (RFC 9457), with a stable `type` for each kind that callers act
+//! on.
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -88,7 +89,7 @@ impl Problem {
         Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(ProblemKind::Busy, detail) }
     }
 
-    /// The ledger's trouble; said in the log here, once. `lost` is what the caller has to know of its request.
+    /// An error of the ledger. It is logged here, once. `lost` is what the caller has to know about its request.
     pub(super) fn of_ledger(error: &ledger::Error, lost: &str) -> Self {
         tracing::error!("a request could not be answered: {}", error.chain());
         match error {

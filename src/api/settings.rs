@@ -1,4 +1,4 @@
-//! Where the API listens, what TCP callers must show, and why it cannot be offered.
+//! Where the API listens, the token of TCP callers, and why the API cannot start.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub struct ApiSettings {
     pub token: Option<SecretString>,
 }
 
-/// Why the API cannot be offered.
+/// Why the API cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Anybody on the machine, or the network, could ask for anything.

@@ -60,9 +60,9 @@ pub(super) async fn whole<T: Send + 'static>(
     origin: Origin,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = api.changes.acquire(origin)?;
+    let permit = api.changes.acquire(origin)?;
     let work = async move {
-        let _turn = turn;
+        let _permit = permit;
         work.await
     };
     tokio::spawn(work).await.map_err(|error| {

@@ -1,4 +1,5 @@
-//! Who waits for which deposit: callers are woken by its events alone, and one reader follows the ledger for them all.
+//! The callers that wait for a deposit. One reader follows the ledger for all of them, and wakes each by the events of
+//! its deposit.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,7 +57,7 @@ impl Waiters {
             let newest = *head.borrow_and_update();
             while seen < newest {
                 if self.lock().is_empty() {
-                    // Who comes after this look reads the ledger itself first.
+                    // A caller that comes later reads the ledger itself first.
                     seen = newest;
                 } else if let Ok(events) = ledger.events_after(seen, PAGE).await {
                     seen = events.last().map_or(newest, |event| event.seq);

@@ -1,7 +1,5 @@
 //! `cases`: the differences with the upstream, and what a person says of them.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::args::{AcceptArgs, CasesCommand, NoteArgs};
@@ -12,7 +10,7 @@ use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::CaseObject;
 use super::output::{Output, Paint, say};
 use super::review::said;
-use super::table::{Cell, Table, cut, facts, short_time};
+use super::table::{Cell, Table, cut, facts, short_time, span};
 use crate::domain::time::Timestamp;
 
 /// Lists, shows, explains, closes or corrects.
@@ -50,25 +48,19 @@ async fn show(context: &mut Context, id: i64) -> CommandResult {
         return Err(CommandFailure::new(ExitStatus::Unknown, format_args!("there is no case {id}")));
     };
     let case = CaseObject::from(case);
-    if context.out.json {
-        context.out.document(&case)?;
-    } else {
+    context.out.answer(&case, |out| {
         let now = context.clock.now();
-        page(&mut context.out, &case, now);
-    }
-    Ok(ExitStatus::Done)
+        page(out, &case, now);
+    })
 }
 
 async fn act(context: &mut Context, args: NoteArgs, verb: &str, done: &str) -> CommandResult {
     let note = said(&args.note)?;
     let call = ApiCall::post(format!("/v1/cases/{}/{verb}", args.id), json!({ "note": note }));
     let reply = context.client()?.call(call).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-    } else {
-        context.out.line(format_args!("case {} is {done}", args.id));
-    }
-    Ok(ExitStatus::Done)
+    context.out.answer(&reply.value, |out| {
+        out.line(format_args!("case {} is {done}", args.id));
+    })
 }
 
 async fn accept(context: &mut Context, args: AcceptArgs) -> CommandResult {
@@ -78,12 +70,9 @@ async fn accept(context: &mut Context, args: AcceptArgs) -> CommandResult {
         body.insert("amount_cents".to_owned(), json!(cents));
     }
     let reply = context.client()?.call(ApiCall::post(format!("/v1/cases/{}/accept", args.id), body)).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-    } else {
-        context.out.line(format_args!("case {} is accepted and closed", args.id));
-    }
-    Ok(ExitStatus::Done)
+    context.out.answer(&reply.value, |out| {
+        out.line(format_args!("case {} is accepted and closed", args.id));
+    })
 }
 
 /// Cases, one a line.
@@ -128,7 +117,7 @@ fn page(out: &mut Output, case: &CaseObject, now: Timestamp) {
     });
     // Until it closed, or until now.
     let until = case.closed_at.as_deref().and_then(|at| Timestamp::parse(at).ok()).unwrap_or(now);
-    let age = Timestamp::parse(&case.opened_at).ok().map(|opened| age(until.since(opened)));
+    let age = Timestamp::parse(&case.opened_at).ok().map(|opened| span(until.since(opened)));
     facts(
         out,
         [
@@ -146,15 +135,4 @@ fn page(out: &mut Output, case: &CaseObject, now: Timestamp) {
             ("resolution", case.resolution.clone()),
         ],
     );
-}
-
-/// How long a case stood, in its largest whole units.
-fn age(span: Duration) -> String {
-    let minutes = span.as_secs().div_euclid(60);
-    let (hours, days) = (minutes.div_euclid(60), minutes.div_euclid(24 * 60));
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min"),
-        (0, _) => format!("{hours} h {} min", minutes.rem_euclid(60)),
-        _ => format!("{days} d {} h", hours.rem_euclid(24)),
-    }
 }

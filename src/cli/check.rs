@@ -11,7 +11,8 @@ use super::output::{Output, Paint};
 use super::table::{plain, width};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::money::UsdMicros;
+use crate::domain::causes::chain;
+use crate::domain::money::dollars;
 use crate::upstream::{self, Priority};
 use crate::{daemon, ledger};
 
@@ -125,10 +126,6 @@ fn counted(count: impl std::fmt::Display, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-fn dollars(cents: i64) -> String {
-    UsdMicros::from_cents(cents).unwrap_or_default().to_string()
-}
-
 /// Each letter is written from samples.
 fn templates(config: &Config) -> Result<String, String> {
     let found = daemon::templates(config).map_err(|error| chain(&error))?;
@@ -153,14 +150,4 @@ async fn knock(config: &Config, clock: &SharedClock) -> (Option<bool>, String) {
         Err(ClientError::Unreachable(words)) => (None, words),
         Err(trouble) => (Some(false), format!("{:#}", CommandFailure::from(trouble).error)),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

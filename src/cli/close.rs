@@ -12,10 +12,10 @@ use super::table::{Cell, Table, facts, short_time};
 use crate::domain::money::UsdMicros;
 use crate::domain::period::Month;
 
-/// A run may have hundreds of deposits to look at, and a large ledger takes minutes to prove.
+/// A run may poll hundreds of deposits, and the proof of a large ledger takes minutes.
 const LIMIT: Duration = Duration::from_hours(1);
 
-/// A closed month as the daemon tells it.
+/// A closed month as the daemon gives it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Closed {

@@ -1,4 +1,4 @@
-//! `cases correct` and `uncorrect`: what a person says that was credited; said first, then booked.
+//! `cases correct` and `uncorrect`: shows what will be booked, then books it.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::output::Output;
 use super::review::said;
 use super::table::plain;
 
-/// A correction as the daemon tells it.
+/// A correction as the daemon gives it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Correction {
@@ -32,7 +32,7 @@ pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> Command
     if let (Some(amount), Some(body)) = (&args.amount, body.as_object_mut()) {
         body.insert("amount".to_owned(), json!(amount));
     }
-    // First what it will book, then the booking: nobody has to trust a summary of what has happened already.
+    // Shows first what it will book, so that a person can still stop it.
     let asked = with_dry_run(&body);
     let reply = context.client()?.call(ApiCall::post(path.clone(), asked)).await?;
     if args.dry_run {

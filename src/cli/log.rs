@@ -28,7 +28,7 @@ pub(super) enum LogFormat {
 /// Libraries whose lower levels show request lines with the API key in them, or what is said to the mail server:
 /// never below WARN, whatever is asked for.
 const CAPPED: &[&str] = &["reqwest", "hyper", "hyper_util", "h2", "rustls", "lettre", "tower", "tokio_util"];
-/// What is logged where nothing is said.
+/// The levels where none are configured.
 const USUAL: &str = "info,sqlx=warn,tokio_cron_scheduler=warn";
 
 /// Sends the log to standard error: coloured on a terminal, plain and without times under journald, which adds its own.
@@ -85,7 +85,7 @@ where
     }
 }
 
-/// What is asked for: `$DEPOSITD_LOG`, else `$RUST_LOG`.
+/// The levels that are configured: `$DEPOSITD_LOG`, else `$RUST_LOG`.
 fn wanted() -> Result<EnvFilter, CommandFailure> {
     let asked = ["DEPOSITD_LOG", "RUST_LOG"].into_iter().find_map(|name| {
         std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| (name, text))

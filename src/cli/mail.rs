@@ -1,4 +1,4 @@
-//! `mail`: what the outbox holds, and how it is set going again.
+//! `mail`: lists the outbox, shows a mail, sends again, sends a test message.
 
 use serde_json::json;
 
@@ -61,7 +61,7 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
     Ok(ExitStatus::Done)
 }
 
-/// Why a mail did not go by itself, or not yet.
+/// Why a mail was not sent by itself, or not yet.
 fn why_not(mail: &MailRow) -> String {
     match (mail.told_in, mail.last_error.as_deref()) {
         (Some(summary), None) => format!("told in mail {summary}"),
@@ -155,36 +155,30 @@ fn print(context: &mut Context, mailer: &Mailer, input: &LetterInput, format: Le
 async fn retry(context: &mut Context, id: Option<i64>) -> CommandResult {
     let body = id.map_or_else(|| json!({}), |id| json!({ "id": id }));
     let reply = context.client()?.call(ApiCall::post("/v1/mails/retry", body)).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-        return Ok(ExitStatus::Done);
-    }
-    let count = reply.value.get("retried").and_then(serde_json::Value::as_u64);
-    context.out.line(match count {
-        Some(1) => "1 mail is sent again".to_owned(),
-        Some(count) => format!("{count} mails are sent again"),
-        None => "sent again".to_owned(),
-    });
-    Ok(ExitStatus::Done)
+    context.out.answer(&reply.value, |out| {
+        let count = reply.value.get("retried").and_then(serde_json::Value::as_u64);
+        out.line(match count {
+            Some(1) => "1 mail is sent again".to_owned(),
+            Some(count) => format!("{count} mails are sent again"),
+            None => "sent again".to_owned(),
+        });
+    })
 }
 
 async fn test(context: &mut Context, to: Option<String>) -> CommandResult {
     let body = to.map_or_else(|| json!({}), |to| json!({ "to": to }));
     let reply = context.client()?.call(ApiCall::post("/v1/mails/test", body)).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-        return Ok(ExitStatus::Done);
-    }
-    let to = reply.value.get("recipients").and_then(serde_json::Value::as_array).map(|to| {
-        to.iter()
-            .filter_map(serde_json::Value::as_str)
-            .map(super::table::plain)
-            .collect::<Vec<_>>()
-            .join(", ")
-    });
-    let to = to.filter(|to| !to.is_empty()).unwrap_or_else(|| "those who get the alerts".to_owned());
-    context
-        .out
-        .line(format_args!("a test message is owed to {to}; `depositd mail list` shows what became of it"));
-    Ok(ExitStatus::Done)
+    context.out.answer(&reply.value, |out| {
+        let to = reply.value.get("recipients").and_then(serde_json::Value::as_array).map(|to| {
+            to.iter()
+                .filter_map(serde_json::Value::as_str)
+                .map(super::table::plain)
+                .collect::<Vec<_>>()
+                .join(", ")
+        });
+        let to = to.filter(|to| !to.is_empty()).unwrap_or_else(|| "those who get the alerts".to_owned());
+        out.line(format_args!(
+            "a test message is owed to {to}; `depositd mail list` shows what became of it"
+        ));
+    })
 }

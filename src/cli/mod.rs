@@ -1,4 +1,4 @@
-//! The command line: what is typed becomes a call of the daemon or a look into the ledger, and an exit status.
+//! The command line: each command calls the daemon or reads the ledger, and ends with an exit status.
 //!
 //! Commands that change something speak to the daemon over its API; commands that read open the ledger read-only,
 //! and never touch a secret.
@@ -70,7 +70,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn perform(command: Command, context: &mut Context) -> CommandResult {
     match command {
         Command::Run(args) => run::run(context, &args),
-        Command::Sandbox(args) => sandbox::sandbox(args, context.out.is_json()),
+        Command::Sandbox(args) => sandbox::sandbox(args, context.out.json),
         Command::Request(args) => wait_for(request::request(context, args)),
         Command::List(args) => wait_for(list::list(context, args)),
         Command::Show { id } => wait_for(show::show(context, &id)),
@@ -97,7 +97,7 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
 fn wait_for(command: impl Future<Output = CommandResult>) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(command);
-    // What a command has left behind (a connection's task) is not waited for.
+    // Tasks that a command has left behind (a connection's) are not waited for.
     runtime.shutdown_background();
     outcome
 }

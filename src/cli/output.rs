@@ -1,11 +1,13 @@
-//! How results leave: standard output that may be closed early, colours where they are wanted, one JSON document.
+//! Standard output, which may be closed early: text with or without colours, or one JSON document.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 
 use serde::Serialize;
 
-/// The few ways in which a word is set off.
+use super::exit::{CommandResult, ExitStatus};
+
+/// The styles of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Paint {
     /// As it should be.
@@ -69,6 +71,16 @@ impl Output {
         Ok(())
     }
 
+    /// Ends a command with one JSON document, or with what `text` writes for a person.
+    pub(super) fn answer(&mut self, value: &impl Serialize, text: impl FnOnce(&mut Self)) -> CommandResult {
+        if self.json {
+            self.document(value)?;
+        } else {
+            text(self);
+        }
+        Ok(ExitStatus::Done)
+    }
+
     /// Makes what was written visible now, for output that grows while somebody watches.
     pub(super) fn flush(&mut self) {
         let outcome = self.stdout.flush();
@@ -82,11 +94,6 @@ impl Output {
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.flush();
         self.error.map_or(Ok(()), Err)
-    }
-
-    /// True where one JSON document is wanted.
-    pub(super) fn is_json(&self) -> bool {
-        self.json
     }
 
     /// Sets `text` off, where colours are wanted.

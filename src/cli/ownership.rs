@@ -8,7 +8,8 @@ use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::review::said;
 use super::table::plain;
-use crate::domain::money::UsdMicros;
+use crate::api;
+use crate::domain::money::dollars;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, CaseError};
 use crate::ledger::{Access, Ledger};
@@ -19,30 +20,18 @@ pub(super) async fn baseline(context: &mut Context, command: Option<BaselineComm
     let note = said(&note)?;
     let call = ApiCall::post("/v1/baseline", json!({ "cents": cents, "note": note }));
     let reply = context.client()?.call(call).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-    } else {
-        context.out.line(format_args!("the baseline is {} USD", dollars(cents)));
-    }
-    Ok(ExitStatus::Done)
+    context.out.answer(&reply.value, |out| {
+        out.line(format_args!("the baseline is {} USD", dollars(cents)));
+    })
 }
 
 async fn show_baseline(context: &mut Context) -> CommandResult {
     let kept = context.ledger().await?.recall("baseline_cents").await?;
     let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
-    if context.out.json {
-        context.out.document(&json!({ "baseline_cents": cents }))?;
-        return Ok(ExitStatus::Done);
-    }
-    match cents {
-        Some(cents) => context.out.line(format_args!("{} USD", dollars(cents))),
-        None => context.out.line("not yet: it is taken once two reconciliations agree on it"),
-    }
-    Ok(ExitStatus::Done)
-}
-
-fn dollars(cents: i64) -> String {
-    UsdMicros::from_cents(cents).map_or_else(|| format!("{cents} cents"), |micros| micros.to_string())
+    context.out.answer(&json!({ "baseline_cents": cents }), |out| match cents {
+        Some(cents) => out.line(format_args!("{} USD", dollars(cents))),
+        None => out.line("not yet: it is taken once two reconciliations agree on it"),
+    })
 }
 
 /// Makes a deposit of an order.
@@ -55,13 +44,10 @@ pub(super) async fn claim(
     let note = said(note)?;
     let body = json!({ "order": order, "reference": reference, "note": note });
     let reply = context.client()?.call(ApiCall::post("/v1/claims", body)).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-    } else {
+    context.out.answer(&reply.value, |out| {
         let id = reply.value.get("id").and_then(Value::as_str).unwrap_or_default();
-        context.out.line(format_args!("order {} is deposit {}", plain(order), plain(id)));
-    }
-    Ok(ExitStatus::Done)
+        out.line(format_args!("order {} is deposit {}", plain(order), plain(id)));
+    })
 }
 
 /// Says that the ledger was restored.
@@ -72,17 +58,14 @@ pub(super) async fn restored(context: &mut Context, since: Option<Timestamp>, no
         None => json!({ "note": note }),
     };
     let reply = context.client()?.call(ApiCall::post("/v1/restored", body)).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-    } else {
+    context.out.answer(&reply.value, |out| {
         let time = |name: &str| plain(reply.value.get(name).and_then(Value::as_str).unwrap_or_default());
-        context.out.line(format_args!(
+        out.line(format_args!(
             "recorded: the next reconciliation names the orders made between {} and {}",
             time("since"),
             time("until")
         ));
-    }
-    Ok(ExitStatus::Done)
+    })
 }
 
 /// Gives the ledger to the configured account. The daemon refuses to start on a foreign one, so this opens the file itself.
@@ -96,7 +79,7 @@ pub(super) async fn rebind(context: &mut Context, note: &str) -> CommandResult {
     settings.create_if_missing = false;
     let now = context.clock.now();
     let ledger = Ledger::open(settings, Access::Write).await?;
-    let who = format!("unix user {}", rustix::process::getuid().as_raw());
+    let who = api::unix_user(rustix::process::getuid().as_raw());
     let done = flow::rebind(&ledger, &account, (&who, note), now).await;
     ledger.close().await?;
     match done {

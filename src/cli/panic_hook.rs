@@ -1,4 +1,4 @@
-//! What is left of this program when it breaks: a panic is told in one line without a secret, and no core is dumped.
+//! The panic hook: a panic is logged in one line without a secret, and no core is dumped.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -8,13 +8,13 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use super::output::say;
 use crate::secret::without_known;
 
-/// Has panics told without secrets, and keeps the memory of this process from other programs of its user: no core
-/// dump, no debugger, no look at its environment (`prctl(2)`, `PR_SET_DUMPABLE`).
+/// Logs panics without secrets, and keeps the memory of this process from other programs of its user: no core dump, no
+/// debugger, no access to its environment (`prctl(2)`, `PR_SET_DUMPABLE`).
 pub(super) fn keep_secrets() {
-    // Where the kernel knows no such thing, it is as it was; the unit forbids core dumps besides.
+    // A kernel without this call leaves everything as it was; the systemd unit forbids core dumps as well.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     std::panic::set_hook(Box::new(|panic| {
-        let line = told(panic);
+        let line = described(panic);
         if tracing::enabled!(tracing::Level::ERROR) {
             tracing::error!("{line}");
         } else {
@@ -23,8 +23,8 @@ pub(super) fn keep_secrets() {
     }));
 }
 
-/// Where it broke and with what words; and by which way, where that is asked for with `RUST_BACKTRACE`.
-fn told(panic: &PanicHookInfo<'_>) -> String {
+/// The place and the message of the panic, with the backtrace where `RUST_BACKTRACE` asks for it.
+fn described(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
     let words = panic.payload_as_str().unwrap_or("no words");
     let words: Vec<String> = without_known(words).lines().map(|line| line.trim().to_owned()).collect();

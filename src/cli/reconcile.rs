@@ -12,12 +12,12 @@ use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::objects::CaseObject;
 use super::output::{Output, Paint, say};
 use super::table::{Cell, Table, facts, plain, short_time};
-use crate::domain::money::UsdMicros;
+use crate::domain::money::dollars;
 
-/// A run may have to look at hundreds of deposits within the request budget.
+/// A run may have to poll hundreds of deposits within the request budget.
 const LIMIT: Duration = Duration::from_mins(15);
 
-/// After so long without an answer it is said what the daemon waits for.
+/// After this time without an answer the command says what the daemon waits for.
 const SILENT_FOR: Duration = Duration::from_secs(1);
 
 /// The report as the daemon gives it.
@@ -157,7 +157,7 @@ fn say_what_is_open(report: &Report) {
     }
 }
 
-/// In an outage a run can only be void; that is said while it is waited for.
+/// Warns that the run will be void where the upstream is down.
 async fn warn_of_outage(context: &mut Context) -> Result<(), CommandFailure> {
     let Ok(reply) = context.client()?.call(ApiCall::get("/readyz")).await else { return Ok(()) };
     let of_upstream =
@@ -171,10 +171,6 @@ async fn warn_of_outage(context: &mut Context) -> Result<(), CommandFailure> {
         ));
     }
     Ok(())
-}
-
-fn dollars(cents: i64) -> String {
-    UsdMicros::from_cents(cents).map_or_else(|| format!("{cents} cents"), |micros| micros.to_string())
 }
 
 fn print(out: &mut Output, report: &Report) {

@@ -1,4 +1,4 @@
-//! `request`: a deposit asked of the daemon, and everything that a payer needs, with a warning first where one is due.
+//! `request`: asks the daemon for a deposit, and shows what a payer needs, a warning first where one is due.
 
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ use crate::domain::deposit::State;
 use crate::domain::time::Timestamp;
 use crate::notifier::qr;
 
-/// The daemon waits so long for the wallet before it answers 202.
+/// How long the daemon waits for the wallet before it answers 202.
 const PREFER: &str = "wait=10";
-/// So much longer than that an answer may take.
+/// How much longer than that an answer may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A daemon that is away for so many questions in a row is gone.
+/// After this many unanswered calls in a row the daemon counts as gone.
 const TRIES: u32 = 30;
 
 /// Asks for a deposit and waits as long as was asked.
 pub(super) async fn request(context: &mut Context, args: RequestArgs) -> CommandResult {
     let client = context.client()?;
-    // With a key of its own a question can be asked again after a broken connection without a second deposit.
+    // With an idempotency key the request can be repeated after a broken connection without a second deposit.
     let key = args.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let created = match create(&client, &context.clock, &key, &args).await {
         Ok(created) => created,
@@ -66,7 +66,7 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Command
     follow(context, &client, deposit).await
 }
 
-/// Asks until there is a wallet or there will be none.
+/// Polls the daemon until there is a wallet, or there will be none.
 async fn create(
     client: &Client,
     clock: &SharedClock,
@@ -78,13 +78,13 @@ async fn create(
         .header("prefer", PREFER)
         .within(LIMIT);
     let mut broken: u32 = 0;
-    let mut told = false;
+    let mut warned = false;
     loop {
         match client.call(call.clone()).await {
             Ok(ApiReply { value, .. }) if !is_waiting(&value) => return Ok(value),
             Ok(reply) => {
                 broken = 0;
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut warned, true) {
                     let id = reply.value.get("id").and_then(Value::as_str).unwrap_or_default();
                     say(format_args!(
                         "accepted as {}; the upstream has made no wallet yet, waiting",
@@ -92,8 +92,8 @@ async fn create(
                     ));
                 }
             }
-            // Nobody has heard the first question: there is nothing to repeat.
-            Err(ClientError::Unreachable(words)) if broken == 0 && !told => {
+            // The first request reached nobody: there is nothing to repeat.
+            Err(ClientError::Unreachable(words)) if broken == 0 && !warned => {
                 return Err(ClientError::Unreachable(words));
             }
             Err(ClientError::Unreachable(_) | ClientError::Broken(_)) if broken < TRIES => {
@@ -162,7 +162,7 @@ fn created_exit(deposit: &DepositObject) -> CommandResult {
     }
 }
 
-/// Asks how the deposit stands until its state is final.
+/// Polls the daemon until the deposit's state is final.
 async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObject) -> CommandResult {
     let path = format!("/v1/deposits/{}", deposit.id);
     let mut broken: u32 = 0;

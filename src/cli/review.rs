@@ -4,22 +4,19 @@ use serde_json::json;
 
 use super::client::{ApiCall, segment};
 use super::context::Context;
-use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::exit::{CommandFailure, CommandResult};
 
 /// Clears the flag of the deposit named `id`.
 pub(super) async fn review(context: &mut Context, id: &str, note: &str) -> CommandResult {
     let note = said(note)?;
     let path = format!("/v1/deposits/{}/review", segment(id));
     let reply = context.client()?.call(ApiCall::post(path, json!({ "note": note }))).await?;
-    if context.out.json {
-        context.out.document(&reply.value)?;
-    } else {
-        context.out.line(format_args!(
+    context.out.answer(&reply.value, |out| {
+        out.line(format_args!(
             "the review flag of {} is cleared; the note is recorded",
             super::table::plain(id)
         ));
-    }
-    Ok(ExitStatus::Done)
+    })
 }
 
 /// A note that says something; the daemon refuses an empty one too.

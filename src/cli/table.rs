@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::output::{Output, Paint};
+use crate::domain::time::largest_units;
 
 /// A cell of a table.
 #[derive(Debug, Clone, Default)]
@@ -107,21 +110,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 
 /// Columns that `text` takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
-    text.chars()
-        .map(|c| match u32::from(c) {
-            0x0300..=0x036f | 0x200b..=0x200d | 0xfe00..=0xfe0f => 0,
-            0x1100..=0x115f
-            | 0x2e80..=0xa4cf
-            | 0xac00..=0xd7a3
-            | 0xf900..=0xfaff
-            | 0xfe30..=0xfe6f
-            | 0xff00..=0xff60
-            | 0xffe0..=0xffe6
-            | 0x1f300..=0x1faff
-            | 0x20000..=0x3fffd => 2,
-            _ => 1,
-        })
-        .fold(0, usize::saturating_add)
+    UnicodeWidthStr::width(text)
 }
 
 /// `2026-05-30T15:32:57.000Z` as `2026-05-30 15:32:57`.
@@ -132,15 +121,9 @@ pub(super) fn short_time(text: &str) -> String {
 
 /// A span in its two largest units: `58 min 3 s`, `2 d 4 h`.
 pub(super) fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let part = |unit: u64, of: u64| seconds.div_euclid(unit).rem_euclid(of);
-    let (days, hours, minutes, rest) =
-        (seconds.div_euclid(86_400), part(3_600, 24), part(60, 60), seconds.rem_euclid(60));
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{rest} s"),
-        (0, 0, _) => format!("{minutes} min {rest} s"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
+    match largest_units(span) {
+        [(0, _), (seconds, unit)] => format!("{seconds} {unit}"),
+        [(large, large_unit), (small, small_unit)] => format!("{large} {large_unit} {small} {small_unit}"),
     }
 }
 

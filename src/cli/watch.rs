@@ -1,4 +1,4 @@
-//! `watch`: the daemon's events as they happen, taken up again where a connection broke.
+//! `watch`: the daemon's events as they happen; a broken connection is resumed where it broke.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::objects::paint_of;
 use super::output::{Output, say};
 use super::table::{plain, short_time};
 
-/// Between two tries to take it up again.
+/// The wait between two attempts to reconnect.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A daemon that is away for so many tries is gone.
+/// After this many failed attempts the daemon counts as gone.
 const TRIES: u32 = 60;
 
 /// Prints events until nobody reads them or the daemon is gone.

@@ -1,5 +1,7 @@
 //! How a configuration error is worded: where it stands, which key, what was expected, on one line, and never a secret.
 
+use strsim::levenshtein;
+
 /// Something in the configuration is wrong. Its text names the file or the environment variable, the key, and what
 /// was expected instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,27 +56,10 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
     let allowed = written.chars().count().div_ceil(3).min(3);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&written, candidate), candidate))
+        .map(|candidate| (levenshtein(&written, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Letters to insert, drop or change to get from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (line, a) in from.chars().enumerate() {
-        let mut left = line.saturating_add(1);
-        let mut next = vec![left];
-        for (pair, b) in row.windows(2).zip(to.chars()) {
-            let [diagonal, above] = pair else { continue };
-            let changed = diagonal.saturating_add(usize::from(a != b));
-            left = changed.min(above.saturating_add(1)).min(left.saturating_add(1));
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -94,7 +79,7 @@ mod tests {
         ] {
             assert_eq!(nearest(written, keys), meant, "{written}");
         }
-        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(levenshtein("kitten", "sitting"), 3);
     }
 
     #[test]

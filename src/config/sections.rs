@@ -15,6 +15,8 @@ use super::settings::{
 use super::values::{self, Listen};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::event::EventName;
+use crate::domain::glob::glob_matches;
+use crate::domain::host::is_loopback;
 use crate::domain::poll;
 use crate::domain::time::Zone;
 
@@ -190,11 +192,11 @@ fn urgent(layers: &Layers) -> Result<Vec<EventName>, Error> {
     Ok(events)
 }
 
-/// Checks addresses and drops repeated ones.
+/// Reads addresses, without the names before them, and drops repeated ones.
 fn recipients(addresses: Vec<String>) -> Result<Vec<String>, String> {
     let mut kept: Vec<String> = Vec::new();
     for address in addresses {
-        values::mail_address(&address)?;
+        let address = values::recipient(&address)?;
         if !kept.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
             kept.push(address);
         }
@@ -235,8 +237,7 @@ fn rules(layers: &Layers) -> Result<Vec<MailRule>, Error> {
             ("network", &network, Network::ALL.iter().map(|one| one.as_str()).collect()),
         ] {
             let lower = |text: &str| text.to_lowercase();
-            let idle =
-                |glob: &&String| !known.iter().any(|word| values::glob_matches(&lower(glob), &lower(word)));
+            let idle = |glob: &&String| !known.iter().any(|word| glob_matches(&lower(glob), &lower(word)));
             if let Some(idle) = globs.iter().find(idle) {
                 return Err(fault(format!("{key} = {idle:?} fits none of {}", known.join(", "))));
             }
@@ -276,7 +277,7 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
         good.then(|| text.to_owned())
             .ok_or_else(|| "expected a host name such as \"smtp.example.com\", without a port".to_owned())
     })?;
-    if security == SmtpEncryption::None && host.as_ref().is_some_and(|host| !values::is_loopback(host)) {
+    if security == SmtpEncryption::None && host.as_ref().is_some_and(|host| !is_loopback(host)) {
         let problem = "expected \"starttls\" or \"tls\"; \"none\" is for a server on this machine only (127.0.0.1, localhost)";
         return Err(layers.fault("mail.smtp.security", problem));
     }

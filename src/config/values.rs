@@ -1,13 +1,15 @@
 //! How the values of the configuration are written: durations, addresses, offsets, listeners, globs of event names.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{nearest, quoted};
 use crate::domain::event::EventName;
+use crate::domain::glob::glob_matches;
 use crate::domain::time::{Zone, offset_seconds};
+use crate::{notifier, upstream};
 
 /// Ten years: longer than anything here is meant to wait.
 pub(crate) const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
@@ -128,66 +130,24 @@ pub(crate) fn zone(text: &str) -> Result<Zone, String> {
     })
 }
 
-/// Checks that a text looks like a mail address, with or without a name before it.
+/// Checks a mail address, with or without a name before it.
 pub(crate) fn mail_address(text: &str) -> Result<(), String> {
-    let expected = || {
+    recipient(text).map(drop)
+}
+
+/// Reads a mail address, with or without a name before it, and gives it back without the name.
+pub(crate) fn recipient(text: &str) -> Result<String, String> {
+    notifier::parse_recipient(text).map_err(|_| {
         format!(
             "expected a mail address such as \"finance@example.com\" or \"Name <finance@example.com>\", found {}",
             quoted(text)
         )
-    };
-    let bare = match text.trim_end().strip_suffix('>') {
-        Some(rest) => rest.rsplit_once('<').ok_or_else(expected)?.1,
-        None => text,
-    };
-    let (local, domain) = bare.rsplit_once('@').ok_or_else(expected)?;
-    let bad = |c: char| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"@".contains(c);
-    let label_is_bad =
-        |label: &str| label.is_empty() || label.len() > 63 || label.starts_with('-') || label.ends_with('-');
-    let wrong = text.chars().any(char::is_control)
-        || local.is_empty()
-        || local.len() > 64
-        || local.chars().any(bad)
-        || domain.len() > 253
-        || domain.split('.').any(label_is_bad)
-        || !domain.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '-');
-    if wrong { Err(expected()) } else { Ok(()) }
-}
-
-/// True for a host that is this machine and no other.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 /// Checks a base URL and takes off the slashes at its end. Its errors do not repeat it: a URL may carry a password.
 pub(crate) fn base_url(text: &str) -> Result<String, String> {
-    const EXPECTED: &str =
-        "expected an https:// URL without user, query or fragment, such as \"https://api-x.smsonline.cloud\"";
-    let lower = text.to_ascii_lowercase();
-    let secure = lower.starts_with("https://");
-    let rest =
-        text.split_once("://").map(|(_, rest)| rest).filter(|_| secure || lower.starts_with("http://"));
-    let rest = rest.ok_or(EXPECTED)?;
-    if rest.contains(['@', '?', '#', '\\']) || rest.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(EXPECTED.to_owned());
-    }
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let host_is_bad = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_err(),
-        None => host.is_empty() || !host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)),
-    };
-    let port_is_bad = port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0));
-    if host_is_bad || port_is_bad {
-        return Err(EXPECTED.to_owned());
-    }
-    if !secure && !is_loopback(host) {
-        return Err("expected https://; plain http:// is for this machine only (127.0.0.1, localhost), because the API key travels in it".to_owned());
-    }
+    upstream::parse_base_url(text).map_err(|error| error.to_string())?;
     Ok(text.trim_end_matches('/').to_owned())
 }
 
@@ -221,22 +181,6 @@ pub(crate) fn events(pattern: &str) -> Result<Vec<EventName>, String> {
         quoted(pattern),
         all.join(", ")
     ))
-}
-
-/// `*` stands for any letters, none included; everything else for itself.
-pub(crate) fn glob_matches(pattern: &str, word: &str) -> bool {
-    let Some((head, tail)) = pattern.split_once('*') else { return pattern == word };
-    let Some(mut rest) = word.strip_prefix(head) else { return false };
-    loop {
-        if glob_matches(tail, rest) {
-            return true;
-        }
-        let mut letters = rest.chars();
-        if letters.next().is_none() {
-            return false;
-        }
-        rest = letters.as_str();
-    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,13 @@ fn addresses() {
 }
 
 #[test]
+fn a_recipient_is_the_address_without_the_name() {
+    for text in ["ops@mailhost", "Ops <ops@mailhost>"] {
+        assert_eq!(recipient(text).as_deref(), Ok("ops@mailhost"), "{text}");
+    }
+}
+
+#[test]
 fn base_urls() {
     for (text, kept) in [
         ("https://api-x.smsonline.cloud", "https://api-x.smsonline.cloud"),
@@ -75,6 +82,8 @@ fn base_urls() {
         ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
         ("http://localhost", "http://localhost"),
         ("http://[::1]:80", "http://[::1]:80"),
+        ("HTTPS://Example.com/", "HTTPS://Example.com"),
+        ("http://127.1", "http://127.1"),
     ] {
         assert_eq!(base_url(text).as_deref(), Ok(kept), "{text}");
     }
@@ -92,6 +101,16 @@ fn base_urls() {
         "http://example.com",
         "http://127.0.0.1.hunter2.com",
         "http://10.0.0.1",
+        "https:example.com",
+        "https:\\\\e.com",
+        "https://e.com\t/",
+        "https://hunter2@e.com",
+        "https://@e.com",
+        "https://e.com?",
+        "https://e.com/#",
+        "http://127.0.0.1@e.com",
+        "http://localhost.e.com",
+        "http://e.com#@localhost",
     ] {
         let error = base_url(text).unwrap_err();
         assert!(error.contains("https://") && !error.contains("hunter2"), "{text}: {error}");

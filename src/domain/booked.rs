@@ -8,9 +8,9 @@ use super::money::{Amount, UsdMicros};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureSource {
-    /// `payment_amount_usd` of a look.
+    /// `payment_amount_usd` of a poll.
     PaymentAmountUsd,
-    /// `amountInUSD` of a look: provisional, until the list states what was credited.
+    /// `amountInUSD` of a poll: provisional, until the list states what was credited.
     AmountInUsd,
     /// The deposit's first credited row in the invoice list.
     Invoice,
@@ -27,15 +27,15 @@ pub struct Booked {
     pub crypto: Option<Amount>,
     /// Where the dollars' figure came from.
     pub source: FigureSource,
-    /// What of `usd` the prepaid account holds, in whole cents; the rest is rounding. `None` in what earlier versions
-    /// booked, which counted every millionth.
+    /// The part of `usd` that the prepaid account holds, in whole cents; the rest is rounding. `None` in what earlier
+    /// versions booked, which counted every millionth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credited: Option<UsdMicros>,
     /// What was added to that (or taken away) by a correction.
     #[serde(default)]
     pub correction: UsdMicros,
-    /// A person said what was credited in all: that total stands, whatever figures later looks state, until it is
-    /// taken back.
+    /// A person said what was credited in all: that total stands, whatever figures later polls state, until it is taken
+    /// back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub said: bool,
     /// What the wallet was for when it was booked: `amountInUSD` then. `None` in what earlier versions booked.

@@ -12,10 +12,11 @@ use super::time::Timestamp;
 
 /// Where a deposit stands (docs/interface.md, "States"). Facts outlive the state that brought them (an outcome
 /// stays through a refund), so they stand beside the state, in [`Facts`], and not inside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Accepted and stored; no wallet yet.
+    #[default]
     Requested,
     /// The wallet exists, nothing was seen.
     AwaitingPayment,
@@ -203,7 +204,7 @@ impl Outcome {
     }
 }
 
-/// How many events of little weight a deposit has written lately, so that one that flaps stays bounded.
+/// How many minor events a deposit has written lately: the limit for one that flaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chatter {
     /// When this hour began.
@@ -231,7 +232,7 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// The payment figures of the latest look; all optional upstream (docs/contract.md, section 2).
+/// The payment figures of the latest poll; all optional upstream (docs/contract.md, section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Payment {
     /// What arrived, in the currency.
@@ -263,7 +264,7 @@ impl Payment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewKind {
-    /// The next ordinary look.
+    /// The next ordinary poll.
     Passing,
     /// A person only.
     Standing,
@@ -279,7 +280,7 @@ pub struct Review {
 }
 
 /// Everything that observations change: the snapshot that each event carries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// Where it stands.
     pub state: State,
@@ -294,7 +295,7 @@ pub struct Facts {
     /// The transaction on the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub txid: Option<String>,
-    /// The payment figures of the latest look.
+    /// The payment figures of the latest poll.
     #[serde(default)]
     pub payment: Payment,
     /// How it was paid, once settled; stays through a refund.
@@ -341,7 +342,7 @@ pub struct Facts {
     pub chatter: Option<Chatter>,
 }
 
-/// A request for money and its fate.
+/// A request for money, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deposit {
     /// Our name for it.

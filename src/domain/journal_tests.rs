@@ -83,7 +83,7 @@ impl Books {
         self
     }
 
-    fn look(&mut self, status: &str, figures: &str) -> &mut Self {
+    fn poll(&mut self, status: &str, figures: &str) -> &mut Self {
         self.observe(Observation::Polled(Box::new(report(status, figures))))
     }
 
@@ -98,44 +98,44 @@ const BACK_5: &str = "assets:prepaid:smsonline -5 USD";
 
 #[test]
 fn in_full_and_late() {
-    Books::asked("5", None, "5.00").look("paid", "").are(&[&[PREPAID_5, PAID_5]]);
+    Books::asked("5", None, "5.00").poll("paid", "").are(&[&[PREPAID_5, PAID_5]]);
     let mut late = Books::asked("5", None, "5.00");
-    late.look("cancel", "").look("paid", "crypto=4.99 usd=5.00").are(&[&[PREPAID_5, PAID_5]]);
+    late.poll("cancel", "").poll("paid", "crypto=4.99 usd=5.00").are(&[&[PREPAID_5, PAID_5]]);
     assert!(late.deposit.facts.late);
 }
 
 #[test]
 fn over_short_and_what_the_wallet_was_for() {
-    Books::asked("5", None, "5.00").look("paid_over", "crypto=5.99 usd=6.00").are(&[&[
+    Books::asked("5", None, "5.00").poll("paid_over", "crypto=5.99 usd=6.00").are(&[&[
         "assets:prepaid:smsonline 6 USD",
         "equity:crypto:usdt -5.99 USDT @@ -6.00",
         "equity:difference:over -1 USD",
         "equity:asked 1 USD",
     ]]);
-    Books::asked("5", None, "5.00").look("wrong_amount", "crypto=2.99 usd=3.00").are(&[&[
+    Books::asked("5", None, "5.00").poll("wrong_amount", "crypto=2.99 usd=3.00").are(&[&[
         "assets:prepaid:smsonline 3 USD",
         "equity:crypto:usdt -2.99 USDT @@ -3.00",
         "equity:difference:short 2 USD",
         "equity:asked -2 USD",
     ]]);
-    Books::asked("5", None, "5.00").look("wrong_amount", "crypto=2.99").are(&[]);
+    Books::asked("5", None, "5.00").poll("wrong_amount", "crypto=2.99").are(&[]);
 }
 
 #[test]
 fn a_fee_or_a_coupon_between_asked_and_credited_is_named_as_far_as_it_is_known() {
-    Books::asked("5.15", None, "5.00").look("paid", "").are(&[&[
+    Books::asked("5.15", None, "5.00").poll("paid", "").are(&[&[
         PREPAID_5,
         PAID_5,
         "equity:difference:unexplained 0.15 USD",
         "equity:asked -0.15 USD",
     ]]);
-    Books::asked("5.50", Some("MAY"), "5.00").look("paid", "").are(&[&[
+    Books::asked("5.50", Some("MAY"), "5.00").poll("paid", "").are(&[&[
         PREPAID_5,
         PAID_5,
         "equity:difference:coupon 0.5 USD",
         "equity:asked -0.5 USD",
     ]]);
-    Books::asked("5", None, "5.00").look("paid", "crypto=4.99 usd=4.90").are(&[&[
+    Books::asked("5", None, "5.00").poll("paid", "crypto=4.99 usd=4.90").are(&[&[
         "assets:prepaid:smsonline 4.9 USD",
         "equity:crypto:usdt -4.99 USDT @@ -4.90",
         "equity:difference:unexplained 0.1 USD",
@@ -146,7 +146,7 @@ fn a_fee_or_a_coupon_between_asked_and_credited_is_named_as_far_as_it_is_known()
 #[test]
 fn what_the_upstream_did_not_state_is_no_guess() {
     Books::asked("5", None, "5.00")
-        .look("paid_over", "usd=5.00")
+        .poll("paid_over", "usd=5.00")
         .are(&[&[PREPAID_5, "equity:unstated -5 USD"]]);
 }
 
@@ -155,36 +155,36 @@ fn held_money_is_neither_ours_nor_credited() {
     let held = ["equity:crypto:usdt -4.99 USDT @@ -5.00", "equity:held:usdt 4.99 USDT @@ 5.00"];
     let released = ["equity:held:usdt -4.99 USDT @@ -5.00", "assets:prepaid:smsonline 5 USD"];
     Books::asked("5", None, "5.00")
-        .look("locked", "crypto=4.99 usd=5.00")
-        .look("paid", "")
+        .poll("locked", "crypto=4.99 usd=5.00")
+        .poll("paid", "")
         .are(&[&held, &released]);
     let back = ["equity:crypto:usdt 4.99 USDT @@ 5.00", "equity:held:usdt -4.99 USDT @@ -5.00"];
     let mut gone = Books::asked("5", None, "5.00");
-    gone.look("locked", "")
-        .look("locked", "crypto=4.99 usd=5.00")
-        .look("refund_process", "")
+    gone.poll("locked", "")
+        .poll("locked", "crypto=4.99 usd=5.00")
+        .poll("refund_process", "")
         .are(&[&held, &back]);
-    Books::asked("5", None, "5.00").look("locked", "").look("paid", "").are(&[&[PREPAID_5, PAID_5]]);
+    Books::asked("5", None, "5.00").poll("locked", "").poll("paid", "").are(&[&[PREPAID_5, PAID_5]]);
 }
 
 #[test]
 fn refunded_in_full_and_in_part() {
     let credit = [PREPAID_5, PAID_5];
     let whole = [BACK_5, "equity:crypto:usdt 4.99 USDT @@ 5.00"];
-    Books::asked("5", None, "5.00").look("paid", "").look("refund_paid", "").are(&[&credit, &whole]);
+    Books::asked("5", None, "5.00").poll("paid", "").poll("refund_paid", "").are(&[&credit, &whole]);
     let part = ["assets:prepaid:smsonline -2 USD", "equity:crypto:usdt 1.99 USDT @@ 2.00"];
     let mut books = Books::asked("5", None, "5.00");
-    books.look("paid", "").look("refund_paid", "back=2.00 back_crypto=1.99").are(&[&credit, &part]);
+    books.poll("paid", "").poll("refund_paid", "back=2.00 back_crypto=1.99").are(&[&credit, &part]);
     // The rest goes back later; less is flagged, and nothing is taken back.
     let rest = ["assets:prepaid:smsonline -3 USD", "equity:crypto:usdt 3 USDT @@ 3.00"];
-    books.look("refund_paid", "back=5.00").are(&[&credit, &part, &rest]);
-    books.look("refund_paid", "back=1.00").are(&[&credit, &part, &rest]);
+    books.poll("refund_paid", "back=5.00").are(&[&credit, &part, &rest]);
+    books.poll("refund_paid", "back=1.00").are(&[&credit, &part, &rest]);
     assert!(books.deposit.facts.review.is_some());
     let unstated = ["assets:prepaid:smsonline -2 USD", "equity:unstated 2 USD"];
     let mut books = Books::asked("5", None, "5.00");
-    books.look("paid", "").look("refund_paid", "back=2.00").are(&[&credit, &unstated]);
+    books.poll("paid", "").poll("refund_paid", "back=2.00").are(&[&credit, &unstated]);
     let mut more = Books::asked("5", None, "5.00");
-    more.look("paid", "").look("refund_paid", "back=6.00").are(&[&credit, &whole]);
+    more.poll("paid", "").poll("refund_paid", "back=6.00").are(&[&credit, &whole]);
     assert!(more.deposit.facts.review.is_some());
 }
 
@@ -194,9 +194,9 @@ fn corrected_after_a_reconciliation() {
         Observation::Corrected { credited: UsdMicros::new(4_000_000), reason: "the invoice".to_owned() };
     let fixed = ["assets:prepaid:smsonline -1 USD", "equity:corrections 1 USD"];
     let mut books = Books::asked("5", None, "5.00");
-    books.look("paid", "").observe(correction).are(&[&[PREPAID_5, PAID_5], &fixed]);
+    books.poll("paid", "").observe(correction).are(&[&[PREPAID_5, PAID_5], &fixed]);
     // A refund afterwards gives back what was credited, the correction included.
-    books.look("refund_paid", "");
+    books.poll("refund_paid", "");
     let sum = |account: &str| -> i64 {
         let lines = books.transactions.iter().flatten().filter(|line| line.starts_with(account));
         lines.count().try_into().unwrap()

@@ -3,8 +3,11 @@
 pub mod address;
 pub mod asset;
 pub mod booked;
+pub mod causes;
 pub mod deposit;
 pub mod event;
+pub mod glob;
+pub mod host;
 pub mod ids;
 pub mod journal;
 pub mod money;

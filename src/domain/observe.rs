@@ -41,8 +41,8 @@ impl Deposit {
         self.observe_by(observation, now, None, policy)
     }
 
-    /// The same, with what the upstream's clock shows, where it tells: a poll says so itself. While the two are apart, what
-    /// is booked bears the upstream's time.
+    /// The same, with the time that the upstream's clock shows, where it is known; a poll carries its own. While the
+    /// two clocks disagree, bookings carry the upstream's time.
     ///
     /// # Errors
     /// As [`Deposit::observe`].
@@ -62,8 +62,8 @@ impl Deposit {
             return Ok(Step { expected_version: self.version, deposit: self, events: Vec::new(), due });
         }
         let mut draft = match &observation {
-            Observation::Polled(report) => Draft::hearing(self, now, report.answered_at, policy),
-            _ => Draft::hearing(self, now, theirs, policy),
+            Observation::Polled(report) => Draft::new(self, now, report.answered_at, policy),
+            _ => Draft::new(self, now, theirs, policy),
         };
         match observation {
             Observation::Wallet(report) if unborn => draft.receive_wallet(&report, None, policy),
@@ -100,16 +100,16 @@ impl Deposit {
             Observation::Refused(_) => return out_of_place("refused"),
             Observation::OutOfAttempts | Observation::GivenUp(_) => return out_of_place("out of attempts"),
             Observation::Polled(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => {
-                return out_of_place("looked at");
+                return out_of_place("polled");
             }
             Observation::Corrected { .. } => return out_of_place("corrected"),
         }
         Ok(draft.finish(policy))
     }
 
-    /// When to poll again after a poll that leaves the deposit exactly as it is, which nearly all do; what
-    /// [`Deposit::observe`] says of such a poll, without the deposit being consumed. `None` says nothing: the whole way
-    /// decides then.
+    /// When to poll again after a poll that leaves the deposit exactly as it is, which nearly all do. It is what
+    /// [`Deposit::observe`] returns for such a poll, without consuming the deposit. `None` decides nothing:
+    /// [`Deposit::observe`] has to be asked.
     #[must_use]
     pub fn next_after_unchanged_poll(
         &self,
@@ -121,8 +121,9 @@ impl Deposit {
             .then(|| poll::next_poll(self, now, report.answered_at, policy))
     }
 
-    /// The same of a poll that heard, word for word, what [`Deposit::next_after_unchanged_poll`] has called unchanged at this
-    /// version of the deposit: then only time can have made it news. `answered_at` is the upstream's own clock.
+    /// The same for a response with the very bytes that [`Deposit::next_after_unchanged_poll`] has found unchanged at
+    /// this version of the deposit: then only the time can have changed something. `answered_at` is the upstream's own
+    /// clock.
     #[must_use]
     pub fn next_after_same_response(
         &self,
@@ -134,16 +135,16 @@ impl Deposit {
             .then(|| poll::next_poll(self, now, answered_at, policy))
     }
 
-    /// Why an answer of the status call says nothing of this deposit, because it names no order: it is unreadable then.
+    /// Why an answer of the status call is unreadable for this deposit: it names no order.
     #[must_use]
     pub fn unnamed_answer(&self, report: &OrderReport) -> Option<&'static str> {
-        // One that names another order is a contradiction, which is more than nothing.
+        // An answer that names another order is a contradiction, and not unreadable.
         let about_another = reading::contradiction(self.request.asset, &self.facts, report).is_some();
         if about_another { None } else { reading::names_nothing(self, report) }
     }
 
-    /// True where `address` is this deposit's, and nothing tells a payment to one from a payment to the other: the
-    /// memo is the same, or not known.
+    /// True where `address` is this deposit's and a payment to it could belong to either deposit: the memo is the same,
+    /// or not known.
     #[must_use]
     pub fn shares_address(&self, address: &str, memo: Option<&str>) -> bool {
         let asset = self.request.asset;
@@ -160,7 +161,7 @@ impl Deposit {
         let facts = Facts::new(now);
         let deposit = Self { id, version: 0, request, facts, updated_at: now };
         let policy = Policy::default();
-        let mut draft = Draft::hearing(deposit, now, None, &policy);
+        let mut draft = Draft::new(deposit, now, None, &policy);
         draft.push(EventName::Requested, None, None);
         let mut step = draft.finish(&policy);
         step.due = Some(poll::Due { at: now, urgency: poll::Urgency::Create });
@@ -172,27 +173,6 @@ impl Facts {
     /// What is known of a deposit that was just asked for.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self {
-            state: State::Requested,
-            since: now,
-            wallet: None,
-            upstream_status: None,
-            txid: None,
-            payment: super::deposit::Payment::default(),
-            outcome: None,
-            expired_at: None,
-            settled_at: None,
-            late: false,
-            booked: None,
-            held: None,
-            refunded_at: None,
-            refund: None,
-            review: None,
-            acknowledged: None,
-            named: false,
-            first_payment: super::deposit::Payment::default(),
-            first_txid: None,
-            chatter: None,
-        }
+        Self { since: now, ..Self::default() }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::deposit::{Deposit, State};
 use super::report::agree_that_past;
-use super::time::Timestamp;
+use super::time::{Timestamp, with_jitter};
 
 /// The intervals of `[polling]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,16 +54,16 @@ pub enum Urgency {
     Awaiting = 2,
     /// A final state, watched.
     Watch = 3,
-    /// No wallet yet: not polled, but asked for; a queue of its own.
+    /// No wallet yet: nothing to poll. These have a queue of their own.
     Create = 4,
 }
 
 impl Urgency {
     /// The polls, most urgent first.
-    pub const LOOKS: &[Self] = &[Self::Confirming, Self::NearDeadline, Self::Awaiting, Self::Watch];
+    pub const POLLS: &[Self] = &[Self::Confirming, Self::NearDeadline, Self::Awaiting, Self::Watch];
 
-    /// How much later than it is due a poll may be put for the sake of more urgent ones. A poll that has
-    /// waited longer than that goes before everything that is due now: nobody starves.
+    /// How long a due poll may be passed over in favour of more urgent ones. After that it goes before everything else
+    /// that is due: no deposit starves.
     #[must_use]
     pub const fn patience(self) -> Duration {
         match self {
@@ -76,8 +76,8 @@ impl Urgency {
 }
 
 impl Policy {
-    /// The longest that a deposit can have to wait in this class. One that stands further ahead than that was put
-    /// there by a clock that was wrong: it is due.
+    /// The longest that a deposit can have to wait in this class. A queue entry further in the future was written under
+    /// a wrong clock, and is due.
     #[must_use]
     pub fn longest_wait(&self, urgency: Urgency) -> Duration {
         let wait = match urgency {
@@ -86,7 +86,7 @@ impl Policy {
             Urgency::Watch => WATCH_CEILING.max(self.interval.saturating_mul(4)),
             Urgency::Create => CREATE_CEILING,
         };
-        // A tenth of jitter, and a little for what is between two readings of a clock.
+        // A tenth of jitter, and a minute for the time between two readings of a clock.
         wait.saturating_add(wait.checked_div(10).unwrap_or_default()).saturating_add(Duration::from_mins(1))
     }
 }
@@ -100,8 +100,8 @@ pub struct Due {
     pub urgency: Urgency,
 }
 
-/// When to poll `deposit` again after a poll at `now`; `None` where nobody needs to. `theirs` is what the
-/// upstream's clock shows, where it tells: a deposit leaves the watch only by both.
+/// When to poll `deposit` again after a poll at `now`; `None` where nobody needs to. `theirs` is the upstream's clock,
+/// where it is known: a deposit leaves the watch only when both clocks agree.
 #[must_use]
 pub fn next_poll(
     deposit: &Deposit,
@@ -111,7 +111,8 @@ pub fn next_poll(
 ) -> Option<Due> {
     let facts = &deposit.facts;
     let wallet = facts.wallet.as_ref()?;
-    let spread = |span: Duration| now.plus(with_jitter(span, deposit, now));
+    let seed = u64::try_from(deposit.id.uuid().as_u128() & u128::from(u64::MAX)).unwrap_or(0);
+    let spread = |span: Duration| now.plus(with_jitter(span, seed, now));
     match facts.state {
         State::Requested | State::Rejected | State::Unresolved => None,
         State::Confirming => {
@@ -149,13 +150,4 @@ pub fn next_poll(
             Some(Due { at: if now < end { next.min(end) } else { next }, urgency: Urgency::Watch })
         }
     }
-}
-
-/// `span` and up to a tenth more, different for each deposit and poll but the same when asked again.
-#[must_use]
-fn with_jitter(span: Duration, deposit: &Deposit, now: Timestamp) -> Duration {
-    let tenth = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).checked_div(10).unwrap_or(0);
-    let seed = u64::try_from(deposit.id.uuid().as_u128() & u128::from(u64::MAX)).unwrap_or(0);
-    let mixed = (seed ^ now.as_millis().unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
-    span.saturating_add(Duration::from_millis(mixed.checked_rem(tenth.saturating_add(1)).unwrap_or(0)))
 }

@@ -1,10 +1,10 @@
-//! What the upstream can say to us, in our words: of one order, of the invoices, of the balance.
+//! What the upstream reports, in our types: an order, an invoice, the balance, a coupon.
 
 use super::money::Amount;
 use super::time::Timestamp;
 
-/// What the upstream says of one order, on creation and at every look (docs/contract.md, sections 1 and 2).
-/// Every field is optional there; absence is not contradiction.
+/// What the upstream says of one order, on creation and at every poll (docs/contract.md, sections 1 and 2). Every field
+/// is optional there; absence is not contradiction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrderReport {
     /// `order_id`.
@@ -47,8 +47,8 @@ pub struct OrderReport {
 }
 
 impl OrderReport {
-    /// True where `instant` has come by both clocks: ours, which shows `now`, and the upstream's, where it tells.
-    /// Either may be wrong by hours; nothing is over because of one of them alone.
+    /// True where `instant` has come by both clocks: ours, which shows `now`, and the upstream's, where it is known.
+    /// Either may be wrong by hours, so neither decides alone.
     #[must_use]
     pub fn agrees_that_past(&self, instant: Timestamp, now: Timestamp) -> bool {
         agree_that_past(instant, now, self.answered_at)

@@ -206,7 +206,7 @@ fn nobody_waits_longer_than_its_class_may() {
     let slow = Policy { interval: Duration::from_hours(6), ..policy };
     assert_eq!(slow.longest_wait(Urgency::Watch).as_secs(), 86_400 + 8_640 + 60);
     assert_eq!(Urgency::Confirming.patience(), Duration::ZERO);
-    assert!(Urgency::LOOKS.is_sorted_by_key(|urgency| urgency.patience()));
+    assert!(Urgency::POLLS.is_sorted_by_key(|urgency| urgency.patience()));
     assert_eq!(Urgency::Watch.patience(), Duration::from_mins(30));
 }
 

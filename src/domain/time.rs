@@ -93,6 +93,27 @@ impl Timestamp {
     }
 }
 
+/// `span` and up to a tenth more, so that many do not come back in one moment. Different for each `seed` and instant,
+/// and the same when asked again.
+#[must_use]
+pub fn with_jitter(span: Duration, seed: u64, now: Timestamp) -> Duration {
+    let tenth = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).checked_div(10).unwrap_or(0);
+    let mixed = (seed ^ now.0.unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
+    span.saturating_add(Duration::from_millis(mixed.checked_rem(tenth.saturating_add(1)).unwrap_or(0)))
+}
+
+/// A span in its two largest units: days and hours, hours and minutes, or minutes and seconds.
+#[must_use]
+pub fn largest_units(span: Duration) -> [(u64, &'static str); 2] {
+    let seconds = span.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours) {
+        (0, 0) => [(minutes, "min"), (seconds % 60, "s")],
+        (0, _) => [(hours, "h"), (minutes % 60, "min")],
+        _ => [(days, "d"), (hours % 24, "h")],
+    }
+}
+
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
@@ -122,8 +143,8 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[error("{0:?} is no offset from UTC such as +00:00, and no zone name such as Europe/Berlin")]
 pub struct InvalidZone(pub String);
 
-/// Where a clock without a zone hangs: a fixed offset from UTC, or a place, by the database of zones that is part of this
-/// program and not of the machine.
+/// The zone of times that are written without one: a fixed offset from UTC, or a place, by the time zone database that
+/// is part of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone(jiff::tz::TimeZone);
 
@@ -145,8 +166,8 @@ impl Zone {
         if zone.is_unknown() { Err(invalid()) } else { Ok(Self(zone)) }
     }
 
-    /// The instant at which a clock on the wall there shows `civil`. Where it shows that twice, the earlier; where it
-    /// never does, because it was put forward, as much later.
+    /// The instant at which clocks in this zone show `civil`. When they show it twice, the earlier instant; when they
+    /// skip it, the instant as much later.
     #[must_use]
     pub fn to_instant(&self, civil: jiff::civil::DateTime) -> Option<Timestamp> {
         let instant = self.0.to_ambiguous_timestamp(civil).compatible().ok()?;

@@ -12,9 +12,6 @@ use crate::ledger::{AccountEvent, Case, CaseChange, Closing, Decision, NewAccept
 
 /// Keeps a person's explanation; the case stays open, and is mailed about again only where a drift has changed. `who`
 /// names the person by the way they came in.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
     let note = checked(note).map_err(CaseError::Note)?;
     open_case(flow, id).await?;
@@ -24,9 +21,6 @@ pub async fn explain_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result
 
 /// Closes a case; it is opened again only when its figures change, or when that is taken back. A difference that is closed is accepted as it is: no run
 /// is clean while a deposit and its rows, or the rows and the total, disagree and nobody has answered for it.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn close_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
     let note = checked(note).map_err(CaseError::Note)?;
     let case = open_case(flow, id).await?;
@@ -59,9 +53,6 @@ pub async fn close_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<C
 
 /// Accepts a difference as it is: the drift joins what is explained, a deposit's rows count what the journal holds, a row
 /// that cannot be read has the amount that is said, history that changed is history. Can be taken back.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn accept_case(
     flow: &Flow,
     id: i64,
@@ -112,11 +103,11 @@ struct Terms {
     /// In words.
     what: String,
     acceptance: NewAcceptance,
-    /// What is remembered with it.
+    /// What is stored with it in `meta`.
     memory: Vec<(&'static str, String)>,
 }
 
-/// What accepting `case` means, by its kind.
+/// What accepting `case` does, by its kind.
 async fn terms(
     flow: &Flow,
     case: &Case,
@@ -186,9 +177,6 @@ async fn terms(
 }
 
 /// Takes back what was accepted of a case: its figures count again as they are, and the next run finds what differs.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn unaccept_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Case, CaseError> {
     let note = checked(note).map_err(CaseError::Note)?;
     let case = find_case(flow, id).await?;
@@ -204,9 +192,6 @@ pub async fn unaccept_case(flow: &Flow, id: i64, who: &str, note: &str) -> Resul
 }
 
 /// Sets the baseline to `cents`, because a person says so; the only way in which it moves once it is taken.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn set_baseline(flow: &Flow, cents: i64, who: &str, note: &str) -> Result<(), CaseError> {
     let note = checked(note).map_err(CaseError::Note)?;
     let before = flow.ledger.recall("baseline_cents").await?;

@@ -59,7 +59,7 @@ pub async fn claim(
     refuse_known(flow, order).await?;
     let digest = digest_of(&request);
     let mut opened = Deposit::open(fresh_id(request.requested_at), request);
-    // Should we die before the wallet is written down, no other is asked for: the request has run out by then.
+    // If the daemon stops before the wallet is stored, no other one is asked for: the request has expired by then.
     let limit = CREATE_CEILING.saturating_add(flow.settings.request_limit);
     opened.due = Some(Due { at: flow.clock.now().plus(limit), urgency: Urgency::Create });
     let deposit = opened.deposit.clone();

@@ -25,9 +25,6 @@ pub enum CloseError {
 
 /// Closes `month`; gives it as it is kept. A month that is closed already, or lies before a closed one, stays as it is:
 /// the close that covers it is given.
-///
-/// # Errors
-/// [`CloseError`]
 pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, CloseError> {
     if let Some(closed) = covering(flow, month).await? {
         return Ok(closed);
@@ -38,7 +35,7 @@ pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, Clos
         return Err(CloseError::Early(format!("{month} has not ended yet; it can be closed from {end} on")));
     }
     let report = reconcile(flow).await?;
-    // The run has just heard the upstream's clock: a month is over by both.
+    // The run has just read the upstream's clock: a month ends when both clocks say so.
     if let Some(theirs) = flow.upstream.upstream_now().filter(|theirs| *theirs < month.ends_at()) {
         return Err(CloseError::Early(format!(
             "{month} has not ended by the upstream's clock, which shows {theirs}; it can be closed once both clocks agree"

@@ -1,4 +1,4 @@
-//! What every verb works with, and the one door through which deposits change.
+//! What every verb works with, and the one function that writes changes of deposits.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::upstream::{Evidence, Upstream};
 /// How long a step that the ledger forbids is put off.
 const PUT_OFF: Duration = Duration::from_mins(5);
 
-/// What the story is told with.
+/// The settings of the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowSettings {
     /// When to poll again.
@@ -54,7 +54,7 @@ pub struct FlowSettings {
 
 impl FlowSettings {
     /// How many deposits are taken from the queue at once where no budget says less.
-    pub const LOOK_BATCH: u32 = 2048;
+    pub const POLL_BATCH: u32 = 2048;
 }
 
 /// Wakes the loops; a lost wake-up costs a moment, never a deposit.
@@ -98,10 +98,10 @@ pub struct Flow {
     pub reconciling: Arc<tokio::sync::Mutex<()>>,
     /// Where the ledger stood when this program opened it.
     pub started: Started,
-    /// Who has shown signs of life.
+    /// The heartbeats of the tasks.
     pub heartbeats: Arc<Heartbeats>,
     pub(super) delivery_state: Arc<DeliveryState>,
-    /// Held while it is decided whose an order or an address is.
+    /// Held while it is decided to which deposit an order or an address belongs.
     pub(super) deciding: Arc<tokio::sync::Mutex<()>>,
     pub(super) poll_troubles: Arc<Mutex<PollTroubles>>,
 }

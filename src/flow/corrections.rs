@@ -43,9 +43,6 @@ pub struct CorrectionRequest<'a> {
 }
 
 /// Books, of the deposit that a case is about, what its rows credit, or the amount that is given. Closes the case.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn correct_case(
     flow: &Flow,
     id: i64,
@@ -60,9 +57,6 @@ pub async fn correct_case(
 }
 
 /// The same of the deposit named `name` (ours, the order, or the address), whether there is a case about it or not.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn correct_deposit(
     flow: &Flow,
     name: &str,
@@ -77,9 +71,6 @@ pub async fn correct_deposit(
 }
 
 /// The same of every open case of one kind whose deposit has credited rows; one letter tells of all.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn correct_all(
     flow: &Flow,
     kind: CaseKind,
@@ -109,9 +100,6 @@ pub async fn correct_all(
 }
 
 /// Takes back what a person said of the credit of the deposit named `name`: the upstream's own figure counts again.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn uncorrect_deposit(
     flow: &Flow,
     name: &str,
@@ -135,9 +123,6 @@ pub async fn uncorrect_deposit(
 }
 
 /// The same of the deposit that a case, open or closed, is about.
-///
-/// # Errors
-/// [`CaseError`]; nothing has happened then.
 pub async fn uncorrect_case(flow: &Flow, id: i64, who: &str, note: &str) -> Result<Correction, CaseError> {
     let case = find_case(flow, id).await?;
     let deposit = deposit_of(flow, &case).await?;

@@ -1,5 +1,5 @@
-//! Getting the wallet: the intent first, then one attempt. A lost answer is followed by another request; what it may have
-//! made was shown to nobody, and is nobody's deposit.
+//! Creates wallets: first the intent is stored, then one attempt is made. A lost answer is followed by another attempt;
+//! the order that the first one may have made was shown to nobody, and belongs to no deposit.
 
 use std::time::Duration;
 
@@ -44,14 +44,14 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
         let step = observe(flow, deposit, Observation::OutOfAttempts)?;
         return decided(flow, entry, DepositWrite::from(step)).await;
     }
-    // An outage is waited for, but not for ever; and no attempt is spent on finding out that it is not over.
+    // The request waits while the upstream is down, up to its limit, and no attempt is used up meanwhile.
     let permit = tokio::select! {
         biased;
         permit = admitted(flow) => permit,
         () = flow.clock.sleep(left) => return give_up(flow, entry, deposit).await,
     };
     let Some(permit) = permit else { return later(flow, entry, deposit, tries, None).await };
-    // The intent is on disk before the upstream hears of it.
+    // The intent is on disk before the upstream is called.
     let attempt = flow.ledger.begin_attempt(deposit.id, flow.clock.now()).await?;
     let request = &deposit.request;
     let order = NewOrder { asset: request.asset, amount: &request.amount, coupon: request.coupon.as_deref() };
@@ -84,7 +84,7 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
                 _ => AttemptOutcome::Unknown,
             };
             tracing::warn!(attempt = tries.saturating_add(1), "no wallet yet: {error}");
-            // What a broken answer named is kept as information: it is shown to nobody.
+            // An order that a broken answer named is stored as information, and shown to nobody.
             let order_id = error.order_id().map(str::to_owned);
             let attempt = end(outcome, order_id, Some(error.to_string()));
             later(flow, entry, deposit, tries, attempt).await
@@ -99,8 +99,8 @@ pub async fn probe_account(flow: &Flow) {
     }
 }
 
-/// The right to make a wallet; none while nothing is answered. What an outage swallows may have been done, so a request
-/// that could not be told from a lost one is not sent into it: the balance is asked first.
+/// The permit to create a wallet; `None` while the upstream does not answer. A request during an outage could be
+/// carried out although its answer is lost, so the balance is asked for first.
 async fn admitted(flow: &Flow) -> Option<Permit> {
     if flow.upstream.health().failing_since.is_some() && ask_balance(flow).await.is_err() {
         return None;
@@ -118,7 +118,7 @@ fn is_denied(error: &upstream::Error) -> bool {
     matches!(error, upstream::Error::Denied { .. } | upstream::Error::Refused { http_status: 401 | 403, .. })
 }
 
-/// True where the account is accepted otherwise. Where that cannot be known now, the request waits, too.
+/// True where other calls of the account are accepted. Where that is not known now, the request waits as well.
 async fn account_answers(flow: &Flow) -> bool {
     ask_balance(flow).await.is_ok()
 }
@@ -151,7 +151,7 @@ async fn take_answer(
     Ok(CreateOutcome::Decided)
 }
 
-/// The request has waited for as long as it may: nobody was shown anything.
+/// The request has reached its time limit: no address was shown to anybody.
 async fn give_up(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger::Result<CreateOutcome> {
     let minutes = flow.settings.request_limit.as_secs().div_euclid(60);
     let why = format!("there was no wallet within {minutes} min, and nobody was shown an address; ask anew");

@@ -88,7 +88,7 @@ pub(super) async fn change_cases(flow: &Flow, changes: Vec<CaseChange>) -> ledge
                 CaseChange::Notified { .. } => mailed(EventName::DiscrepancyOpened),
                 CaseChange::Open(_) | CaseChange::Seen { .. } => None,
                 CaseChange::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
-                // Who never heard of it need not hear that it is gone.
+                // A case that was never mailed is closed without a mail.
                 CaseChange::Close { who: None, .. } if case.told_at.is_none() => None,
                 CaseChange::Close { .. } if case.told_at.is_none() => {
                     Some((EventName::DiscrepancyClosed, Vec::new()))

@@ -1,4 +1,4 @@
-//! The daily summary: what settled, what is open, what differs, what was not sent, and the head hash to hold against.
+//! The daily digest: what settled, what is open, what differs, what was not sent, and the head hash to compare with.
 
 use std::time::Duration;
 
@@ -15,9 +15,6 @@ const CASES: usize = 40;
 const DAY: Duration = Duration::from_hours(24);
 
 /// Owes the digest of the time since the last one, or of 24 hours where there was none.
-///
-/// # Errors
-/// Whatever the ledger says.
 pub async fn digest(flow: &Flow) -> ledger::Result<()> {
     let ledger = &flow.ledger;
     let now = flow.clock.now();

@@ -1,4 +1,4 @@
-//! When each task last got anywhere.
+//! When each task last made progress.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::clock::SharedClock;
 
-/// When each task last got anywhere: what the watchdog is fed by.
+/// When each task last made progress: the watchdog depends on it.
 #[derive(Debug, Default)]
 pub struct Heartbeats {
     beats: Mutex<BTreeMap<&'static str, Duration>>,
 }
 
 impl Heartbeats {
-    /// `task` is alive and has got somewhere.
+    /// `task` has made progress.
     pub fn record(&self, task: &'static str, clock: &SharedClock) {
         self.lock().insert(task, clock.monotonic());
     }
@@ -23,7 +23,7 @@ impl Heartbeats {
         self.lock().remove(task);
     }
 
-    /// The task that has been still the longest, and for how long.
+    /// The task whose last progress is the longest ago, and how long.
     #[must_use]
     pub fn stillest(&self, clock: &SharedClock) -> Option<(&'static str, Duration)> {
         let now = clock.monotonic();

@@ -6,9 +6,6 @@ use crate::ledger::{self, AccountEvent};
 
 impl Flow {
     /// Sends again at once what waits or was given up: one mail, or all; gives how many.
-    ///
-    /// # Errors
-    /// Whatever the ledger says.
     pub async fn retry_mails(&self, id: Option<i64>) -> ledger::Result<u64> {
         if let Some(id) = id {
             self.delivery_state.ask_for(id);
@@ -20,9 +17,6 @@ impl Flow {
     }
 
     /// Owes a test message to `to`, or to everybody that an ordinary alert would go to.
-    ///
-    /// # Errors
-    /// Whatever the ledger says.
     pub async fn mail_test(&self, to: Option<String>) -> ledger::Result<Vec<String>> {
         let mail_to = match to {
             Some(to) => vec![to],

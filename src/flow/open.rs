@@ -40,7 +40,7 @@ pub enum Opened {
     Same(Deposit),
 }
 
-/// Why a request was not accepted.
+/// Why a request was not accepted: nothing has happened then.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is ruled out; the text says what would be right.
@@ -67,9 +67,6 @@ const KEY: usize = 255;
 const NOTIFY: usize = 20;
 
 /// Judges a request and writes it to disk.
-///
-/// # Errors
-/// [`OpenError`]; nothing has happened then.
 pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
     let key = new.idempotency_key.clone();
     if let Some(key) = &key {

@@ -1,4 +1,4 @@
-//! Saying once that the upstream is of no use, and once that it is again; also across restarts.
+//! Reports once that the upstream is down, and once that it is back; also across restarts.
 
 use std::time::Duration;
 
@@ -7,20 +7,19 @@ use crate::domain::event::EventName;
 use crate::ledger;
 use crate::upstream::{CallTrouble, Health};
 
-/// Where no look is tried any more for so long, a list that can be read is sign enough of recovery.
-const NO_MORE_LOOKS: Duration = Duration::from_hours(1);
+/// When no poll was made for this long, a list that can be read counts as recovery.
+const NO_MORE_POLLS: Duration = Duration::from_hours(1);
 
-/// Compares the upstream's health with what was last said of it, and says what has changed. True where it is down
-/// by what has been said.
+/// Compares the upstream's health with the last event about it, and writes an event where it has changed. True where
+/// the last event says that it is down.
 ///
 /// # Errors
 /// Whatever the ledger says; it is said the next time then.
 pub async fn watch_upstream(flow: &Flow) -> ledger::Result<bool> {
     let health = flow.upstream.health();
-    let last = flow.ledger.last_of(&[EventName::UpstreamDown, EventName::UpstreamBack]).await?;
-    let said_down = last.as_ref().is_some_and(|event| event.event == EventName::UpstreamDown.as_str());
+    let outage = standing(flow, EventName::UpstreamDown, EventName::UpstreamBack).await?;
     match health.failing_since {
-        Some(since) if !said_down && is_down(flow, &health) => {
+        Some(since) if outage.is_none() && is_down(flow, &health) => {
             let error = health.last_error.clone().unwrap_or_default();
             tracing::error!("{}", health.words().unwrap_or_default());
             let trouble = health.trouble.unwrap_or(CallTrouble::NoAnswer);
@@ -29,24 +28,34 @@ pub async fn watch_upstream(flow: &Flow) -> ledger::Result<bool> {
             });
             flow.announce(EventName::UpstreamDown, Some(error), facts).await.map(|()| true)
         }
-        None if said_down && health.last_success.is_some() && !is_idle(flow, &health) => {
-            let since = last.map(|event| event.at).unwrap_or_default();
+        None if outage.is_some() && health.last_success.is_some() && !is_idle(flow, &health) => {
+            let since = outage.map(|event| event.at).unwrap_or_default();
             tracing::info!("the upstream answers again; it was called down at {since}");
             let facts = serde_json::json!({ "since": since, "back_at": flow.clock.now() });
             flow.announce(EventName::UpstreamBack, None, facts).await.map(|()| false)
         }
-        _ => Ok(said_down),
+        _ => Ok(outage.is_some()),
     }
 }
 
-/// True for what has lasted, and at once for a denial that was confirmed: waiting heals none.
+/// The last event named `bad` of the whole account, unless one named `good` came after it.
+pub(super) async fn standing(
+    flow: &Flow,
+    bad: EventName,
+    good: EventName,
+) -> ledger::Result<Option<ledger::EventRow>> {
+    let last = flow.ledger.last_of(&[bad, good]).await?;
+    Ok(last.filter(|event| event.event == bad.as_str()))
+}
+
+/// True for a failure that has lasted, and at once for a confirmed denial, which does not end by itself.
 fn is_down(flow: &Flow, health: &Health) -> bool {
     health.is_denied() || health.failing_for() >= flow.settings.down_after
 }
 
-/// True while looks go on and say nothing. A list that is read between them would else be a recovery, and the next
-/// look an outage, four times an hour.
+/// True while polls go on and none can be read. Without this, each list that is read between them would be a recovery
+/// and the next poll an outage, four times an hour.
 fn is_idle(flow: &Flow, health: &Health) -> bool {
-    let lately = |last| flow.clock.now().since(last) < NO_MORE_LOOKS;
-    health.looks_idle_since.is_some() && health.last_failure.is_some_and(lately)
+    let lately = |last| flow.clock.now().since(last) < NO_MORE_POLLS;
+    health.polls_idle_since.is_some() && health.last_failure.is_some_and(lately)
 }

@@ -13,7 +13,7 @@ use crate::ledger::{self, AccountEvent, Decision, Ledger, RESTORED, Restore};
 /// Where the account is remembered.
 const ACCOUNT: &str = "account";
 
-/// The ledger belongs to another account.
+/// The ledger belongs to another account: nothing has happened then.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnershipError {
     /// Neither is changed: the books of two accounts are never one.
@@ -35,9 +35,6 @@ pub enum OwnershipError {
 }
 
 /// Proves that the ledger is `account`'s; one that is nobody's yet becomes so.
-///
-/// # Errors
-/// [`OwnershipError`]; nothing has happened then.
 pub async fn bind(ledger: &Ledger, account: &str) -> Result<(), OwnershipError> {
     match ledger.recall(ACCOUNT).await? {
         Some(held) if held == account => Ok(()),

@@ -1,4 +1,4 @@
-//! Looking at what is due: most urgent first, a bounded number at once, while what was seen is written in groups.
+//! Polls what is due: the most urgent first, a bounded number at a time. Results are written in groups meanwhile.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +15,13 @@ use crate::domain::event::Step;
 use crate::ledger::{self, DepositWrite, LeasedDeposit, QueueCursor, QueueEntry, Recorded, Requeue};
 use crate::upstream::Priority;
 
-/// So many polls are worth a transaction of their own while others are under way.
+/// This many polls are written in one transaction while others are under way.
 const GROUP: usize = 1024;
 /// The most polls in one transaction.
 const MOST: usize = 2048;
-/// So many polls may wait to be written; then the pollers wait for the disk.
+/// At most this many polls wait to be written; then the pollers wait for the disk.
 const UNWRITTEN: usize = 4096;
-/// What was seen is on its way to the disk after this long, however little it is. News do not wait.
+/// Results are written after this time at the latest. A change is written at once.
 const LINGER: Duration = Duration::from_millis(50);
 /// How often a run that waits for the upstream shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ const BEAT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PollRound {
     /// Polls that were answered.
-    pub looked: u64,
+    pub answered: u64,
     /// Polls that changed a deposit.
     pub moved: u64,
     /// Polls without a readable answer.
@@ -54,12 +54,12 @@ enum PollNews {
     Changed(Box<DepositWrite>),
 }
 
-/// What the pollers and the one who writes share.
+/// What the pollers and the writer share.
 struct PollShared {
     flow: Flow,
     stop: CancellationToken,
     state: Mutex<PollState>,
-    /// Rung when there is something to write, or little left to poll.
+    /// Notified when there is something to write, or little left to poll.
     changed: Notify,
 }
 
@@ -140,7 +140,7 @@ pub async fn poll_due(flow: &Flow, stop: &CancellationToken) -> ledger::Result<P
     Ok(run.done)
 }
 
-/// Whose polls were written, and what became of them.
+/// The polls that were written, and how each write ended.
 type Outcome = (Vec<QueueEntry>, ledger::Result<Vec<Recorded>>);
 type Recording = BoxFuture<'static, Outcome>;
 
@@ -187,7 +187,7 @@ impl Run {
                 }
                 Some(ended) = self.pollers.join_next() => {
                     if let Err(error) = ended {
-                        // What it polled is due still, and is polled in the next run.
+                        // Its deposits are still due, and are polled in the next run.
                         tracing::error!("a poll broke off: {error}");
                     }
                 }
@@ -196,10 +196,10 @@ impl Run {
                     linger = None;
                     lingered = true;
                 }
-                // A slow upstream is no standstill of ours.
+                // A slow upstream does not count as a stalled task.
                 () = flow.clock.sleep(BEAT) => self.dry = false,
             }
-            flow.heartbeats.record("advance", &flow.clock);
+            flow.heartbeats.record("poll", &flow.clock);
         }
     }
 
@@ -221,7 +221,7 @@ impl Run {
             let at_the_end = entries.len() < batch;
             entries.retain(|entry| !self.busy.contains(entry));
             if at_the_end {
-                // What has come due behind our back is found when we begin again.
+                // Entries that have become due meanwhile are found at the next start.
                 self.page = QueueCursor::default();
             }
             if !entries.is_empty() || (at_the_end && whole) {
@@ -250,7 +250,7 @@ impl Run {
         }
     }
 
-    /// What is to be written now, if anything is: news at once, the rest in groups or after a moment.
+    /// The polls to write now: changes at once, the others in groups or after a moment.
     fn writes(&mut self, lingered: bool) -> Option<Recording> {
         let mut state = self.shared.state();
         for entry in state.dropped.drain(..) {
@@ -312,7 +312,7 @@ async fn until<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
 
 fn count_in(done: &mut PollRound, polled: &PolledDeposit) {
     if polled.answered {
-        done.looked = done.looked.saturating_add(1);
+        done.answered = done.answered.saturating_add(1);
     } else {
         done.failed = done.failed.saturating_add(1);
     }

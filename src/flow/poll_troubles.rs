@@ -1,10 +1,10 @@
-//! Whose trouble an answer is that says nothing: one deposit's, or the upstream's. Kept in memory; bounded.
+//! Decides whether unreadable answers are the trouble of one deposit or of the upstream. In memory, bounded.
 
 use std::collections::HashMap;
 
 use crate::domain::ids::DepositId;
 
-/// So many deposits in trouble at once are the upstream's trouble.
+/// From this many deposits in trouble on, it is the upstream's trouble.
 const MOST: usize = 4096;
 
 /// Deposits whose last answer could not be read, and whether other polls could be since.

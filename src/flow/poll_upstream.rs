@@ -1,4 +1,4 @@
-//! One question to the upstream about one deposit, and what its answer makes of it.
+//! One poll of one deposit, and the step that its answer leads to.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) enum Observed {
     Polled(Observation, upstream::Evidence),
 }
 
-/// What the upstream says of one deposit, of which `fingerprint` is that of the last response; `None` for one without an order.
+/// Polls one deposit; `fingerprint` is that of its last response. `None` for a deposit without an order.
 #[tracing::instrument(name = "deposit.poll", level = "debug", skip_all, fields(deposit.id = %deposit.id))]
 pub(super) async fn poll_upstream(
     flow: &Flow,
@@ -88,7 +88,7 @@ pub(super) async fn poll_upstream(
     Some(Observed::Polled(observation, evidence))
 }
 
-/// When to poll again after no answer at all: silence ends no watch.
+/// When to poll again after no answer: the watch of a final state does not end without one.
 fn due_in_silence(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<Due> {
     let rarely =
         || deposit.facts.wallet.is_some().then(|| Due { at: now.plus(RARELY), urgency: Urgency::Watch });
@@ -96,8 +96,8 @@ fn due_in_silence(deposit: &Deposit, now: Timestamp, policy: &Policy) -> Option<
 }
 
 impl Flow {
-    /// What an answer is that says nothing of the order: this deposit's own trouble where other polls could be read
-    /// since it began, else the upstream's, which flags no deposit.
+    /// An answer that cannot be read is this deposit's own trouble where other polls could be read since it began. Else
+    /// it is the upstream's trouble, and flags no deposit.
     fn trouble_of(
         &self,
         deposit: &Deposit,
@@ -128,7 +128,7 @@ pub(super) fn work_out(
             Some(DepositWrite { evidence, ..DepositWrite::from(step) })
         }
         Err(error) => {
-            tracing::error!("a look could not be observed: {error}");
+            tracing::error!("a poll could not be observed: {error}");
             None
         }
     }

@@ -1,4 +1,4 @@
-//! A person has looked at a flagged deposit.
+//! A person clears the review flag of a deposit.
 
 use super::Flow;
 use super::said::checked;
@@ -6,7 +6,7 @@ use crate::domain::deposit::Deposit;
 use crate::domain::observe::{InvalidTransition, Observation};
 use crate::ledger::{self, DepositWrite, Recorded};
 
-/// Why a review was not recorded.
+/// Why a review was not recorded: nothing has happened then.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
     /// No such deposit.
@@ -21,9 +21,6 @@ pub enum ReviewError {
 }
 
 /// Clears the review flag of the deposit named `name` (ours, the order, or the address), and keeps the note.
-///
-/// # Errors
-/// [`ReviewError`]; nothing has happened then.
 pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, ReviewError> {
     let note = checked(note).map_err(ReviewError::Refused)?;
     loop {

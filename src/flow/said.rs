@@ -1,4 +1,4 @@
-//! What a person says with an act: a note that can be kept, or why nothing was recorded.
+//! The note of a person's decision, or why nothing was recorded.
 
 use crate::ledger;
 
@@ -10,7 +10,7 @@ pub(super) const CORRECTED: &str = "corrected: ";
 /// The most characters of a note.
 const NOTE: usize = 1000;
 
-/// Why nothing was recorded.
+/// Why nothing was recorded: nothing has happened then.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// No such case, or no such deposit.

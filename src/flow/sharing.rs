@@ -1,4 +1,4 @@
-//! Whose an order and an address are: the first one's who was shown it. Any other is flagged, and so is the first.
+//! Orders and addresses that two deposits have: they belong to the deposit that was shown them first. Both are flagged.
 
 use super::Flow;
 use crate::domain::deposit::Deposit;
@@ -8,7 +8,7 @@ use crate::domain::poll;
 use crate::domain::report::OrderReport;
 use crate::ledger::{self, DepositWrite, Recorded};
 
-/// What an answer about a new wallet is for its deposit, and for others that it casts doubt on.
+/// The observation of a new wallet for its deposit, and those for other deposits that it casts doubt on.
 pub(super) struct Doubts {
     /// For the deposit whose wallet it is.
     pub observation: Observation,
@@ -16,7 +16,7 @@ pub(super) struct Doubts {
     pub others: Vec<(Deposit, Observation)>,
 }
 
-/// Judges the answer that brings `deposit` its wallet. Whoever asks holds `flow.deciding`.
+/// Judges the answer with the wallet of `deposit`. The caller holds `flow.deciding`.
 pub(super) async fn doubts(
     flow: &Flow,
     deposit: &Deposit,
@@ -29,8 +29,8 @@ pub(super) async fn doubts(
     };
     if let Some(other) = holder {
         let why = format!("the upstream answered with an order that belongs to deposit {}", other.id);
-        let told = format!("the upstream gave the order of this deposit to deposit {id}, too");
-        let others = vec![(other, Observation::Contradiction(told))];
+        let reason = format!("the upstream gave the order of this deposit to deposit {id}, too");
+        let others = vec![(other, Observation::Contradiction(reason))];
         return Ok(Doubts { observation: Observation::Contradiction(why), others });
     }
     let others = sharing(flow, deposit, &report).await?;
@@ -38,8 +38,8 @@ pub(super) async fn doubts(
         return Ok(Doubts { observation: Observation::Wallet(report), others: Vec::new() });
     };
     let reason = format!("the address is not shown, do not pay: deposit {} has the same address", first.id);
-    let told = format!("the upstream gave the address of this deposit to deposit {id}, too");
-    let flag = |other| (other, Observation::AddressShared(told.clone()));
+    let shared = format!("the upstream gave the address of this deposit to deposit {id}, too");
+    let flag = |other| (other, Observation::AddressShared(shared.clone()));
     let others = others.into_iter().map(flag).collect();
     Ok(Doubts { observation: Observation::SharedWallet { report, reason }, others })
 }

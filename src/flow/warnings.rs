@@ -1,17 +1,17 @@
-//! What is worth a word and stops nothing: a large log, clocks that differ, the zone of the list.
+//! Warnings that stop nothing: a large write-ahead log, clocks that differ, the zone of the list.
 
 use super::Flow;
 use crate::ledger;
 
-/// A log of this size, in MiB, is worth a word: ordinarily it stays below a third of it.
+/// A write-ahead log of this size, in MiB, is warned of: ordinarily it stays below a third of it.
 const LARGE_LOG_MIB: u64 = 128;
 /// Clocks that are further apart than this are warned of.
 const CLOCKS_APART_MS: u64 = 5 * 60 * 1000;
-/// Where a run remembers what its rows say of the list's zone.
+/// The `meta` key of what a run's rows show of the list's zone.
 pub(super) const ZONE_HINT: &str = "zone_hint";
 
 impl Flow {
-    /// Somebody holds up the ledger's log: in words, where it has grown large.
+    /// A warning that a reader holds up the ledger's log, where it has grown large.
     #[must_use]
     pub fn log_warning(&self) -> Option<String> {
         let mib = self.ledger.log_bytes().div_euclid(1024 * 1024);
@@ -23,10 +23,7 @@ impl Flow {
         })
     }
 
-    /// What does not fit of the time: the clocks of both sides, and the zone of the upstream's list.
-    ///
-    /// # Errors
-    /// [`ledger::Error::Database`] where the ledger cannot be read now.
+    /// The warnings about time: the clocks of both sides, and the zone of the upstream's list.
     pub async fn time_warnings(&self) -> ledger::Result<Vec<String>> {
         let mut warnings: Vec<String> = Vec::new();
         if let Some(skew) = self.upstream.skew().filter(|skew| skew.unsigned_abs() > CLOCKS_APART_MS) {

@@ -1,4 +1,4 @@
-//! The attempts to make a wallet: the intent is on disk before the upstream hears of it.
+//! The attempts to make a wallet: the intent is on disk before the upstream is called.
 
 use crate::domain::ids::DepositId;
 use crate::domain::time::Timestamp;
@@ -82,9 +82,6 @@ impl Ledger {
     }
 
     /// One deposit's attempts, oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn attempts_of(&self, deposit: DepositId) -> Result<Vec<Attempt>> {
         let id = deposit.to_string();
         sqlx::query_as!(
@@ -93,8 +90,7 @@ impl Ledger {
             id
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?
+        .await?
         .into_iter()
         .map(Attempt::try_from)
         .collect()

@@ -1,5 +1,4 @@
-//! What one transaction writes: the types only, so that those who write it and those who ask for it need not know each
-//! other.
+//! What one transaction writes: types only, below the writer and its callers.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -58,7 +57,7 @@ pub struct AttemptEnd {
     pub at: Timestamp,
     /// What is known of it.
     pub outcome: AttemptOutcome,
-    /// The order it made, where we learnt of it.
+    /// The order that it made, where that is known.
     pub order_id: Option<String>,
     /// The error in words.
     pub detail: Option<String>,
@@ -86,8 +85,8 @@ pub struct DepositWrite {
     pub attempt: Option<AttemptEnd>,
     /// The place that it had, where it was taken from the queue.
     pub entry: Option<QueueEntry>,
-    /// From when on its letters are due, by the clock that they are sent by: an event may bear the upstream's time. When
-    /// they happened, unless said.
+    /// From when on its letters are due, by our clock: an event may carry the upstream's time. By default the event's
+    /// own time.
     pub letters_due: Option<Timestamp>,
 }
 
@@ -124,9 +123,9 @@ pub struct AccountEvent {
 pub enum Recorded {
     /// It is on disk.
     Written,
-    /// The deposit had changed meanwhile; nothing was written. Look again.
+    /// The deposit had changed meanwhile; nothing was written. Read it again.
     Conflict,
-    /// A rule of the ledger forbids it, in these words; nothing was written. A fault of ours: a person must look.
+    /// A rule of the ledger forbids it, in these words; nothing was written. It is a defect of this program.
     Forbidden(String),
 }
 
@@ -155,11 +154,12 @@ pub struct Requeue {
     pub due: Option<Due>,
     /// As it was taken.
     pub deposit: Box<Deposit>,
-    /// What the poll heard, for the next one to compare with; of no meaning to the ledger, and kept in memory only.
+    /// The fingerprint of the poll's response, for the next one to compare with. It stays in memory, and the ledger
+    /// does not read it.
     pub fingerprint: Option<ResponseFingerprint>,
 }
 
-/// The bytes that somebody has heard of a deposit. They may hold a secret: they can be compared, and not looked at.
+/// The bytes of a response. They may hold a secret: they can be compared, and not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResponseFingerprint(Arc<Vec<u8>>);
 
@@ -179,6 +179,6 @@ impl ResponseFingerprint {
 
 impl fmt::Debug for ResponseFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Heard").field("bytes", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("ResponseFingerprint").field("bytes", &self.0.len()).finish_non_exhaustive()
     }
 }

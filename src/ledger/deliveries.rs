@@ -1,4 +1,4 @@
-//! How deliveries end: sent, put off, given up, told in a summary; each in one durable transaction.
+//! How deliveries end: sent, put off, given up, or part of a summary; each in one durable transaction.
 
 use serde::Serialize;
 use serde_json::json;
@@ -86,9 +86,6 @@ impl Ledger {
 
     /// Puts everything that is due off until `until`, since the way out is closed; what was owed at or before
     /// `give_up` is given up instead. Gives how many were.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn postpone_mails(
         &self,
         now: Timestamp,
@@ -133,9 +130,6 @@ impl Ledger {
     /// Puts dead and waiting mails (one, or all) back to the front of the queue; gives how many. What a summary tells
     /// goes with it, unless it is asked for by its own number: then it goes as a letter of its own, whether the summary
     /// was sent or not.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn retry_mails(&self, id: Option<i64>, now: Timestamp) -> Result<u64> {
         let now = now.as_millis();
         self.writer()?
@@ -241,8 +235,7 @@ async fn gather(
         but
     )
     .fetch_all(&mut *connection)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     let count: i64 = groups.iter().fold(0, |sum, group| sum.saturating_add(group.n));
     if count == 0 {
         return Ok(None);
@@ -261,8 +254,7 @@ async fn gather(
         NAMED
     )
     .fetch_all(&mut *connection)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     let events: Vec<_> =
         groups.iter().map(|group| json!({ "event": group.event, "count": group.n })).collect();
     let facts = json!({

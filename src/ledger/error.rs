@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::domain::causes;
+
 /// What can go wrong with the ledger; a variant exists only where somebody acts differently on it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -99,19 +101,18 @@ impl Error {
     /// The error and its causes on one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            let words = cause.to_string();
-            // The library's errors repeat what lies below them.
-            if !text.contains(&words) {
-                text = format!("{text}: {words}");
-            }
-            source = cause.source();
-        }
-        text
+        causes::chain(self)
     }
 }
 
-/// What the ledger's calls return.
+/// A statement that only reads has failed.
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        Self::database("read")(source)
+    }
+}
+
+/// What the ledger's calls return. Where a call says nothing else, its errors are [`Error::Database`] where the file
+/// cannot be read or written now (nothing is written then; try again later), [`Error::Untrusted`] or
+/// [`Error::Unreadable`] where a person has to see to the file, and [`Error::Closed`] after the end.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -96,17 +96,11 @@ impl Ledger {
 
 impl Ledger {
     /// Writes steps and what belongs to them: all of each, or nothing of it. On disk when this returns.
-    ///
-    /// # Errors
-    /// Whatever the disk says; nothing is written then.
     pub async fn record(&self, writes: Vec<DepositWrite>) -> Result<Vec<Recorded>> {
         self.writer()?.record(writes, Vec::new()).await
     }
 
     /// Writes events of the whole account.
-    ///
-    /// # Errors
-    /// Whatever the disk says; nothing is written then.
     pub async fn announce(&self, notices: Vec<AccountEvent>) -> Result<()> {
         self.writer()?.record(Vec::new(), notices).await.map(|_| ())
     }

@@ -114,8 +114,7 @@ async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
     remember(&mut lock, &lock_path, &ledger_id)?;
     let head = sqlx::query_scalar!(r#"SELECT max(seq) AS "seq: i64" FROM event"#)
         .fetch_one(&mut connection)
-        .await
-        .map_err(Error::database("read"))?
+        .await?
         .unwrap_or(0);
     let head = watch::Sender::new(head);
     let books_open_from = books_open_from(&mut connection).await?;
@@ -139,7 +138,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         return Err(Error::Missing { path: settings.path, hint });
     }
     let readers = readers(&settings.path, 2).await?;
-    let mut connection = readers.acquire().await.map_err(Error::database("read"))?;
+    let mut connection = readers.acquire().await?;
     match has_begun(&settings.path, &mut connection).await {
         Ok(true) => {}
         Ok(false) => return Err(unfinished(settings.path)),
@@ -215,8 +214,7 @@ async fn has_begun(path: &Path, connection: &mut sqlx::SqliteConnection) -> Resu
         "SELECT count(*) FILTER (WHERE name = '_sqlx_migrations'), count(*) FROM sqlite_master",
     )
     .fetch_one(connection)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     if ours == 0 && tables > 0 {
         let path = path.display();
         return Err(Error::Unreadable(format!(
@@ -264,8 +262,7 @@ async fn known_id(connection: &mut sqlx::SqliteConnection) -> Result<Option<Stri
                   EXISTS (SELECT 1 FROM event) AS "used!: bool""#
     )
     .fetch_one(connection)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     match row.ledger_id {
         None if row.used => Err(Error::Untrusted("its name, meta's ledger_id, is gone".to_owned())),
         ledger_id => Ok(ledger_id),

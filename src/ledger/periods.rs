@@ -33,17 +33,13 @@ pub struct ClosedMonth {
 
 impl Ledger {
     /// The closed months, oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn closed_months(&self) -> Result<Vec<ClosedMonth>> {
         let rows = sqlx::query!(
             r#"SELECT p.month, p.ends_at, p.closed_at, p.event_seq AS "event_seq!", e.hash, e.facts
                FROM period p JOIN event e ON e.seq = p.event_seq ORDER BY p.month"#
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         rows.into_iter()
             .map(|row| {
                 let figures = serde_json::from_str(&row.facts)
@@ -63,9 +59,6 @@ impl Ledger {
 
     /// Closes `month` for good: from now on nothing is booked before its end. `proof` is kept with the close. Does
     /// nothing where it, or a later month, is closed already.
-    ///
-    /// # Errors
-    /// Whatever the disk says; nothing is written then.
     pub async fn close_month(&self, month: &Month, now: Timestamp, proof: Value) -> Result<()> {
         let (shared, month) = (Arc::clone(&self.shared), month.clone());
         self.writer()?
@@ -114,8 +107,7 @@ impl Ledger {
 pub(super) async fn books_open_from(connection: &mut SqliteConnection) -> Result<Timestamp> {
     let end = sqlx::query_scalar!(r#"SELECT max(ends_at) AS "end: String" FROM period"#)
         .fetch_one(connection)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
     let Some(end) = end else { return Ok(Timestamp::EPOCH) };
     Timestamp::parse(&end).map_err(|error| Error::Unreadable(format!("the end of a closed month: {error}")))
 }
@@ -136,8 +128,7 @@ async fn figures(connection: &mut SqliteConnection, month: &Month, proof: Value)
         name
     )
     .fetch_all(connection)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     let balances: Vec<Value> = rows
         .into_iter()
         .map(|row| json!({ "account": row.account, "commodity": row.commodity, "usd_micros": row.micros }))

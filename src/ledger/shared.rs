@@ -19,7 +19,7 @@ pub(super) struct LedgerState {
     pub(super) head: watch::Sender<i64>,
     /// The end of the last closed month, in milliseconds since 1970.
     pub(super) books_open_from: AtomicI64,
-    /// Deposits that were looked at lately.
+    /// The poll cache.
     pub(super) poll_cache: PollCache,
     /// Held for as long as the daemon lives; `None` for readers.
     /// Never read: it locks for as long as it is held.

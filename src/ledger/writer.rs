@@ -114,7 +114,7 @@ impl Writer {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Whether the path still means the file that was opened, and the file still ends where this program left it.
+    /// Whether the path still leads to the file that was opened, and the file still ends where this program left it.
     pub(super) async fn check(&self) -> Result<()> {
         self.record(Vec::new(), Vec::new()).await.map(|_| ())
     }
@@ -177,7 +177,7 @@ async fn work(
             Job::Run(run) => run(&mut connection).await,
             Job::Close(reply) => {
                 let closed = close(connection).await;
-                // With it goes the lock: whoever hears that the ledger is closed may open it again.
+                // The lock is released with it: once the ledger is closed, another process may open it.
                 drop(shared);
                 // Nobody listens where the daemon is already gone.
                 let _ = reply.send(closed);

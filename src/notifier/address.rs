@@ -26,9 +26,6 @@ pub enum AddressError {
 }
 
 /// Reads an address that stands alone, and gives it back as it was written.
-///
-/// # Errors
-/// [`AddressError`]
 pub fn parse_address(text: &str) -> Result<String, AddressError> {
     check(text)?;
     let address: Address = text.parse().map_err(|_| AddressError::Invalid)?;
@@ -40,10 +37,13 @@ pub fn parse_address(text: &str) -> Result<String, AddressError> {
     Ok(text.to_owned())
 }
 
+/// Reads a recipient whom the operator has chosen: an address alone, or `Name <address>`, which may be a name of the
+/// machine's own network. Gives back the address without the name.
+pub fn parse_recipient(text: &str) -> Result<String, AddressError> {
+    mailbox(text).map(|mailbox| mailbox.email.to_string())
+}
+
 /// Reads a sender: an address alone, or `Name <address>`.
-///
-/// # Errors
-/// [`AddressError`]
 pub fn parse_mailbox(text: &str) -> Result<String, AddressError> {
     mailbox(text).map(|_| text.to_owned())
 }
@@ -94,7 +94,12 @@ fn check(text: &str) -> Result<(), AddressError> {
             || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '\\')
     };
     // The colon is for `[IPv6:..]` alone; nobody asked for that.
-    if text.chars().any(foreign) { Err(AddressError::Character) } else { Ok(()) }
+    let domain = text.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let odd = |c: char| c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');
+    if text.chars().any(foreign) || (!domain.starts_with('[') && domain.contains(odd)) {
+        return Err(AddressError::Character);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -130,6 +135,7 @@ mod tests {
             "a@exa mple.com",
             "a\u{0}@example.com",
             "a@example..com",
+            "a@exampl~.com",
         ] {
             assert!(parse_address(bad).is_err(), "{bad:?}");
         }
@@ -151,6 +157,19 @@ mod tests {
         }
         assert_eq!(ascii_domain("Bücher.example"), "xn--bcher-kva.example");
         assert_eq!(ascii_domain("Host"), "host");
+    }
+
+    #[test]
+    fn an_operators_recipient_may_have_a_name_or_be_near() {
+        for (written, kept) in [
+            ("a@example.com", "a@example.com"),
+            ("Finance <a@example.com>", "a@example.com"),
+            ("ops@mailhost", "ops@mailhost"),
+        ] {
+            assert_eq!(parse_recipient(written).as_deref(), Ok(kept));
+            assert_eq!(parse_recipient(kept).as_deref(), Ok(kept));
+        }
+        assert!(parse_recipient("ops").is_err());
     }
 
     #[test]

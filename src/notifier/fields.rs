@@ -86,7 +86,7 @@ fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
     }
 }
 
-/// What arrived in the currency, as far as the upstream says.
+/// What arrived in the currency, where the upstream states it.
 pub(super) fn arrived(facts: &Facts) -> Option<&Amount> {
     facts.payment.amount.as_ref().or(facts.payment.payer_amount.as_ref()).filter(|amount| !amount.is_zero())
 }

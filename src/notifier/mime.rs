@@ -29,7 +29,7 @@ pub(super) enum MessageError {
 
 /// Builds the message of `letter`, from `from` to the one recipient.
 pub(super) fn build(input: &LetterInput, letter: Letter, from: &Mailbox) -> Result<Message, MessageError> {
-    let to = address::parse_address(&input.to)
+    let to = address::parse_recipient(&input.to)
         .and_then(|text| text.parse().map_err(|_| AddressError::Invalid))
         .and_then(|to| address::in_transport(&to))
         .map_err(MessageError::Recipient)?;

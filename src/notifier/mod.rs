@@ -27,7 +27,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox};
+pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox, parse_recipient};
 pub use self::letter::{DepositView, InlineImage, Letter, LetterInput};
 pub use self::render::{ComposeError, compose};
 pub use self::report::{DeliveryReport, SendError};

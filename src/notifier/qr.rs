@@ -1,13 +1,15 @@
 //! How an address becomes a picture that a wallet's camera reads: payment URIs, PNG for mail, half blocks for terminals.
 
-use qrcode::{Color, EcLevel, QrCode};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
 
 use crate::domain::asset::{Asset, Currency};
 
-/// Light modules around the code, as the standard asks.
-const QUIET: usize = 4;
 /// Pixels to a module.
-const SCALE: usize = 6;
+const SCALE: u32 = 6;
+/// A dark and a light pixel, while the picture is text.
+const DARK: char = '#';
+const LIGHT: char = ' ';
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
@@ -49,49 +51,22 @@ pub fn payment_uri(asset: Asset, address: &str, amount_crypto: &str) -> String {
 /// # Errors
 /// [`QrError::Data`] when `data` does not fit.
 pub fn to_terminal(data: &str) -> Result<String, QrError> {
-    let modules = Modules::of(data)?;
-    let side = modules.side();
-    let mut text = String::new();
-    for top in (0..side).step_by(2) {
-        for x in 0..side {
-            let upper = modules.is_dark(x, top);
-            // Past the last row everything is quiet zone.
-            let lower = modules.is_dark(x, top.saturating_add(1));
-            // Full blocks are the light modules: most terminals are dark.
-            text.push(match (upper, lower) {
-                (false, false) => '█',
-                (false, true) => '▀',
-                (true, false) => '▄',
-                (true, true) => ' ',
-            });
-        }
-        text.push('\n');
-    }
-    Ok(text)
+    // Full blocks are the light modules: most terminals are dark.
+    let picture =
+        code(data)?.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    Ok(format!("{picture}\n"))
 }
 
 /// The code as a PNG, black on white with a quiet zone, so that it reads on a dark page too.
-///
-/// # Errors
-/// [`QrError`]
 pub fn to_png(data: &str) -> Result<Vec<u8>, QrError> {
-    let modules = Modules::of(data)?;
-    let side = modules.side();
-    let pixels = side.saturating_mul(SCALE);
-    let mut image = Vec::with_capacity(pixels.saturating_mul(pixels));
-    for y in 0..side {
-        let mut row = Vec::with_capacity(pixels);
-        for x in 0..side {
-            let shade = if modules.is_dark(x, y) { 0 } else { u8::MAX };
-            row.extend(std::iter::repeat_n(shade, SCALE));
-        }
-        for _ in 0..SCALE {
-            image.extend_from_slice(&row);
-        }
-    }
-    let width = u32::try_from(pixels).map_err(|_| QrError::Data(data.len()))?;
+    let code = code(data)?;
+    let text =
+        code.render::<char>().dark_color(DARK).light_color(LIGHT).module_dimensions(SCALE, SCALE).build();
+    let side = u32::try_from(text.lines().count()).map_err(|_| QrError::Data(data.len()))?;
+    let shades = text.chars().filter(|c| *c != '\n').map(|c| if c == DARK { 0 } else { u8::MAX });
+    let image: Vec<u8> = shades.collect();
     let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, width, width);
+    let mut encoder = png::Encoder::new(&mut out, side, side);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
@@ -100,31 +75,8 @@ pub fn to_png(data: &str) -> Result<Vec<u8>, QrError> {
     Ok(out)
 }
 
-/// The modules of a code; everything outside them is quiet zone.
-struct Modules {
-    width: usize,
-    colors: Vec<Color>,
-}
-
-impl Modules {
-    fn of(data: &str) -> Result<Self, QrError> {
-        let code =
-            QrCode::with_error_correction_level(data, EcLevel::M).map_err(|_| QrError::Data(data.len()))?;
-        Ok(Self { width: code.width(), colors: code.to_colors() })
-    }
-
-    fn side(&self) -> usize {
-        self.width.saturating_add(QUIET.saturating_mul(2))
-    }
-
-    fn is_dark(&self, x: usize, y: usize) -> bool {
-        let inside = |at: usize| at.checked_sub(QUIET).filter(|at| *at < self.width);
-        let (Some(x), Some(y)) = (inside(x), inside(y)) else {
-            return false;
-        };
-        let index = y.saturating_mul(self.width).saturating_add(x);
-        self.colors.get(index).is_some_and(|color| *color == Color::Dark)
-    }
+fn code(data: &str) -> Result<QrCode, QrError> {
+    QrCode::with_error_correction_level(data, EcLevel::M).map_err(|_| QrError::Data(data.len()))
 }
 
 #[cfg(test)]

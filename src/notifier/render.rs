@@ -20,9 +20,6 @@ pub enum ComposeError {
 
 /// Composes the letter by `templates`; `account` is the upstream's name for the account, shown in the footer. The same
 /// input gives the same letter.
-///
-/// # Errors
-/// [`ComposeError`]
 pub fn compose(templates: &Templates, input: &LetterInput, account: &str) -> Result<Letter, ComposeError> {
     let content = content_of(input);
     let inline = content.qr.as_deref().and_then(|data| picture(data, &input.message_id));

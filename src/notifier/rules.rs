@@ -3,6 +3,7 @@
 use super::retry_schedule::RetrySchedule;
 use crate::domain::deposit::Request;
 use crate::domain::event::EventName;
+use crate::domain::glob::glob_matches;
 
 /// One `[[mail.rules]]` of the configuration. A list of globs that is empty fits everything; one that is not fits
 /// only the events of deposits.
@@ -78,8 +79,8 @@ impl Rules {
     /// the configuration; then the addresses that it was asked for with.
     #[must_use]
     pub fn recipients_of(&self, event: EventName, request: &Request) -> Vec<String> {
-        let (mut found, told) = self.chosen(event, Some(request));
-        if told {
+        let (mut found, mailed) = self.chosen(event, Some(request));
+        if mailed {
             add(&mut found, &request.notify);
         }
         found
@@ -91,7 +92,7 @@ impl Rules {
         self.chosen(event, None).0
     }
 
-    /// Who the rules send it to, and whether it is told at all.
+    /// Who the rules send it to, and whether it is mailed at all.
     fn chosen(&self, event: EventName, request: Option<&Request>) -> (Vec<String>, bool) {
         let mut found = Vec::new();
         if !event.is_mailable() {
@@ -117,28 +118,9 @@ fn add(found: &mut Vec<String>, more: &[String]) {
     }
 }
 
-/// A glob with `*` only, without letter case; linear but for the places a star can end at.
+/// A glob, without letter case.
 fn matches(pattern: &str, word: &str) -> bool {
-    let (pattern, word) = (pattern.trim().to_lowercase(), word.to_lowercase());
-    let word = word.as_str();
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| word.strip_prefix(first)) else {
-        return false;
-    };
-    if !pattern.contains('*') {
-        return rest.is_empty();
-    }
-    let mut parts = parts.peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    true
+    glob_matches(&pattern.trim().to_lowercase(), &word.to_lowercase())
 }
 
 #[cfg(test)]

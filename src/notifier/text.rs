@@ -1,11 +1,13 @@
-//! How foreign words are made harmless, and how figures, times and spans are written for people.
+//! Makes words of others harmless, and writes figures, times and spans for people.
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::domain::money::Amount;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, largest_units};
 
 /// The longest value shown in a letter; the ledger has the whole.
 pub(super) const MAX_VALUE: usize = 300;
@@ -33,7 +35,7 @@ pub(super) fn one_line(text: &str, max: usize) -> String {
     line
 }
 
-/// Marks that reorder or hide text: nobody needs them in a reference, and a fraud does.
+/// Marks that reorder or hide text: no reference needs them, and a fraud could use them.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
@@ -69,7 +71,7 @@ fn looks_like_a_host(after: &str) -> bool {
     label.chars().count() >= 2 && label.chars().all(|c| c.is_alphabetic() || c == '-')
 }
 
-/// A name that machines gave (address, order id, transaction): as it is when it is plainly one, else made harmless.
+/// An identifier (address, order id, transaction): as it is where it has the plain form of one, else made harmless.
 pub(super) fn token(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':');
     let shown = text.len() <= MAX_VALUE && text.bytes().all(plain);
@@ -92,20 +94,7 @@ pub(super) fn safe_link(url: &str) -> Option<String> {
 
 /// RFC 4648 with padding.
 pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
-        let missing = 3_usize.saturating_sub(chunk.len());
-        let bits = bits << missing.saturating_mul(8);
-        for place in 0..4_usize {
-            let shift = 18_usize.saturating_sub(place.saturating_mul(6));
-            let digit = usize::try_from((bits >> shift) & 63).unwrap_or(0);
-            let known = DIGITS.get(digit).copied().map_or('=', char::from);
-            out.push(if place >= 4_usize.saturating_sub(missing) { '=' } else { known });
-        }
-    }
-    out
+    STANDARD.encode(bytes)
 }
 
 /// Dollars with at least two decimals.
@@ -130,24 +119,9 @@ pub(super) fn minute(at: Timestamp) -> String {
 
 /// A span in its two largest units.
 pub(super) fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
-    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
-    let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| {
-        if small == 0 {
-            format!("{large} {large_unit}")
-        } else {
-            format!("{large} {large_unit} {small} {small_unit}")
-        }
-    };
-    if days > 0 {
-        two(days, "d", hours, "h")
-    } else if hours > 0 {
-        two(hours, "h", minutes, "min")
-    } else if minutes > 0 {
-        two(minutes, "min", rest, "s")
-    } else {
-        format!("{rest} s")
+    match largest_units(span) {
+        [(0, _), (one, unit)] | [(one, unit), (0, _)] => format!("{one} {unit}"),
+        [(large, large_unit), (small, small_unit)] => format!("{large} {large_unit} {small} {small_unit}"),
     }
 }
 

@@ -12,6 +12,7 @@ use super::settings::{MailBackend, MailerSettings, SettingsError};
 use super::templates::Templates;
 use super::text::one_line;
 use super::{address, file, mime, render, smtp};
+use crate::domain::causes::chain;
 
 /// Sends letters; shared freely, keeps its connections.
 #[derive(Debug, Clone)]
@@ -35,17 +36,11 @@ enum OpenBackend {
 
 impl Mailer {
     /// A mailer for `settings` with the built-in templates; opens nothing yet but the certificate file.
-    ///
-    /// # Errors
-    /// [`SettingsError`]
     pub fn new(settings: MailerSettings, password: Option<SecretString>) -> Result<Self, SettingsError> {
         Self::with_templates(settings, password, Templates::builtin()?)
     }
 
     /// The same, with these templates.
-    ///
-    /// # Errors
-    /// [`SettingsError`]
     pub fn with_templates(
         settings: MailerSettings,
         password: Option<SecretString>,
@@ -87,11 +82,8 @@ impl Mailer {
         Ok(DeliveryReport { response: harmless_path(&response) })
     }
 
-    /// Tries the way out without sending anything: a connection with everything up to and with the login, or a file
-    /// in the folder. Says what was found.
-    ///
-    /// # Errors
-    /// [`SendError::Unreachable`]
+    /// Tries the transport without sending anything: a connection up to and with the login, or a file in the folder.
+    /// Returns what was found, in words.
     pub async fn check(&self) -> Result<String, SendError> {
         match &self.shared.backend {
             OpenBackend::Smtp(server) => server.check().await,
@@ -103,14 +95,14 @@ impl Mailer {
         }
     }
 
-    /// Takes leave of most of the servers' connections that are kept: for idle times.
+    /// Closes most of the idle connections to the server, for times without letters.
     pub async fn rest(&self) {
         if let OpenBackend::Smtp(server) = &self.shared.backend {
             server.close_idle_but(smtp::RESTING).await;
         }
     }
 
-    /// Takes leave of the servers whose connections are kept; the next letter opens a new one. For the end.
+    /// Closes all idle connections to the server, for the end of the daemon.
     pub async fn close_idle(&self) {
         if let OpenBackend::Smtp(server) = &self.shared.backend {
             server.close_idle_but(0).await;
@@ -118,9 +110,6 @@ impl Mailer {
     }
 
     /// The message as it would be sent now, for previews.
-    ///
-    /// # Errors
-    /// [`SendError::Permanent`]
     pub fn preview(&self, input: &LetterInput) -> Result<Vec<u8>, SendError> {
         let letter = self.letter(input)?;
         let message = mime::build(input, letter, &self.shared.from).map_err(|error| permanent(&error))?;
@@ -128,9 +117,6 @@ impl Mailer {
     }
 
     /// The letter in words, before it becomes a message.
-    ///
-    /// # Errors
-    /// [`SendError::Permanent`]
     pub fn letter(&self, input: &LetterInput) -> Result<Letter, SendError> {
         let Shared { templates, account, .. } = &*self.shared;
         render::compose(templates, input, account).map_err(|error| permanent(&error))
@@ -143,13 +129,7 @@ fn harmless_path(response: &str) -> String {
 }
 
 fn permanent(error: &dyn std::error::Error) -> SendError {
-    let mut why = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        why = format!("{why}: {cause}");
-        source = cause.source();
-    }
-    SendError::permanent(&why)
+    SendError::permanent(&chain(error))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -97,7 +97,7 @@ fn deposit_of(view: &DepositView) -> Value {
     }
 }
 
-/// True for the events that are told from their notice even where a deposit is named beside it.
+/// True for the events whose letter is made from their notice, even where a deposit is named as well.
 fn is_a_notice(event: EventName) -> bool {
     matches!(
         event,

@@ -1,4 +1,4 @@
-//! The whole system on one machine: the other side, simulated, and a story that the real daemon lives through.
+//! The whole system on one machine: a simulated upstream, and a scenario that the real daemon runs through.
 
 pub mod scenario;
 pub mod upstream;

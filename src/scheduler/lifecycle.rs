@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::clock::SharedClock;
 use crate::flow::Heartbeats;
 
-/// A task that has not got anywhere for this long has come to a standstill.
+/// A task without progress for this long counts as stalled.
 const STANDSTILL: Duration = Duration::from_secs(45);
 
 /// The signals that end the daemon.
@@ -51,7 +51,7 @@ fn tell(states: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-/// Feeds the service manager's watchdog for as long as every task gets somewhere; never returns.
+/// Feeds the service manager's watchdog for as long as every task makes progress; never returns.
 pub async fn feed_watchdog(pulse: &Heartbeats, clock: &SharedClock) {
     let Some(span) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! How each task fares: when it last ran, what went wrong, and whether that makes the daemon unready.
+//! The status of each task: when it last ran, what went wrong, and whether that makes the daemon unready.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,7 +25,7 @@ pub struct TaskStatus {
     pub alive: bool,
 }
 
-/// Whether the daemon can do its work, and what is the matter.
+/// Whether the daemon can do its work, and the reasons where it cannot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Readiness {
     /// The ledger can be written and every task is alive.

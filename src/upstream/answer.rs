@@ -1,4 +1,4 @@
-//! What the status of an answer means, call by call (docs/contract.md, sections 1 to 5); pure.
+//! The meaning of an answer's HTTP status, call by call (docs/contract.md, sections 1 to 5); pure.
 
 use super::transport::HttpReply;
 use super::wire;
@@ -7,7 +7,7 @@ use super::wire;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallKind {
     Create { with_coupon: bool },
-    Look,
+    Poll,
     Invoices,
     Balance,
     Coupons,
@@ -34,7 +34,7 @@ impl CallKind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
-            Self::Look => "look",
+            Self::Poll => "look",
             Self::Invoices => "invoices",
             Self::Balance => "balance",
             Self::Coupons => "coupons",
@@ -56,7 +56,7 @@ impl CallKind {
         match (reply.status, self) {
             (200..=299, _) => Meaning::Decode,
             (300..=399, _) => Meaning::Unknown(format!("{}: not followed", status_words(reply.status))),
-            // A proxy on the way gave up waiting for our request, or so it says.
+            // A proxy on the way gave up waiting for our request, by its own words.
             (408, _) => unknown(words()),
             (400 | 401, Self::Create { .. }) => Meaning::No,
             // The coupon's refusal unless the text says otherwise; without a coupon an outage.
@@ -65,9 +65,9 @@ impl CallKind {
                 _ => Meaning::No,
             },
             (404, Self::Create { .. }) if !wire::says_no(&reply.body) => unknown(words()),
-            // A page instead of a word: something between us and the upstream speaks, not the upstream.
+            // A page instead of JSON: it comes from something between us and the upstream.
             (400..=499, Self::Create { .. }) if is_page(&reply.body) => unknown(words()),
-            (400..=499, Self::Create { .. }) | (404, Self::Look) => Meaning::No,
+            (400..=499, Self::Create { .. }) | (404, Self::Poll) => Meaning::No,
             (401 | 403, _) => Meaning::Denied,
             (400..=499, _) if wire::says_no(&reply.body) => Meaning::No,
             _ => unknown(words()),

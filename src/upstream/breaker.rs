@@ -1,4 +1,4 @@
-//! Whether the upstream is up, judged by its last answers, and how gently to knock while it is not; pure.
+//! The breaker: whether the upstream is up, judged by its last answers, and which calls may go while it is not; pure.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ const TRIPS_AFTER: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// What is the matter with the upstream, by the latest call that was not answered readably.
+/// The kind of trouble with the upstream, by the latest call that was not answered readably.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallTrouble {
     /// No answer, or an error of the server.
@@ -80,16 +80,16 @@ pub struct Health {
     pub trouble: Option<CallTrouble>,
     /// What the latest of them was, in words; stays when the upstream answers again.
     pub last_error: Option<String>,
-    /// Since when looks come back and say nothing of their orders, unreadable or not knowing them; ended by a look that
-    /// is read, and not by the list or the figures.
-    pub looks_idle_since: Option<Timestamp>,
+    /// Since when polls are answered unreadably, or without knowing their orders. It ends with a poll that can be read,
+    /// and not with the list or the balance.
+    pub polls_idle_since: Option<Timestamp>,
     /// When the upstream last answered readably.
     pub last_success: Option<Timestamp>,
     /// When a call last was not answered readably.
     pub last_failure: Option<Timestamp>,
     /// When a call last ended, however it did.
     pub last_call: Option<Timestamp>,
-    /// When a look was last answered readably, by the clock that never goes back.
+    /// When a poll was last answered readably, by the monotonic clock.
     pub last_read: Option<Duration>,
     /// True while only one probing call at a time is let through.
     pub breaker_open: bool,
@@ -99,7 +99,7 @@ pub struct Health {
     pub in_flight: usize,
     /// Calls that wait for their turn.
     pub waiting: usize,
-    /// The upstream's clock minus ours in milliseconds, when it last told.
+    /// The upstream's clock minus ours in milliseconds, at the last answer with a date.
     pub skew_ms: Option<i64>,
 }
 
@@ -145,10 +145,10 @@ pub(super) enum Gate {
     Probing,
 }
 
-/// What a call's end did to the breaker.
+/// How a call's end changed the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing that anybody needs to hear of.
+    /// No change.
     None,
     /// From now on only probes.
     Opened,
@@ -196,11 +196,11 @@ impl Breaker {
         }
     }
 
-    /// A call has ended, which was a look at an order or not.
+    /// A call has ended; `is_poll` where it was one for an order.
     pub(super) fn settle(
         &mut self,
         outcome: CallOutcome,
-        is_look: bool,
+        is_poll: bool,
         probe: bool,
         at: Timestamp,
         now: Duration,
@@ -212,14 +212,14 @@ impl Breaker {
                 self.health.failures = 0;
                 self.health.denials = 0;
                 self.health.last_success = Some(at);
-                if is_look {
+                if is_poll {
                     self.health.last_read = Some(now);
-                    self.health.looks_idle_since = None;
+                    self.health.polls_idle_since = None;
                 }
                 self.close()
             }
             CallOutcome::Missed(trouble, words) => {
-                self.note(trouble, &words, is_look, at);
+                self.note(trouble, &words, is_poll, at);
                 match trouble {
                     CallTrouble::Throttled => {
                         if let Some(open) = self.open.as_mut().filter(|_| probe) {
@@ -228,7 +228,7 @@ impl Breaker {
                         }
                         Change::None
                     }
-                    // It speaks, and the next order may be one that it knows.
+                    // It answers, and may know the next order.
                     trouble if !trouble.trips() => self.close(),
                     _ => self.fail(probe, now),
                 }
@@ -236,10 +236,10 @@ impl Breaker {
         }
     }
 
-    fn note(&mut self, trouble: CallTrouble, words: &str, is_look: bool, at: Timestamp) {
+    fn note(&mut self, trouble: CallTrouble, words: &str, is_poll: bool, at: Timestamp) {
         let health = &mut self.health;
-        if is_look && matches!(trouble, CallTrouble::Unreadable | CallTrouble::UnknownOrders) {
-            health.looks_idle_since.get_or_insert(at);
+        if is_poll && matches!(trouble, CallTrouble::Unreadable | CallTrouble::UnknownOrders) {
+            health.polls_idle_since.get_or_insert(at);
         }
         health.failing_since.get_or_insert(at);
         health.failures = health.failures.saturating_add(1);
@@ -264,7 +264,7 @@ impl Breaker {
                 self.open = Some(Open { wait: FIRST_WAIT, next_probe, probing: false });
                 Change::Opened
             }
-            // A call that went out before the breaker opened tells nothing new.
+            // A call that began before the breaker opened changes nothing.
             Some(open) if probe => {
                 open.probing = false;
                 open.wait = open.wait.saturating_mul(2).min(LONGEST_WAIT);

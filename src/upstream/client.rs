@@ -47,8 +47,8 @@ struct Inner {
     clock: SharedClock,
     key: Arc<ApiKey>,
     customer_url: String,
-    /// Where looks go, the key in its query; only the order is missing at the end of its path.
-    look_url: Url,
+    /// The address of polls, with the key in its query; only the order is missing at the end of its path.
+    poll_url: Url,
     user_id: Arc<str>,
     zone: Arc<Zone>,
     theirs: UpstreamClock,
@@ -97,13 +97,13 @@ impl Upstream {
         })?;
         let pacer = Arc::new(Pacer::new(Arc::clone(&clock), budget, settings.max_in_flight));
         let transport = HttpTransport::new(settings.timeout, settings.max_in_flight)?;
-        let look_url = parsed(&format!("{customer_url}/cryptomus/transaction{}", key.expose_query()))?;
+        let poll_url = parsed(&format!("{customer_url}/cryptomus/transaction{}", key.expose_query()))?;
         let inner = Inner {
             transport,
             pacer,
             clock,
             key: Arc::new(key),
-            look_url,
+            poll_url,
             customer_url,
             user_id: Arc::from(settings.user_id),
             zone: Arc::new(settings.zone),
@@ -132,14 +132,13 @@ impl Upstream {
         Health { skew_ms: self.skew(), ..self.inner.pacer.health() }
     }
 
-    /// The upstream's clock minus ours in milliseconds, at its latest answer that told; whole seconds are all it tells.
+    /// The upstream's clock minus ours in milliseconds, at its latest answer with a date, which has whole seconds.
     #[must_use]
     pub fn skew(&self) -> Option<i64> {
         self.inner.theirs.skew()
     }
 
-    /// What the upstream's clock shows now: what it told last and the time that has passed since, whatever has become
-    /// of our own clock meanwhile.
+    /// The upstream's clock now: its last date and the time since then by the monotonic clock.
     #[must_use]
     pub fn upstream_now(&self) -> Option<Timestamp> {
         self.inner.theirs.now(self.inner.clock.monotonic())
@@ -167,7 +166,7 @@ impl Upstream {
         self.finish(permit, call, request, |reply| wire::created(&reply.body)).await
     }
 
-    /// Looks at one order.
+    /// Polls one order.
     ///
     /// # Errors
     /// [`Error::NotTaken`], [`Error::Unknown`], [`Error::Unreadable`], [`Error::UnknownOrder`], or [`Error::Denied`].
@@ -175,8 +174,8 @@ impl Upstream {
         self.ask(permit, order_id, read_order).await
     }
 
-    /// Looks at one order; an answer of which `spared` says so, by its body and the other side's clock, is not read,
-    /// and the value is `None` then.
+    /// Polls one order. Where `spared` returns true for an answer's body and date, the answer is not parsed, and the
+    /// value is `None`.
     ///
     /// # Errors
     /// As [`Upstream::poll`].
@@ -200,12 +199,12 @@ impl Upstream {
         read: impl FnOnce(&HttpReply) -> Result<Decoded<T>, Undecodable>,
     ) -> Result<Answer<T>, Error> {
         if order_id.is_empty() || order_id.len() > 128 || is_dots(order_id) {
-            let evidence = self.evidence(CallKind::Look, None, Duration::ZERO, Vec::new());
+            let evidence = self.evidence(CallKind::Poll, None, Duration::ZERO, Vec::new());
             return Err(Error::UnknownOrder { words: "it is no order id at all".to_owned(), evidence });
         }
         let url = self.transaction_url(order_id)?;
         let request = self.inner.transport.get(url, SMALL, self.inner.clock.now());
-        self.finish(permit, CallKind::Look, request, read).await
+        self.finish(permit, CallKind::Poll, request, read).await
     }
 
     /// The whole history of top-ups, ours and others': each goes to `sink` as it arrives, and the sink comes back once
@@ -222,7 +221,7 @@ impl Upstream {
         let started = self.reading();
         let (user, zone) = (Arc::clone(&self.inner.user_id), Arc::clone(&self.inner.zone));
         let (pieces, arriving) = mpsc::channel(PIECES);
-        // On a thread of its own, so that nobody else waits for it.
+        // On a thread of its own, because it blocks.
         let reading = tokio::task::spawn_blocking(move || {
             let read = wire::invoices(Pieces::new(arriving), &user, &zone, &mut |invoice| sink.take(invoice));
             (read, sink)
@@ -234,7 +233,7 @@ impl Upstream {
         let ended = self.reading();
         let took = ended.monotonic.saturating_sub(started.monotonic);
         let http_status = reply.as_ref().ok().map(|(reply, _)| reply.status);
-        self.inner.theirs.hear(reply.as_ref().ok().and_then(|(reply, _)| reply.date), started, ended);
+        self.inner.theirs.record(reply.as_ref().ok().and_then(|(reply, _)| reply.date), started, ended);
         let result = match reply {
             Ok((mut reply, Digested { bytes, sha256 })) => {
                 let interrupted = "reading the answer was interrupted";
@@ -282,7 +281,7 @@ impl Upstream {
     /// The one address that is made thousands of times a second: from parts that are parsed already.
     fn transaction_url(&self, order_id: &str) -> Result<Url, Error> {
         if is_unreserved(order_id) {
-            let mut url = self.inner.look_url.clone();
+            let mut url = self.inner.poll_url.clone();
             if let Ok(mut path) = url.path_segments_mut() {
                 path.push(order_id);
             }
@@ -316,7 +315,7 @@ impl Upstream {
         let ended = self.reading();
         let took = ended.monotonic.saturating_sub(started.monotonic);
         let http_status = reply.as_ref().ok().map(|reply| reply.status);
-        self.inner.theirs.hear(reply.as_ref().ok().and_then(|reply| reply.date), started, ended);
+        self.inner.theirs.record(reply.as_ref().ok().and_then(|reply| reply.date), started, ended);
         let result = match reply {
             Ok(reply) => read_answer(&self.inner.key, call, reply, took, decode),
             Err(failure) => Err(self.no_answer(call, failure, took)),
@@ -336,7 +335,7 @@ impl Upstream {
     ) {
         let outcome = outcome_of(http_status, result.as_ref().err());
         let pause = result.as_ref().err().and_then(Error::retry_after);
-        permit.settle(outcome, call == CallKind::Look, pause);
+        permit.settle(outcome, call == CallKind::Poll, pause);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(
             call = call.name(),

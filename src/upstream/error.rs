@@ -59,7 +59,7 @@ pub enum Error {
         /// The answer.
         evidence: Evidence,
     },
-    /// A person must look: the account or its key is not accepted.
+    /// The account or its key is not accepted: only a person can change that.
     #[error("the upstream denied access: {words}")]
     Denied {
         /// The upstream's own words, or the status when it had none.

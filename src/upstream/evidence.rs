@@ -1,4 +1,4 @@
-//! What the upstream really answered, kept cheaply and shown without the key.
+//! The evidence of a call: its raw answer, stored cheaply and shown without the key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const SHOWN: usize = 4 * 1024;
 pub struct Answer<T> {
     /// What was read.
     pub value: T,
-    /// The upstream's own clock when it answered, where it tells.
+    /// The upstream's own clock when it answered, where the answer has a date.
     pub date: Option<Timestamp>,
     /// The answer itself.
     pub evidence: Evidence,
@@ -62,8 +62,8 @@ impl Evidence {
         text
     }
 
-    /// The answer's body as it came, for the next look to compare with; `None` for one that is too long to be kept for
-    /// that. It may hold the key: never to be shown or stored.
+    /// The answer's body as it came, for the next poll to compare with; `None` for one that is too long for that. It
+    /// may hold the key: never to be shown or stored.
     #[must_use]
     pub fn whole(&self) -> Option<Arc<Vec<u8>>> {
         (self.body.len() <= COMPARED).then(|| Arc::clone(&self.body))
@@ -76,7 +76,7 @@ impl Evidence {
 }
 
 impl fmt::Debug for Evidence {
-    /// Never the body: answers are no matter for logs.
+    /// Never the body: answers do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Evidence")
             .field("call", &self.call)

@@ -1,4 +1,4 @@
-//! How a list that is read while it arrives passes from the network to who keeps what of it.
+//! How the invoice list passes from the network to its reader while it arrives.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tokio_util::bytes::{Buf as _, Bytes};
 
 use crate::domain::report::Invoice;
 
-/// Who hears each invoice of the list, in the order of the list, and keeps what it needs of it.
+/// Receives each invoice of the list, in the order of the list.
 pub trait InvoiceSink: Send + 'static {
     /// Hears one.
     fn take(&mut self, invoice: Invoice);
@@ -22,7 +22,7 @@ impl InvoiceSink for Vec<Invoice> {
 /// A list that was read to its end.
 #[derive(Debug, Clone)]
 pub struct Listed<S> {
-    /// Who heard every entry.
+    /// The sink that got every entry.
     pub sink: S,
     /// How many entries there are.
     pub rows: usize,

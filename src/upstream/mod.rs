@@ -32,7 +32,7 @@ pub use evidence::{Answer, Evidence};
 pub use fuzz_entry::read_every_way;
 pub use list::{InvoiceSink, Listed};
 pub use pace::{Permit, Priority};
-pub use settings::UpstreamSettings;
+pub use settings::{BaseUrlError, UpstreamSettings, parse_base_url};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Who may call the upstream next: one budget, one number of calls at a time, one pause and one breaker for the
-//! whole account, with one queue before them.
+//! The pacer: who may call the upstream next. The whole account has one budget, one limit on calls at a time, one
+//! pause, one breaker, and one queue.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,14 @@ use super::breaker::{Breaker, CallOutcome, CallTrouble, Change, Gate, Health};
 use super::budget::Budget;
 use crate::clock::SharedClock;
 
-/// Who goes first. A class that was passed over `PATIENCE` times goes next all the same: nobody starves.
+/// Who goes first. A class that was passed over `PATIENCE` times goes next all the same: no class starves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Somebody waits for an address.
+    /// A caller waits for an address.
     Create,
     /// Reconciliation: a handful of calls a run.
     Reconcile,
-    /// The many looks.
+    /// The many polls.
     Poll,
 }
 
@@ -108,7 +108,7 @@ impl Pacer {
         permit.ok_or_else(|| self.why_not(&place))
     }
 
-    /// A permit where nobody waits and nothing stands in the way, else a place in the queue.
+    /// A permit where nobody waits and nothing prevents a call, else a place in the queue.
     fn enter(self: &Arc<Self>, priority: Priority) -> Result<Permit, Place<'_>> {
         let mut state = self.lock();
         if state.classes.iter().all(|class| class.waiting.is_empty())
@@ -136,7 +136,7 @@ impl Pacer {
                 Turn::WaitForWord => place.word.notified().await,
                 Turn::WaitUntil(at) => {
                     let sleep = self.clock.sleep(at.saturating_sub(now));
-                    // Moved between the two readings, a clock by hand would have us sleep too long.
+                    // A manual clock may be moved between the two readings; the sleep would be too long then.
                     if self.clock.monotonic() >= at {
                         continue;
                     }
@@ -187,11 +187,11 @@ impl Pacer {
 
 impl State {
     fn class(&mut self, priority: Priority) -> &mut Class {
-        let [create, reconcile, look] = &mut self.classes;
+        let [create, reconcile, poll] = &mut self.classes;
         match priority {
             Priority::Create => create,
             Priority::Reconcile => reconcile,
-            Priority::Poll => look,
+            Priority::Poll => poll,
         }
     }
 
@@ -206,11 +206,11 @@ impl State {
 
     /// How many wait before the one with `ticket`.
     fn before(&self, priority: Priority, ticket: u64) -> usize {
-        let [create, reconcile, look] = &self.classes;
+        let [create, reconcile, poll] = &self.classes;
         let (first, own): (&[&Class], &Class) = match priority {
             Priority::Create => (&[], create),
             Priority::Reconcile => (&[create], reconcile),
-            Priority::Poll => (&[create, reconcile], look),
+            Priority::Poll => (&[create, reconcile], poll),
         };
         let ahead = own.waiting.iter().take_while(|(other, _)| *other != ticket).count();
         first.iter().map(|class| class.waiting.len()).fold(ahead, usize::saturating_add)
@@ -273,7 +273,7 @@ struct Place<'a> {
     priority: Priority,
     ticket: u64,
     word: Arc<Notify>,
-    /// The call was granted: the place is gone already, and the next in front has had word.
+    /// The call was granted: its place is gone already, and the next in the queue was notified.
     left: bool,
 }
 
@@ -306,8 +306,8 @@ impl std::fmt::Debug for Permit {
 }
 
 impl Permit {
-    /// The call has ended, which was a look or not; `pause` is what a `Retry-After` asked for.
-    pub(super) fn settle(mut self, outcome: CallOutcome, is_look: bool, pause: Option<Duration>) {
+    /// The call has ended; `is_poll` where it was one for an order. `pause` is what a `Retry-After` asked for.
+    pub(super) fn settle(mut self, outcome: CallOutcome, is_poll: bool, pause: Option<Duration>) {
         let Some(pacer) = self.pacer.take() else { return };
         let (at, now) = (pacer.clock.now(), pacer.clock.monotonic());
         let (change, failures) = {
@@ -324,7 +324,7 @@ impl Permit {
             if let Some(span) = pause {
                 pacer.pause(&mut state, span);
             }
-            let change = state.breaker.settle(outcome, is_look, self.probe, at, now);
+            let change = state.breaker.settle(outcome, is_poll, self.probe, at, now);
             state.wake_front();
             (change, state.breaker.health.failures)
         };

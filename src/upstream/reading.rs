@@ -1,4 +1,4 @@
-//! What a whole answer says: what was asked for, a no, or nothing that can be read.
+//! Reads a whole answer: the value, a refusal, or nothing that can be read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::transport::HttpReply;
 use super::wire::{self, Decoded, Undecodable};
 use crate::domain::report::OrderReport;
 
-/// What a whole answer to `call` says, or the error that it is.
+/// The value of a whole answer to `call`, or its error.
 pub(super) fn read_answer<T>(
     key: &Arc<ApiKey>,
     call: CallKind,
@@ -47,8 +47,8 @@ pub(super) fn read_answer<T>(
     Err(match (meaning, call) {
         (Meaning::NotTaken, _) => Error::NotTaken { words, retry_after, evidence },
         (Meaning::No, CallKind::Create { .. }) => Error::Refused { words, http_status: status, evidence },
-        (Meaning::No, CallKind::Look) if denies_access(&words) => Error::Denied { words, evidence },
-        (Meaning::No, CallKind::Look) => Error::UnknownOrder { words, evidence },
+        (Meaning::No, CallKind::Poll) if denies_access(&words) => Error::Denied { words, evidence },
+        (Meaning::No, CallKind::Poll) => Error::UnknownOrder { words, evidence },
         (Meaning::No | Meaning::Denied, _) => Error::Denied { words, evidence },
         (meaning @ (Meaning::Unknown(_) | Meaning::Unreadable(_) | Meaning::Decode), _) => {
             let salvaged = matches!(call, CallKind::Create { .. })
@@ -63,11 +63,12 @@ pub(super) fn read_answer<T>(
     })
 }
 
-/// What the end of a call says of the upstream's health.
+/// What the end of a call means for the upstream's health.
 pub(super) fn outcome_of(http_status: Option<u16>, error: Option<&Error>) -> CallOutcome {
     let Some(error) = error else { return CallOutcome::Answered };
     let trouble = match error {
-        // To a creation a wrong key is refused in the words of a wrong request: which of the two it is, others tell.
+        // A creation is refused in the same words for a wrong key and for a wrong request: other calls show which it
+        // is.
         Error::Refused { words, http_status, .. } if *http_status == 401 || denies_access(words) => {
             CallTrouble::Denied
         }

@@ -1,6 +1,5 @@
 //! Where the upstream is and how hard it may be asked, and which such settings are refused.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -8,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::error::Error;
 use super::secret::push_percent_encoded;
+use crate::domain::host::is_loopback;
 use crate::domain::time::Zone;
 
 /// How to reach the upstream.
@@ -31,26 +31,8 @@ impl UpstreamSettings {
     /// `{base_url}/v3/customers/{user_id}`, once everything has been found right.
     pub(super) fn customer_url(&self) -> Result<String, Error> {
         let refuse = |why: &str| Err(Error::Settings(why.to_owned()));
-        let Ok(url) = Url::parse(&self.base_url) else {
-            return refuse("the upstream's base_url is not a URL such as https://api.example.com");
-        };
-        // The text itself stays out of the words: a password may stand in it.
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("the upstream's base_url must not hold a user or a password");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return refuse("the upstream's base_url must end with its path: no ? and no #");
-        }
-        match url.scheme() {
-            "https" if url.has_host() => {}
-            "http" if is_loopback(&url) => {}
-            "http" => {
-                return refuse(
-                    "the upstream's base_url must begin with https://: the key would travel in clear",
-                );
-            }
-            _ => return refuse("the upstream's base_url must begin with https://"),
-        }
+        let url = parse_base_url(&self.base_url)
+            .map_err(|error| Error::Settings(format!("the upstream's base_url: {error}")))?;
         let user = self.user_id.as_str();
         if user.is_empty() || user.len() > 128 || user.chars().any(char::is_control) || is_dots(user) {
             return refuse("the upstream's user_id must be 1 to 128 visible characters");
@@ -70,8 +52,36 @@ pub(super) fn is_dots(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+/// Why a text is no base URL. The text itself is not repeated: a password may stand in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    /// No URL, or one that says more than a host, a port and a path.
+    #[error(
+        "expected an https:// URL without user, query or fragment, such as \"https://api-x.smsonline.cloud\""
+    )]
+    Form,
+    /// Plain http to another machine.
+    #[error(
+        "expected https://; plain http:// is for this machine only (127.0.0.1, localhost), because the API key travels in it"
+    )]
+    PlainHttp,
+}
+
+/// Reads a base URL with the HTTP client's own parser: no other one decides where the key goes.
+///
+/// # Errors
+/// [`BaseUrlError`], which says what was expected.
+pub fn parse_base_url(text: &str) -> Result<Url, BaseUrlError> {
+    // The parser mends these silently; whoever wrote them meant something else. Only a user's name needs an `@`.
+    let slip = |c: char| matches!(c, '\\' | '@') || c.is_control() || c.is_whitespace();
+    let url = Url::parse(text).map_err(|_| BaseUrlError::Form)?;
+    let written_out = text.to_ascii_lowercase().starts_with(&format!("{}://", url.scheme()));
+    let more = url.query().is_some() || url.fragment().is_some() || url.port() == Some(0);
+    match url.scheme() {
+        _ if text.contains(slip) || more || !written_out => Err(BaseUrlError::Form),
+        "https" => Ok(url),
+        "http" if url.host_str().is_some_and(is_loopback) => Ok(url),
+        "http" => Err(BaseUrlError::PlainHttp),
+        _ => Err(BaseUrlError::Form),
+    }
 }

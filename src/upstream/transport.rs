@@ -2,7 +2,7 @@
 //! where the client's errors lose their URL.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use reqwest::header::{AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -12,20 +12,21 @@ use tokio::sync::mpsc;
 use tokio_util::bytes::Bytes;
 
 use super::error::Error;
+use crate::domain::causes::root;
 use crate::domain::time::Timestamp;
 
 /// The longest pause that the upstream can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// The longest time for connecting: past it, it is certain that nothing was taken.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A creation never rides on a connection that has been idle for longer: if the server is just closing it, nobody
-/// can say whether the order was made.
+/// A creation never uses a connection that has been idle for longer: if the server is just closing it, nobody can say
+/// whether the order was made.
 const CREATE_IDLE: Duration = Duration::from_secs(1);
-const LOOK_IDLE: Duration = Duration::from_secs(60);
+const READ_IDLE: Duration = Duration::from_secs(60);
 
 /// The way to the upstream.
 pub(super) struct HttpTransport {
-    looking: Client,
+    reading: Client,
     creating: Client,
 }
 
@@ -34,7 +35,7 @@ pub(super) struct HttpTransport {
 pub(super) struct HttpReply {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
-    /// The other side's clock, where it is its own answer.
+    /// The upstream's clock, where the answer is its own.
     pub(super) date: Option<Timestamp>,
     pub(super) body: Vec<u8>,
     /// Why the body is not whole.
@@ -65,16 +66,13 @@ pub(super) struct TransportFailure {
 
 impl From<reqwest::Error> for TransportFailure {
     /// The one way out for the client's errors. Their texts print the URL, and the URL holds the key: only the
-    /// innermost cause is told, which knows of neither.
+    /// innermost cause is used, which has neither.
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let sent = !(error.is_connect() || error.is_builder());
         let late = error.is_timeout();
-        let mut cause = error.source();
-        while let Some(deeper) = cause.and_then(|c| c.source()) {
-            cause = Some(deeper);
-        }
-        let cause = cause.map_or_else(|| "no reason given".to_owned(), ToString::to_string);
+        let cause =
+            error.source().map_or_else(|| "no reason given".to_owned(), |cause| root(cause).to_string());
         let words = match (sent, late) {
             (false, true) => "connecting took too long".to_owned(),
             (false, false) => format!("no connection: {cause}"),
@@ -91,7 +89,7 @@ impl HttpTransport {
             Client::builder()
                 .user_agent(concat!("depositd/", env!("CARGO_PKG_VERSION")))
                 .timeout(timeout)
-                // Sooner than the whole, so that a server that cannot be reached is told from one that is slow.
+                // Shorter than the whole timeout, to distinguish a server that cannot be reached from a slow one.
                 .connect_timeout(
                     CONNECT_TIMEOUT.min(timeout.saturating_mul(3).checked_div(4).unwrap_or(timeout)),
                 )
@@ -110,7 +108,7 @@ impl HttpTransport {
                     ))
                 })
         };
-        Ok(Self { looking: client(LOOK_IDLE)?, creating: client(CREATE_IDLE)? })
+        Ok(Self { reading: client(READ_IDLE)?, creating: client(CREATE_IDLE)? })
     }
 
     /// Asks; `url` holds the key.
@@ -120,7 +118,7 @@ impl HttpTransport {
         limit: usize,
         now: Timestamp,
     ) -> Result<HttpReply, TransportFailure> {
-        Self::exchange(self.looking.get(url), limit, now).await
+        Self::exchange(self.reading.get(url), limit, now).await
     }
 
     /// Orders; `body` holds the key.
@@ -144,7 +142,7 @@ impl HttpTransport {
         now: Timestamp,
         pieces: mpsc::Sender<Bytes>,
     ) -> Result<(HttpReply, Digested), TransportFailure> {
-        let mut response = self.looking.get(url).send().await?;
+        let mut response = self.reading.get(url).send().await?;
         let mut reply = HttpReply {
             status: response.status().as_u16(),
             retry_after: retry_after(response.headers(), now),
@@ -216,8 +214,8 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(span.min(LONGEST_PAUSE))
 }
 
-/// The other side's clock; not that of an answer from a store on the way, which bears an `Age` (RFC 9111, section 5.1):
-/// it was dated long ago.
+/// The upstream's clock; `None` for an answer from a cache, which has an `Age` (RFC 9111, section 5.1): its date is
+/// old.
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     if headers.contains_key(AGE) {
         return None;
@@ -230,6 +228,6 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(Timestamp::from_millis(date.timestamp().as_millisecond()))
+    let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::EPOCH.plus(since_epoch))
 }

@@ -1,4 +1,4 @@
-//! What the upstream's own clock shows, by the `Date` of its answers (RFC 9110, section 6.6.1).
+//! The upstream's own clock, by the `Date` of its answers (RFC 9110, section 6.6.1).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,41 +13,41 @@ pub(super) struct ClockReading {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Heard {
+struct DatedAnswer {
     date: Timestamp,
     skew_ms: i64,
     at: Duration,
 }
 
-/// The latest answer that told the time.
+/// The latest answer with a date.
 #[derive(Debug, Default)]
 pub(super) struct UpstreamClock {
-    heard: Mutex<Option<Heard>>,
+    latest: Mutex<Option<DatedAnswer>>,
 }
 
 impl UpstreamClock {
-    /// An answer bore `date`; the call began and ended at these readings. A date between the two is no difference: an
-    /// answer may take minutes, and when in them it was dated nobody knows.
-    pub(super) fn hear(&self, date: Option<Timestamp>, began: ClockReading, ended: ClockReading) {
+    /// Records the `date` of an answer to a call that began and ended at these readings. A date between the two is no
+    /// difference: an answer may take minutes, and may have been dated at any moment of them.
+    pub(super) fn record(&self, date: Option<Timestamp>, began: ClockReading, ended: ClockReading) {
         let Some(date) = date else { return };
         let nearest = date.max(began.wall.min(ended.wall)).min(ended.wall);
         let skew_ms = date.as_millis().saturating_sub(nearest.as_millis());
-        // Passed since it was dated: as little as can be, so that their clock is not shown ahead.
-        *self.lock() = Some(Heard { date, skew_ms, at: ended.monotonic });
+        // The answer counts as dated when the call ended, so that their clock is never shown ahead.
+        *self.lock() = Some(DatedAnswer { date, skew_ms, at: ended.monotonic });
     }
 
     /// Theirs minus ours, in milliseconds.
     pub(super) fn skew(&self) -> Option<i64> {
-        self.lock().map(|heard| heard.skew_ms)
+        self.lock().map(|answer| answer.skew_ms)
     }
 
     /// What it shows at `monotonic` of ours.
     pub(super) fn now(&self, monotonic: Duration) -> Option<Timestamp> {
-        self.lock().map(|heard| heard.date.plus(monotonic.saturating_sub(heard.at)))
+        self.lock().map(|answer| answer.date.plus(monotonic.saturating_sub(answer.at)))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Heard>> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<DatedAnswer>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
             (1090, 1060, 1000, 60_000),
         ] {
             let clock = UpstreamClock::default();
-            clock.hear(Some(Timestamp::from_seconds(date)), seconds(began, 5), seconds(ended, 95));
+            clock.record(Some(Timestamp::from_seconds(date)), seconds(began, 5), seconds(ended, 95));
             assert_eq!(clock.skew(), Some(skew), "{began} {date} {ended}");
             let later = clock.now(Duration::from_secs(100)).unwrap();
             assert_eq!(later, Timestamp::from_seconds(date.saturating_add(5)));

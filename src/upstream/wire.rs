@@ -196,7 +196,7 @@ struct TransactionWire<'a> {
     status: RawField<'a>,
 }
 
-/// Reads the answer to a look: every field may be missing. Where the order's name, its address, its status or what was
+/// Reads the answer to a poll: every field may be missing. Where the order's name, its address, its status or what was
 /// paid or given back cannot be read, nothing of the answer counts.
 pub(super) fn order(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
     envelope(answer, |body| {
@@ -213,7 +213,7 @@ pub(super) fn order(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
 
 /// Reads the answer to a creation: with an order and an address its outcome is known, whatever else it says.
 pub(super) fn created(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
-    // One field in another alphabet must not hide which order was made: letters that are none are told from the rest.
+    // A field in another encoding must not hide which order was made: invalid bytes are replaced, field by field.
     envelope(String::from_utf8_lossy(answer).as_bytes(), |body| {
         let wire: OrderWire<'_> = object(body, "body")?;
         let mut side = Side::default();

@@ -73,7 +73,7 @@ async fn a_difference_is_explained_and_closed_by_a_person() {
 
 #[tokio::test]
 async fn a_flag_is_cleared_by_a_person_who_says_why() {
-    let bench = Bench::start_looking(Duration::from_millis(200)).await;
+    let bench = Bench::start_polling(Duration::from_millis(200)).await;
     bench.upstream.set_default_fate(Fate::Manual);
     let (_, deposit) = bench.ask(BODY, &[]).await;
     let path = format!("/v1/deposits/{}", deposit["id"].as_str().unwrap());

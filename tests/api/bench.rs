@@ -84,13 +84,13 @@ async fn build(
 }
 
 impl Bench {
-    /// A daemon that looks at nothing again while a test lasts.
+    /// A daemon that polls nothing again while a test lasts.
     pub(crate) async fn start() -> Self {
-        Self::start_looking(Duration::from_secs(3600)).await
+        Self::start_polling(Duration::from_secs(3600)).await
     }
 
-    /// A daemon that looks again after `interval`.
-    pub(crate) async fn start_looking(interval: Duration) -> Self {
+    /// A daemon that polls again after `interval`.
+    pub(crate) async fn start_polling(interval: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(SystemClock::new());
         let upstream = SimulatedUpstream::start(simulator::SimulatorSettings {

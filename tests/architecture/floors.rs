@@ -47,7 +47,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("axum", &["api", "sandbox"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli"]),
-    ("rustix", &["cli"]),
+    ("rustix", &["api", "cli"]),
     ("SystemTime::now", &["clock"]),
     ("Instant::now", &["clock"]),
     ("jiff::Timestamp::now", &["clock"]),

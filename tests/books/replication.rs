@@ -43,7 +43,7 @@ async fn a_lost_file_comes_back_from_the_replica_and_proves_whole() {
     // Life goes on while it replicates.
     let paid = house.wallet("17").await;
     house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let head = house.prove().await;
     let restore = |to: &str| {
         Command::new(&litestream)
@@ -87,6 +87,6 @@ async fn a_lost_file_comes_back_from_the_replica_and_proves_whole() {
     let house = lived.house.restart_restored().await;
     let paid = house.wallet("19").await;
     house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     house.prove().await;
 }

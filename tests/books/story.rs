@@ -57,7 +57,7 @@ pub(crate) async fn march() -> Lived {
     act(&held, Action::PayPart { amount_usd: usd("45") });
     act(&held, Action::Lock);
     act(&corrected, Action::SetFigures(figures()));
-    house.look().await;
+    house.poll().await;
     act(&short, Action::CloseShort);
     act(&late, Action::Cancel);
     act(&unpaid, Action::Cancel);

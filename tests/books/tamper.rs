@@ -121,7 +121,7 @@ async fn one_byte_or_one_row_anywhere_is_named() {
     // A deposit's figure that is accepted, and one that is taken back.
     let paid = house.wallet("19").await;
     house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     for taken_back in [true, false] {
         let order_id = house.order(&paid);
         house.simulator.set_list_lie(ListLie::AmountOf { order_id, cents: 1_800 });

@@ -36,7 +36,7 @@ struct Filling {
     now: Timestamp,
 }
 
-/// One look's figures.
+/// The figures of one poll.
 #[derive(Default)]
 struct Seen {
     status: &'static str,
@@ -63,12 +63,12 @@ pub(crate) async fn fill(bench: &Bench) -> Ledger {
     let mut books =
         Filling { ledger: open(bench).await, now: Timestamp::parse("2026-05-30T15:00:00Z").unwrap() };
     let exact = books.wallet(1, ("USDT", "TRON", "25"), TRON, "24.97", Some(NASTY)).await;
-    let exact = books.look(exact, seen("confirm_check", "24.97", "25.00")).await;
-    books.look(exact, seen("paid", "24.97", "25.00")).await;
+    let exact = books.poll(exact, seen("confirm_check", "24.97", "25.00")).await;
+    books.poll(exact, seen("paid", "24.97", "25.00")).await;
 
     let over = books.wallet(2, ("BTC", "BTC", "100.50"), BTC, "0.00105012", None).await;
-    let over = books.look(over, seen("paid", "0.00105012", "100.50")).await;
-    books.look(over, seen("paid_over", "0.00110000", "105.123456")).await;
+    let over = books.poll(over, seen("paid", "0.00105012", "100.50")).await;
+    books.poll(over, seen("paid_over", "0.00110000", "105.123456")).await;
 
     books.wallet(3, ("USDT", "BSC", "5.10"), EVM, "5.15", Some("waits")).await;
 
@@ -76,21 +76,21 @@ pub(crate) async fn fill(bench: &Bench) -> Ledger {
     books.observe(refused, Observation::Refused("\u{1b}[31mcoupon expired".to_owned())).await;
 
     let refunded = books.wallet(5, ("USDC", "POLYGON", "40"), EVM, "40.01", None).await;
-    let refunded = books.look(refunded, seen("paid", "40.01", "40.00")).await;
-    let refunded = books.look(refunded, Seen { status: "refund_process", ..Seen::default() }).await;
-    books.look(refunded, Seen { status: "refund_paid", ..Seen::default() }).await;
+    let refunded = books.poll(refunded, seen("paid", "40.01", "40.00")).await;
+    let refunded = books.poll(refunded, Seen { status: "refund_process", ..Seen::default() }).await;
+    books.poll(refunded, Seen { status: "refund_paid", ..Seen::default() }).await;
 
     // The dollars change and the crypto does not, then reconciliation corrects what is left.
     let grown =
         books.wallet(6, ("LTC", "LTC", "30"), "LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1", "0.31", None).await;
-    let grown = books.look(grown, seen("paid", "0.31", "30.00")).await;
-    let grown = books.look(grown, seen("paid_over", "0.31", "30.50")).await;
+    let grown = books.poll(grown, seen("paid", "0.31", "30.00")).await;
+    let grown = books.poll(grown, seen("paid_over", "0.31", "30.50")).await;
     let reason = "the invoice says so".to_owned();
     books.observe(grown, Observation::Corrected { credited: UsdMicros::new(30_100_000), reason }).await;
 
     let unstated =
         books.wallet(7, ("DOGE", "DOGE", "9"), "DH5yaieqoZN36fDVciNyRueRGvGLR3mr7L", "55", None).await;
-    books.look(unstated, Seen { status: "paid", ..Seen::default() }).await;
+    books.poll(unstated, Seen { status: "paid", ..Seen::default() }).await;
 
     books.wallet(8, ("USDT", "TRON", "11"), "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6X", "11.01", None).await;
     books.case().await;
@@ -161,7 +161,7 @@ impl Filling {
         after
     }
 
-    async fn look(&mut self, deposit: Deposit, seen: Seen) -> Deposit {
+    async fn poll(&mut self, deposit: Deposit, seen: Seen) -> Deposit {
         let wallet = deposit.facts.wallet.clone().unwrap();
         let report = OrderReport {
             order_id: Some(wallet.order_id),

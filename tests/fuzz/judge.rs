@@ -117,8 +117,8 @@ impl Answers {
         let upstream = &self.upstream;
         let amount = Amount::parse("5.15").unwrap();
         let order = NewOrder { asset: self.deposit.request.asset, amount: &amount, coupon: Some("C") };
-        let looked = upstream.poll(upstream.admit(Priority::Poll).await, "af161c5a").await;
-        match looked {
+        let polled = upstream.poll(upstream.admit(Priority::Poll).await, "af161c5a").await;
+        match polled {
             Ok(answer) => report(&self.deposit, *answer.value, bent, whence),
             Err(error) => assert!(!format!("{error:?}").contains("hunter2"), "{whence}"),
         }
@@ -194,7 +194,7 @@ pub fn waiting_deposit() -> Deposit {
     wallet.unwrap().deposit
 }
 
-/// What was read from an answer to a look: what it does to a deposit that waits.
+/// What was read from an answer to a poll: what it does to a deposit that waits.
 pub fn report(deposit: &Deposit, report: OrderReport, bytes: &[u8], whence: &dyn Display) {
     let said = String::from_utf8_lossy(bytes);
     for figure in [&report.amount_usd, &report.payment_amount_usd].into_iter().flatten() {

@@ -3,7 +3,7 @@
 use depositd::domain::deposit::{Deposit, State};
 use depositd::sandbox::upstream::{Call, Fault};
 
-use crate::scene::{Log, Trap, about, look, no_secret, patiently, raw, says};
+use crate::scene::{Log, Trap, about, no_secret, patiently, poll, raw, says};
 use crate::support::house::House;
 
 /// Orders a wallet of an upstream that answers so this often, and then lets it come to its senses.
@@ -17,7 +17,7 @@ async fn order(name: &str, fault: Fault, times: u32, line: &str) -> (House, Depo
     assert!(first.facts.wallet.is_none(), "{name}: nothing was shown\n{}", log.text());
     assert_eq!(house.sql("SELECT count(*) FROM accounting_entries"), "0", "{name}");
     for _ in 0..12 {
-        look(&house).await;
+        poll(&house).await;
     }
     drop(guard);
     assert!(log.text().contains(line), "{name}: no line {line:?} in\n{}", log.text());
@@ -126,7 +126,7 @@ async fn wallets_that_contradict_the_request_are_never_shown() {
         house.simulator.inject(Call::Create, fault, u32::MAX);
         let deposit = house.wallet("25.00").await;
         for _ in 0..12 {
-            look(&house).await;
+            poll(&house).await;
         }
         let now = accounted_for(name, &house, &deposit).await;
         assert_eq!(now.facts.state, State::AwaitingPayment, "{name}");

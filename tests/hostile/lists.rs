@@ -17,7 +17,7 @@ async fn a_run_over_hostile_lists_is_void_and_changes_nothing() {
     let house = House::new().await;
     let deposit = house.wallet("25.00").await;
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     assert!(patiently(&house, house.reconcile()).await.cases.is_empty());
     let settled = (books(&house), house.sql("SELECT count(*) FROM accounting_events"));
     let (mut runs, mut tried) = (1, 0);

@@ -68,8 +68,8 @@ pub(crate) async fn patiently<T>(house: &House, work: impl Future<Output = T>) -
     }
 }
 
-/// Lets half a minute pass and every deposit be looked at.
-pub(crate) async fn look(house: &House) {
+/// Lets half a minute pass and every deposit be polled.
+pub(crate) async fn poll(house: &House) {
     house.clock.advance(Duration::from_secs(30));
     patiently(house, house.rounds()).await;
 }
@@ -89,13 +89,13 @@ pub(crate) fn books(house: &House) -> String {
 pub(crate) enum Effect {
     /// Nothing at all: it was no answer.
     Nothing,
-    /// A flag that says this, and goes when a later look is ordinary.
+    /// A flag that says this, and goes when a later poll is ordinary.
     Passing(&'static str),
     /// A flag that says this, and that a person must clear.
     Standing(&'static str),
 }
 
-/// Brings one deposit to `state` (waiting or settled), has every look at it answered so, and then the truth.
+/// Brings one deposit to `state` (waiting or settled), has every poll of it answered so, and then the truth.
 pub(crate) async fn lie(name: &str, settled: bool, fault: Fault, effect: Effect, log_line: &str) {
     let house = House::new().await;
     let deposit = house.wallet("25.00").await;
@@ -104,9 +104,9 @@ pub(crate) async fn lie(name: &str, settled: bool, fault: Fault, effect: Effect,
     house.wallet("7.00").await;
     if settled {
         house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
-        look(&house).await;
+        poll(&house).await;
         assert_eq!(house.read(&deposit).await.facts.state, State::Settled, "{name}");
-        // Past the wait of the late watch, so that it is looked at again.
+        // Past the wait of the late watch, so that it is polled again.
         house.clock.advance(Duration::from_secs(600));
     }
     let before = (books(&house), house.read(&deposit).await.facts.state);
@@ -118,7 +118,7 @@ pub(crate) async fn lie(name: &str, settled: bool, fault: Fault, effect: Effect,
     let (log, guard) = Log::listen();
     // Whose trouble an unreadable answer is shows only after others could be read.
     for _ in 0..if settled { 1 } else { 3 } {
-        look(&house).await;
+        poll(&house).await;
     }
     drop(guard);
     let log = log.text();
@@ -152,7 +152,7 @@ async fn truth(name: &str, house: &House, deposit: &Deposit, effect: Effect) {
     }
     for _ in 0..4 {
         house.clock.advance(Duration::from_secs(3600));
-        look(house).await;
+        poll(house).await;
     }
     let now = house.read(deposit).await;
     assert_eq!(now.facts.state, State::Settled, "{name}");

@@ -52,7 +52,7 @@ async fn a_real_server_gets_each_letter_once_and_its_faults_are_each_recipients_
     for order in house.simulator.orders() {
         house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
-    house.look().await;
+    house.poll().await;
     let good = 2 * count * 3;
     exim.until("all good letters are delivered", || exim.delivered().len() >= good).await;
     let of = |exim: &Exim| {
@@ -166,7 +166,7 @@ async fn a_thousand_changes_at_a_real_server_are_each_told_once() {
     for order in house.simulator.orders() {
         house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.sql("SELECT count(*) FROM event WHERE name IN ('wallet_created', 'settled')"), "1000");
     // 500 settled, 250 of them in bitcoin; 250 wallets of the shop; 50 payers with two letters, but for the 25 wallets
     // of the desk, which no rule asks for.

@@ -100,7 +100,7 @@ async fn a_thousand_changes_reach_exactly_whom_the_rules_name() {
     for order in house.simulator.orders() {
         house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.sql("SELECT count(*) FROM event WHERE name IN ('wallet_created', 'settled')"), "1000");
     until_all_is_told(&house).await;
 
@@ -189,7 +189,7 @@ async fn refused_for_an_hour_everything_goes_once_when_the_server_is_back() {
     house.make_wallets().await;
     let (stop, mut failures) = (CancellationToken::new(), 0);
     for minute in 0..60 {
-        // The loop looks whenever it is woken; news come in all the time.
+        // The loop reads the queue whenever it is woken; news come in all the time.
         for _ in 0..6 {
             let done = flow::deliver(&house.flow, failures, &stop).await.unwrap();
             failures += u32::from(done.unreachable.is_some());
@@ -224,7 +224,7 @@ async fn the_letters_of_one_deposit_come_in_their_order_and_in_one_thread() {
         for order in house.simulator.orders() {
             house.simulator.act(&order.order_id, act.clone()).unwrap();
         }
-        house.look().await;
+        house.poll().await;
     }
     house.smtp.refuse_everything(false);
     house.clock.advance(Duration::from_secs(7200));

@@ -41,7 +41,7 @@ async fn an_outage_that_touches_many_deposits_is_one_letter_and_none_is_lost() {
     for _ in 0..count.div_ceil(1000) {
         house.make_wallets().await;
     }
-    // Nobody could look until every deadline had passed; then all have expired at once.
+    // Nothing could be polled until every deadline had passed; then all have expired at once.
     house.clock.advance(90 * MINUTE);
     flow::poll_due(&house.flow, &CancellationToken::new()).await.unwrap();
     assert_eq!(house.sql("SELECT count(*) FROM deposit WHERE state = 'expired'"), count.to_string());
@@ -130,7 +130,7 @@ async fn ordinary_traffic_is_never_summed_up() {
     for order in house.simulator.orders() {
         house.simulator.act(&order.order_id, Action::Pay { amount_usd: None }).unwrap();
     }
-    house.look().await;
+    house.poll().await;
     assert_eq!(events(&house).iter().filter(|event| *event == "settled").count(), 100);
     assert!(!events(&house).contains(&"summary".to_owned()));
 }
@@ -145,7 +145,7 @@ async fn in_quiet_hours_only_what_is_urgent_goes() {
     let (paid, held) = (house.wallet("10").await, house.wallet("20").await);
     house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.simulator.act(&house.order(&held), Action::Lock).unwrap();
-    house.look().await;
+    house.poll().await;
     flow::digest(&house.flow).await.unwrap();
     house.flow.mail_test(None).await.unwrap();
     house.rounds().await;
@@ -161,7 +161,7 @@ async fn in_quiet_hours_only_what_is_urgent_goes() {
     assert_eq!(waits[0].due_at().unwrap().to_string(), "2026-03-01T17:00:00.000Z");
     let asked = house.wallet("30").await;
     house.simulator.act(&house.order(&asked), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let newest = house.flow.ledger.mails(&["owed"], 1).await.unwrap()[0].id;
     house.flow.retry_mails(Some(newest)).await.unwrap();
     house.rounds().await;
@@ -181,7 +181,7 @@ async fn the_digest_tells_how_everything_stands() {
     house.baseline().await;
     house.simulator.act(&house.order(&paid), Action::Pay { amount_usd: None }).unwrap();
     house.simulator.act(&house.order(&lost), Action::Cancel).unwrap();
-    house.look().await;
+    house.poll().await;
     house.simulator.adjust(300, 300).unwrap();
     house.reconcile().await;
     house.smtp.fail(FINANCE, crate::support::smtp::SmtpFault::Rcpt(550), 1);
@@ -193,7 +193,7 @@ async fn the_digest_tells_how_everything_stands() {
         serde_json::from_str(&house.sql("SELECT facts FROM event WHERE name = 'digest'")).unwrap();
     assert_eq!(
         facts["settled_count"], 0,
-        "nothing in the last 24 hours: the first digest looks no further back"
+        "nothing in the last 24 hours: the first digest goes no further back"
     );
     assert_eq!(facts["credited_in_all_usd"], "10.00");
     assert_eq!(
@@ -210,7 +210,7 @@ async fn the_digest_tells_how_everything_stands() {
     // The next one begins where this one ended.
     let late = house.wallet("40").await;
     house.simulator.act(&house.order(&late), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     house.clock.advance(3 * 24 * 60 * MINUTE);
     flow::digest(&house.flow).await.unwrap();
     let facts: serde_json::Value = serde_json::from_str(

@@ -58,7 +58,7 @@ async fn refused_and_broken_answers_change_nothing_and_are_told() {
     }
     let deposit = house.wallet("50").await;
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     house.baseline().await;
     let others = list(&[row(1, r#","userId":"67890""#)]);
     for (fault, why) in [
@@ -161,7 +161,7 @@ async fn the_baseline_is_taken_at_a_moment_of_rest_or_not_at_all() {
 
 /// What a short payment adds to the total, only its order says: without it the first run would keep it for history.
 #[tokio::test]
-async fn the_baseline_waits_for_money_that_the_list_tells_of_and_no_look_has_heard_of() {
+async fn the_baseline_waits_for_money_that_the_list_shows_and_no_poll_has_shown() {
     let house = house().await;
     house.simulator.adjust(300, 300).unwrap();
     let deposit = house.wallet("50").await;
@@ -256,7 +256,7 @@ async fn a_single_void_run_and_those_of_an_outage_have_no_letter_of_their_own() 
         u32::MAX,
     );
     for _ in 0..8 {
-        house.look().await;
+        house.poll().await;
         flow::watch_upstream(&house.flow).await.unwrap();
     }
     for _ in 0..3 {
@@ -265,7 +265,7 @@ async fn a_single_void_run_and_those_of_an_outage_have_no_letter_of_their_own() 
     }
     assert_eq!(letters(&house, "upstream_down").await.len(), 1);
     house.simulator.clear_faults();
-    house.look().await;
+    house.poll().await;
     flow::watch_upstream(&house.flow).await.unwrap();
     house.reconcile().await;
     assert_eq!(letters(&house, "upstream_back").await.len(), 1);
@@ -334,7 +334,7 @@ async fn a_settled_deposit_whose_invoice_has_no_amount_is_a_case() {
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
     house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let spoilt = row(1, "").replace("p1", &order).replace("100", "\"5,000\"");
     house.simulator.inject(Call::Invoices, said(200, &list(&[spoilt])), 1);
     let report = house.reconcile().await;
@@ -382,14 +382,14 @@ async fn a_key_that_is_not_accepted_is_an_outage_said_once_and_ends_when_it_is()
         u32::MAX,
     );
     for _ in 0..8 {
-        house.look().await;
+        house.poll().await;
         flow::watch_upstream(&house.flow).await.unwrap();
     }
     let down = letters(&house, "upstream_down").await;
     assert_eq!(down.len(), 1, "{down:?}");
     let words = "SELECT reason FROM accounting_history WHERE name = 'upstream_down'";
     assert!(house.sql(words).contains("User-verification Failed"));
-    assert_eq!(house.history(&deposit).await, ["requested", "wallet_created"], "no look, no change");
+    assert_eq!(house.history(&deposit).await, ["requested", "wallet_created"], "no poll, no change");
     assert!(letters(&house, "upstream_back").await.is_empty());
     house.simulator.clear_faults();
     house.pass(Duration::from_secs(300), Duration::from_secs(30)).await;

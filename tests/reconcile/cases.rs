@@ -10,7 +10,7 @@ use super::{house, letters};
 async fn paid(house: &House, amount: &str) -> Deposit {
     let deposit = house.wallet(amount).await;
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let settled = house.read(&deposit).await;
     assert_eq!(settled.facts.state, State::Settled);
     settled
@@ -144,7 +144,7 @@ async fn what_is_credited_there_is_settled_here_through_the_ordinary_door() {
     let deposit = house.wallet("40").await;
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
     let report = house.reconcile().await;
-    assert_eq!((report.cases, report.opened), (Vec::new(), Vec::new()), "looked at again at once");
+    assert_eq!((report.cases, report.opened), (Vec::new(), Vec::new()), "polled again at once");
     assert_eq!(report.figures.unwrap().credited_here_cents, 4_000);
     assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
     assert_eq!(house.history(&deposit).await, ["requested", "wallet_created", "settled"]);

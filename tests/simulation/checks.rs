@@ -25,7 +25,7 @@ pub(crate) struct Checks {
     crashes: u64,
     steps: u64,
     ended: BTreeMap<State, u64>,
-    /// Orders that looks have lied about.
+    /// Orders whose polls were answered with lies.
     lied: BTreeSet<String>,
     /// For so long sources may be behind.
     lag: Duration,
@@ -215,7 +215,7 @@ impl Checks {
             if self.lied.contains(&wallet.order_id) {
                 continue;
             }
-            // What was paid and went on to a refund before any look could be read: the list and a person tell of it.
+            // What was paid and went on to a refund before any poll could be read: the list shows it, and a person decides.
             let said = deposit.facts.booked.as_ref().is_some_and(Booked::is_said);
             if order.status.starts_with("refund_") && (said || deposit.facts.settled_at.is_none()) {
                 continue;

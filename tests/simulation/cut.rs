@@ -33,11 +33,11 @@ async fn a_run_that_dies_between_import_and_comparison_loses_no_change() {
     house.simulator.top_up_elsewhere(12_345, "card").unwrap();
     let settled = house.wallet("40.00").await;
     house.simulator.act(&house.order(&settled), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let awaited = house.wallet("25.00").await;
     assert!(house.baseline().await.clean);
 
-    // Money that no look has heard of.
+    // Money that no poll has shown.
     house.simulator.act(&house.order(&awaited), Action::Pay { amount_usd: None }).unwrap();
     let mut house = die_between_import_and_comparison(house).await;
     let imported = "SELECT count(*) FROM invoice WHERE amount_cents = 2500 AND status = 'paid'";

@@ -1,5 +1,5 @@
 //! What the upstream says that is not true, and what a person does about what is left of it. Of each payment at least one
-//! source tells the truth: either the total, or the list and the looks.
+//! source tells the truth: either the total, or the list and the polls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::support::house::House;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Liar {
     Nobody,
-    ListAndLooks,
+    ListAndPolls,
     Total,
     /// Nobody, but status, list and total are each behind.
     Lags,
@@ -28,17 +28,17 @@ pub(crate) enum Liar {
 
 impl Liar {
     pub(crate) fn choose(dice: &mut StdRng) -> Self {
-        *[Self::Nobody, Self::ListAndLooks, Self::ListAndLooks, Self::Total, Self::Lags].choose(dice).unwrap()
+        *[Self::Nobody, Self::ListAndPolls, Self::ListAndPolls, Self::Total, Self::Lags].choose(dice).unwrap()
     }
 }
 
-/// Tells one more lie; gives the order that looks lie about.
+/// Tells one more lie; gives the order whose polls lie.
 pub(crate) fn tell(house: &House, liar: Liar, dice: &mut StdRng) -> Option<String> {
     let simulator = &house.simulator;
     match (liar, dice.random_range(0..5)) {
         (_, 0) => account(simulator, dice),
-        (Liar::ListAndLooks, 1) => return look(simulator, dice),
-        (Liar::ListAndLooks, _) => list(simulator, dice),
+        (Liar::ListAndPolls, 1) => return poll(simulator, dice),
+        (Liar::ListAndPolls, _) => list(simulator, dice),
         (Liar::Total, _) => total(simulator, dice),
         (Liar::Lags, _) => {
             let source = *[Source::Status, Source::List, Source::Total].choose(dice).unwrap();
@@ -113,7 +113,7 @@ fn total(simulator: &SimulatedUpstream, dice: &mut StdRng) {
     }
 }
 
-fn look(simulator: &SimulatedUpstream, dice: &mut StdRng) -> Option<String> {
+fn poll(simulator: &SimulatedUpstream, dice: &mut StdRng) -> Option<String> {
     let orders = simulator.orders();
     let ours: Vec<_> = orders.iter().filter(|order| !order.elsewhere).collect();
     let order = ours.choose(dice)?;
@@ -176,7 +176,7 @@ async fn decide(house: &House, case: &Case, said: &mut Said) {
     }
     let deposits = match &case.deposit_id {
         Some(deposit) => vec![deposit.clone()],
-        // A drift may be money that neither a look nor a row states: what was really credited is booked.
+        // A drift may be money that neither a poll nor a row states: what was really credited is booked.
         None if case.kind == "total_charges_drift" => house
             .sql("SELECT id FROM accounting_deposits WHERE order_id IS NOT NULL")
             .lines()

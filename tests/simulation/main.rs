@@ -208,7 +208,7 @@ impl World {
             11 => Fault::After(Box::new(Fault::Status(502, page(), Vec::new()))),
             _ => Fault::WrongOrderId,
         };
-        // What was ordered and answered with another name is a case for a person; looks recover from it.
+        // What was ordered and answered with another name is a case for a person; polls recover from it.
         let call = if matches!(fault, Fault::WrongOrderId) { Call::Look } else { call };
         let times = self.dice.random_range(1..4);
         self.house().simulator.inject(call, fault, times);

@@ -188,7 +188,7 @@ impl House {
     }
 
     /// Awaits a task that may wait for the clock: where nothing happens for a moment, a second passes. A task that
-    /// has work for ever, as looks have while the upstream is down, is stopped after a minute of that.
+    /// has work for ever, as polls have while the upstream is down, is stopped after a minute of that.
     pub async fn until<T>(&self, mut task: JoinHandle<T>, stop: &CancellationToken) -> T {
         let real = SystemClock::new();
         let mut seconds = 0;
@@ -234,8 +234,8 @@ impl House {
         }
     }
 
-    /// Half a minute: every deposit that is awaited is looked at.
-    pub async fn look(&self) {
+    /// Half a minute: every deposit that is awaited is polled.
+    pub async fn poll(&self) {
         self.pass(Duration::from_secs(90), Duration::from_secs(30)).await;
     }
 

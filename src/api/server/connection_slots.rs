@@ -1,4 +1,4 @@
-//! Who may sit at a listener: a bounded number of connections, and which of them has to go when somebody new comes.
+//! The connections of one listener: a bounded number, and which of them is closed when a new one arrives.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

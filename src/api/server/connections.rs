@@ -1,7 +1,6 @@
 //! One connection after the other: how many there may be at a time, how long each may take, and how they end.
 
 use std::convert::Infallible;
-use std::fs;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -37,8 +37,8 @@ const HEAD: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// The most connections of one listener.
 const CONNECTIONS: usize = 1024;
-/// How many too many are dealt with at a time: each takes the place of one who is idle, or is told that there is none.
-/// And how long each of both may take.
+/// How many connections beyond the limit are handled at a time: each takes the slot of an idle one, or gets a 503. And
+/// how long either may take.
 const TURNED_AWAY: usize = 64;
 const TURNING_AWAY: Duration = Duration::from_secs(1);
 /// How long a caller may take nothing of its answer.
@@ -75,11 +75,11 @@ pub(in crate::api) async fn serve(listener: Listener, context: ServerContext) {
             }
         };
         let slot = slots.take();
-        let turn = match slot {
+        let permit = match slot {
             Some(_) => None,
-            // The semaphore is never closed; without a turn the connection is dropped.
+            // The semaphore is never closed; without a permit the connection is dropped.
             None => match context.stop.run_until_cancelled(Arc::clone(&away).acquire_owned()).await {
-                Some(Ok(turn)) => Some(turn),
+                Some(Ok(permit)) => Some(permit),
                 _ => continue,
             },
         };
@@ -89,7 +89,7 @@ pub(in crate::api) async fn serve(listener: Listener, context: ServerContext) {
                 Some(slot) => Some(slot),
                 None => slots.take_over(TURNING_AWAY).await,
             };
-            let turn = turn.filter(|_| slot.is_none());
+            let permit = permit.filter(|_| slot.is_none());
             match stream {
                 Stream::Unix(stream) => {
                     let caller = Principal::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
@@ -97,7 +97,7 @@ pub(in crate::api) async fn serve(listener: Listener, context: ServerContext) {
                 }
                 Stream::Tcp(stream, from) => receive(stream, Principal::with_token(from), slot, own).await,
             }
-            drop(turn);
+            drop(permit);
         });
     }
 }
@@ -116,9 +116,7 @@ async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// At most a quarter of the file descriptors that this process may have: the ledger and the upstream need some too.
 fn places() -> usize {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let soft = open_files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
+    let soft = getrlimit(Resource::Nofile).current.and_then(|soft| usize::try_from(soft).ok());
     soft.map_or(CONNECTIONS, |soft| soft.div_euclid(4).clamp(16, CONNECTIONS))
 }
 
@@ -151,10 +149,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         ended = connection.as_mut() => ended,
         () = leave(slot, &stop) => {
             if !slot.has_asked() && !stop.is_cancelled() {
-                // Whoever never asked loses nothing.
+                // A connection without a request loses nothing.
                 return;
             }
-            // What is under way is finished.
+            // A request under way is finished.
             connection.as_mut().graceful_shutdown();
             kill.run_until_cancelled(connection).await.unwrap_or(Ok(()))
         }
@@ -190,20 +188,20 @@ async fn answer(
     response
 }
 
-/// Says in a few words that there is no room, and lets the words arrive.
+/// Answers 503, and waits until the answer has arrived.
 async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, context: ServerContext) {
     let words = async {
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n";
         let rest = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{TOO_MANY}", TOO_MANY.len());
         stream.write_all(format!("{head}{rest}").as_bytes()).await?;
         stream.shutdown().await?;
-        // Closed with something unread, the words could be lost on their way.
+        // A socket that is closed with unread bytes may drop the answer.
         let mut scrap = [0; 1024];
         while stream.read(&mut scrap).await? > 0 {}
         Ok::<(), io::Error>(())
     };
     tokio::select! {
-        // Whether they arrived or not, nothing more can be done.
+        // Nothing more can be done, whether it arrived or not.
         _ = words => {}
         () = SystemClock::new().sleep(TURNING_AWAY) => {}
         () = context.stop.cancelled() => {}

@@ -1,4 +1,4 @@
-//! How long we wait for callers who do not take their answers: a connection whose other side reads nothing is cut.
+//! The limit on slow readers: a connection whose other side reads nothing is closed.
 
 use std::io;
 use std::pin::Pin;

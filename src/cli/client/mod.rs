@@ -1,4 +1,4 @@
-//! How the daemon is reached: its unix socket first, else TCP with the token; and what its refusals mean here.
+//! The client of the daemon's API: by its unix socket, else by TCP with the token; and what its refusals mean here.
 
 mod events;
 
@@ -25,7 +25,7 @@ use super::exit::{CommandFailure, ExitStatus};
 use crate::clock::SharedClock;
 use crate::config::{ApiConfig, Listen};
 
-/// The daemon is on this machine: longer than this it does not take to answer the door.
+/// How long a connection may take. The daemon is on this machine.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The usual call, unless the daemon itself waits for something.
 pub(super) const USUAL: Duration = Duration::from_secs(30);
@@ -262,7 +262,7 @@ impl Client {
         };
         let (sender, connection) =
             self.within(CONNECT, opened).await.unwrap_or_else(|| Err("no answer".to_owned()))?;
-        // It ends with the sender or with the answer's body; its errors come out there.
+        // It ends with the sender or with the answer's body, which report its errors.
         tokio::spawn(connection);
         Ok(Connection { sender, token })
     }
@@ -289,7 +289,7 @@ struct Connection {
     token: Option<HeaderValue>,
 }
 
-/// Who listens everywhere is reached here.
+/// A listener on all addresses is reached on this machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

@@ -16,7 +16,7 @@ use self::journal::{Journal, Style};
 use super::args::{ExportArgs, ExportFormat, What};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::output::{Output, hint, say};
+use super::output::{hint, say};
 use crate::ledger::{Entries, Ledger, Period};
 
 /// Exports what `args` say.
@@ -41,7 +41,7 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandRe
         let written = write(&ledger, args.format, what, period, &bar, &mut sink).await;
         bar.clear();
         return match written {
-            // Who goes away early has seen enough.
+            // A reader that goes away early is no error.
             Err(error) if is_broken_pipe(&error) => Ok(ExitStatus::Done),
             written => Ok(written.map(|()| ExitStatus::Done)?),
         };
@@ -54,8 +54,10 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandRe
     written?;
     let rows = sink.rows;
     let bytes = file.commit()?;
-    tell(&mut context.out, &path, rows, bytes)?;
-    Ok(ExitStatus::Done)
+    let file = path.display().to_string();
+    context.out.answer(&json!({ "file": file, "rows": rows, "bytes": bytes }), |_| {
+        say(format_args!("{file}: {rows} rows, {bytes} bytes"));
+    })
 }
 
 async fn write<W: Write>(
@@ -141,7 +143,7 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
-/// How far it is, on a terminal's standard error; nowhere else.
+/// The progress, on a terminal's standard error only.
 struct Bar {
     shows: bool,
 }
@@ -216,19 +218,10 @@ impl Write for WholeFile {
 impl Drop for WholeFile {
     fn drop(&mut self) {
         if !self.committed {
-            // What is left of a failed export helps nobody; that it cannot be removed is said by its name.
+            // The temporary file of a failed export is removed; where that fails, its name shows what it is.
             let _ = std::fs::remove_file(&self.partial);
         }
     }
-}
-
-fn tell(out: &mut Output, path: &Path, rows: u64, bytes: u64) -> Result<(), CommandFailure> {
-    if out.json {
-        out.document(&json!({ "file": path, "rows": rows, "bytes": bytes }))?;
-    } else {
-        say(format_args!("{}: {rows} rows, {bytes} bytes", path.display()));
-    }
-    Ok(())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

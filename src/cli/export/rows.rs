@@ -57,13 +57,13 @@ pub(super) const ENTRIES: &[&str] = &[
 
 /// A field of a row.
 enum Field<'a> {
-    /// Figures, times and words of ours: written as they are.
+    /// Our own figures, times and words: written as they are.
     Exact(&'a str),
     /// Dollars as somebody wrote them: with at least two decimals.
     Dollars(&'a str),
     /// A whole number.
     Whole(i64),
-    /// Words of others, which a spreadsheet must not take for a formula.
+    /// Words of others: a spreadsheet must not take them for a formula.
     Free(&'a str),
     /// Nothing.
     Empty,

@@ -18,12 +18,12 @@ const SECRET: &str = "hunter2-s3cr3t";
 
 mod refusals;
 
-struct Desk {
+struct Bench {
     folder: TempDir,
     around: Surroundings,
 }
 
-impl Desk {
+impl Bench {
     fn new(file: Option<&str>, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         if let Some(text) = file {
@@ -45,7 +45,7 @@ impl Desk {
 }
 
 fn from_text(text: &str) -> Result<Config, Error> {
-    Desk::new(Some(text), &[]).load()
+    Bench::new(Some(text), &[]).load()
 }
 
 fn error_of(text: &str) -> String {
@@ -56,20 +56,20 @@ fn error_of(text: &str) -> String {
 }
 
 fn from_variables(variables: &[(&str, &str)]) -> Result<Config, Error> {
-    Desk::new(None, variables).load()
+    Bench::new(None, variables).load()
 }
 
 #[test]
 fn nothing_written_is_all_defaults() {
-    let desk = Desk::new(None, &[]);
-    let config = desk.load().unwrap();
+    let bench = Bench::new(None, &[]);
+    let config = bench.load().unwrap();
     assert_eq!(config.source, None);
     assert_eq!(config.upstream.base_url, "https://api-x.smsonline.cloud");
     assert_eq!(config.upstream.requests_per_second, Decimal::from(5));
     assert_eq!((config.upstream.max_in_flight, config.upstream.create_attempts), (16, 3));
     assert_eq!(config.upstream.timeout, Duration::from_secs(30));
     assert_eq!(config.upstream.down_after, Duration::from_secs(30));
-    assert_eq!(config.ledger.path, desk.path("ledger.db"));
+    assert_eq!(config.ledger.path, bench.path("ledger.db"));
     assert!(config.ledger.create_if_missing && config.ledger.backup_schedule.is_none());
     assert_eq!(config.polling, Policy::default());
     assert_eq!(config.reconcile.schedule.as_str(), "0 */15 * * * *");
@@ -79,14 +79,14 @@ fn nothing_written_is_all_defaults() {
     assert_eq!(config.upstream.request_limit, Duration::from_hours(1));
     assert_eq!(config.reconcile.tell_after_runs, 2);
     assert_eq!(config.mail.transport, MailTransport::Smtp);
-    assert_eq!(config.mail.directory, desk.path("mail"));
+    assert_eq!(config.mail.directory, bench.path("mail"));
     assert_eq!(config.mail.retry_initial, Duration::from_secs(5));
     assert_eq!(config.mail.give_up_after, Duration::from_hours(120));
     assert!(config.mail.smtp.is_none() && config.mail.rules.is_empty());
     assert!(config.mail.templates.is_none() && config.mail.quiet_hours.is_none());
     assert_eq!((config.mail.flood_above, config.mail.flood_wait), (2000, Duration::from_mins(15)));
     assert_eq!(config.mail.messages_per_second, 500);
-    assert_eq!(config.api.listen, [Listen::Unix(desk.path("depositd.sock"))]);
+    assert_eq!(config.api.listen, [Listen::Unix(bench.path("depositd.sock"))]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_example_is_complete_and_loads() {
         reference: Vec::new(),
         to: vec!["treasury@example.com".to_owned()],
     };
-    assert_eq!(config.mail.urgent, Desk::new(None, &[]).load().unwrap().mail.urgent);
+    assert_eq!(config.mail.urgent, Bench::new(None, &[]).load().unwrap().mail.urgent);
     assert_eq!(config.mail.rules, [rule]);
     // With every commented key switched on, each key of the table stands in it, and it still is one configuration.
     let is_key = |line: &str| {
@@ -173,7 +173,7 @@ fn numbers_are_taken_as_they_are_written() {
 #[test]
 fn the_environment_overrides_every_kind_of_key() {
     let file = "[upstream]\nuser_id = \"file\"\ntimeout = \"1s\"\n[mail]\nto = [\"file@b\"]\n[mail.smtp]\nhost = \"file\"\nport = 1";
-    let desk = Desk::new(
+    let bench = Bench::new(
         Some(file),
         &[
             ("DEPOSITD_UPSTREAM__USER_ID", "12345"),
@@ -190,12 +190,12 @@ fn the_environment_overrides_every_kind_of_key() {
             ("OTHER__KEY", "x"),
         ],
     );
-    let config = desk.load().unwrap();
-    assert_eq!(config.source, Some(desk.path("daemon.toml")));
+    let config = bench.load().unwrap();
+    assert_eq!(config.source, Some(bench.path("daemon.toml")));
     assert_eq!(config.upstream.user_id.as_deref(), Some("12345"));
     assert_eq!((config.upstream.max_in_flight, config.upstream.timeout), (3, Duration::from_secs(1)));
     assert!(!config.ledger.create_if_missing);
-    assert_eq!(config.ledger.path, desk.path("books/l.db"));
+    assert_eq!(config.ledger.path, bench.path("books/l.db"));
     assert_eq!(config.reconcile.schedule.as_str(), "0 0 * * * *");
     assert_eq!(config.mail.to, ["a@b", "c@d"]);
     let rule = &config.mail.rules[0];
@@ -209,46 +209,46 @@ fn the_environment_overrides_every_kind_of_key() {
 
 #[test]
 fn the_file_is_looked_for_in_order() {
-    let desk = Desk::new(Some(""), &[]);
-    std::fs::create_dir(desk.path("etc")).unwrap();
+    let bench = Bench::new(Some(""), &[]);
+    std::fs::create_dir(bench.path("etc")).unwrap();
     for name in ["etc/daemon.toml", "asked.toml", "named.toml"] {
-        std::fs::write(desk.path(name), "").unwrap();
+        std::fs::write(bench.path(name), "").unwrap();
     }
     let with = |name: &str| {
         let variables = vec![(OsString::from("DEPOSITD_CONFIG"), OsString::from(name))];
-        Surroundings { variables, ..desk.around.clone() }
+        Surroundings { variables, ..bench.around.clone() }
     };
     let find = |around: &Surroundings, explicit: Option<&str>| {
         locate::locate_in(around, explicit.map(Path::new)).map_err(|error| error.to_string())
     };
-    assert_eq!(find(&with("named.toml"), Some("asked.toml")), Ok(Some(desk.path("asked.toml"))));
-    assert_eq!(find(&with("named.toml"), None), Ok(Some(desk.path("named.toml"))));
-    assert_eq!(find(&desk.around, None), Ok(Some(desk.path("daemon.toml"))));
-    std::fs::remove_file(desk.path("daemon.toml")).unwrap();
-    assert_eq!(find(&with(""), None), Ok(Some(desk.path("etc/daemon.toml"))));
-    std::fs::remove_file(desk.path("etc/daemon.toml")).unwrap();
-    assert_eq!(find(&desk.around, None), Ok(None));
-    let error = find(&desk.around, Some("no.toml")).unwrap_err();
+    assert_eq!(find(&with("named.toml"), Some("asked.toml")), Ok(Some(bench.path("asked.toml"))));
+    assert_eq!(find(&with("named.toml"), None), Ok(Some(bench.path("named.toml"))));
+    assert_eq!(find(&bench.around, None), Ok(Some(bench.path("daemon.toml"))));
+    std::fs::remove_file(bench.path("daemon.toml")).unwrap();
+    assert_eq!(find(&with(""), None), Ok(Some(bench.path("etc/daemon.toml"))));
+    std::fs::remove_file(bench.path("etc/daemon.toml")).unwrap();
+    assert_eq!(find(&bench.around, None), Ok(None));
+    let error = find(&bench.around, Some("no.toml")).unwrap_err();
     assert!(error.contains("no.toml: cannot read the configuration (--config): No such file"), "{error}");
     let error = find(&with("no.toml"), None).unwrap_err();
     assert!(error.contains("no.toml") && error.contains("DEPOSITD_CONFIG"), "{error}");
-    assert!(find(&desk.around, Some("etc")).unwrap_err().contains("found a folder"));
+    assert!(find(&bench.around, Some("etc")).unwrap_err().contains("found a folder"));
     let loaded = load_in(&with("named.toml"), None).unwrap();
-    assert_eq!(loaded.source, Some(desk.path("named.toml")), "DEPOSITD_CONFIG is no key");
+    assert_eq!(loaded.source, Some(bench.path("named.toml")), "DEPOSITD_CONFIG is no key");
 }
 
 #[test]
 fn paths_start_from_the_folder_of_the_file() {
-    let desk = Desk::new(None, &[]);
-    std::fs::create_dir(desk.path("etc")).unwrap();
+    let bench = Bench::new(None, &[]);
+    std::fs::create_dir(bench.path("etc")).unwrap();
     let text =
         "[ledger]\npath = \"../l.db\"\n[upstream]\napi_key_file = \"key\"\n[mail]\ndirectory = \"/abs\"";
-    std::fs::write(desk.path("etc/daemon.toml"), text).unwrap();
-    let config = load_in(&desk.around, Some(Path::new("etc/daemon.toml"))).unwrap();
-    assert_eq!(config.ledger.path, desk.path("etc/../l.db"));
-    assert_eq!(config.upstream.api_key.file, Some(desk.path("etc/key")));
+    std::fs::write(bench.path("etc/daemon.toml"), text).unwrap();
+    let config = load_in(&bench.around, Some(Path::new("etc/daemon.toml"))).unwrap();
+    assert_eq!(config.ledger.path, bench.path("etc/../l.db"));
+    assert_eq!(config.upstream.api_key.file, Some(bench.path("etc/key")));
     assert_eq!(config.mail.directory, PathBuf::from("/abs"));
-    assert_eq!(config.api.listen, [Listen::Unix(desk.path("etc/depositd.sock"))]);
+    assert_eq!(config.api.listen, [Listen::Unix(bench.path("etc/depositd.sock"))]);
 }
 
 #[test]

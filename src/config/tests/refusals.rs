@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Desk, SECRET, error_of, from_text, from_variables};
+use super::{Bench, SECRET, error_of, from_text, from_variables};
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one story, or one table of what must be refused")]
@@ -226,8 +226,8 @@ fn no_answer_shows_a_secret() {
         both.contains("expected either upstream.api_key or upstream.api_key_file; both are given"),
         "{both}"
     );
-    let desk = Desk::new(Some("[api]\ntoken_file = \"f\""), &[("DEPOSITD_API__TOKEN", SECRET)]);
-    let token = desk.load().unwrap().api.token;
+    let bench = Bench::new(Some("[api]\ntoken_file = \"f\""), &[("DEPOSITD_API__TOKEN", SECRET)]);
+    let token = bench.load().unwrap().api.token;
     assert!(
         token.inline.is_some() && token.file.is_none(),
         "the environment overrides the file, whichever way"

@@ -1,5 +1,8 @@
 //! How TON writes addresses: raw as workchain and hash, or friendly in base 64 with a checksum of 16 bits.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
 use super::why::{CHECKSUM, Why};
 
 const FRIENDLY_LEN: usize = 48;
@@ -17,8 +20,9 @@ pub(super) fn check(address: &str) -> Result<(), Why> {
     if address.len() != FRIENDLY_LEN {
         return Err("its length is wrong");
     }
-    let mixed = address.contains(['+', '/']) && address.contains(['-', '_']);
-    let bytes = if mixed { None } else { decode(address) }.ok_or("it is not base64")?;
+    // Either alphabet, but not both in one address.
+    let alphabet = if address.contains(['-', '_']) { &URL_SAFE_NO_PAD } else { &STANDARD_NO_PAD };
+    let bytes = alphabet.decode(address).map_err(|_| "it is not base64")?;
     let (data, checksum) = bytes.split_at_checked(34).ok_or("its length is wrong")?;
     if crc16(data).to_be_bytes() != checksum {
         return Err(CHECKSUM);
@@ -27,30 +31,6 @@ pub(super) fn check(address: &str) -> Result<(), Why> {
         [0x11 | 0x51, 0x00 | 0xff, ..] => Ok(()),
         [0x91 | 0xd1, ..] => Err("it belongs to the test network"),
         _ => Err("its form is wrong"),
-    }
-}
-
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(36);
-    for four in text.as_bytes().chunks(4) {
-        let mut held = 0_u32;
-        for char in four {
-            held = (held << 6) | u32::from(sextet(*char)?);
-        }
-        let [_, wide @ ..] = held.to_be_bytes();
-        bytes.extend_from_slice(&wide);
-    }
-    Some(bytes)
-}
-
-fn sextet(char: u8) -> Option<u8> {
-    match char {
-        b'A'..=b'Z' => char.checked_sub(b'A'),
-        b'a'..=b'z' => char.checked_sub(b'a')?.checked_add(26),
-        b'0'..=b'9' => char.checked_sub(b'0')?.checked_add(52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
     }
 }
 

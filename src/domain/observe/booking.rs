@@ -14,7 +14,7 @@ const CENT: u64 = 10_000;
 
 impl Draft {
     /// A short deposit is booked as soon as, and only as far as, the upstream says what it credited. More later is
-    /// booked too; less is flagged. False where the look must not be taken any further.
+    /// booked too; less is flagged. False where nothing else of the poll may be applied.
     pub(super) fn book_short(&mut self, report: &OrderReport) -> bool {
         let Some(new) = self.short_credit(report) else { return true };
         let old = self.facts.booked.clone();
@@ -115,8 +115,8 @@ impl Draft {
             .then(|| format!("the upstream now counts {} USD, a person said {} USD", new.usd, old.total()))
     }
 
-    /// A settled deposit that is still called paid: more, or a better figure, is booked; less is flagged.
-    /// False where the look must not be taken any further.
+    /// A settled deposit that is still called paid: more, or a better figure, is booked; less is flagged. False where
+    /// nothing else of the poll may be applied.
     pub(super) fn rebook(&mut self, report: &OrderReport, status: Status) -> bool {
         let before = self.facts.clone();
         let Some(old) = before.booked.clone() else { return true };
@@ -132,7 +132,7 @@ impl Draft {
         let mut said = None;
         if let Some(new) = moved {
             if old.source == FigureSource::Invoice && !became_over {
-                // The list has said it: only a figure that is new since then is worth a word.
+                // The list has stated it: only a figure that is new since then is flagged.
                 let known =
                     before.wallet.as_ref().and_then(|wallet| dollars(wallet.amount_usd.as_ref(), None));
                 let repeated = new.source == FigureSource::AmountInUsd && known == Some(new.usd);
@@ -204,7 +204,7 @@ impl Draft {
         (usd < total).then_some(Refund { usd: usd.to_whole_cents(), crypto })
     }
 
-    /// More cannot go back than was credited: the whole is booked, and a person looks.
+    /// No more can be refunded than was credited: the whole is booked, and the deposit is flagged.
     pub(super) fn flag_refund_beyond_credit(&mut self) {
         let credited = self.facts.booked.as_ref().map_or(UsdMicros::ZERO, Booked::total);
         let stated = self.stated_refund().filter(|stated| stated.to_whole_cents() > credited);
@@ -215,7 +215,7 @@ impl Draft {
     }
 
     /// A refunded deposit that is still called refunded: more that went back, or a figure where there was none, is
-    /// booked; less is flagged. False where the look must not be taken any further.
+    /// booked; less is flagged. False where nothing else of the poll may be applied.
     pub(super) fn rebook_refund(&mut self, report: &OrderReport, status: Status) -> bool {
         let before = self.facts.clone();
         let first = before.first_payment.refund_amount_usd.as_ref();

@@ -1,6 +1,6 @@
-//! What a look brings into the books, to the millionth: never more than was said, never taken back by itself.
+//! What a poll brings into the books, to the millionth: never more than was said, never taken back by itself.
 
-use super::edge_tests::{at, awaiting, looked, minute, names, observed, walk};
+use super::edge_tests::{at, awaiting, minute, names, observed, polled, walk};
 use super::*;
 use crate::domain::deposit::{FigureSource, Outcome};
 use crate::domain::money::UsdMicros;
@@ -14,9 +14,9 @@ fn a_short_payment_is_booked_as_far_as_it_was_credited_and_never_taken_back() {
         (3_000_000, FigureSource::PaymentAmountUsd, None)
     );
     assert_eq!(short.facts.settled_at, Some(minute(1)));
-    let same = at(short.clone(), looked("wrong_amount", "usd=3.00"), 2).unwrap();
+    let same = at(short.clone(), polled("wrong_amount", "usd=3.00"), 2).unwrap();
     assert_eq!(names(&same), [] as [&str; 0]);
-    let more = at(short.clone(), looked("wrong_amount", "usd=4.00 payer=3.99"), 2).unwrap();
+    let more = at(short.clone(), polled("wrong_amount", "usd=4.00 payer=3.99"), 2).unwrap();
     assert_eq!(names(&more), ["figures_changed", "figures_changed"]);
     let booked = more.deposit.facts.booked.clone().unwrap();
     assert_eq!(
@@ -24,14 +24,14 @@ fn a_short_payment_is_booked_as_far_as_it_was_credited_and_never_taken_back() {
         (4_000_000, Some("3.99"))
     );
     assert_eq!(more.deposit.facts.settled_at, Some(minute(1)), "the first credit's moment stays");
-    let less = at(more.deposit, looked("wrong_amount", "usd=3.50"), 3).unwrap().deposit;
+    let less = at(more.deposit, polled("wrong_amount", "usd=3.50"), 3).unwrap().deposit;
     assert_eq!(less.facts.booked.as_ref().unwrap().usd.get(), 4_000_000);
     assert!(less.facts.review.as_ref().unwrap().reason.contains("counts 3.50 USD, 4.00 are booked"));
     // Without a figure, or with none to speak of, nothing is booked; with the first figure it is.
     for figures in ["", "usd=0"] {
         let unbooked = walk(&[("wrong_amount", figures)]).deposit;
         assert_eq!((unbooked.facts.booked.clone(), unbooked.facts.settled_at), (None, None));
-        let step = at(unbooked, looked("wrong_amount", "usd=2.00"), 2).unwrap();
+        let step = at(unbooked, polled("wrong_amount", "usd=2.00"), 2).unwrap();
         assert_eq!(names(&step), ["figures_changed", "short"]);
         assert_eq!(step.deposit.facts.settled_at, Some(minute(2)));
     }
@@ -39,13 +39,13 @@ fn a_short_payment_is_booked_as_far_as_it_was_credited_and_never_taken_back() {
     let corrected =
         Observation::Corrected { credited: UsdMicros::new(3_500_000), reason: "invoice".to_owned() };
     let corrected = observed(walk(&[("wrong_amount", "usd=3.00")]).deposit, corrected, 2);
-    let more = observed(corrected.clone(), looked("wrong_amount", "usd=4.00"), 3).facts.booked.unwrap();
+    let more = observed(corrected.clone(), polled("wrong_amount", "usd=4.00"), 3).facts.booked.unwrap();
     assert_eq!(
         (more.usd.get(), more.correction.get(), more.total().get()),
         (4_000_000, -500_000, 3_500_000),
         "what a person said stands"
     );
-    let paid = observed(corrected, looked("paid", "usd=5.00"), 3);
+    let paid = observed(corrected, polled("paid", "usd=5.00"), 3);
     let booked = paid.facts.booked.unwrap();
     assert_eq!(
         (booked.usd.get(), booked.correction.get(), booked.total().get()),
@@ -66,7 +66,7 @@ fn a_correction_is_written_once_and_says_what_was_credited_in_all() {
     assert_eq!(again.to_string(), "it is right already: 4.00 USD are booked");
     assert_eq!(at(step.deposit.clone(), corrected(-1), 3).unwrap_err(), InvalidTransition::NegativeCredit);
     // It outlives a better figure.
-    let over = observed(step.deposit, looked("paid_over", "usd=6.00"), 3).facts.booked.unwrap();
+    let over = observed(step.deposit, polled("paid_over", "usd=6.00"), 3).facts.booked.unwrap();
     assert_eq!(
         (over.usd.get(), over.correction.get(), over.total().get()),
         (6_000_000, -2_000_000, 4_000_000)
@@ -81,16 +81,16 @@ fn a_settled_deposit_takes_a_better_figure_and_flags_a_smaller_one() {
     assert_eq!((booked.usd.get(), booked.source), (5_000_000, FigureSource::AmountInUsd));
     assert_eq!(booked.crypto.as_ref().unwrap().to_string(), "4.99");
     // From amountInUSD to what was paid, even where that is less: it is the better source.
-    let better = at(settled.clone(), looked("paid", "usd=4.90"), 2).unwrap();
+    let better = at(settled.clone(), polled("paid", "usd=4.90"), 2).unwrap();
     assert_eq!(names(&better), ["figures_changed"]);
     let booked = better.deposit.facts.booked.clone().unwrap();
     assert_eq!((booked.usd.get(), booked.source), (4_900_000, FigureSource::PaymentAmountUsd));
     // The same figure from there is the better source all the same; a missing one takes nothing back.
-    let same = at(settled.clone(), looked("paid", "usd=5.00"), 2).unwrap();
+    let same = at(settled.clone(), polled("paid", "usd=5.00"), 2).unwrap();
     assert_eq!(same.deposit.facts.booked.as_ref().unwrap().source, FigureSource::PaymentAmountUsd);
-    assert_eq!(names(&at(same.deposit.clone(), looked("paid", ""), 3).unwrap()), [] as [&str; 0]);
-    assert_eq!(names(&at(same.deposit.clone(), looked("paid", "for=6.00"), 3).unwrap()), ["figures_changed"]);
-    let less = at(same.deposit, looked("paid", "usd=4.99"), 3).unwrap();
+    assert_eq!(names(&at(same.deposit.clone(), polled("paid", ""), 3).unwrap()), [] as [&str; 0]);
+    assert_eq!(names(&at(same.deposit.clone(), polled("paid", "for=6.00"), 3).unwrap()), ["figures_changed"]);
+    let less = at(same.deposit, polled("paid", "usd=4.99"), 3).unwrap();
     assert_eq!(names(&less), ["needs_review"]);
     assert_eq!(less.deposit.facts.booked.as_ref().unwrap().usd.get(), 5_000_000);
     assert_eq!(
@@ -99,14 +99,14 @@ fn a_settled_deposit_takes_a_better_figure_and_flags_a_smaller_one() {
         "nor is the figure taken"
     );
     // Over is a forward step, whatever the figure; back to paid is none.
-    let over = at(less.deposit, looked("paid_over", "usd=4.99"), 4).unwrap();
+    let over = at(less.deposit, polled("paid_over", "usd=4.99"), 4).unwrap();
     assert_eq!(over.deposit.facts.outcome, Some(Outcome::Over));
     assert_eq!(over.events[0].name, EventName::Settled);
-    let back = at(over.deposit.clone(), looked("paid", "usd=9.00"), 5).unwrap();
+    let back = at(over.deposit.clone(), polled("paid", "usd=9.00"), 5).unwrap();
     assert_eq!(names(&back), ["needs_review"]);
     assert!(back.deposit.facts.review.as_ref().unwrap().reason.contains("paid over"));
     assert_eq!(back.deposit.facts.booked, over.deposit.facts.booked);
-    let more = at(over.deposit, looked("paid_over", "usd=7.00"), 5).unwrap();
+    let more = at(over.deposit, polled("paid_over", "usd=7.00"), 5).unwrap();
     assert_eq!(names(&more)[0], "figures_changed");
     assert_eq!(more.deposit.facts.booked.as_ref().unwrap().usd.get(), 7_000_000);
 }
@@ -132,32 +132,32 @@ fn a_refund_gives_back_what_is_stated_and_never_more_than_was_credited() {
     );
     assert_eq!((beyond.facts.refund.clone(), refunded("back=5.00").facts.review), (None, None));
     // The same dollars in other coins are another figure, and nothing to flag.
-    let coins = at(part.clone(), looked("refund_paid", "back=2.00 back_crypto=1.99"), 3).unwrap();
+    let coins = at(part.clone(), polled("refund_paid", "back=2.00 back_crypto=1.99"), 3).unwrap();
     assert_eq!(names(&coins), ["figures_changed"]);
     // More goes back later; the same again is no news; less is flagged.
-    assert_eq!(names(&at(part.clone(), looked("refund_paid", "back=2.00"), 3).unwrap()), [] as [&str; 0]);
-    let more = at(part.clone(), looked("refund_paid", "back=3.00"), 3).unwrap();
+    assert_eq!(names(&at(part.clone(), polled("refund_paid", "back=2.00"), 3).unwrap()), [] as [&str; 0]);
+    let more = at(part.clone(), polled("refund_paid", "back=3.00"), 3).unwrap();
     assert_eq!(names(&more)[0], "figures_changed");
     assert_eq!(more.deposit.facts.refund.as_ref().unwrap().usd.get(), 3_000_000);
     assert_eq!(more.deposit.facts.refunded_at, Some(minute(2)));
-    let less = at(more.deposit, looked("refund_paid", "back=2.99"), 4).unwrap();
+    let less = at(more.deposit, polled("refund_paid", "back=2.99"), 4).unwrap();
     assert_eq!(names(&less), ["needs_review"]);
     assert_eq!(less.deposit.facts.refund.as_ref().unwrap().usd.get(), 3_000_000);
     // A figure where there was none is taken, though it is less than the whole that was supposed.
-    let stated = at(refunded(""), looked("refund_paid", "back=2.00"), 3).unwrap();
+    let stated = at(refunded(""), polled("refund_paid", "back=2.00"), 3).unwrap();
     assert_eq!(stated.deposit.facts.refund.as_ref().unwrap().usd.get(), 2_000_000);
     // An answer that states no refund says nothing of it, even where a correction has changed what it was part of.
     let corrected =
         Observation::Corrected { credited: UsdMicros::new(1_500_000), reason: "invoice".to_owned() };
     let flagged = observed(observed(part, corrected, 3), Observation::UnknownOrder("x".to_owned()), 4);
-    assert_eq!(names(&at(flagged, looked("refund_paid", ""), 5).unwrap()), ["review_cleared"]);
+    assert_eq!(names(&at(flagged, polled("refund_paid", ""), 5).unwrap()), ["review_cleared"]);
     // What was never credited cannot go back out of the books.
     let unbooked = walk(&[("refund_paid", "back=2.00")]).deposit;
     assert_eq!(
         (unbooked.facts.state, unbooked.facts.refunded_at, unbooked.facts.refund.clone()),
         (State::Refunded, None, None)
     );
-    assert_eq!(observed(unbooked, looked("refund_paid", "back=3.00"), 3).facts.refunded_at, None);
+    assert_eq!(observed(unbooked, polled("refund_paid", "back=3.00"), 3).facts.refunded_at, None);
 }
 
 #[test]
@@ -192,9 +192,9 @@ fn a_figure_beside_what_a_person_alone_had_said_is_flagged_where_it_differs() {
     let short = || walk(&[("wrong_amount", "")]).deposit;
     let alone = observed(short(), said(3_000_000), 2);
     assert_eq!(alone.facts.booked.as_ref().unwrap().source, FigureSource::Person);
-    let same = at(alone.clone(), looked("wrong_amount", "usd=3.00"), 3).unwrap();
+    let same = at(alone.clone(), polled("wrong_amount", "usd=3.00"), 3).unwrap();
     assert_eq!(same.deposit.facts.review, None, "they agree");
-    let other = at(alone, looked("wrong_amount", "usd=4.00"), 3).unwrap().deposit;
+    let other = at(alone, polled("wrong_amount", "usd=4.00"), 3).unwrap().deposit;
     assert_eq!(
         other.facts.review.unwrap().reason,
         "the upstream now counts 4.00 USD, a person said 3.00 USD"
@@ -202,15 +202,15 @@ fn a_figure_beside_what_a_person_alone_had_said_is_flagged_where_it_differs() {
     assert_eq!(other.facts.booked.unwrap().total().get(), 3_000_000);
     // Beside a figure of the upstream's a person has seen one already: another is no news of that kind.
     let beside = observed(walk(&[("wrong_amount", "usd=3.00")]).deposit, said(3_500_000), 2);
-    assert_eq!(observed(beside, looked("wrong_amount", "usd=4.00"), 3).facts.review, None);
+    assert_eq!(observed(beside, polled("wrong_amount", "usd=4.00"), 3).facts.review, None);
     // What was taken back is no longer said.
     let mut unpriced = awaiting();
     unpriced.facts.wallet.as_mut().unwrap().amount_usd = None;
-    let settled = observed(observed(unpriced, said(3_000_000), 1), looked("paid", ""), 2);
+    let settled = observed(observed(unpriced, said(3_000_000), 1), polled("paid", ""), 2);
     let back = observed(settled, Observation::Uncorrected { reason: "a mistake".to_owned() }, 3);
     let booked = back.facts.booked.clone().unwrap();
     assert_eq!((booked.is_said(), booked.source, booked.total().get()), (false, FigureSource::Person, 0));
-    let stated = observed(back, looked("paid", "usd=4.00"), 4).facts;
+    let stated = observed(back, polled("paid", "usd=4.00"), 4).facts;
     assert_eq!((stated.review, stated.booked.unwrap().total().get()), (None, 4_000_000));
 }
 
@@ -230,7 +230,7 @@ fn what_went_back_follows_what_was_credited() {
     let mut earlier = part;
     earlier.facts.booked.as_mut().unwrap().correction = UsdMicros::new(-3_500_000);
     let flagged = observed(earlier, Observation::UnknownOrder("x".to_owned()), 3);
-    assert_eq!(names(&at(flagged, looked("refund_paid", ""), 4).unwrap()), ["review_cleared"]);
+    assert_eq!(names(&at(flagged, polled("refund_paid", ""), 4).unwrap()), ["review_cleared"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::edge_tests::{at, awaiting, looked, minute, names, observed, opened, walk, wallet};
+use super::edge_tests::{at, awaiting, minute, names, observed, opened, polled, walk, wallet};
 use super::*;
 use crate::domain::deposit::{FigureSource, ReviewKind};
 use crate::domain::journal;
@@ -73,19 +73,23 @@ fn every_word_after_every_word_with_every_kind_of_figure() {
 fn play(answers: &[(&str, &str)], said: bool) {
     let mut deposit = awaiting();
     let (mut prepaid, mut credited) = (0, 0);
-    let mut steps: Vec<Observation> = answers.iter().map(|(word, figures)| looked(word, figures)).collect();
+    let mut steps: Vec<Observation> = answers.iter().map(|(word, figures)| polled(word, figures)).collect();
     if said {
         steps.insert(1, corrected("4.44"));
     }
     for (minutes, observation) in (1..).zip(steps) {
-        let quiet = match &observation {
+        let unchanged = match &observation {
             Observation::Polled(report) => {
                 unchanged::is_unchanged(&deposit, report, minute(minutes), &Policy::default())
             }
             _ => false,
         };
         let step = at(deposit, observation, minutes).unwrap();
-        assert!(!quiet || step.events.is_empty(), "{answers:?}: called quiet, and {:?}", names(&step));
+        assert!(
+            !unchanged || step.events.is_empty(),
+            "{answers:?}: called unchanged, and {:?}",
+            names(&step)
+        );
         for event in &step.events {
             let sum: i64 = event.postings.iter().map(|line| line.amount_usd_micros.get()).sum();
             assert_eq!(sum, 0, "{answers:?}");
@@ -121,7 +125,7 @@ fn an_answer_that_names_nothing_is_none_once_one_has_named_the_order() {
     let step = at(awaiting(), silent(), 600).unwrap();
     assert_eq!(step.deposit.facts.state, State::AwaitingPayment);
     assert!(says(&step.deposit).contains("cannot be read"), "{}", says(&step.deposit));
-    assert_eq!(observed(awaiting(), looked("paid", ""), 1).facts.state, State::Settled);
+    assert_eq!(observed(awaiting(), polled("paid", ""), 1).facts.state, State::Settled);
     // By its id, by its address, in any letter case.
     type Change = fn(&mut OrderReport);
     let ways: [Change; 3] = [
@@ -137,7 +141,7 @@ fn an_answer_that_names_nothing_is_none_once_one_has_named_the_order() {
         let known = known.deposit;
         assert!(known.facts.named);
         for word in ["paid", "cancel", "refund_paid", "locked", "check", "odd"] {
-            let step = at(known.clone(), looked(word, "usd=5.00"), 600).unwrap();
+            let step = at(known.clone(), polled(word, "usd=5.00"), 600).unwrap();
             assert_eq!(names(&step), ["needs_review"], "{word}");
             assert_eq!(step.deposit.facts.state, State::AwaitingPayment, "{word}");
             assert!(says(&step.deposit).contains("names neither"), "{word}");
@@ -168,7 +172,7 @@ fn uuids_compare_without_case_and_other_names_do_not() {
 
 #[test]
 fn figures_that_contradict_the_word_are_flagged_and_not_booked() {
-    // What an order bears that ended without money: the word counts, and a person looks.
+    // What an order bears that ended without money: the word counts, and a person polls.
     for word in ["cancel", "fail", "system_fail"] {
         for (what, change) in [
             (
@@ -204,8 +208,8 @@ fn figures_that_contradict_the_word_are_flagged_and_not_booked() {
         let zeros = named(Some(word), |r| r.payment_amount_usd = "0.00".parse().ok());
         assert_eq!(says(&observed(awaiting(), zeros, 2)), "", "{word}");
         // Money that is locked is not released by an answer that contradicts itself.
-        let held = observed(awaiting(), looked("locked", "usd=5.00"), 1);
-        let step = at(held, looked(word, "usd=5.00"), 2).unwrap();
+        let held = observed(awaiting(), polled("locked", "usd=5.00"), 1);
+        let step = at(held, polled(word, "usd=5.00"), 2).unwrap();
         assert_eq!((step.deposit.facts.state, names(&step)), (State::Held, vec!["needs_review"]), "{word}");
     }
     // More than twice what was asked moves nothing, unless it was paid over and a figure says so.
@@ -217,55 +221,55 @@ fn figures_that_contradict_the_word_are_flagged_and_not_booked() {
         ("paid_over", "for=10.01 usd=0"),
         ("wrong_amount", "usd=10.01"),
     ] {
-        let step = at(awaiting(), looked(word, figures), 1).unwrap();
+        let step = at(awaiting(), polled(word, figures), 1).unwrap();
         assert_eq!(
             (step.deposit.facts.state, total(&step.deposit)),
             (State::AwaitingPayment, None),
             "{figures}"
         );
         assert!(says(&step.deposit).contains("more than twice"), "{word} {figures}");
-        assert_eq!(says(&observed(step.deposit, looked("paid", ""), 2)), "", "an ordinary answer clears it");
+        assert_eq!(says(&observed(step.deposit, polled("paid", ""), 2)), "", "an ordinary answer clears it");
     }
-    assert_eq!(total(&observed(awaiting(), looked("paid", "usd=10.00 for=10.00"), 1)), Some(10_000_000));
-    assert_eq!(total(&observed(awaiting(), looked("paid_over", "usd=48.50 for=48.50"), 1)), Some(48_500_000));
+    assert_eq!(total(&observed(awaiting(), polled("paid", "usd=10.00 for=10.00"), 1)), Some(10_000_000));
+    assert_eq!(total(&observed(awaiting(), polled("paid_over", "usd=48.50 for=48.50"), 1)), Some(48_500_000));
     // A refund while the word stays paid.
     for word in ["paid", "paid_over"] {
-        let settled = observed(awaiting(), looked(word, "usd=5.00"), 1);
-        let odd = observed(settled.clone(), looked(word, "usd=5.00 back=2.00"), 2);
+        let settled = observed(awaiting(), polled(word, "usd=5.00"), 1);
+        let odd = observed(settled.clone(), polled(word, "usd=5.00 back=2.00"), 2);
         assert!(says(&odd).contains("2.00 as refunded"), "{}", says(&odd));
         assert_eq!((odd.facts.booked.clone(), odd.facts.refunded_at), (settled.facts.booked, None));
-        assert_eq!(says(&observed(odd, looked(word, "usd=5.00 back=0.00"), 3)), "");
+        assert_eq!(says(&observed(odd, polled(word, "usd=5.00 back=0.00"), 3)), "");
     }
 }
 
 #[test]
 fn a_figure_that_states_nothing_counts_what_the_wallet_is_for_and_is_flagged() {
     for figure in ["0", "0.00", "0.000000"] {
-        let step = at(awaiting(), looked("paid", &format!("usd={figure}")), 1).unwrap();
+        let step = at(awaiting(), polled("paid", &format!("usd={figure}")), 1).unwrap();
         let booked = step.deposit.facts.booked.clone().unwrap();
         assert_eq!((booked.usd, booked.source), (usd("5.00"), FigureSource::AmountInUsd));
         assert!(says(&step.deposit).contains(&format!("a figure of {figure}: 5.00 USD are booked")));
         assert_eq!(step.deposit.facts.review.as_ref().unwrap().kind, ReviewKind::Passing);
-        let again = at(step.deposit, looked("paid", &format!("usd={figure}")), 2).unwrap();
+        let again = at(step.deposit, polled("paid", &format!("usd={figure}")), 2).unwrap();
         assert_eq!(names(&again), [] as [&str; 0], "it stands, and is told once");
-        let better = observed(again.deposit, looked("paid", "usd=4.90"), 3);
+        let better = observed(again.deposit, polled("paid", "usd=4.90"), 3);
         assert_eq!((total(&better), says(&better).as_str()), (Some(4_900_000), ""));
     }
     // What the first unpaid poll bore is no payment, whatever it says.
-    let placeholder = observed(awaiting(), looked("check", "usd=97.00 crypto=96"), 1);
-    let paid = observed(placeholder.clone(), looked("paid", "usd=97.00 crypto=96"), 2);
+    let placeholder = observed(awaiting(), polled("check", "usd=97.00 crypto=96"), 1);
+    let paid = observed(placeholder.clone(), polled("paid", "usd=97.00 crypto=96"), 2);
     assert_eq!(total(&paid), Some(5_000_000));
     assert!(says(&paid).contains("97.00"));
-    assert_eq!(total(&observed(placeholder, looked("paid", "usd=4.97"), 2)), Some(4_970_000));
+    assert_eq!(total(&observed(placeholder, polled("paid", "usd=4.97"), 2)), Some(4_970_000));
     // Without any figure nothing can be booked, and a person can say what was credited.
     let report = OrderReport { amount_usd: None, ..wallet("BSC") };
     let bare = observed(opened("BSC"), Observation::Wallet(Box::new(report)), 0);
     assert!(bare.facts.wallet.as_ref().unwrap().shown_address().is_some());
-    let paid = observed(bare, looked("paid", ""), 1);
+    let paid = observed(bare, polled("paid", ""), 1);
     assert_eq!((paid.facts.state, total(&paid)), (State::AwaitingPayment, None));
     assert!(says(&paid).contains("states no figure"));
     let said = observed(paid, corrected("4.90"), 2);
-    let settled = observed(said, looked("paid", ""), 3);
+    let settled = observed(said, polled("paid", ""), 3);
     assert_eq!((settled.facts.state, total(&settled)), (State::Settled, Some(4_900_000)));
 }
 
@@ -302,7 +306,7 @@ fn an_address_that_could_be_paid_wrongly_is_withheld_until_everything_is_known()
         assert_eq!((wallet.shown_address().is_some(), wallet.unread.len()), (true, 0), "{why}");
         assert_eq!(says(&step.deposit), "", "{why}");
         // Paid it settles all the same.
-        assert_eq!(observed(deposit, looked("paid", ""), 1).facts.state, State::Settled, "{why}");
+        assert_eq!(observed(deposit, polled("paid", ""), 1).facts.state, State::Settled, "{why}");
     }
     let contradictions: [(&str, Change); 4] = [
         ("another currency", |r| r.currency = Some("usdc".to_owned())),
@@ -350,18 +354,18 @@ fn a_deposit_without_a_deadline_never_expires_by_the_clock() {
         due.at.since(minute(minutes)).as_secs()
     };
     assert!((15..=17).contains(&wait(5)) && (60..=66).contains(&wait(60 * 24 * 8)));
-    assert_eq!(observed(later.clone(), looked_named("cancel"), 60 * 24 * 366).facts.state, State::Expired);
+    assert_eq!(observed(later.clone(), polled_named("cancel"), 60 * 24 * 366).facts.state, State::Expired);
     // Once one is known, it counts.
     let known = observed(later, named(Some("check"), |_| {}), 60 * 24 * 366);
     assert_eq!(known.facts.state, State::Expired);
 }
 
-fn looked_named(word: &str) -> Observation {
+fn polled_named(word: &str) -> Observation {
     named(Some(word), |_| {})
 }
 
 #[test]
-fn a_memo_is_kept_and_a_memo_that_a_payer_was_not_shown_is_told() {
+fn a_memo_is_stored_and_a_memo_that_a_payer_was_not_shown_is_an_event() {
     let report = OrderReport { memo: Some("101".to_owned()), ..wallet("BSC") };
     let deposit = observed(opened("BSC"), Observation::Wallet(Box::new(report)), 0);
     assert_eq!(deposit.facts.wallet.as_ref().unwrap().memo.as_deref(), Some("101"));
@@ -381,10 +385,10 @@ fn a_deposit_that_flaps_is_bounded_and_says_how_many_were_left_out() {
     // An unknown word at every poll; another figure at every poll; a flag that comes and goes.
     type Say = fn(u64) -> Observation;
     let ways: [(&str, Say); 4] = [
-        ("words", |n| looked(&format!("odd_{n}"), "")),
+        ("words", |n| polled(&format!("odd_{n}"), "")),
         ("figures", |n| named(Some("check"), move |r| r.payer_amount = format!("0.{}", n + 1).parse().ok())),
         ("flags", |n| {
-            if n % 2 == 0 { Observation::UnknownOrder("gone".to_owned()) } else { looked("check", "") }
+            if n % 2 == 0 { Observation::UnknownOrder("gone".to_owned()) } else { polled("check", "") }
         }),
         ("contradictions", |n| named(Some("check"), move |r| r.order_id = Some(format!("another-{n}")))),
     ];
@@ -437,7 +441,7 @@ fn while_the_clocks_are_apart_bookings_take_the_upstreams_time_and_the_watch_end
     let again = at(settled.deposit.clone(), paid(minute(6)), forty_days).unwrap();
     assert!(again.due.is_some());
     assert!(at(settled.deposit.clone(), paid(minute(forty_days)), forty_days).unwrap().due.is_none());
-    // Ours ends it and theirs does not: the next look waits as ever, and is not due at once.
+    // Ours ends it and theirs does not: the next poll waits as ever, and is not due at once.
     let end = settled.deposit.facts.since.plus(Policy::default().late_watch);
     let due = poll::next_poll(&settled.deposit, end, Some(minute(6)), &Policy::default()).unwrap();
     assert!(due.at > end.plus(Policy::default().interval), "{due:?}");
@@ -474,12 +478,12 @@ fn nothing_is_booked_before_the_end_of_the_last_closed_month() {
         let facts = &step.deposit.facts;
         assert_eq!((facts.settled_at, step.deposit.updated_at), (Some(at), at), "{ours} {theirs:?}");
         assert!(step.events.iter().all(|event| event.at == at));
-        // When to look next is the clocks' alone.
+        // The next poll depends on the clocks alone.
         let usual = awaiting().observe(paid(theirs), ours, &Policy::default()).unwrap();
         let waits = |step: &Step| step.due.unwrap().at.since(ours);
         assert!(waits(&step) <= Policy::default().late_watch, "{:?} {:?}", step.due, usual.due);
     }
-    let settled = observed(awaiting(), looked("paid", ""), 5);
+    let settled = observed(awaiting(), polled("paid", ""), 5);
     for observation in [stated("4.99"), corrected("4.44")] {
         let step = settled.clone().observe_by(observation, minute(6), Some(minute(6)), &policy).unwrap();
         assert_eq!(step.events[0].at, minute(60));
@@ -498,45 +502,45 @@ fn figures_are_booked_in_whole_cents_and_the_rest_is_rounding() {
         ("5.009999", 5_000_000, 9_999),
         ("0.019", 10_000, 9_000),
     ] {
-        let step = at(awaiting(), looked("paid", &format!("usd={figure}")), 1).unwrap();
+        let step = at(awaiting(), polled("paid", &format!("usd={figure}")), 1).unwrap();
         assert_eq!((of(&step, journal::PREPAID), of(&step, journal::ROUNDING)), (cents, rest), "{figure}");
         assert_eq!(total(&step.deposit), Some(cents), "{figure}");
     }
     // The row may have the neighbouring cent, and no other.
-    let fine = observed(awaiting(), looked("paid", "usd=6.177"), 1);
+    let fine = observed(awaiting(), polled("paid", "usd=6.177"), 1);
     let step = at(fine.clone(), stated("6.18"), 2).unwrap();
     assert_eq!((names(&step), total(&step.deposit)), (vec!["figure_stated"], Some(6_180_000)));
     assert_eq!((of(&step, journal::PREPAID), of(&step, journal::ROUNDING)), (10_000, -10_000));
-    assert_eq!(names(&at(step.deposit, looked("paid", "usd=6.177"), 3).unwrap()), [] as [&str; 0]);
+    assert_eq!(names(&at(step.deposit, polled("paid", "usd=6.177"), 3).unwrap()), [] as [&str; 0]);
     assert_eq!(names(&at(fine.clone(), stated("6.17"), 2).unwrap()), [] as [&str; 0], "as it is booked");
     for other in ["6.16", "6.19", "5.00"] {
         assert!(at(fine.clone(), stated(other), 2).is_err(), "{other}");
     }
     // A refund is taken out in whole cents, too.
-    let step = at(fine.clone(), looked("refund_paid", "back=6.177"), 2).unwrap();
+    let step = at(fine.clone(), polled("refund_paid", "back=6.177"), 2).unwrap();
     assert_eq!((of(&step, journal::PREPAID), says(&step.deposit).as_str()), (-6_170_000, ""));
-    let part = at(fine, looked("refund_paid", "back=1.239"), 2).unwrap();
+    let part = at(fine, polled("refund_paid", "back=1.239"), 2).unwrap();
     assert_eq!(of(&part, journal::PREPAID), -1_230_000);
 }
 
 #[test]
 fn a_provisional_figure_is_replaced_by_the_lists_and_no_poll_takes_it_back() {
-    let provisional = observed(awaiting(), looked("paid", ""), 1);
+    let provisional = observed(awaiting(), polled("paid", ""), 1);
     let step = at(provisional.clone(), stated("4.90"), 2).unwrap();
     assert_eq!((names(&step), total(&step.deposit)), (vec!["figure_stated"], Some(4_900_000)));
     let known = step.deposit;
     assert_eq!(known.facts.booked.as_ref().unwrap().source, FigureSource::Invoice);
     // The same figure as ever is no news; one that is new is flagged, and not booked.
-    assert_eq!(names(&at(known.clone(), looked("paid", ""), 3).unwrap()), [] as [&str; 0]);
-    assert_eq!(names(&at(known.clone(), looked("paid", "usd=4.90"), 3).unwrap()), ["figures_changed"]);
+    assert_eq!(names(&at(known.clone(), polled("paid", ""), 3).unwrap()), [] as [&str; 0]);
+    assert_eq!(names(&at(known.clone(), polled("paid", "usd=4.90"), 3).unwrap()), ["figures_changed"]);
     for figures in ["usd=5.00", "for=4.80"] {
-        let other = observed(known.clone(), looked("paid", figures), 3);
+        let other = observed(known.clone(), polled("paid", figures), 3);
         assert_eq!(total(&other), Some(4_900_000), "{figures}");
         assert!(says(&other).contains("the list stated 4.90"), "{figures}: {}", says(&other));
-        assert_eq!(says(&observed(other, looked("paid", ""), 4)), "");
+        assert_eq!(says(&observed(other, polled("paid", ""), 4)), "");
     }
     // More is a forward step.
-    assert_eq!(total(&observed(known, looked("paid_over", "usd=6.00"), 3)), Some(6_000_000));
+    assert_eq!(total(&observed(known, polled("paid_over", "usd=6.00"), 3)), Some(6_000_000));
     // Nothing was booked: the list cannot state it.
     assert!(at(awaiting(), stated("5.00"), 1).is_err());
     assert_eq!(names(&at(provisional, stated("5.00"), 2).unwrap()), [] as [&str; 0]);
@@ -581,7 +585,7 @@ fn a_person_may_say_what_was_credited_in_any_state_and_take_it_back() {
         ));
         // Whatever is said later by polls, it stands.
         for (word, figures) in [("paid", "usd=5.00"), ("paid", ""), ("refund_process", ""), ("cancel", "")] {
-            let later = observed(said.clone(), looked(word, figures), 6);
+            let later = observed(said.clone(), polled(word, figures), 6);
             assert_eq!(total(&later), Some(4_440_000), "{state}, {word}");
             let back = Observation::Uncorrected { reason: "a mistake".to_owned() };
             let back = observed(later, back, 7);

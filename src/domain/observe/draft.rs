@@ -1,4 +1,4 @@
-//! How one observation is worked out, fact by fact: each event takes a snapshot of the facts as they stand.
+//! A step while it is being made: facts change one by one, and each event takes a snapshot of them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 
 /// Clocks that are further apart than this do not agree: what is booked takes the upstream's time then.
 const CLOCKS_APART: Duration = Duration::from_mins(5);
-/// So many events of little weight a deposit may write in one hour.
+/// How many minor events a deposit may write in one hour.
 const MOST_CHATTER: u32 = 10;
 /// A step while it is made: the facts as they stand, and what has happened so far.
 pub(super) struct Draft {
@@ -21,7 +21,7 @@ pub(super) struct Draft {
     pub(super) now: Timestamp,
     /// What our clock shows.
     pub(super) ours: Timestamp,
-    /// What the upstream's clock shows, where it tells.
+    /// The time by the upstream's clock, where it is known.
     pub(super) theirs: Option<Timestamp>,
     pub(super) events: Vec<Event>,
     expected_version: i64,
@@ -29,7 +29,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// A step that an answer brings, which the upstream dated `answered_at`.
-    pub(super) fn hearing(
+    pub(super) fn new(
         deposit: Deposit,
         ours: Timestamp,
         answered_at: Option<Timestamp>,
@@ -130,7 +130,7 @@ impl Draft {
         }
     }
 
-    /// Whether one more event of little weight may be written within this hour; counts it either way.
+    /// Whether one more minor event may be written within this hour; counts it either way.
     pub(super) fn may_chatter(&mut self) -> bool {
         self.tell_left_out();
         let now = self.ours;

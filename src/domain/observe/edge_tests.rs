@@ -66,7 +66,7 @@ pub(super) fn observed(deposit: Deposit, observation: Observation, minutes: u64)
 }
 
 /// What the upstream says with this word; figures as `usd=5.00 crypto=4.99 payer=5 back=1`.
-pub(super) fn looked(status: &str, figures: &str) -> Observation {
+pub(super) fn polled(status: &str, figures: &str) -> Observation {
     let mut report = OrderReport { status: Some(status.to_owned()), ..OrderReport::default() };
     for figure in figures.split_whitespace() {
         let (name, value) = figure.split_once('=').unwrap();
@@ -89,7 +89,7 @@ pub(super) fn walk(answers: &[(&str, &str)]) -> Step {
     let mut step = None;
     let mut deposit = awaiting();
     for (minutes, (status, figures)) in (1..).zip(answers) {
-        let next = at(deposit, looked(status, figures), minutes).unwrap();
+        let next = at(deposit, polled(status, figures), minutes).unwrap();
         deposit = next.deposit.clone();
         step = Some(next);
     }
@@ -106,7 +106,7 @@ fn each_observation_fits_some_states_and_is_an_error_in_the_others() {
     let requested = || opened("BSC");
     let unresolved = || observed(requested(), Observation::OutOfAttempts, 1);
     let rejected = || observed(requested(), Observation::Refused("no".to_owned()), 1);
-    let settled = || observed(awaiting(), looked("paid", ""), 1);
+    let settled = || observed(awaiting(), polled("paid", ""), 1);
     assert_eq!(unresolved().facts.state, State::Unresolved);
     assert_eq!(rejected().facts.state, State::Rejected);
     let given = || Observation::Wallet(Box::new(wallet("BSC")));
@@ -146,16 +146,16 @@ fn each_observation_fits_some_states_and_is_an_error_in_the_others() {
             Observation::OutOfAttempts,
             "a deposit that is awaiting_payment cannot be observed as out of attempts",
         ),
-        (requested(), looked("paid", ""), "a deposit that is requested cannot be observed as looked at"),
+        (requested(), polled("paid", ""), "a deposit that is requested cannot be observed as polled"),
         (
             rejected(),
             Observation::UnknownOrder("x".to_owned()),
-            "a deposit that is rejected cannot be observed as looked at",
+            "a deposit that is rejected cannot be observed as polled",
         ),
         (
             requested(),
             Observation::Unreadable("x".to_owned()),
-            "a deposit that is requested cannot be observed as looked at",
+            "a deposit that is requested cannot be observed as polled",
         ),
         (requested(), corrected(), "a deposit that is requested cannot be observed as corrected"),
         (settled(), Observation::Reviewed("x".to_owned()), "the deposit carries no review flag"),
@@ -168,7 +168,7 @@ fn each_observation_fits_some_states_and_is_an_error_in_the_others() {
     {
         let step = at(settled(), observation, 3).unwrap();
         assert_eq!((names(&step), step.deposit.facts.state), (vec!["needs_review"], State::Settled));
-        assert_eq!(names(&at(step.deposit, looked("paid", ""), 4).unwrap()), ["review_cleared"]);
+        assert_eq!(names(&at(step.deposit, polled("paid", ""), 4).unwrap()), ["review_cleared"]);
     }
     let step = at(requested(), Observation::Contradiction("another's".to_owned()), 1).unwrap();
     assert_eq!(
@@ -230,15 +230,15 @@ fn a_flag_is_raised_once_and_a_standing_one_is_not_replaced_by_a_passing_one() {
 
 #[test]
 fn confirming_is_flagged_only_past_its_limit() {
-    let confirming = observed(awaiting(), looked("confirm_check", ""), 0);
+    let confirming = observed(awaiting(), polled("confirm_check", ""), 0);
     let limit = Policy::default().confirming_limit;
-    // A look that brings a new figure takes the whole way, and comes to the same.
+    // A poll that brings a new figure takes the whole way, and comes to the same.
     for figures in ["", "crypto=1"] {
         let after = |more: u64| {
             let now = confirming.facts.since.plus(limit).plus(Duration::from_millis(more));
             let step = confirming
                 .clone()
-                .observe(looked("confirm_check", figures), now, &Policy::default())
+                .observe(polled("confirm_check", figures), now, &Policy::default())
                 .unwrap();
             step.deposit.facts.review.map(|review| review.reason)
         };
@@ -254,14 +254,14 @@ fn an_underpaid_or_held_deposit_never_expires_by_the_clock() {
         ("locked", State::Held),
         ("confirm_check", State::Confirming),
     ] {
-        let deposit = observed(awaiting(), looked(word, ""), 1);
-        let later = observed(deposit, looked(word, ""), 600);
+        let deposit = observed(awaiting(), polled(word, ""), 1);
+        let later = observed(deposit, polled(word, ""), 600);
         assert_eq!(later.facts.state, state);
     }
-    let expired = observed(awaiting(), looked("check", ""), 75);
+    let expired = observed(awaiting(), polled("check", ""), 75);
     assert_eq!((expired.facts.state, expired.facts.expired_at), (State::Expired, Some(minute(75))));
     // The upstream's own word later changes the word, not the moment.
-    let cancelled = observed(expired, looked("cancel", ""), 80);
+    let cancelled = observed(expired, polled("cancel", ""), 80);
     assert_eq!((cancelled.facts.state, cancelled.facts.expired_at), (State::Expired, Some(minute(75))));
     assert_eq!(cancelled.facts.upstream_status.as_deref(), Some("cancel"));
 }
@@ -274,7 +274,7 @@ fn a_word_that_is_missing_or_unknown_moves_nothing() {
             ..OrderReport::default()
         }))
     };
-    let checked = observed(awaiting(), looked("check", ""), 1);
+    let checked = observed(awaiting(), polled("check", ""), 1);
     let step = at(checked, silent(), 2).unwrap();
     assert_eq!(
         (names(&step), step.deposit.facts.upstream_status.as_deref()),
@@ -282,21 +282,21 @@ fn a_word_that_is_missing_or_unknown_moves_nothing() {
         "it names the order for the first time"
     );
     assert_eq!(names(&at(step.deposit, silent(), 3).unwrap()), [] as [&str; 0]);
-    let unknown = at(awaiting(), looked("teleported", ""), 1).unwrap();
+    let unknown = at(awaiting(), polled("teleported", ""), 1).unwrap();
     assert_eq!(names(&unknown), ["status_changed", "needs_review"]);
-    assert_eq!(names(&at(unknown.deposit, looked("teleported", ""), 2).unwrap()), [] as [&str; 0]);
+    assert_eq!(names(&at(unknown.deposit, polled("teleported", ""), 2).unwrap()), [] as [&str; 0]);
     let settled = walk(&[("paid", "")]).deposit;
     let step = at(settled, silent(), 2).unwrap();
     assert!(step.deposit.facts.review.unwrap().reason.contains("no status"));
     assert_eq!(step.deposit.facts.upstream_status.as_deref(), Some("paid"));
-    // A refund that failed is told once, not at every look.
+    // A refund that failed is told once, not at every poll.
     let failed = walk(&[("confirm_check", ""), ("refund_fail", "")]).deposit;
     let seen = observed(failed, Observation::Reviewed("seen".to_owned()), 3);
-    assert_eq!(names(&at(seen, looked("refund_fail", ""), 4).unwrap()), [] as [&str; 0]);
+    assert_eq!(names(&at(seen, polled("refund_fail", ""), 4).unwrap()), [] as [&str; 0]);
 }
 
 #[test]
-fn the_next_look_comes_when_its_state_asks_for_it() {
+fn the_next_poll_comes_when_the_state_asks_for_it() {
     let policy = Policy::default();
     let step = Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), opened("BSC").request);
     assert_eq!(step.due, Some(poll::Due { at: start(), urgency: Urgency::Create }));
@@ -320,13 +320,13 @@ fn the_next_look_comes_when_its_state_asks_for_it() {
         deposit.facts.wallet.as_mut().unwrap().expire_at = Some(at.plus(Duration::from_millis(millis)));
         assert_eq!(poll::next_poll(&deposit, minute(1), None, &policy), Some(poll::Due { at, urgency }));
     }
-    // The look that decides comes right when the grace ends, and the ones after it as ever.
+    // The deciding poll comes right when the grace ends, and later ones as usual.
     let verdict = minute(75);
     let near = poll::next_poll(&awaiting(), verdict.minus(Duration::from_secs(5)), None, &policy).unwrap();
     assert_eq!(near.at, verdict);
     let due = poll::next_poll(&awaiting(), verdict, None, &policy).unwrap();
     assert!(due.at > verdict.plus(Duration::from_secs(14)), "{due:?}");
-    let of = |word: &str| observed(awaiting(), looked(word, ""), 1);
+    let of = |word: &str| observed(awaiting(), polled(word, ""), 1);
     within(next(&of("confirm_check"), 1).unwrap(), 10, Urgency::Confirming);
     within(next(&of("wrong_amount_waiting"), 1).unwrap(), 15, Urgency::Awaiting);
     within(next(&of("locked"), 1).unwrap(), 60, Urgency::Awaiting);
@@ -334,7 +334,7 @@ fn the_next_look_comes_when_its_state_asks_for_it() {
     within(next(&of("paid"), 61).unwrap(), 3660, Urgency::Watch);
     within(next(&of("paid"), 24 * 60).unwrap(), 43_200, Urgency::Watch);
     let end = 1 + 7 * 24 * 60;
-    assert_eq!(next(&of("paid"), end - 1), Some((60_000, Urgency::Watch)), "the last look is at the end");
+    assert_eq!(next(&of("paid"), end - 1), Some((60_000, Urgency::Watch)), "the last poll is at the end");
     assert_eq!(next(&of("paid"), end), None);
     assert_eq!(next(&opened("BSC"), 1), None);
 }
@@ -396,15 +396,15 @@ fn every_word_leads_from_every_state_where_the_table_says() {
 }
 
 #[test]
-fn a_new_word_and_a_new_figure_are_told_apart() {
+fn a_new_word_and_a_new_figure_are_two_events() {
     assert_eq!(names(&walk(&[("check", ""), ("process", "")])), ["status_changed"]);
     assert_eq!(names(&walk(&[("check", ""), ("check", "crypto=1")])), ["figures_changed"]);
     assert_eq!(names(&walk(&[("check", ""), ("process", "crypto=1")])), ["figures_changed"]);
-    // A flag that passes is cleared by an ordinary look, in a short deposit as in any.
+    // A flag that passes is cleared by an ordinary poll, in a short deposit as in any.
     for words in [("wrong_amount", "usd=3.00"), ("paid", ""), ("confirm_check", "")] {
         let flagged = observed(walk(&[words]).deposit, Observation::UnknownOrder("x".to_owned()), 5);
         assert_eq!(
-            names(&at(flagged, looked(words.0, words.1), 6).unwrap()),
+            names(&at(flagged, polled(words.0, words.1), 6).unwrap()),
             ["review_cleared"],
             "{}",
             words.0
@@ -414,23 +414,23 @@ fn a_new_word_and_a_new_figure_are_told_apart() {
 
 #[test]
 fn what_may_be_booked_is_never_passed_over_and_what_says_nothing_new_is() {
-    let quiet = |deposit: &Deposit, status: &str, minutes| {
+    let is_unchanged = |deposit: &Deposit, status: &str, minutes| {
         let report = OrderReport { status: Some(status.to_owned()), ..OrderReport::default() };
         unchanged::is_unchanged(deposit, &report, minute(minutes), &Policy::default())
     };
     for word in ["paid", "wrong_amount"] {
-        assert!(!quiet(&walk(&[(word, "usd=5.00")]).deposit, word, 9), "{word}");
+        assert!(!is_unchanged(&walk(&[(word, "usd=5.00")]).deposit, word, 9), "{word}");
     }
     for word in ["confirm_check", "wrong_amount_waiting", "locked", "refund_process", "cancel", "fail"] {
-        assert!(quiet(&walk(&[(word, "")]).deposit, word, 9), "{word}");
-        assert!(!quiet(&walk(&[(word, "")]).deposit, "check", 9), "{word}");
+        assert!(is_unchanged(&walk(&[(word, "")]).deposit, word, 9), "{word}");
+        assert!(!is_unchanged(&walk(&[(word, "")]).deposit, "check", 9), "{word}");
     }
     // Expired by the clocks, and still unpaid.
-    let expired = observed(observed(awaiting(), looked("check", ""), 1), looked("check", ""), 75);
+    let expired = observed(observed(awaiting(), polled("check", ""), 1), polled("check", ""), 75);
     assert_eq!(expired.facts.state, State::Expired);
-    assert!(quiet(&expired, "check", 80));
+    assert!(is_unchanged(&expired, "check", 80));
     let refunded = walk(&[("paid", ""), ("refund_paid", "")]).deposit;
-    assert!(quiet(&refunded, "refund_paid", 9));
+    assert!(is_unchanged(&refunded, "refund_paid", 9));
 }
 
 #[test]

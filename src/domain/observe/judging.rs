@@ -46,7 +46,7 @@ impl Draft {
         }
     }
 
-    /// Never stored as fact, never shown, never asked for again by itself: a person must look.
+    /// The answer is never stored as fact, never shown, and no other wallet is asked for: the deposit is flagged.
     pub(super) fn contradict(&mut self, reason: String) {
         if self.facts.state == State::Requested {
             self.enter(State::Unresolved, Some(reason.clone()));
@@ -214,7 +214,7 @@ impl Draft {
         self.same_state(EventName::FiguresChanged, Some(reason));
     }
 
-    /// A look that agrees with the state: figures may have moved, time may have run out.
+    /// A poll that agrees with the state: figures may have changed, time may have run out.
     fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy, odd: Option<String>) {
         let found_nothing = matches!(status, Status::Check | Status::Process);
         let deadline = report.expire_at.or(self.facts.wallet.as_ref().and_then(|wallet| wallet.expire_at));

@@ -1,6 +1,6 @@
 //! Whose an answer is, and whose an address: what names a deposit and what does not.
 
-use super::edge_tests::{at, awaiting, looked, minute, observed, opened, wallet};
+use super::edge_tests::{at, awaiting, minute, observed, opened, polled, wallet};
 use super::*;
 use crate::domain::poll::Policy;
 
@@ -58,31 +58,32 @@ fn an_answer_that_names_no_order_is_unreadable_once_others_named_it() {
 }
 
 #[test]
-fn the_first_answer_that_names_the_order_is_not_passed_over_as_quiet() {
+fn the_first_answer_that_names_the_order_is_not_unchanged() {
     let policy = Policy::default();
-    let heard = observed(awaiting(), looked("check", ""), 1);
-    let quiet = |deposit: &Deposit, report: &OrderReport| {
+    let deposit = observed(awaiting(), polled("check", ""), 1);
+    let is_unchanged = |deposit: &Deposit, report: &OrderReport| {
         deposit.next_after_unchanged_poll(report, minute(2), &policy).is_some()
     };
     let naming = answer(|report| report.order_id = Some("ORDER-1".to_owned()));
-    assert!(quiet(&heard, &answer(|_| ())));
+    assert!(is_unchanged(&deposit, &answer(|_| ())));
     let ours = answer(|report| report.order_id = Some("order-1".to_owned()));
-    assert!(!quiet(&heard, &ours), "that it names the order is kept");
-    let named = at(heard, Observation::Polled(Box::new(ours.clone())), 2).unwrap().deposit;
-    assert!(named.facts.named && quiet(&named, &ours) && !quiet(&named, &answer(|_| ())));
-    assert!(!quiet(&named, &naming), "only a UUID is the same in any case");
+    assert!(!is_unchanged(&deposit, &ours), "that it names the order is kept");
+    let named = at(deposit, Observation::Polled(Box::new(ours.clone())), 2).unwrap().deposit;
+    assert!(named.facts.named && is_unchanged(&named, &ours) && !is_unchanged(&named, &answer(|_| ())));
+    assert!(!is_unchanged(&named, &naming), "only a UUID is the same in any case");
     let other = OrderReport { status: Some("check".to_owned()), ..wallet("TRON") };
-    assert!(!quiet(&named, &other));
+    assert!(!is_unchanged(&named, &other));
 }
 
 #[test]
-fn changes_that_were_left_out_are_told_when_their_hour_is_over() {
+fn changes_that_were_left_out_become_an_event_when_their_hour_is_over() {
     let policy = Policy::default();
-    let mut heard = observed(awaiting(), looked("check", ""), 1);
-    for (left_out, minutes, quiet) in [(0, 62, true), (1, 60, true), (1, 61, false)] {
-        heard.facts.chatter = Some(crate::domain::deposit::Chatter { since: minute(1), count: 10, left_out });
-        let looked = heard.next_after_unchanged_poll(&answer(|_| ()), minute(minutes), &policy);
-        assert_eq!(looked.is_some(), quiet, "{left_out} left out, minute {minutes}");
+    let mut deposit = observed(awaiting(), polled("check", ""), 1);
+    for (left_out, minutes, unchanged) in [(0, 62, true), (1, 60, true), (1, 61, false)] {
+        deposit.facts.chatter =
+            Some(crate::domain::deposit::Chatter { since: minute(1), count: 10, left_out });
+        let next = deposit.next_after_unchanged_poll(&answer(|_| ()), minute(minutes), &policy);
+        assert_eq!(next.is_some(), unchanged, "{left_out} left out, minute {minutes}");
     }
 }
 
@@ -103,7 +104,7 @@ fn a_zero_states_nothing_of_a_wallet_and_a_figure_of_nothing_no_payment() {
         assert_eq!(figures(&observed(awaiting(), Observation::Polled(Box::new(zeros)), 1)), known, "{word}");
     }
     // Less than a millionth is nothing.
-    let dust = observed(awaiting(), looked("wrong_amount", "usd=0.0000001"), 1);
+    let dust = observed(awaiting(), polled("wrong_amount", "usd=0.0000001"), 1);
     assert_eq!(dust.facts.booked, None);
 }
 
@@ -142,25 +143,25 @@ fn a_field_is_not_taken_for_another_whose_name_begins_the_same() {
 fn what_an_earlier_version_kept_is_judged_again_and_not_passed_over() {
     let policy = Policy::default();
     let amount = |text: &str| Some(text.parse().unwrap());
-    let quiet = |deposit: &Deposit, report: &OrderReport| {
+    let is_unchanged = |deposit: &Deposit, report: &OrderReport| {
         deposit.next_after_unchanged_poll(report, minute(3), &policy).is_some()
     };
-    let mut asked = observed(awaiting(), looked("check", ""), 1);
+    let mut asked = observed(awaiting(), polled("check", ""), 1);
     asked.facts.wallet.as_mut().unwrap().amount_usd = amount("9700000");
-    assert!(quiet(&asked, &answer(|_| ())));
-    assert!(!quiet(&asked, &answer(|report| report.amount_usd = amount("9700000"))), "asked for 5");
-    let mut ended = observed(awaiting(), looked("cancel", ""), 1);
+    assert!(is_unchanged(&asked, &answer(|_| ())));
+    assert!(!is_unchanged(&asked, &answer(|report| report.amount_usd = amount("9700000"))), "asked for 5");
+    let mut ended = observed(awaiting(), polled("cancel", ""), 1);
     ended.facts.payment.amount_usd = amount("5.00");
     let cancel = |usd: Option<crate::domain::money::Amount>| {
         answer(|report| (report.status, report.payment_amount_usd) = (Some("cancel".to_owned()), usd))
     };
-    assert!(!quiet(&ended, &cancel(amount("5.00"))), "an end without money that speaks of some");
+    assert!(!is_unchanged(&ended, &cancel(amount("5.00"))), "an end without money that speaks of some");
 }
 
 #[test]
 fn figures_that_cannot_be_right_are_named_with_the_word_they_came_with() {
     let reason = |word: &str, figures: &str| {
-        observed(awaiting(), looked(word, figures), 1).facts.review.map(|review| review.reason)
+        observed(awaiting(), polled(word, figures), 1).facts.review.map(|review| review.reason)
     };
     assert_eq!(
         reason("paid", "usd=5.00 back=2.00").as_deref(),

@@ -1,4 +1,4 @@
-//! What can be observed of a deposit, and when it does not fit.
+//! What can be observed of a deposit, and why an observation can be refused.
 
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
@@ -26,7 +26,7 @@ pub enum Observation {
     OutOfAttempts,
     /// There was no wallet within the time that a request may wait, for this reason.
     GivenUp(String),
-    /// A successful look at the order.
+    /// A poll that was answered.
     Polled(Box<OrderReport>),
     /// The upstream says that it does not know the order, in these words.
     UnknownOrder(String),
@@ -57,7 +57,7 @@ pub enum Observation {
 /// An observation that cannot be made of a deposit in its state: a fault in the caller, never in the upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTransition {
-    /// A wallet for a deposit that has one, a look at one that has none, a refusal after creation.
+    /// A wallet for a deposit that has one, a poll of one that has none, a refusal after creation.
     #[error("a deposit that is {state} cannot be observed as {observed}")]
     OutOfPlace {
         /// Where the deposit stands.

@@ -64,7 +64,7 @@ fn awaiting() -> Deposit {
     step.deposit
 }
 
-fn look(deposit: Deposit, status: &str, minutes: u64) -> Step {
+fn polled_at(deposit: Deposit, status: &str, minutes: u64) -> Step {
     let now = start().plus(Duration::from_mins(minutes));
     deposit.observe(Observation::Polled(Box::new(report(Some(status)))), now, &POLICY).unwrap()
 }
@@ -74,7 +74,7 @@ fn walk(words: &str) -> Step {
     let mut step = None;
     let mut deposit = awaiting();
     for (minute, word) in (1..).zip(words.split_whitespace()) {
-        let next = look(deposit, word, minute);
+        let next = polled_at(deposit, word, minute);
         deposit = next.deposit.clone();
         step = Some(next);
     }
@@ -110,7 +110,7 @@ fn every_word_leads_from_awaiting_where_the_interface_says() {
 }
 
 #[test]
-fn paths_end_where_they_should_and_are_flagged_where_a_person_must_look() {
+fn paths_end_where_they_should_and_are_flagged_where_a_person_must_decide() {
     // words, state, flagged, late, booked micros that are still held
     let table = [
         ("check process confirm_check paid", State::Settled, false, false, 5_000_000),
@@ -182,14 +182,14 @@ fn figures_too_fine_for_the_books_are_cut_and_figures_too_large_move_nothing() {
 }
 
 #[test]
-fn only_a_successful_look_past_deadline_and_grace_expires() {
+fn only_a_successful_poll_past_deadline_and_grace_expires() {
     let deposit = awaiting();
     for (minutes, state) in [(59, State::AwaitingPayment), (74, State::AwaitingPayment), (75, State::Expired)]
     {
-        assert_eq!(look(deposit.clone(), "check", minutes).deposit.facts.state, state, "{minutes}");
+        assert_eq!(polled_at(deposit.clone(), "check", minutes).deposit.facts.state, state, "{minutes}");
     }
-    let confirming = look(deposit.clone(), "confirm_check", 5).deposit;
-    assert_eq!(look(confirming, "confirm_check", 6000).deposit.facts.state, State::Confirming);
+    let confirming = polled_at(deposit.clone(), "confirm_check", 5).deposit;
+    assert_eq!(polled_at(confirming, "confirm_check", 6000).deposit.facts.state, State::Confirming);
     let unknown = Observation::UnknownOrder("Order not found".to_owned());
     let step = deposit.observe(unknown, start().plus(Duration::from_hours(9)), &POLICY).unwrap();
     assert_eq!(step.deposit.facts.state, State::AwaitingPayment);
@@ -231,7 +231,7 @@ fn contradictions_change_nothing_but_the_flag_and_need_a_person() {
         let review = after.review.take().unwrap();
         assert!(review.reason.contains(what) && review.kind == ReviewKind::Standing, "{review:?}");
         assert_eq!(after, before.facts);
-        let later = look(step.deposit, "paid", 3).deposit;
+        let later = polled_at(step.deposit, "paid", 3).deposit;
         assert_eq!(later.facts.state, State::Settled);
         assert!(later.facts.review.is_some(), "cleared by a person only");
         let cleared = later.observe(Observation::Reviewed("seen".to_owned()), start(), &POLICY).unwrap();
@@ -260,7 +260,7 @@ fn the_watch_doubles_to_twelve_hours_and_ends() {
     while let Some(due) = poll::next_poll(&deposit, now, None, &POLICY) {
         gaps.push(due.at.since(now));
         now = due.at;
-        deposit = look(deposit, "paid", now.since(start()).as_secs() / 60).deposit;
+        deposit = polled_at(deposit, "paid", now.since(start()).as_secs() / 60).deposit;
     }
     assert_eq!(now, settled.plus(POLICY.late_watch));
     assert!(gaps[0] >= Duration::from_secs(60) && gaps[0] <= Duration::from_secs(66));
@@ -376,19 +376,19 @@ proptest! {
             prop_assert!(facts.booked.is_none() || facts.settled_at.is_some());
         }
     }
-    /// The short way for looks that bring nothing new leads where the whole way leads.
+    /// The short way for polls that bring nothing new leads where the whole way leads.
     #[test]
-    fn what_is_called_quiet_is_quiet(reports in prop::collection::vec(any_report(), 1..20)) {
+    fn what_is_called_unchanged_is_unchanged(reports in prop::collection::vec(any_report(), 1..20)) {
         let mut deposit = awaiting();
         let mut now = start();
         for report in reports.iter().flat_map(|report| [report, report]) {
             now = now.plus(Duration::from_mins(7));
-            let mut draft = Draft::hearing(deposit.clone(), now, report.answered_at, &POLICY);
+            let mut draft = Draft::new(deposit.clone(), now, report.answered_at, &POLICY);
             draft.apply_poll(report, &POLICY);
             let whole = draft.finish(&POLICY);
             if unchanged::is_unchanged(&deposit, report, now, &POLICY) {
                 prop_assert_eq!(&whole.events, &Vec::new());
-                // Heard again word for word, at any later time: the same as if it were read again.
+                // The same bytes again, at any later time: the same as if it were read again.
                 for later in [0, 1, 10, 68, 69, 70, 24 * 60, 48 * 60] {
                     let then = now.plus(Duration::from_mins(later));
                     let again = deposit.next_after_same_response(report.answered_at, then, &POLICY);
@@ -406,13 +406,13 @@ proptest! {
 }
 
 #[test]
-fn an_answer_heard_before_is_quiet_until_time_runs_out() {
-    let heard = look(awaiting(), "check", 1).deposit;
-    let quiet = |minutes| {
+fn an_answer_seen_before_changes_nothing_until_time_runs_out() {
+    let awaiting_payment = polled_at(awaiting(), "check", 1).deposit;
+    let is_unchanged = |minutes| {
         let now = start().plus(Duration::from_mins(minutes));
-        unchanged::is_unchanged(&heard, &report(Some("check")), now, &POLICY)
+        unchanged::is_unchanged(&awaiting_payment, &report(Some("check")), now, &POLICY)
     };
-    assert_eq!((quiet(2), quiet(74), quiet(75)), (true, true, false));
+    assert_eq!((is_unchanged(2), is_unchanged(74), is_unchanged(75)), (true, true, false));
     assert!(
         !unchanged::is_unchanged(&awaiting(), &report(Some("check")), start(), &POLICY),
         "the word is news"

@@ -1,4 +1,4 @@
-//! Looks that bring nothing new, recognised without working anything out: nearly all of them.
+//! Recognises polls that change nothing, as nearly all do, without making a step.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::domain::report::{OrderReport, agree_that_past};
 use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
-/// True where `report` leaves `deposit` exactly as it is. False says nothing: the whole way decides then.
+/// True where `report` leaves `deposit` exactly as it is. False decides nothing: the step has to be made.
 pub(super) fn is_unchanged(deposit: &Deposit, report: &OrderReport, now: Timestamp, policy: &Policy) -> bool {
     let facts = &deposit.facts;
     let Some(status) = report.status.as_deref().and_then(Status::parse) else { return false };
@@ -42,7 +42,7 @@ pub(super) fn nothing_ended(
     now: Timestamp,
     policy: &Policy,
 ) -> bool {
-    // How many changes were left out is told when their hour is over.
+    // The number of changes that were left out becomes an event when their hour is over.
     if facts.chatter.is_some_and(|chatter| chatter.left_out > 0 && chatter.is_over(now)) {
         return false;
     }

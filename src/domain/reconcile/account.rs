@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 pub struct AccountFigures {
     /// T: the upstream's total.
     pub total: i64,
-    /// T as the latest good run saw it that is older than the lag; T itself where nothing lags.
+    /// T of the latest good run that is older than the lag; T itself where the lag is zero.
     pub total_before: Option<i64>,
     /// B: what the total held before the first run; `None` while it is not known.
     pub baseline: Option<i64>,
@@ -19,7 +19,7 @@ pub struct AccountFigures {
     pub accepted: i64,
     /// R: what the rows count.
     pub listed: i64,
-    /// What of R is older than the lag: the total must hold it by now.
+    /// The part of R that is older than the lag: the total must hold it by now.
     pub listed_before: i64,
     /// Booked here within the lag, and not listed yet.
     pub not_listed: i64,
@@ -32,14 +32,14 @@ pub enum Drift {
     NotYet,
     /// Nothing, or no more than is tolerated.
     None,
-    /// Status, list and total do not move at one instant: this much is on its way between them.
+    /// This much is on its way: status, list and total do not change at one instant.
     OnItsWay(i64),
     /// This much is not explained.
     Stands {
         /// The drift in cents.
         cents: i64,
-        /// Lag alone cannot be its cause: the total showed it longer ago than the list may be behind, or rows are
-        /// older than the total may be behind. Only such a drift is told.
+        /// The lag alone cannot explain it: the total showed it before the list may be that late, or rows are older
+        /// than the total may be late. Only such a drift is mailed.
         beyond_lag: bool,
     },
 }
@@ -103,8 +103,8 @@ impl BaselineCandidate {
 }
 
 /// The baseline on which good runs agree, `now` the latest of them, `earlier` those before it. Two runs that are `lag`
-/// apart and saw the same total and the same rows prove it, whatever lags by no more than that. On an account that is
-/// never at rest three that are each `lag` apart and come to the same figure must do.
+/// apart and saw the same total and the same rows prove it, whatever lags by no more than that. On an account that
+/// always changes, three runs that are each `lag` apart and give the same figure are enough.
 #[must_use]
 pub fn agree_on_baseline(
     earlier: &[BaselineCandidate],
@@ -114,7 +114,7 @@ pub fn agree_on_baseline(
     let agree: Vec<&BaselineCandidate> =
         earlier.iter().filter(|one| one.baseline() == now.baseline() && one.at <= now.at).collect();
     let spaced = |one: &BaselineCandidate| now.at.since(one.at) >= lag;
-    // They come to the same figure: where the total is the same, so are the rows.
+    // They give the same figure: where the total is the same, so are the rows.
     let at_rest = |one: &BaselineCandidate| one.total == now.total;
     let two = agree.iter().any(|one| spaced(one) && (lag.is_zero() || at_rest(one)));
     let three = agree.iter().any(|one| now.at.since(one.at) >= lag.saturating_mul(2))

@@ -109,9 +109,9 @@ impl DepositRows {
         self.booked_cents() != 0 && !self.follows && self.paid_cents == 0 && self.counted_cents() == 0
     }
 
-    /// True where the rows tell of money that the deposit has not heard of: how much of it the total holds is not known
-    /// before its next poll, so the baseline cannot be. What went on to a refund before any poll saw it paid is such a
-    /// one: no poll says any more what was credited, only a person can.
+    /// True where the rows show money that no poll of the deposit has shown yet. How much of it the total holds is not
+    /// known before the next poll, so no baseline can be taken. A payment that was refunded before any poll saw it paid
+    /// is such a case: no poll states any more what was credited, only a person can.
     #[must_use]
     pub fn is_unbooked(&self) -> bool {
         let heard = matches!(self.state, State::Short | State::Settled);
@@ -130,7 +130,7 @@ impl DepositRows {
 /// Holds a deposit against its rows. `tolerance_cents` apart is equal; so is less than a cent.
 #[must_use]
 pub fn compare(pair: &DepositRows, tolerance_cents: i64) -> Verdict {
-    // A row that cannot be read is a case of its own; until it is read nothing can be said here.
+    // A row that cannot be read is a case of its own; until it is read, nothing is compared.
     if pair.unread {
         return Verdict::Agrees;
     }
@@ -163,7 +163,7 @@ fn follows_agree(pair: &DepositRows) -> bool {
         return pair.state == State::Refunded;
     }
     if pair.has(Status::RefundFail) {
-        // The money stayed where it is booked, in whatever state: a person may have said what no look ever said.
+        // The money stayed as it is booked, whatever the state: a person may have stated what no poll did.
         return true;
     }
     if pair.has(Status::RefundProcess) {
@@ -180,7 +180,7 @@ fn amounts(pair: &DepositRows, booked: UsdMicros, tolerance_cents: i64) -> Verdi
     if apart == 0 {
         return Verdict::Agrees;
     }
-    // To which of two neighbouring cents a finer figure was rounded, the row says.
+    // The row states to which of two neighbouring cents a finer figure was rounded.
     let rounded = pair.figure.is_some_and(|figure| figure.get().abs_diff(listed.get()) < CENT.unsigned_abs());
     let settles = pair.provisional && apart <= booked.get().unsigned_abs().div_euclid(PROVISIONAL_SHARE);
     if rounded || settles {

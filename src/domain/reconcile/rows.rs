@@ -8,13 +8,13 @@ use crate::domain::status::Weight;
 /// True for a row that may be credited, so that everything about it must be readable.
 #[must_use]
 pub fn could_count(invoice: &Invoice) -> bool {
-    // A status that is there and cannot be read is no word at all.
+    // A status that cannot be read counts as none.
     Weight::of(invoice.status.as_deref()) == Weight::Amount
         || (invoice.status.is_none() && invoice.flaw.as_deref().is_some_and(|flaw| flaw.contains("status")))
 }
 
 /// Digest of what the row is called by: its two identifiers without their case and their order; one without any by when
-/// it was made, its amount and its method. Rows of one such name are told apart by nothing that lasts.
+/// it was made, its amount and its method. Nothing else distinguishes rows with the same identity hash for long.
 #[must_use]
 pub fn identity_hash(invoice: &Invoice) -> i64 {
     let lower = |id: &Option<String>| id.as_deref().map(str::to_ascii_lowercase);

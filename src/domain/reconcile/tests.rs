@@ -719,7 +719,7 @@ proptest! {
 
     /// The identity holds whatever the figures are, and what is told of a drift lag cannot explain.
     #[test]
-    fn a_drift_that_is_told_is_none_of_the_lags(
+    fn a_drift_that_is_mailed_is_not_the_lags(
         base in 0..1_000_i64, accepted in -500..500_i64, old in 0..1_000_i64, new in 0..1_000_i64, late in 0..1_000_i64,
         in_total in 0..=1_000_i64,
     ) {

@@ -1,4 +1,4 @@
-//! What a run does to the cases: opens, sees again, tells, closes.
+//! What a run does to the cases: opens, updates, mails, closes.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::flow::Flow;
 use crate::flow::decisions;
 use crate::ledger::{self, Case, CaseChange, NewCase};
 
-/// A drift that has changed is told again, at most so often.
-const TELL_AGAIN: Duration = Duration::from_hours(24);
+/// A drift that has changed is mailed again, at most this often.
+const MAIL_AGAIN: Duration = Duration::from_hours(24);
 /// The most orders that a restored ledger's case names.
 const NAMED_ORDERS: usize = 20;
 
@@ -34,8 +34,8 @@ pub(super) async fn changes(
         if let Some(case) = open.get(&key) {
             seen(context, case, difference, account, &mut changes);
         } else {
-            let told = context.flow.settings.tell_after_runs <= 1 && is_tellable(difference, account);
-            changes.push(CaseChange::Open(NewCase { difference: difference.clone(), notified: told }));
+            let notified = context.flow.settings.tell_after_runs <= 1 && is_mailable(difference, account);
+            changes.push(CaseChange::Open(NewCase { difference: difference.clone(), notified }));
         }
         present.insert(key);
     }
@@ -54,8 +54,8 @@ pub(super) async fn changes(
     Ok(changes)
 }
 
-/// A case that is open is seen again; it is told once it has stood for as many runs as it must, each the lag after the
-/// one before.
+/// An open case is counted again. It is mailed once it has stood for the configured number of runs, each the lag after
+/// the one before.
 fn seen(
     context: &RunContext<'_>,
     case: &Case,
@@ -71,24 +71,24 @@ fn seen(
     changes.push(CaseChange::Seen { id: case.id, difference: difference.clone(), counts });
     let runs = case.seen_runs.saturating_add(i64::from(counts));
     let stood = runs >= i64::from(settings.tell_after_runs);
-    // What was explained is quiet, until it is another figure.
+    // An explained case is not mailed until its figure changes.
     let first = case.told_at.is_none() && case.explained.is_none();
-    if stood && (first || notified_again(context, case, difference)) && is_tellable(difference, account) {
+    if stood && (first || notified_again(context, case, difference)) && is_mailable(difference, account) {
         changes.push(CaseChange::Notified { id: case.id, cents: difference.cents() });
     }
 }
 
-/// A drift that has changed by more than the tolerance since it was told.
+/// A drift that has changed by more than the tolerance since it was mailed.
 fn notified_again(context: &RunContext<'_>, case: &Case, difference: &Difference) -> bool {
-    let Some(Ok(told_at)) = case.told_at.as_deref().map(Timestamp::parse) else { return false };
-    let (Some(told), Some(now)) = (case.told_cents, difference.cents()) else { return false };
+    let Some(Ok(mailed_at)) = case.told_at.as_deref().map(Timestamp::parse) else { return false };
+    let (Some(mailed), Some(now)) = (case.told_cents, difference.cents()) else { return false };
     difference.kind == CaseKind::TotalChargesDrift
-        && told.abs_diff(now) > context.flow.settings.tolerance_cents.unsigned_abs()
-        && context.at.since(told_at) >= TELL_AGAIN
+        && mailed.abs_diff(now) > context.flow.settings.tolerance_cents.unsigned_abs()
+        && context.at.since(mailed_at) >= MAIL_AGAIN
 }
 
-/// A drift that lag alone may explain alarms nobody.
-fn is_tellable(difference: &Difference, account: &AccountSide) -> bool {
+/// A drift that the lag alone may explain is not mailed.
+fn is_mailable(difference: &Difference, account: &AccountSide) -> bool {
     difference.kind != CaseKind::TotalChargesDrift
         || matches!(account.drift, Drift::Stands { beyond_lag: true, .. })
 }

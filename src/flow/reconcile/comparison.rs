@@ -24,14 +24,14 @@ pub(super) struct Compared {
     pub(super) not_listed_lately: i64,
     /// What acceptances of single deposits change in what their rows count, in cents.
     pub(super) accepted: i64,
-    /// What of the rows of others people took for deposits of ours, in cents.
+    /// What people accepted rows of others for, as deposits of ours, in cents.
     pub(super) taken_from_others: i64,
-    /// The rows tell of money that a deposit has not heard of.
+    /// The rows show money that no poll of its deposit has shown yet.
     pub(super) unheard: bool,
 }
 
-/// Compares what has reason to be compared; everything where the `whole` is gone through. What was booked after event
-/// `head_seq` the list cannot show yet.
+/// Compares what has reason to be compared; everything where the `whole` is gone through. The list cannot show yet what
+/// was booked after event `head_seq`.
 pub(super) async fn compare(
     context: &RunContext<'_>,
     whole: bool,
@@ -76,7 +76,7 @@ fn judge_pair(context: &RunContext<'_>, pair: &DepositRows, head_seq: i64, compa
     }
 }
 
-/// What differs is polled at once, through the ordinary door. True where anything was.
+/// Polls what differs at once, in the ordinary way. True where anything was polled.
 async fn poll_differing(context: &RunContext<'_>, pairs: &[DepositRows]) -> ledger::Result<bool> {
     let flow = context.flow;
     let differing = pairs.iter().filter(|pair| matches!(judge(pair, 0), Verdict::Differs(_)));
@@ -85,7 +85,7 @@ async fn poll_differing(context: &RunContext<'_>, pairs: &[DepositRows]) -> ledg
         let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? else { continue };
         polled = true;
         if !poll_now(flow, deposit).await? && flow.upstream.health().failing_since.is_some() {
-            // The upstream has just gone silent: what differs is polled by the next run.
+            // The upstream does not answer now: the next run polls what differs.
             break;
         }
     }

@@ -11,7 +11,7 @@ use crate::upstream::{self, Evidence, Listed, Permit, Priority};
 
 /// How often the figures are fetched when the total moves while the list is being read.
 const FETCHES: usize = 3;
-/// So much of the list's beginning is kept, in characters.
+/// How much of the list's beginning is stored, in characters.
 const HEAD: usize = 1000;
 
 /// What one run fetched.
@@ -58,7 +58,8 @@ pub(super) async fn fetch(
     }
 }
 
-/// The first call of a run has one call's time, with the wait for its turn: in an outage nobody waits for longer.
+/// The first call of a run may take the time of one call, its wait for a permit included, so that a run in an outage
+/// ends soon.
 async fn first_balance(flow: &Flow, evidence: &mut Option<Value>) -> Result<(Balance, String), Stopped> {
     let limit = flow.settings.call_timeout;
     let work = async { balance(flow, admitted(flow).await?, evidence).await };
@@ -89,7 +90,7 @@ async fn balance(
     Ok((answer.value, head(&answer.evidence)))
 }
 
-/// A call that gave nothing voids the run; what came of its answer is kept.
+/// A call without a value makes the run incomplete; what came of its answer is stored.
 fn no_answer(error: &upstream::Error, evidence: &mut Option<Value>) -> Stopped {
     if let Some(shown) = error.evidence() {
         *evidence = Some(json!({

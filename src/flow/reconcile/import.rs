@@ -1,5 +1,5 @@
-//! What of the upstream's list is new: each row is held against what the ledger knows, and only what differs is kept
-//! aside until the whole list has been read and found plausible.
+//! Imports the upstream's list: each row is compared with the ledger, and only changed rows are staged until the whole
+//! list has been read and found plausible.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -14,9 +14,10 @@ use crate::domain::time::Timestamp;
 use crate::ledger::{Known, RowChange, RowStaging, StagedRow};
 use crate::upstream::InvoiceSink;
 
-/// So many flaws are named; the others are counted.
+/// How many flaws are named; the others are counted.
 const NAMED_FLAWS: usize = 20;
-/// So many credited rows may have another amount than they had, and one in a hundred; more is no list of this account.
+/// How many credited rows may have changed their amount, besides one in a hundred. With more the list is not this
+/// account's.
 const FEW_ALTERED: usize = 3;
 
 /// A row that is not as it was: its digests, and its amount where that is credited.
@@ -41,7 +42,7 @@ pub(super) struct Reader {
     seen: Vec<bool>,
     staging: RowStaging,
     fresh: Vec<Fresh>,
-    heard: usize,
+    read: usize,
     reaches: Option<Timestamp>,
     unreadable: usize,
     flaws: Vec<Flaw>,
@@ -77,10 +78,10 @@ pub(super) async fn import(
         }
     }
     let gone = reader.gone();
-    let Reader { staging, heard, reaches, unreadable, flaws, .. } = reader;
+    let Reader { staging, read, reaches, unreadable, flaws, .. } = reader;
     let runs = (context.id, context.clean);
     ledger.import_rows(staging.into_pages()?, &changes, &gone, runs, context.at).await?;
-    Ok(Imported { listed: heard, reaches, unreadable, flaws })
+    Ok(Imported { listed: read, reaches, unreadable, flaws })
 }
 
 impl Reader {
@@ -88,7 +89,7 @@ impl Reader {
     pub(super) fn new(known: Known, staging: RowStaging) -> Self {
         let seen = vec![false; known.len()];
         let (fresh, flaws) = (Vec::new(), Vec::new());
-        Self { known, seen, staging, fresh, heard: 0, reaches: None, unreadable: 0, flaws }
+        Self { known, seen, staging, fresh, read: 0, reaches: None, unreadable: 0, flaws }
     }
 
     /// Forgets the list, to read it again.
@@ -105,8 +106,8 @@ impl Reader {
         alike.zip(seen).position(|(_, seen)| !seen).and_then(|at| first.checked_add(at))
     }
 
-    /// Which of the staged rows are known ones that say something else now: name by name, in an order that is not the
-    /// list's. The others are new.
+    /// The staged rows that are known rows with changed content: by identity hash, in an order that does not depend on
+    /// the list's. The others are new.
     fn changes(&mut self) -> Vec<RowChange> {
         let mut order: Vec<(i64, i64, usize)> =
             self.fresh.iter().enumerate().map(|(at, fresh)| (fresh.identity, fresh.content, at)).collect();
@@ -133,7 +134,7 @@ impl Reader {
     /// that cannot be read any more. A row that goes on to a refund's word is none of those.
     fn implausible(&self, changes: &[RowChange]) -> Option<Incomplete> {
         let listed_before = self.known.iter().filter(|known| known.listed).count();
-        if self.heard == 0 && listed_before > 0 {
+        if self.read == 0 && listed_before > 0 {
             return Some(Incomplete::RowsChanged {
                 what: format!("the list is empty, and had {listed_before} rows before"),
                 digest: "empty".to_owned(),
@@ -183,8 +184,8 @@ fn called(invoice: &Invoice) -> String {
 
 impl InvoiceSink for Reader {
     fn take(&mut self, mut invoice: Invoice) {
-        let entry = self.heard;
-        self.heard = self.heard.saturating_add(1);
+        let entry = self.read;
+        self.read = self.read.saturating_add(1);
         if let Some(created) = invoice.created {
             self.reaches = Some(self.reaches.map_or(created, |reaches| reaches.min(created)));
         }
@@ -198,7 +199,7 @@ impl InvoiceSink for Reader {
         }
         invoice.flaw.clone_from(&flaw);
         let (identity, content) = (identity_hash(&invoice), content_hash(&invoice));
-        // One that was gone and is back as it was must be written, too.
+        // A row that was gone and is back unchanged must be written as well.
         let same = self.unseen(identity, content);
         let same = same.filter(|at| self.known.get(*at).is_some_and(|known| known.listed));
         if let Some(seen) = same.and_then(|at| self.seen.get_mut(at)) {

@@ -1,4 +1,5 @@
-//! Runs that cannot be: kept with their reason, told once they come in a row, and a case where the same figures stand.
+//! Incomplete runs: stored with their reason, mailed once there are several in a row, and a case where the same figures
+//! stand.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::domain::event::EventName;
 use crate::domain::reconcile::{CaseKind, Difference};
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
+use crate::flow::outage::standing;
 use crate::ledger::{self, Case, CaseChange, NewCase, Run};
 
 /// How long the same kind of incomplete run has stood.
@@ -23,7 +25,7 @@ struct Standing {
 }
 
 const STANDING: &str = "incomplete_standing";
-/// Where the digest of the changed rows is remembered that a person accepted.
+/// The `meta` key of the digest of the changed rows that a person accepted.
 pub(super) const ROWS_ACCEPTED: &str = "rows_accepted";
 
 /// Keeps the run. Where the same stands for as many runs as a difference must, each the lag after the one before, it is
@@ -58,7 +60,8 @@ pub(super) async fn keep(
     flow.ledger.store_run(Run { id, at, head_seq, outcome, clean, due, memory, evidence, report }).await
 }
 
-/// A good run ends whatever stood; and what was accepted of changed rows is in the ledger then, and good for no other list.
+/// A good run ends this. Changed rows that a person accepted are in the ledger then; the acceptance is valid for no
+/// other list.
 pub(super) fn forget() -> [(&'static str, String); 2] {
     [STANDING, ROWS_ACCEPTED].map(|key| (key, "null".to_owned()))
 }
@@ -73,14 +76,14 @@ async fn open(flow: &Flow, difference: Difference) -> ledger::Result<()> {
     cases::keep(flow, vec![change]).await.map(|_| ())
 }
 
-/// Says that the last runs were void, once there have been as many in a row as a difference must stand for. While the
-/// upstream is said to be down, and where a case says it, nothing is said here. What may become such a case is waited for,
-/// and no longer than it takes: the runs after it may be void for other reasons.
-pub(super) async fn tell(flow: &Flow) -> ledger::Result<()> {
+/// Mails that the last runs were void, once there are as many in a row as a difference must stand for. Not while an
+/// outage or a case was mailed for the same reason. A reason that may still become such a case is waited for, but only
+/// as long as that takes, since later runs may be void for other reasons.
+pub(super) async fn mail_void_runs(flow: &Flow) -> ledger::Result<()> {
     let of_void = |case: &Case| CaseKind::parse(&case.kind).is_some_and(CaseKind::is_of_incomplete_run);
     if flow.ledger.cases(false).await?.iter().any(of_void)
-        || told(flow).await?
-        || upstream_is_down(flow).await?
+        || void_runs_mailed(flow).await?.is_some()
+        || standing(flow, EventName::UpstreamDown, EventName::UpstreamBack).await?.is_some()
     {
         return Ok(());
     }
@@ -100,10 +103,9 @@ pub(super) async fn tell(flow: &Flow) -> ledger::Result<()> {
     flow.announce(EventName::ReconciliationVoid, Some(runs.error), facts).await
 }
 
-/// Says that a run was whole, if it was said that they are void.
-pub(super) async fn tell_good(flow: &Flow) -> ledger::Result<()> {
-    let last = flow.ledger.last_of(&[EventName::ReconciliationVoid, EventName::ReconciliationBack]).await?;
-    match last.filter(|event| event.event == EventName::ReconciliationVoid.as_str()) {
+/// Mails that a run was good again, where void runs were mailed.
+pub(super) async fn mail_good_run(flow: &Flow) -> ledger::Result<()> {
+    match void_runs_mailed(flow).await? {
         Some(event) => {
             let facts = json!({ "since": event.at, "back_at": flow.clock.now() });
             flow.announce(EventName::ReconciliationBack, None, facts).await
@@ -112,12 +114,6 @@ pub(super) async fn tell_good(flow: &Flow) -> ledger::Result<()> {
     }
 }
 
-async fn told(flow: &Flow) -> ledger::Result<bool> {
-    let last = flow.ledger.last_of(&[EventName::ReconciliationVoid, EventName::ReconciliationBack]).await?;
-    Ok(last.is_some_and(|event| event.event == EventName::ReconciliationVoid.as_str()))
-}
-
-async fn upstream_is_down(flow: &Flow) -> ledger::Result<bool> {
-    let last = flow.ledger.last_of(&[EventName::UpstreamDown, EventName::UpstreamBack]).await?;
-    Ok(last.is_some_and(|event| event.event == EventName::UpstreamDown.as_str()))
+async fn void_runs_mailed(flow: &Flow) -> ledger::Result<Option<ledger::EventRow>> {
+    standing(flow, EventName::ReconciliationVoid, EventName::ReconciliationBack).await
 }

@@ -1,4 +1,4 @@
-//! Which rows bear ids of ours: what the ledger finds, decided and written down; and what is probable, for showing.
+//! Matches rows with deposits by the ids of ours that they bear, and finds probable matches, which are only shown.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const MOST_DEPOSITS: u32 = 100_000;
 /// written down after its row was seen.
 const RECENT_RUNS: i64 = 8;
 
-/// Where it is remembered that the next run goes through everything: an order was claimed, whose row may be old.
+/// The `meta` key that makes the next run compare everything: an order was claimed, and its row may be old.
 pub(in crate::flow) const WHOLE_DUE: &str = "whole_run_due";
 
 /// Once a day everything is gone through, whether it has changed or not.
@@ -39,7 +39,7 @@ pub(super) async fn match_rows(context: &RunContext<'_>, whole: bool) -> ledger:
     let matches = decide(claims);
     ledger.store_matches(&matches, context.id).await?;
     if !ledger.no_row_bears_an_id().await? {
-        // What was guessed before, by an earlier version too, is off once any row bears an id of ours.
+        // Probable matches of earlier runs are dropped once any row bears an id of ours.
         return ledger.store_probable_matches(&[]).await;
     }
     let rows = ledger.guessable_rows(&rows).await?;
@@ -53,8 +53,8 @@ pub(super) async fn match_rows(context: &RunContext<'_>, whole: bool) -> ledger:
     if guesses.is_empty() { Ok(()) } else { ledger.store_probable_matches(&guesses).await }
 }
 
-/// What the rows with our ids say of the zone of the list's times, where it is not the one that is set; with the line to
-/// write. Nothing is learnt from it.
+/// A warning where the rows with our ids show another zone of the list's times than the configured one, with the line
+/// to write. It is only shown.
 pub(super) async fn zone_hint(context: &RunContext<'_>) -> ledger::Result<Option<String>> {
     let Some(quarters) = context.flow.ledger.zone_apart().await? else { return Ok(None) };
     let (sign, minutes) = (if quarters < 0 { '-' } else { '+' }, quarters.unsigned_abs().saturating_mul(15));

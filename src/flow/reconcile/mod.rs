@@ -45,14 +45,14 @@ pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
     let mut evidence = None;
     match run(&context, &mut evidence).await {
         Ok(report) => {
-            incomplete::tell_good(flow).await?;
+            incomplete::mail_good_run(flow).await?;
             Ok(report)
         }
         Err(Stopped::Incomplete(incomplete)) => {
             let why = incomplete.to_string();
             tracing::error!("reconciliation is void: {why}");
             incomplete::keep(&context, &incomplete, evidence).await?;
-            incomplete::tell(flow).await?;
+            incomplete::mail_void_runs(flow).await?;
             Err(ReconcileFailed::Incomplete(why))
         }
         Err(Stopped::Ledger(error)) => Err(ReconcileFailed::Ledger(error)),

@@ -2,7 +2,7 @@
 
 use crate::domain::reconcile::Difference;
 
-/// A difference with a life.
+/// A difference, from its opening to its end.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Case {
     /// Its number.

@@ -84,9 +84,6 @@ pub struct Acceptance {
 
 impl Ledger {
     /// Writes a decision: its event, what it accepts or takes back, the cases that end with it. On disk when this returns.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be written now; nothing is written then.
     pub async fn decide(&self, decision: Decision) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         self.writer()?
@@ -117,9 +114,6 @@ impl Ledger {
     }
 
     /// What people accepted and have not taken back, oldest first.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn acceptances(&self) -> Result<Vec<Acceptance>> {
         sqlx::query_as!(
             Acceptance,
@@ -148,7 +142,7 @@ async fn close(
     let case: Case = cases::read_case(connection, closing.case_id).await?;
     let facts = serde_json::to_value(&case).map_err(|error| Error::Unreadable(error.to_string()))?;
     let reason = case.resolution.clone();
-    // The decision's own letter tells of it.
+    // The decision's own letter covers it.
     Ok(AccountEvent { name: EventName::DiscrepancyClosed, at, reason, facts, mail_to: Vec::new() })
 }
 
@@ -254,7 +248,7 @@ async fn remember(connection: &mut SqliteConnection, decision: &Decision) -> Res
     .map_err(Error::database("written"))
 }
 
-/// A restore that nobody has come to terms with yet: between these instants orders were made that the ledger lacks.
+/// A restore that no person has settled yet: the ledger lacks the orders that were made between these instants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Restore {
     /// The last event of the copy.
@@ -268,9 +262,6 @@ pub(crate) const RESTORED: &str = "restored";
 
 impl Ledger {
     /// The restore that stands, if there is one.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn restored(&self) -> Result<Option<Restore>> {
         let kept = self.recall(RESTORED).await?;
         kept.map_or(Ok(None), |kept| {
@@ -279,9 +270,6 @@ impl Ledger {
     }
 
     /// The processor's orders of the list that were made between these instants and belong to no deposit here.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn orders_between(&self, since: Timestamp, until: Timestamp) -> Result<Vec<String>> {
         let (since, until) = (since.as_millis(), until.as_millis());
         sqlx::query_scalar!(

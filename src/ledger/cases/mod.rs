@@ -1,4 +1,4 @@
-//! The differences with the upstream as cases: each with both figures, an age, and a life.
+//! The differences with the upstream as cases: each with both figures, its age, and its end.
 
 mod case;
 mod decisions;
@@ -36,9 +36,6 @@ macro_rules! cases {
 
 impl Ledger {
     /// Cases, open ones first, newest first within; only open ones unless `closed` too.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn cases(&self, closed: bool) -> Result<Vec<Case>> {
         cases!("WHERE closed_at IS NULL OR ? ORDER BY closed_at IS NOT NULL, id DESC", closed)
             .fetch_all(&self.readers)
@@ -47,17 +44,11 @@ impl Ledger {
     }
 
     /// One case.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn case(&self, id: i64) -> Result<Option<Case>> {
         cases!("WHERE id = ?", id).fetch_optional(&self.readers).await.map_err(Error::database("read"))
     }
 
     /// One deposit's cases, oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn cases_of(&self, deposit: DepositId) -> Result<Vec<Case>> {
         let id = deposit.to_string();
         cases!("WHERE deposit_id = ? ORDER BY id", id)
@@ -66,11 +57,8 @@ impl Ledger {
             .map_err(Error::database("read"))
     }
 
-    /// Changes cases, and writes the events that tell of it, in one transaction; what `tell` says nothing of is noted in one
-    /// event together. Gives the number of each case.
-    ///
-    /// # Errors
-    /// Whatever the disk says; nothing is written then.
+    /// Changes cases, and writes the events about them, in one transaction. The changes without an event of their own
+    /// in `tell` are sealed together in one event. Gives the number of each case.
     pub async fn change_cases(
         &self,
         acts: Vec<CaseChange>,

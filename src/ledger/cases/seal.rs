@@ -1,4 +1,4 @@
-//! What runs did to cases that nobody was told of: one event a run, however many they are, that names and seals them.
+//! Seals the cases that a run opened or closed without a letter: one event a run, however many they are.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,10 +9,10 @@ use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::ledger::batch::AccountEvent;
 use crate::ledger::cases::Case;
-use crate::ledger::error::{Error, Result};
+use crate::ledger::error::Result;
 
-/// The cases that one run opened, or closed, without a letter: their numbers from and to, and a digest of what never
-/// changes of them any more.
+/// The cases that one run opened, or closed, without a letter: their first and last number, and a digest of their
+/// columns that never change again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Sealed {
     count: usize,
@@ -32,18 +32,18 @@ pub(in crate::ledger) struct CaseSeal {
 }
 
 impl CaseSeal {
-    /// A case was opened, and nobody is told yet.
+    /// A case was opened without a letter.
     pub(in crate::ledger) fn open(&mut self, case: &Case) {
         self.opened.0.push((case.id, beginning(case.id, &case.key, &case.opened_at)));
     }
 
-    /// A run closed one that nobody had been told of.
+    /// A run closed a case that had never been mailed.
     pub(in crate::ledger) fn close(&mut self, case: &Case) {
         let end = end(case.id, case.closed_at.as_deref(), case.resolution.as_deref());
         self.closed.0.push((case.id, end));
     }
 
-    /// The event, where there is anything to say.
+    /// The event, where there is anything to seal.
     pub(in crate::ledger) fn into_notice(self, at: Timestamp) -> Option<AccountEvent> {
         if self.opened.0.is_empty() && self.closed.0.is_empty() {
             return None;
@@ -82,8 +82,7 @@ pub(in crate::ledger) async fn broken(view: &mut SqliteConnection) -> Result<Vec
     let events =
         sqlx::query!(r#"SELECT seq AS "seq!", facts FROM event WHERE name = 'cases_noted' ORDER BY seq"#)
             .fetch_all(&mut *view)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
     let mut broken = Vec::new();
     for event in events {
         let whole = match serde_json::from_str::<Sides>(&event.facts) {
@@ -117,8 +116,7 @@ async fn again(view: &mut SqliteConnection, sealed: &Sealed) -> Result<(Side, Si
             last
         )
         .fetch_all(&mut *view)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         for case in cases {
             opened.0.push((case.id, beginning(case.id, &case.key, &case.opened_at)));
             closed.0.push((case.id, end(case.id, case.closed_at.as_deref(), case.resolution.as_deref())));

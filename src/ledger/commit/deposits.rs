@@ -94,8 +94,7 @@ async fn current<'a>(
         expected
     )
     .fetch_one(connection)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     let found: Vec<(usize, i64)> =
         serde_json::from_str(&found).map_err(|error| Error::Unreadable(error.to_string()))?;
     Ok(found

@@ -83,7 +83,7 @@ pub(in crate::ledger) async fn append_events(
     Ok(Some(chain.seq))
 }
 
-/// Number and hash of the last event, and the number of the last evidence; they must be those that we left.
+/// Number and hash of the last event, and the number of the last evidence; they must be those that this process wrote.
 pub(in crate::ledger) async fn check_head(
     connection: &mut SqliteConnection,
     shared: &LedgerState,
@@ -93,8 +93,7 @@ pub(in crate::ledger) async fn check_head(
            FROM event ORDER BY seq DESC LIMIT 1"#
     )
     .fetch_optional(connection)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     let head = head.map_or((0, chain::GENESIS.to_owned(), 0), |row| (row.seq, row.hash, row.evidence_id));
     let known = *shared.head.borrow();
     if head.0 != known {
@@ -297,8 +296,7 @@ async fn add_balances(connection: &mut SqliteConnection, writes: &[&DepositWrite
     }
     let held = sqlx::query!("SELECT account, commodity, balance, balance_micros FROM account_balance")
         .fetch_all(&mut *connection)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
     let held: HashMap<(String, String), (String, i64)> = held
         .into_iter()
         .map(|row| ((row.account, row.commodity), (row.balance, row.balance_micros)))

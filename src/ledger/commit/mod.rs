@@ -75,7 +75,8 @@ async fn write_in(
     places::requeue_unchanged(connection, &quiet).await?;
     written.extend(quiet);
     end_attempts(connection, &written).await?;
-    // Told apart by where they stand: two steps from one version leave the same deposit at the same version.
+    // Steps are matched by their place in the batch: two steps from one version lead to the same version of the same
+    // deposit.
     let applied: HashSet<*const DepositWrite> =
         written.iter().map(|write| std::ptr::from_ref(*write)).collect();
     let outcome = writes.iter().map(|write| {
@@ -84,7 +85,7 @@ async fn write_in(
     Ok((outcome.collect(), head))
 }
 
-/// At most one step a deposit: a second one was made against a value that the first replaces.
+/// At most one step for each deposit: a second one was made against a value that the first replaces.
 fn once_each<'a>(writes: &[&'a DepositWrite]) -> Vec<&'a DepositWrite> {
     let mut seen = HashSet::with_capacity(writes.len());
     writes.iter().filter(|write| seen.insert(write.step.deposit.id)).copied().collect()

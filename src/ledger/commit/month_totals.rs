@@ -121,8 +121,7 @@ pub(in crate::ledger) async fn add_writes(
     }
     let open_from = sqlx::query_scalar!(r#"SELECT max(ends_at) AS "ends_at: String" FROM period"#)
         .fetch_one(&mut *connection)
-        .await
-        .map_err(Error::database("read"))?
+        .await?
         .unwrap_or_default();
     let mut rollup = Rollup::default();
     for write in writes {

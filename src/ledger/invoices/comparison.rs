@@ -31,7 +31,7 @@ pub struct Sums {
     pub here: i64,
     /// What all others count.
     pub elsewhere: i64,
-    /// What of both was counted longer ago than the lag, or took part in a clean run.
+    /// The part of both that was counted longer ago than the lag, or took part in a clean run.
     pub before: i64,
     /// How many rows stand although they are no longer listed, and what they count.
     pub standing_rows: i64,
@@ -63,7 +63,7 @@ pub struct UnknownWord {
     pub cents: i64,
 }
 
-/// Attempts whose answer was lost, and the orders of the list that may be their work: nobody was shown those.
+/// Attempts whose answer was lost, and the orders of the list that may be their work: they were shown to nobody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForeignOrders {
     /// How many attempts.
@@ -131,9 +131,6 @@ impl Ledger {
     /// What a run has reason to compare: deposits with events after number `seq`, those whose rows were new, changed or
     /// gone in a run after number `run`, those that were left over, those of open cases, and those of which a person
     /// accepted something.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn touched_since(&self, seq: i64, run: i64) -> Result<Scope> {
         let rows = sqlx::query_scalar!(
             r#"SELECT json_group_array(deposit) AS "rows!: String" FROM (
@@ -146,15 +143,11 @@ impl Ledger {
             run
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         Ok(Scope::These(from_json(&rows)?))
     }
 
     /// The deposits of `scope` that may not agree with their rows; and those of which a person accepted something.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn pairs(&self, scope: &Scope) -> Result<Vec<DepositRows>> {
         match scope {
             Scope::These(rows) => self.pairs_of(rows).await,
@@ -181,8 +174,7 @@ impl Ledger {
                    UNION SELECT deposit_row FROM acceptance WHERE ended_seq IS NULL AND deposit_row IS NOT NULL)"#
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         from_json(&rows)
     }
 
@@ -218,8 +210,7 @@ impl Ledger {
                 rows
             )
             .fetch_all(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
             for row in found {
                 pairs.push(DepositRows::try_from(row)?);
             }
@@ -228,15 +219,11 @@ impl Ledger {
     }
 
     /// One deposit and its rows.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn pair(&self, deposit: crate::domain::ids::DepositId) -> Result<Option<DepositRows>> {
         let id = deposit.to_string();
         let row = sqlx::query_scalar!(r#"SELECT row_id AS "row!" FROM deposit WHERE id = ?"#, id)
             .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
         match row {
             Some(row) => Ok(self.pairs_of(&[row]).await?.pop()),
             None => Ok(None),
@@ -246,9 +233,6 @@ impl Ledger {
     /// The sums over all rows. `before` is the lag ago, `clean` the number of the last clean run: what is older than
     /// the one, or took part in the other, the total must hold by now. A change that stands in the future was made under
     /// a clock that was wrong: it is old.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn sums(&self, now: Timestamp, before: Timestamp, clean: i64) -> Result<Sums> {
         let (now, before) = (now.as_millis(), before.as_millis());
         let row = sqlx::query!(
@@ -284,8 +268,7 @@ impl Ledger {
             clean
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         Ok(Sums {
             here: row.here.saturating_add(row.followed),
             elsewhere: row.elsewhere,
@@ -296,17 +279,13 @@ impl Ledger {
     }
 
     /// The rows that could count and cannot be read, the first of them.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn unread_rows(&self) -> Result<Vec<UnreadRow>> {
         let rows = sqlx::query!(
             r#"SELECT row_id AS "row!", coalesce(pay_id, sesid, 'a row without an id') AS "called!: String", flaw AS "flaw!", status
                FROM invoice WHERE flaw IS NOT NULL AND said_cents IS NULL AND listed = 1 ORDER BY row_id LIMIT 50"#
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         Ok(rows
             .into_iter()
             .map(|row| UnreadRow { row: row.row, called: row.called, flaw: row.flaw, status: row.status })
@@ -314,9 +293,6 @@ impl Ledger {
     }
 
     /// The words that are not known, on rows with an amount, as they were written. `known` are those that are.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn unknown_words(&self, known: &[&str]) -> Result<Vec<UnknownWord>> {
         let known = json(known)?;
         sqlx::query_as!(
@@ -336,16 +312,12 @@ impl Ledger {
 
     /// How many attempts were lost, and the orders of the list that may be their work: none of ours, of the processor, and
     /// made while such an attempt was under way. For information only.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn lost_orders(&self) -> Result<ForeignOrders> {
         let attempts = sqlx::query_scalar!(
             r#"SELECT count(*) AS "n!: i64" FROM attempt WHERE outcome IS NULL OR outcome = 'unknown'"#
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         if attempts == 0 {
             return Ok(ForeignOrders::default());
         }
@@ -361,17 +333,13 @@ impl Ledger {
             NAMED
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         Ok(ForeignOrders { attempts, orders })
     }
 
     /// By how many quarters of an hour the latest rows with our ids say that they were made after their wallets, where
     /// five of them agree and no other figure has more: the zone of the list is another one then. `None` where they agree
     /// with the zone as it is set.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn zone_apart(&self) -> Result<Option<i64>> {
         let most = sqlx::query!(
             r#"SELECT quarter AS "quarter!: i64", count(*) AS "rows!: i64" FROM (
@@ -383,8 +351,7 @@ impl Ledger {
                GROUP BY quarter ORDER BY count(*) DESC, quarter LIMIT 1"#
         )
         .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         Ok(most.filter(|most| most.rows >= 5 && most.quarter != 0).map(|most| most.quarter))
     }
 }

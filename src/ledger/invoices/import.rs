@@ -1,4 +1,4 @@
-//! What a list has changed, written in pages: rows that are new, that say something else, or that are gone.
+//! Writes what a list has changed, in pages: rows that are new, changed, or gone.
 
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -14,10 +14,10 @@ use crate::ledger::sql::from_json;
 use crate::ledger::sql::json;
 use crate::ledger::sql::{begin, commit};
 
-/// So many pages of changes are written in one transaction: others wait for the length of it.
+/// How many pages of changes are written in one transaction: other writers wait for that long.
 const TOGETHER: usize = 25;
 
-/// What is known of a row, to tell whether it has changed. Small: there is one for each row that is listed or stands.
+/// What is known of a row, to see whether it has changed. Small: there is one for each row that is listed or stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KnownRow {
     /// Digest of what it is called by.
@@ -51,15 +51,11 @@ struct Unhashed {
 
 impl Ledger {
     /// What is known of every row.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn known_rows(&self) -> Result<Known> {
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let count = sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM invoice"#)
             .fetch_one(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
         // Room for all of them at once: growing would need it twice.
         let (mut after, mut known) = (0, Vec::with_capacity(usize::try_from(count).unwrap_or(0)));
         loop {
@@ -73,8 +69,7 @@ impl Ledger {
                 limit
             )
             .fetch_one(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
             let Some(last) = page.last else { break };
             after = last;
             let rows = from_json::<Vec<KnownWire>>(&page.rows)?.into_iter();
@@ -102,8 +97,7 @@ impl Ledger {
                    WHERE identity_hash = 0 AND content_hash = 0 LIMIT 5000"#
             )
             .fetch_all(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -211,7 +205,7 @@ impl Ledger {
                     begin(connection).await?;
                     work(connection).await?;
                     commit(connection).await?;
-                    // What it has kept of a long list, nobody asks for again.
+                    // Its cache of a long list is not needed any more.
                     sqlx::query("PRAGMA shrink_memory")
                         .execute(connection)
                         .await

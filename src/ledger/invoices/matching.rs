@@ -1,4 +1,4 @@
-//! Which ids of ours the rows bear: asked field by field, in the order of the identifiers, and written down.
+//! Finds which rows bear ids of ours, field by field, and writes the matches.
 
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -15,7 +15,7 @@ use crate::ledger::invoices::PAGE;
 use crate::ledger::sql::from_json;
 use crate::ledger::sql::json;
 
-/// So many identifiers are looked up at a time: they share the pages of a large index.
+/// How many identifiers are searched at a time: they share the pages of a large index.
 const ASKED: usize = 40_000;
 /// So many matches are written in one transaction: they touch the same leaves of the indexes.
 const TOGETHER: usize = 50_000;
@@ -45,11 +45,8 @@ impl TryFrom<NearbyWire> for ProbableDeposit {
 }
 
 impl Ledger {
-    /// The numbers of the listed rows that bear no id of ours as far as is known, and were new or changed in run `since`
-    /// or later, in their order; all of them where that is 0. Those that nobody could tell whose they are, always.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
+    /// The numbers of the listed rows that bear no id of ours as far as is known, and were new or changed in run
+    /// `since` or later, in their order; all of them where that is 0. Rows with a flaw, always.
     pub async fn unclaimed_rows(&self, since: i64) -> Result<Vec<i64>> {
         let rows = sqlx::query_scalar!(
             r#"SELECT json_group_array(row_id) AS "rows!: String"
@@ -58,16 +55,12 @@ impl Ledger {
             since
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         from_json(&rows)
     }
 
     /// Which of the rows with these numbers bear the id of a deposit in the field that `rule` names. UUIDs in capitals
     /// are the same. Asked in the order of the identifiers, so that neighbours share the index's pages.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn claims(&self, rule: MatchRule, rows: &[i64]) -> Result<Vec<IdMatch>> {
         let mut claims = Vec::new();
         let mut pages = rows.chunks(ASKED);
@@ -128,11 +121,12 @@ impl Ledger {
             // No identifier says that.
             MatchRule::AmountAndTime => return Ok(Vec::new()),
         };
-        let found: Vec<(i64, i64)> = from_json(&found.map_err(Error::database("read"))?)?;
+        let found: Vec<(i64, i64)> = from_json(&found?)?;
         Ok(found.into_iter().map(|(row, deposit)| IdMatch { row, deposit, rule }).collect())
     }
 
-    /// Writes whose each row is. A deposit of which there are more rows than can be has none of them: they are unread.
+    /// Writes the deposit of each row. Where a deposit would have more rows than can be, none is its row: they are
+    /// unread.
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the next run does it again.
@@ -167,9 +161,6 @@ impl Ledger {
     }
 
     /// True where no row of the list bears an id of ours: only then is anything guessed.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn no_row_bears_an_id(&self) -> Result<bool> {
         sqlx::query_scalar!(
             r#"SELECT NOT EXISTS (SELECT 1 FROM invoice WHERE deposit_row IS NOT NULL) AS "none!: bool""#
@@ -179,10 +170,7 @@ impl Ledger {
         .map_err(Error::database("read"))
     }
 
-    /// Those of the rows with these numbers that amount and time may tell of.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
+    /// Those of the rows with these numbers that may match by amount and time.
     pub async fn guessable_rows(&self, rows: &[i64]) -> Result<Vec<UnmatchedInvoice>> {
         let mut unclaimed = Vec::new();
         for page in rows.chunks(PAGE) {
@@ -194,8 +182,7 @@ impl Ledger {
                 rows
             )
             .fetch_one(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
             for UnclaimedWire(row, cents, created, method) in from_json::<Vec<UnclaimedWire>>(&found)? {
                 if is_processor(method.as_deref()) {
                     unclaimed.push(UnmatchedInvoice { row, cents, created: Timestamp::from_millis(created) });
@@ -206,9 +193,6 @@ impl Ledger {
     }
 
     /// The deposits without a row that were asked for at or after `since`, the `limit` newest of them.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn deposits_without_rows(&self, since: Timestamp, limit: u32) -> Result<Vec<ProbableDeposit>> {
         let (since, limit) = (since.to_string(), i64::from(limit));
         let rows = sqlx::query_scalar!(
@@ -224,8 +208,7 @@ impl Ledger {
             limit
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         from_json::<Vec<NearbyWire>>(&rows)?.into_iter().map(ProbableDeposit::try_from).collect()
     }
 
@@ -260,7 +243,7 @@ impl Ledger {
     }
 }
 
-/// Writes whose each of these rows is; whose rows were nobody's until now is compared.
+/// Writes the deposit of each of these rows. A deposit that gets its first row is compared.
 async fn write_matches(connection: &mut SqliteConnection, rows: &str) -> Result<()> {
     sqlx::query!(
         r#"INSERT INTO comparison_due (deposit_row)

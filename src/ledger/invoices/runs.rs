@@ -1,4 +1,4 @@
-//! What each run came to: its figures, its report, and what the next one needs of it.
+//! The runs: their figures, their reports, and what the next run needs of each.
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
@@ -101,9 +101,6 @@ pub struct Tally {
 
 impl Ledger {
     /// How many rows each rule has matched, and what they count.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn tally(&self) -> Result<Vec<Tally>> {
         sqlx::query_as!(
             Tally,
@@ -118,9 +115,6 @@ impl Ledger {
     }
 
     /// The number of the next run. One that is cut off leaves no trace but marked rows, and the next has its number.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn next_run(&self) -> Result<i64> {
         sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) + 1 AS "id!: i64" FROM reconciliation"#)
             .fetch_one(&self.readers)
@@ -129,9 +123,6 @@ impl Ledger {
     }
 
     /// The last good run, if there was one.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn last_good_run(&self) -> Result<Option<GoodRun>> {
         let row = sqlx::query!(
             r#"SELECT id AS "id!", at, head_seq, balance_cents AS "balance!", total_charges_cents AS "total!",
@@ -140,8 +131,7 @@ impl Ledger {
                FROM reconciliation WHERE ok = 1 ORDER BY id DESC LIMIT 1"#
         )
         .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         row.map(|row| {
             let at = Timestamp::parse(&row.at).map_err(|error| Error::Unreadable(error.to_string()))?;
             let figures = RunFigures {
@@ -160,9 +150,6 @@ impl Ledger {
     }
 
     /// The number of the last clean run; 0 where there was none.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn last_clean_run(&self) -> Result<i64> {
         sqlx::query_scalar!(
             r#"SELECT coalesce(max(id), 0) AS "id!: i64" FROM reconciliation WHERE clean = 1"#
@@ -173,9 +160,6 @@ impl Ledger {
     }
 
     /// The upstream's total as the latest good run at or before `until` saw it.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn total_at(&self, until: Timestamp) -> Result<Option<Total>> {
         let until = until.to_string();
         let row = sqlx::query!(
@@ -184,8 +168,7 @@ impl Ledger {
             until
         )
         .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         row.map(|row| {
             let at = Timestamp::parse(&row.at).map_err(|error| Error::Unreadable(error.to_string()))?;
             Ok(Total { at, cents: row.cents })
@@ -194,9 +177,6 @@ impl Ledger {
     }
 
     /// The runs since the last good one, where there are any.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn incomplete_runs(&self) -> Result<Option<IncompleteRuns>> {
         sqlx::query_as!(
             IncompleteRuns,
@@ -211,28 +191,20 @@ impl Ledger {
     }
 
     /// When both sides last agreed without anything on its way.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn last_exact_run(&self) -> Result<Option<Timestamp>> {
         let at = sqlx::query_scalar!(
             r#"SELECT at FROM reconciliation WHERE ok = 1 AND difference_cents = 0 ORDER BY id DESC LIMIT 1"#
         )
         .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         at.map(|at| Timestamp::parse(&at).map_err(|error| Error::Unreadable(error.to_string()))).transpose()
     }
 
     /// The last run's report, good or void.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn last_report(&self) -> Result<Option<serde_json::Value>> {
         let row = sqlx::query!("SELECT report FROM reconciliation ORDER BY id DESC LIMIT 1")
             .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
         row.map(|row| serde_json::from_str(&row.report).map_err(|error| Error::Unreadable(error.to_string())))
             .transpose()
     }
@@ -286,7 +258,7 @@ impl Ledger {
                     .await
                     .map_err(Error::database("written"))?;
                     if ok {
-                        // A void run has compared nothing: what was left over is left over still.
+                        // An incomplete run has compared nothing: the deposits that were left over stay so.
                         leave_over(connection, &due).await?;
                     }
                     sqlx::query!(
@@ -303,10 +275,7 @@ impl Ledger {
             .await
     }
 
-    /// Something small to remember across restarts.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be written now.
+    /// Stores a value of `meta` across restarts.
     pub async fn remember(&self, key: &'static str, value: String) -> Result<()> {
         self.writer()?.run(move |connection| {
             Box::pin(async move {
@@ -323,10 +292,7 @@ impl Ledger {
         }).await
     }
 
-    /// What was remembered.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
+    /// Reads a value of `meta`.
     pub async fn recall(&self, key: &str) -> Result<Option<String>> {
         sqlx::query_scalar!("SELECT value FROM meta WHERE key = ?", key)
             .fetch_optional(&self.readers)

@@ -1,4 +1,4 @@
-//! What a list has changed while it is still being read: kept aside on the disk, so that memory does not grow with it.
+//! Changed rows of a list that is still being read: on disk, so that memory does not grow with them.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::sidecar_path;
 
-/// So many rows are kept, and later written, together.
+/// How many rows are stored, and later written, together.
 pub(super) const PAGE: usize = 2000;
 
 /// What the upstream says in a row that is new or has changed.
@@ -68,7 +68,7 @@ pub(super) struct Packed(
     Option<String>,
 );
 
-/// Rows kept aside. The file has no name any more once it is open, and is gone with whoever holds it.
+/// The staged rows. Their file has no name once it is open, and is gone when it is closed.
 #[derive(Debug)]
 pub struct RowStaging {
     path: PathBuf,
@@ -80,7 +80,7 @@ pub struct RowStaging {
 }
 
 impl Ledger {
-    /// Nothing kept aside yet, on the disk that the ledger is on.
+    /// Empty, on the disk that the ledger is on.
     #[must_use]
     pub fn row_staging(&self) -> RowStaging {
         let path = sidecar_path(&self.shared.path, "-list");
@@ -89,7 +89,7 @@ impl Ledger {
 }
 
 impl RowStaging {
-    /// Keeps one more. What fails is told by [`RowStaging::into_pages`].
+    /// Adds a row. [`RowStaging::into_pages`] reports what failed.
     pub fn push(&mut self, row: StagedRow) {
         self.page.push(if self.held == 0 { b'[' } else { b',' });
         let packed = Packed(
@@ -144,10 +144,10 @@ impl RowStaging {
         file.write_all(&self.page)
     }
 
-    /// What was kept, page by page in its order.
+    /// The staged rows, page by page in their order.
     ///
     /// # Errors
-    /// [`Error::Io`] where something could not be kept: make room on the disk.
+    /// [`Error::Io`] where something could not be stored: make room on the disk.
     pub fn into_pages(mut self) -> Result<Pages> {
         if self.held > 0 && self.file.is_some() {
             self.put_away();

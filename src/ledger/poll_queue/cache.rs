@@ -21,7 +21,7 @@ pub(in crate::ledger) struct PollCache {
 
 #[derive(Debug)]
 enum Slot {
-    /// Taken at this version, and not heard of since.
+    /// Taken at this version, and not returned yet.
     Taken(i64),
     /// As the disk has it.
     AtRest(Box<Deposit>, Option<ResponseFingerprint>),

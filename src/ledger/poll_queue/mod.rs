@@ -20,8 +20,8 @@ use crate::ledger::batch::{QueueEntry, Requeue, ResponseFingerprint};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::sql::json;
 
-/// How far somebody who goes through the queue has come. What he was given is behind him, although it stands in the
-/// queue until it is put back.
+/// How far a reader of the queue has come. The entries that it was given are behind it, although they stay in the queue
+/// until they are put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueCursor {
     /// By urgency, the last place that was given: when it was due, and whose it was.
@@ -54,7 +54,7 @@ pub struct LeasedDeposit {
     pub entry: QueueEntry,
     /// As it stands on disk.
     pub deposit: Box<Deposit>,
-    /// What the last poll heard of this version of it, where that was kept.
+    /// The fingerprint of the last response at this version, where it is still known.
     pub fingerprint: Option<ResponseFingerprint>,
 }
 
@@ -66,9 +66,6 @@ impl Ledger {
     /// by urgency, but whoever has waited past its patience first; only those behind what `page` has seen, which it
     /// then has seen as well. A place further ahead than its class ever waits was set by a clock that was wrong, and
     /// has come too; such places come with every page until they have been had.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn due_entries(
         &self,
         now: Timestamp,
@@ -122,17 +119,13 @@ impl Ledger {
             seen
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let entries = read_entries(&entries)?;
         page.pass(&entries, now);
         Ok(entries)
     }
 
     /// The places that are due to get a wallet, up to `limit`, oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn entries_to_create(
         &self,
         now: Timestamp,
@@ -152,15 +145,11 @@ impl Ledger {
             far
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         read_entries(&entries)
     }
 
     /// The deposits of these places, as they stand, in the same order. Stale places are dropped from the queue.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn lease(&self, entries: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
         let kept = self.shared.poll_cache.take(entries);
         let to_read = entries.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
@@ -202,8 +191,7 @@ impl Ledger {
             wanted
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let text = format!("[{}]", text.unwrap_or_default());
         let rows: Vec<WholeRow<'_>> =
             serde_json::from_str(&text).map_err(|error| Error::Unreadable(format!("deposits: {error}")))?;
@@ -223,9 +211,6 @@ impl Ledger {
     }
 
     /// When the next deposit is due: for a poll, or for a wallet.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn next_due(&self, for_a_wallet: bool) -> Result<Option<Timestamp>> {
         let (first, last) = if for_a_wallet { (4, 4) } else { (0, 3) };
         let next = sqlx::query_scalar!(
@@ -236,7 +221,7 @@ impl Ledger {
         )
         .fetch_one(&self.readers)
         .await;
-        Ok(next.map_err(Error::database("read"))?.map(Timestamp::from_millis))
+        Ok(next?.map(Timestamp::from_millis))
     }
 }
 

@@ -138,9 +138,6 @@ macro_rules! deposits {
 
 impl Ledger {
     /// The deposit with this id of ours, this order_id of the upstream's, or this address (the newest of them).
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn find(&self, name: &str) -> Result<Option<Deposit>> {
         let lower = name.to_ascii_lowercase();
         let is_uuid = uuid::Uuid::parse_str(name).is_ok();
@@ -151,21 +148,16 @@ impl Ledger {
             is_uuid
         )
         .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?
+        .await?
         .map(Deposit::try_from)
         .transpose()
     }
 
     /// The deposit of this order of the upstream's.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn find_order(&self, order_id: &str) -> Result<Option<Deposit>> {
         let rows = deposits!("WHERE order_id = ? COLLATE NOCASE ORDER BY row_id DESC LIMIT 16", order_id)
             .fetch_all(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
         let found = rows.into_iter().map(Deposit::try_from).collect::<Result<Vec<_>>>()?;
         Ok(found.into_iter().find(|deposit| {
             deposit.facts.wallet.as_ref().is_some_and(|wallet| same_id(&wallet.order_id, order_id))
@@ -173,40 +165,29 @@ impl Ledger {
     }
 
     /// The newest deposits that have this address, in any letter case, also where it is not shown.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn holders_of(&self, address: &str) -> Result<Vec<Deposit>> {
         deposits!(
             "WHERE row_id IN (SELECT row_id FROM deposit WHERE address = ?1 COLLATE NOCASE AND address <> '' UNION SELECT row_id FROM deposit WHERE address = '' AND facts ->> '$.wallet.address' = ?1 COLLATE NOCASE) ORDER BY row_id DESC LIMIT 64",
             address
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?
+        .await?
         .into_iter()
         .map(Deposit::try_from)
         .collect()
     }
 
     /// The deposit of an idempotency key, and the digest of the request that the key stands for.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn find_key(&self, key: &str) -> Result<Option<(Deposit, String)>> {
         let found =
             sqlx::query!(r#"SELECT id AS "id!", request_digest FROM deposit WHERE idempotency_key = ?"#, key)
                 .fetch_optional(&self.readers)
-                .await
-                .map_err(Error::database("read"))?;
+                .await?;
         let Some(found) = found else { return Ok(None) };
         Ok(self.find(&found.id).await?.map(|deposit| (deposit, found.request_digest)))
     }
 
     /// Deposits, newest first, and the cursor of the next page if there is one.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn list(&self, listing: &DepositFilter) -> Result<(Vec<Deposit>, Option<i64>)> {
         let states = crate::ledger::sql::json(&listing.states)?;
         let any_state = listing.states.is_empty();
@@ -230,8 +211,7 @@ impl Ledger {
             asked
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
         let mut cursor = None;
         let mut deposits = Vec::with_capacity(rows.len());
@@ -255,22 +235,15 @@ impl Ledger {
     }
 
     /// How many deposits there are in each state.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn counts(&self) -> Result<Vec<(String, i64)>> {
         let rows =
             sqlx::query!(r#"SELECT state, count(*) AS "n!: i64" FROM deposit GROUP BY state ORDER BY state"#)
                 .fetch_all(&self.readers)
-                .await
-                .map_err(Error::database("read"))?;
+                .await?;
         Ok(rows.into_iter().map(|row| (row.state, row.n)).collect())
     }
 
     /// Everything about one deposit, on one page.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn story(&self, deposit: Deposit) -> Result<DepositHistory> {
         let id = deposit.id.to_string();
         let calls = sqlx::query_as!(
@@ -284,8 +257,7 @@ impl Ledger {
             id
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let postings = sqlx::query_as!(
             HistoryPosting,
             r#"SELECT e.at AS "at!", p.account, p.commodity, p.amount, p.amount_usd_micros
@@ -293,8 +265,7 @@ impl Ledger {
             id
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let mails = sqlx::query_as!(
             HistoryMail,
             r#"SELECT e.name AS event, o.recipient, o.state, o.sent_at, o.last_error
@@ -302,8 +273,7 @@ impl Ledger {
             id
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let events = self.events_of(deposit.id).await?;
         let cases = self.cases_of(deposit.id).await?;
         Ok(DepositHistory { deposit, events, calls, postings, mails, cases })

@@ -85,9 +85,6 @@ pub struct Unsent {
 
 impl Ledger {
     /// What happened from `from` to `to`; `after` is the number of the last event before `from`.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn period_totals(&self, from: Timestamp, to: Timestamp, after: i64) -> Result<PeriodTotals> {
         let (from, to) = (from.to_string(), to.to_string());
         let read = Error::database;
@@ -144,10 +141,7 @@ impl Ledger {
         Ok(PeriodTotals { requested, settled, refunded: refunded.n, refunded_usd, ended })
     }
 
-    /// Deposits that have not reached a final state, by state, and how many a person should look at.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
+    /// Deposits that have not reached a final state, by state, and how many are flagged for review.
     pub async fn open_states(&self) -> Result<(Vec<OpenState>, i64)> {
         let open: Vec<&str> = crate::domain::deposit::State::ALL
             .iter()
@@ -162,14 +156,12 @@ impl Ledger {
             open
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let flagged = sqlx::query_scalar!(
             r#"SELECT count(*) AS "n!: i64" FROM deposit WHERE needs_review IS NOT NULL"#
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let states = rows.into_iter().map(|row| OpenState {
             state: row.state,
             count: row.n,
@@ -180,9 +172,6 @@ impl Ledger {
     }
 
     /// Open differences, the oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn case_ages(&self) -> Result<Vec<CaseAge>> {
         sqlx::query_as!(
             CaseAge,
@@ -195,9 +184,6 @@ impl Ledger {
     }
 
     /// What is owed and not sent.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn unsent_mails(&self) -> Result<Unsent> {
         sqlx::query_as!(
             Unsent,
@@ -211,9 +197,6 @@ impl Ledger {
     }
 
     /// What the books hold as credited and not refunded, in all.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn credited_in_all(&self) -> Result<UsdMicros> {
         let account = crate::domain::journal::PREPAID;
         let micros = sqlx::query_scalar!(
@@ -221,8 +204,7 @@ impl Ledger {
             account
         )
         .fetch_one(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         Ok(UsdMicros::new(micros))
     }
 }

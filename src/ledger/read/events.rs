@@ -42,9 +42,6 @@ macro_rules! events {
 
 impl Ledger {
     /// One deposit's events, oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn events_of(&self, id: DepositId) -> Result<Vec<EventRow>> {
         let id = id.to_string();
         events!("WHERE deposit_id = ? ORDER BY seq", id)
@@ -54,9 +51,6 @@ impl Ledger {
     }
 
     /// Up to `limit` events after number `seq`, oldest first.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<EventRow>> {
         let limit = i64::from(limit);
         events!("WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
@@ -66,21 +60,14 @@ impl Ledger {
     }
 
     /// The number and hash of the last event: what an outsider can hold the ledger to.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn head_hash(&self) -> Result<Option<(i64, String)>> {
         let row = sqlx::query!(r#"SELECT seq AS "seq!", hash FROM event ORDER BY seq DESC LIMIT 1"#)
             .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
         Ok(row.map(|row| (row.seq, row.hash)))
     }
 
     /// The last event of the whole account with one of these names: how an outage stands after a restart.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn last_of(&self, names: &[crate::domain::event::EventName]) -> Result<Option<EventRow>> {
         let names = crate::ledger::sql::json(names)?;
         events!(
@@ -93,14 +80,10 @@ impl Ledger {
     }
 
     /// When event `seq` happened.
-    ///
-    /// # Errors
-    /// [`Error::Database`] where the file cannot be read now.
     pub async fn time_of(&self, seq: i64) -> Result<Option<Timestamp>> {
         let at = sqlx::query_scalar!("SELECT at FROM event WHERE seq = ?", seq)
             .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
         at.map(|at| Timestamp::parse(&at).map_err(|error| Error::Unreadable(error.to_string()))).transpose()
     }
 }

@@ -1,7 +1,7 @@
-//! How the books leave for other programs: the rows of the accountants' views, a handful at a time.
+//! Exports the rows of the accountants' views for other programs, a page at a time.
 //!
-//! No read transaction outlives a handful: whoever reads an export slowly, or stops reading, must not keep the daemon's
-//! log from being written back. The journal only grows, so what it held at the start is consistent all the same.
+//! No read transaction outlives a page: a slow reader of an export must not keep the daemon's log from being written
+//! back. The journal only grows, so its state at the start stays consistent.
 
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -122,7 +122,7 @@ impl Ledger {
         let last = sqlx::query_scalar!(r#"SELECT coalesce(max(row_id), 0) AS "last!: i64" FROM deposit"#)
             .fetch_one(&self.readers)
             .await
-            .map_err(Error::database("read"))?;
+            .map_err(Error::from)?;
         let mut row = 0;
         while row < last {
             let end = row.saturating_add(HANDFUL).min(last);
@@ -210,8 +210,7 @@ impl Ledger {
     async fn known_accounts(&self) -> Result<Vec<(String, String)>> {
         let rows = sqlx::query!("SELECT account, commodity FROM account_balance ORDER BY account, commodity")
             .fetch_all(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
         Ok(rows.into_iter().map(|row| (row.account, row.commodity)).collect())
     }
 
@@ -240,7 +239,7 @@ impl Ledger {
             )
             .fetch_all(&self.readers)
             .await
-            .map_err(Error::database("read"))?;
+            .map_err(Error::from)?;
             for row in rows {
                 each(row)?;
             }

@@ -1,4 +1,4 @@
-//! The mails that are owed: what is due, what each tells, and how an operator sees them.
+//! The mails: what is due, the facts of each letter, and how an operator sees them.
 
 use crate::domain::deposit::Deposit;
 use crate::domain::event::EventName;
@@ -122,7 +122,7 @@ impl TryFrom<OwedRow> for OwedMail {
         let of_deposit = row.id.is_some();
         let deposit = match (row.id, row.version, row.currency, row.network, row.amount_requested) {
             (Some(id), Some(version), Some(currency), Some(network), Some(amount_requested)) => {
-                // The letter tells the facts of its event, not those of today.
+                // The letter has the facts of its event, not those of today.
                 Some(Deposit::try_from(DepositRow {
                     id,
                     version,
@@ -180,9 +180,6 @@ macro_rules! mails {
 
 impl Ledger {
     /// Up to `limit` mails that are due, not to any of `but` and none of `not`, in the order in which they were owed.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn due_mails(&self, now: Timestamp, but: &[&str], not: &[i64], limit: u32) -> Result<DueMails> {
         let (now, limit) = (now.as_millis(), i64::from(limit));
         let (but, not) = (crate::ledger::sql::json(but)?, crate::ledger::sql::json(not)?);
@@ -206,8 +203,7 @@ impl Ledger {
             limit
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         let mut due = DueMails::default();
         for row in rows {
             let id = row.mail_id;
@@ -220,14 +216,8 @@ impl Ledger {
     }
 
     /// One mail, as it stands and with what it tells; `None` where there is none of this number.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn mail(&self, id: i64) -> Result<Option<(MailRow, OwedMail)>> {
-        let state = mails!("WHERE o.id = ?", id)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(Error::database("read"))?;
+        let state = mails!("WHERE o.id = ?", id).fetch_optional(&self.readers).await?;
         let tells = sqlx::query_as!(
             OwedRow,
             r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
@@ -239,29 +229,21 @@ impl Ledger {
             id
         )
         .fetch_optional(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         state.zip(tells).map(|(row, tells)| Ok((row, OwedMail::try_from(tells)?))).transpose()
     }
 
     /// When the next mail is due.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn next_mail(&self) -> Result<Option<Timestamp>> {
         let next =
             sqlx::query_scalar!(r#"SELECT min(due_ms) AS "due: i64" FROM outbox WHERE state = 'owed'"#)
                 .fetch_one(&self.readers)
-                .await
-                .map_err(Error::database("read"))?;
+                .await?;
         Ok(next.map(Timestamp::from_millis))
     }
 
     /// Mails in one of these states, newest first; all that are not sent when `states` is empty. `told` are those that
     /// a summary tells, whatever became of it.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn mails(&self, states: &[&str], limit: u32) -> Result<Vec<MailRow>> {
         let wanted = if states.is_empty() { &["owed", "dead"] } else { states };
         let (wanted, limit) = (crate::ledger::sql::json(wanted)?, i64::from(limit));
@@ -272,9 +254,6 @@ impl Ledger {
     }
 
     /// For whom more letters wait than `at_least`, of those that may be told in a summary and are in none yet.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn waiting_mails(&self, at_least: u64) -> Result<Vec<WaitingMail>> {
         let least = i64::try_from(at_least).unwrap_or(i64::MAX);
         let but = never_held_back()?;
@@ -288,8 +267,7 @@ impl Ledger {
             least
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
         rows.into_iter()
             .map(|row| {
                 let parse = |text: &str| {
@@ -306,15 +284,11 @@ impl Ledger {
     }
 
     /// How many mails there are in each state.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
     pub async fn mail_counts(&self) -> Result<Vec<(String, i64)>> {
         let rows =
             sqlx::query!(r#"SELECT state, count(*) AS "n!: i64" FROM outbox GROUP BY state ORDER BY state"#)
                 .fetch_all(&self.readers)
-                .await
-                .map_err(Error::database("read"))?;
+                .await?;
         Ok(rows.into_iter().map(|row| (row.state, row.n)).collect())
     }
 }

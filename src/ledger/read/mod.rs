@@ -1,4 +1,4 @@
-//! What is read from the ledger: by anybody, at any time, without holding up who writes.
+//! Reading the ledger: any number of readers, without holding up the writer.
 
 pub(in crate::ledger) mod deposits;
 mod digest;

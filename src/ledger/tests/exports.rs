@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Desk {
+impl Bench {
     async fn exported(&self, period: Period) -> Vec<u128> {
         let (mut ids, mut progress) = (Vec::new(), Vec::new());
         let each = |line: DepositLine| {
@@ -34,26 +34,26 @@ impl Desk {
 
 #[tokio::test]
 async fn an_export_has_every_row_of_its_period_and_no_other() {
-    let mut desk = Desk::new().await;
-    assert_eq!(desk.exported(Period::default()).await, [] as [u128; 0]);
-    assert_eq!(desk.entries(Period::default()).await, (0, Vec::new()));
+    let mut bench = Bench::new().await;
+    assert_eq!(bench.exported(Period::default()).await, [] as [u128; 0]);
+    assert_eq!(bench.entries(Period::default()).await, (0, Vec::new()));
     for number in 1..=3 {
-        desk.paid(number, "5").await;
-        desk.wait(55);
+        bench.paid(number, "5").await;
+        bench.wait(55);
     }
-    assert_eq!(desk.exported(Period::default()).await, [1, 2, 3]);
+    assert_eq!(bench.exported(Period::default()).await, [1, 2, 3]);
     let hour = |hour: u64| Some(at("2026-01-10T09:00:00Z").plus(Duration::from_hours(hour)));
-    assert_eq!(desk.exported(Period { from: hour(1), to: None }).await, [2, 3]);
-    assert_eq!(desk.exported(Period { from: None, to: hour(1) }).await, [1]);
-    assert_eq!(desk.exported(Period { from: hour(1), to: hour(2) }).await, [2]);
-    assert_eq!(desk.entries(Period::default()).await, (2, vec![1, 2, 3, 4, 5, 6]));
-    assert_eq!(desk.entries(Period { from: hour(1), to: hour(2) }).await, (2, vec![3, 4]));
+    assert_eq!(bench.exported(Period { from: hour(1), to: None }).await, [2, 3]);
+    assert_eq!(bench.exported(Period { from: None, to: hour(1) }).await, [1]);
+    assert_eq!(bench.exported(Period { from: hour(1), to: hour(2) }).await, [2]);
+    assert_eq!(bench.entries(Period::default()).await, (2, vec![1, 2, 3, 4, 5, 6]));
+    assert_eq!(bench.entries(Period { from: hour(1), to: hour(2) }).await, (2, vec![3, 4]));
     let mut earlier = Vec::new();
     let each = |line: Earlier| {
         earlier.push((line.entry_id, line.account, line.amount_usd_micros));
         Ok::<_, Error>(())
     };
-    desk.ledger.entries_before(at("2026-01-10T10:00:00Z"), each).await.unwrap();
+    bench.ledger.entries_before(at("2026-01-10T10:00:00Z"), each).await.unwrap();
     assert_eq!(
         earlier,
         [
@@ -62,53 +62,53 @@ async fn an_export_has_every_row_of_its_period_and_no_other() {
         ]
     );
     let stop = |_: DepositLine| Err(Error::Closed);
-    let stopped = desk.ledger.export_deposits(Period::default(), |_, _| {}, stop).await;
+    let stopped = bench.ledger.export_deposits(Period::default(), |_, _| {}, stop).await;
     assert!(matches!(stopped, Err(Error::Closed)), "whoever receives it may stop it");
 }
 
 #[tokio::test]
 async fn an_export_of_thousands_loses_none_between_its_handfuls() {
-    let desk = Desk::new().await;
-    let writes: Vec<_> = (1..=4001).map(|number| desk.request(number, "5")).collect();
+    let bench = Bench::new().await;
+    let writes: Vec<_> = (1..=4001).map(|number| bench.request(number, "5")).collect();
     for some in writes.chunks(500) {
-        desk.ledger.record(some.to_vec()).await.unwrap();
+        bench.ledger.record(some.to_vec()).await.unwrap();
     }
-    assert_eq!(desk.exported(Period::default()).await, (1..=4001).collect::<Vec<_>>());
+    assert_eq!(bench.exported(Period::default()).await, (1..=4001).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn a_copy_is_proven_before_it_has_its_name_and_never_takes_anothers() {
-    let mut desk = Desk::new().await;
-    desk.paid(1, "5").await;
-    let path = desk.file("copy.db");
+    let mut bench = Bench::new().await;
+    bench.paid(1, "5").await;
+    let path = bench.file("copy.db");
     // What an earlier copy left unfinished is no hindrance.
-    std::fs::write(desk.file("copy.db.partial"), b"half").unwrap();
-    let report = desk.ledger.backup(&path).await.unwrap();
+    std::fs::write(bench.file("copy.db.partial"), b"half").unwrap();
+    let report = bench.ledger.backup(&path).await.unwrap();
     assert_eq!((report.path.clone(), report.bytes), (path.clone(), std::fs::metadata(&path).unwrap().len()));
     assert_eq!((report.verification.events, report.verification.head_seq), (3, 3));
-    assert!(!desk.file("copy.db.partial").exists());
+    assert!(!bench.file("copy.db.partial").exists());
     let copy = Ledger::open(settings(&path), Access::Read).await.unwrap();
-    assert_eq!(copy.head_hash().await.unwrap(), desk.ledger.head_hash().await.unwrap());
-    assert!(matches!(desk.ledger.backup(&path).await, Err(Error::Io { doing: "will not overwrite", .. })));
+    assert_eq!(copy.head_hash().await.unwrap(), bench.ledger.head_hash().await.unwrap());
+    assert!(matches!(bench.ledger.backup(&path).await, Err(Error::Io { doing: "will not overwrite", .. })));
     // One that does not prove whole gets no name.
-    let mut aside = desk.aside().await;
+    let mut aside = bench.aside().await;
     sqlx::raw_sql("UPDATE account_balance SET balance_micros = 1").execute(&mut aside).await.unwrap();
-    let error = desk.ledger.backup(&desk.file("second.db")).await.unwrap_err();
+    let error = bench.ledger.backup(&bench.file("second.db")).await.unwrap_err();
     assert!(matches!(&error, Error::Untrusted(why) if why.contains("account_balance")), "{error}");
-    assert!(!desk.file("second.db").exists() && !desk.file("second.db.partial").exists());
+    assert!(!bench.file("second.db").exists() && !bench.file("second.db.partial").exists());
 }
 
 #[tokio::test]
 async fn of_the_scheduled_copies_the_newest_stay_and_nothing_else_is_touched() {
-    let mut desk = Desk::new().await;
-    let folder = desk.file("copies");
+    let mut bench = Bench::new().await;
+    let folder = bench.file("copies");
     std::fs::create_dir(&folder).unwrap();
     for name in ["ledger-notes.txt", "2026Z.db", "aardvark.db"] {
         std::fs::write(folder.join(name), b"mine").unwrap();
     }
     for _ in 0..3 {
-        desk.wait(60);
-        desk.ledger.scheduled_backup(&folder, 2, desk.now).await.unwrap();
+        bench.wait(60);
+        bench.ledger.scheduled_backup(&folder, 2, bench.now).await.unwrap();
     }
     let mut names: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()

@@ -228,9 +228,9 @@ async fn a_ledger_that_another_program_holds_is_not_open_until_it_is_let_go() {
 
 #[tokio::test]
 async fn a_ledger_with_events_that_lost_its_name_is_not_given_another() {
-    let mut desk = Desk::new().await;
-    desk.paid(1, "5").await;
-    let Desk { folder, ledger, .. } = desk;
+    let mut bench = Bench::new().await;
+    bench.paid(1, "5").await;
+    let Bench { folder, ledger, .. } = bench;
     let path = ledger.path().to_owned();
     ledger.close().await.unwrap();
     sql(&path, "DELETE FROM meta WHERE key = 'ledger_id'").await;
@@ -244,28 +244,28 @@ async fn a_ledger_with_events_that_lost_its_name_is_not_given_another() {
 #[tokio::test]
 async fn once_the_file_is_not_what_it_was_nothing_is_written_any_more() {
     for harm in ["deleted", "replaced", "emptied", "unlocked", "relocked", "written by another"] {
-        let mut desk = Desk::new().await;
-        let deposit = desk.paid(1, "5").await;
-        desk.ledger.check().await.unwrap();
-        let (path, lock) = (desk.path(), desk.file("ledger.db.lock"));
+        let mut bench = Bench::new().await;
+        let deposit = bench.paid(1, "5").await;
+        bench.ledger.check().await.unwrap();
+        let (path, lock) = (bench.path(), bench.file("ledger.db.lock"));
         match harm {
             "deleted" => std::fs::remove_file(&path).unwrap(),
             "replaced" => {
-                std::fs::copy(&path, desk.file("old.db")).unwrap();
-                std::fs::rename(desk.file("old.db"), &path).unwrap();
+                std::fs::copy(&path, bench.file("old.db")).unwrap();
+                std::fs::rename(bench.file("old.db"), &path).unwrap();
             }
             "emptied" => std::fs::write(&path, b"").unwrap(),
             "unlocked" => std::fs::remove_file(&lock).unwrap(),
             "relocked" => {
-                std::fs::copy(&lock, desk.file("lock")).unwrap();
-                std::fs::rename(desk.file("lock"), &lock).unwrap();
+                std::fs::copy(&lock, bench.file("lock")).unwrap();
+                std::fs::rename(bench.file("lock"), &lock).unwrap();
             }
             _ => {
                 let event = "INSERT INTO event (seq, at, name, facts, mail_to, hash) VALUES (4, 'x', 'x', '{}', '[]', 'x')";
                 sql(&path, event).await;
             }
         }
-        let error = desk.ledger.check().await.unwrap_err();
+        let error = bench.ledger.check().await.unwrap_err();
         assert!(matches!(error, Error::Untrusted(_)), "{harm}: {error}");
         if harm == "written by another" {
             // The first reason stays, even when the file looks again as it did.
@@ -273,19 +273,19 @@ async fn once_the_file_is_not_what_it_was_nothing_is_written_any_more() {
         }
         let why = error.to_string();
         let said = |outcome: Result<()>| outcome.unwrap_err().to_string();
-        assert_eq!(said(desk.ledger.record(vec![desk.request(2, "5")]).await.map(|_| ())), why, "{harm}");
-        assert_eq!(said(desk.ledger.remember("x", "y".to_owned()).await), why, "{harm}");
-        assert_eq!(said(desk.ledger.begin_attempt(deposit.id, desk.now).await.map(|_| ())), why, "{harm}");
-        assert_eq!(said(desk.ledger.requeue(Vec::new()).await), why, "{harm}");
+        assert_eq!(said(bench.ledger.record(vec![bench.request(2, "5")]).await.map(|_| ())), why, "{harm}");
+        assert_eq!(said(bench.ledger.remember("x", "y".to_owned()).await), why, "{harm}");
+        assert_eq!(said(bench.ledger.begin_attempt(deposit.id, bench.now).await.map(|_| ())), why, "{harm}");
+        assert_eq!(said(bench.ledger.requeue(Vec::new()).await), why, "{harm}");
     }
 }
 
 #[tokio::test]
 async fn a_corrupt_file_is_told_from_a_busy_one() {
-    let mut desk = Desk::new().await;
-    desk.paid(1, "5").await;
+    let mut bench = Bench::new().await;
+    bench.paid(1, "5").await;
     let constraint = sqlx::query("INSERT INTO meta (key, value) VALUES (NULL, '')");
-    let mut aside = desk.aside().await;
+    let mut aside = bench.aside().await;
     let source = constraint.execute(&mut aside).await.unwrap_err();
     aside.close().await.unwrap();
     assert_eq!(Error::code(&source).map(|code| code & 0xff), Some(19));
@@ -295,8 +295,8 @@ async fn a_corrupt_file_is_told_from_a_busy_one() {
     assert!(chain.starts_with("the ledger could not be written: ") && chain.contains("NOT NULL"), "{chain}");
     assert_eq!(Error::Closed.chain(), "the ledger is closed");
     // Pages of letters where a table was.
-    let path = desk.path();
-    desk.ledger.close().await.unwrap();
+    let path = bench.path();
+    bench.ledger.close().await.unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[4096..].fill(b'x');
     std::fs::write(&path, bytes).unwrap();
@@ -306,15 +306,15 @@ async fn a_corrupt_file_is_told_from_a_busy_one() {
 
 #[tokio::test]
 async fn a_closed_ledger_takes_nothing_and_a_reader_cannot_write() {
-    let desk = Desk::new().await;
-    desk.ask(1, "5").await;
-    let reader = Ledger::open(settings(&desk.path()), Access::Read).await.unwrap();
+    let bench = Bench::new().await;
+    bench.ask(1, "5").await;
+    let reader = Ledger::open(settings(&bench.path()), Access::Read).await.unwrap();
     assert_eq!(reader.counts().await.unwrap(), [("requested".to_owned(), 1)]);
-    assert!(matches!(reader.record(vec![desk.request(2, "5")]).await, Err(Error::Closed)));
+    assert!(matches!(reader.record(vec![bench.request(2, "5")]).await, Err(Error::Closed)));
     assert!(matches!(reader.check().await, Err(Error::Closed)));
     reader.close().await.unwrap();
-    let (path, request) = (desk.path(), desk.request(2, "5"));
-    let Desk { folder: _folder, ledger, .. } = desk;
+    let (path, request) = (bench.path(), bench.request(2, "5"));
+    let Bench { folder: _folder, ledger, .. } = bench;
     let other = ledger.clone();
     ledger.close().await.unwrap();
     assert!(matches!(other.record(vec![request]).await, Err(Error::Closed)));
@@ -328,17 +328,17 @@ async fn a_closed_ledger_takes_nothing_and_a_reader_cannot_write() {
 
 #[tokio::test]
 async fn work_that_failed_leaves_nothing_behind_and_the_next_begins_afresh() {
-    let mut desk = Desk::new().await;
-    let deposit = desk.paid(1, "5").await;
-    sql(&desk.path(), "CREATE TRIGGER no_more BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END")
+    let mut bench = Bench::new().await;
+    let deposit = bench.paid(1, "5").await;
+    sql(&bench.path(), "CREATE TRIGGER no_more BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END")
         .await;
-    let failed = desk.ledger.delivered(vec![(1, Delivery::Sent(desk.now))]).await.unwrap_err();
+    let failed = bench.ledger.delivered(vec![(1, Delivery::Sent(bench.now))]).await.unwrap_err();
     assert!(failed.chain().contains("no"), "{}", failed.chain());
-    let head = desk.ledger.head_hash().await.unwrap();
-    assert!(desk.ledger.fold_mails(FINANCE, &[], desk.now).await.is_err());
-    assert_eq!(desk.ledger.head_hash().await.unwrap(), head, "no summary that tells nothing");
-    sql(&desk.path(), "DROP TRIGGER no_more").await;
-    desk.ledger.delivered(vec![(1, Delivery::Sent(desk.now))]).await.unwrap();
-    desk.look(deposit, "refund_paid", "").await;
-    assert_eq!(desk.findings().await, []);
+    let head = bench.ledger.head_hash().await.unwrap();
+    assert!(bench.ledger.fold_mails(FINANCE, &[], bench.now).await.is_err());
+    assert_eq!(bench.ledger.head_hash().await.unwrap(), head, "no summary that tells nothing");
+    sql(&bench.path(), "DROP TRIGGER no_more").await;
+    bench.ledger.delivered(vec![(1, Delivery::Sent(bench.now))]).await.unwrap();
+    bench.poll(deposit, "refund_paid", "").await;
+    assert_eq!(bench.findings().await, []);
 }

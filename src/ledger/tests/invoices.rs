@@ -43,7 +43,7 @@ fn named(sesid: &str, pay_id: &str, cents: Option<i64>, status: &str) -> StagedR
 const ROWS: &str = "SELECT concat_ws(' ', row_id, coalesce(amount_cents, '-'), status, counted_cents, coalesce(clean_cents, '-'), listed, \
     changed_run, coalesce(flaw, '-')) FROM invoice ORDER BY row_id";
 
-impl Desk {
+impl Bench {
     /// A list's changes in run `run`, after the clean run `clean`: new rows, changed ones with their numbers, gone ones.
     async fn import(&self, rows: &[StagedRow], changed: &[(usize, i64)], gone: &[i64], runs: (i64, i64)) {
         let mut staging = self.ledger.row_staging();
@@ -84,102 +84,105 @@ impl Desk {
 
 #[tokio::test]
 async fn a_row_is_kept_once_changed_in_place_and_a_figure_that_was_read_stands() {
-    let mut desk = Desk::new().await;
-    desk.import(&[row(1, Some(500), "check"), row(2, Some(600), "paid")], &[], &[], (1, 0)).await;
-    assert_eq!(desk.rows(ROWS).await, ["1 500 check 0 - 1 1 -", "2 600 paid 600 - 1 1 -"]);
-    let seen = desk.now.as_millis().to_string();
-    let known = desk.ledger.known_rows().await.unwrap();
+    let mut bench = Bench::new().await;
+    bench.import(&[row(1, Some(500), "check"), row(2, Some(600), "paid")], &[], &[], (1, 0)).await;
+    assert_eq!(bench.rows(ROWS).await, ["1 500 check 0 - 1 1 -", "2 600 paid 600 - 1 1 -"]);
+    let seen = bench.now.as_millis().to_string();
+    let known = bench.ledger.known_rows().await.unwrap();
     assert!(known.windows(2).all(|two| two[0] < two[1]), "in order");
     let counted =
         |row| known.iter().find(|known| known.row == row).map(|known| (known.counted, known.listed));
     assert_eq!((known.len(), counted(1), counted(2)), (2, Some((0, true)), Some((600, true))));
-    desk.wait(10);
+    bench.wait(10);
     // The same changes again change nothing.
     let changes = [row(1, Some(500), "paid"), row(2, None, "paid")];
     let mut first = None;
     for _ in 0..2 {
-        desk.import(&changes, &[(0, 1), (1, 2)], &[], (2, 1)).await;
-        let rows = desk.rows(ROWS).await;
+        bench.import(&changes, &[(0, 1), (1, 2)], &[], (2, 1)).await;
+        let rows = bench.rows(ROWS).await;
         assert_eq!(rows[0], "1 500 paid 500 0 1 2 -");
         assert_eq!(rows[1], "2 600 paid 600 600 1 2 amount is null", "its figure stands, and it is named");
         assert_eq!(*first.get_or_insert_with(|| rows.clone()), rows);
     }
-    assert_eq!(desk.row("SELECT max(first_seen_ms) || '' FROM invoice").await, seen);
-    let unread = desk.ledger.unread_rows().await.unwrap();
+    assert_eq!(bench.row("SELECT max(first_seen_ms) || '' FROM invoice").await, seen);
+    let unread = bench.ledger.unread_rows().await.unwrap();
     assert_eq!((unread.len(), unread[0].row, unread[0].called.as_str()), (1, 2, "pay-2"));
     // A word that follows the journal keeps what was counted last; one that credits nothing does not.
-    desk.import(
-        &[row(1, Some(500), "refund_paid"), row(2, Some(600), "cancel")],
-        &[(0, 1), (1, 2)],
-        &[],
-        (3, 2),
-    )
-    .await;
-    assert_eq!(desk.rows(ROWS).await, ["1 500 refund_paid 500 500 1 3 -", "2 600 cancel 0 600 1 3 -"]);
-    assert_eq!(desk.ledger.unread_rows().await.unwrap(), []);
+    bench
+        .import(
+            &[row(1, Some(500), "refund_paid"), row(2, Some(600), "cancel")],
+            &[(0, 1), (1, 2)],
+            &[],
+            (3, 2),
+        )
+        .await;
+    assert_eq!(bench.rows(ROWS).await, ["1 500 refund_paid 500 500 1 3 -", "2 600 cancel 0 600 1 3 -"]);
+    assert_eq!(bench.ledger.unread_rows().await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn a_row_that_is_gone_stands_with_what_it_counted_in_the_last_clean_run() {
-    let desk = Desk::new().await;
+    let bench = Bench::new().await;
     let rows = [
         row(1, Some(100), "paid"),
         row(2, Some(200), "paid"),
         row(3, Some(300), "check"),
         row(4, Some(400), "paid"),
     ];
-    desk.import(&rows, &[], &[], (1, 0)).await;
+    bench.import(&rows, &[], &[], (1, 0)).await;
     // Run 1 was clean. In run 2 one of them changes and one comes.
-    desk.import(
-        &[row(2, Some(250), "paid"), row(3, Some(300), "paid"), row(5, Some(500), "paid")],
-        &[(0, 2), (1, 3)],
-        &[],
-        (2, 1),
-    )
-    .await;
+    bench
+        .import(
+            &[row(2, Some(250), "paid"), row(3, Some(300), "paid"), row(5, Some(500), "paid")],
+            &[(0, 2), (1, 3)],
+            &[],
+            (2, 1),
+        )
+        .await;
     // In run 3 all are gone, and run 2 was none that was clean.
     for _ in 0..2 {
-        desk.import(&[], &[], &[1, 2, 3, 4, 5], (3, 1)).await;
+        bench.import(&[], &[], &[1, 2, 3, 4, 5], (3, 1)).await;
         assert_eq!(
-            desk.rows("SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id")
+            bench
+                .rows("SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id")
                 .await,
             ["1 100 0", "2 200 0", "4 400 0"],
             "with what they counted then; what counted nothing then is forgotten"
         );
     }
-    let sums = desk.ledger.sums(desk.now, desk.now, 1).await.unwrap();
+    let sums = bench.ledger.sums(bench.now, bench.now, 1).await.unwrap();
     assert_eq!((sums.elsewhere, sums.standing_rows, sums.standing_cents), (700, 3, 700));
     // One is listed again as it is: in place, and no second time.
-    desk.import(&[row(1, Some(100), "paid")], &[(0, 1)], &[], (4, 3)).await;
+    bench.import(&[row(1, Some(100), "paid")], &[(0, 1)], &[], (4, 3)).await;
     assert_eq!(
-        desk.rows("SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id").await,
+        bench.rows("SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id").await,
         ["1 100 1", "2 200 0", "4 400 0"]
     );
 }
 
 #[tokio::test]
 async fn a_row_that_the_same_list_tells_of_in_another_way_does_not_stand() {
-    let desk = Desk::new().await;
+    let bench = Bench::new().await;
     let halves = [named("s", "p", Some(600), "paid"), named("s", "p", Some(370), "paid")];
-    desk.import(&halves, &[], &[], (1, 0)).await;
-    desk.import(&[named("s2", "p2", Some(50), "paid"), row(7, Some(50), "paid")], &[], &[], (1, 0)).await;
+    bench.import(&halves, &[], &[], (1, 0)).await;
+    bench.import(&[named("s2", "p2", Some(50), "paid"), row(7, Some(50), "paid")], &[], &[], (1, 0)).await;
     // Two have become one; one has another second id; one is only gone.
     let list = [named("s", "p", Some(970), "paid"), named("P2", "another", Some(50), "paid")];
     for _ in 0..2 {
-        desk.import(&list[..1], &[(0, 1)], &[2, 3, 4], (2, 1)).await;
+        bench.import(&list[..1], &[(0, 1)], &[2, 3, 4], (2, 1)).await;
     }
     let left = "SELECT concat_ws(' ', row_id, counted_cents, listed) FROM invoice ORDER BY row_id";
-    assert_eq!(desk.rows(left).await, ["1 970 1", "3 50 0", "4 50 0"]);
-    desk.import(&list[1..], &[], &[3], (2, 1)).await;
-    assert_eq!(desk.rows(left).await, ["1 970 1", "4 50 0", "5 50 1"]);
+    assert_eq!(bench.rows(left).await, ["1 970 1", "3 50 0", "4 50 0"]);
+    bench.import(&list[1..], &[], &[3], (2, 1)).await;
+    assert_eq!(bench.rows(left).await, ["1 970 1", "4 50 0", "5 50 1"]);
 }
 
 #[tokio::test]
 async fn a_list_that_is_begun_again_keeps_nothing_of_the_first_try() {
-    let desk = Desk::new().await;
+    let bench = Bench::new().await;
     // What is in memory only, what is on the disk, and what is on both.
     for rows in [3, 2000, 2001] {
-        let mut staging = desk.ledger.row_staging();
+        let mut staging = bench.ledger.row_staging();
         (1..=rows).for_each(|number| staging.push(row(number, Some(1), "check")));
         let mut staging = staging.cleared();
         staging.push(row(7, Some(1), "check"));
@@ -188,8 +191,8 @@ async fn a_list_that_is_begun_again_keeps_nothing_of_the_first_try() {
         assert_eq!(serde_json::from_str::<serde_json::Value>(&page).unwrap()[0][4], "pay-7", "after {rows}");
         assert_eq!((page.lines().count(), pages.next().unwrap()), (1, None), "after {rows}");
     }
-    std::fs::create_dir(desk.file("ledger.db-list")).unwrap();
-    let mut staging = desk.ledger.row_staging();
+    std::fs::create_dir(bench.file("ledger.db-list")).unwrap();
+    let mut staging = bench.ledger.row_staging();
     (1..=2000).for_each(|number| staging.push(row(number, Some(1), "check")));
     let failed = staging.into_pages().unwrap_err();
     assert!(failed.to_string().contains("ledger.db-list"), "{failed}");
@@ -197,50 +200,46 @@ async fn a_list_that_is_begun_again_keeps_nothing_of_the_first_try() {
 
 #[tokio::test]
 async fn thousands_of_rows_come_in_pages_and_none_is_lost() {
-    let desk = Desk::new().await;
-    desk.import(
-        &(1..=6000).map(|number| row(number, Some(1), "check")).collect::<Vec<_>>(),
-        &[],
-        &[],
-        (1, 0),
-    )
-    .await;
-    assert_eq!(desk.ledger.known_rows().await.unwrap().len(), 6000);
-    assert_eq!(desk.ledger.unclaimed_rows(1).await.unwrap(), (1..=6000).collect::<Vec<_>>());
+    let bench = Bench::new().await;
+    bench
+        .import(&(1..=6000).map(|number| row(number, Some(1), "check")).collect::<Vec<_>>(), &[], &[], (1, 0))
+        .await;
+    assert_eq!(bench.ledger.known_rows().await.unwrap().len(), 6000);
+    assert_eq!(bench.ledger.unclaimed_rows(1).await.unwrap(), (1..=6000).collect::<Vec<_>>());
     // Of the second and the last page, some change what is known.
     let mut more: Vec<_> = (7001..=9100).map(|number| row(number, Some(1), "check")).collect();
     more[2000] = row(19, Some(4), "paid");
     more[2001] = row(17, Some(2), "paid");
     more[3] = row(6000, Some(3), "paid");
-    desk.import(&more, &[(3, 6000), (2000, 19), (2001, 17)], &(1..=16).collect::<Vec<_>>(), (2, 1)).await;
+    bench.import(&more, &[(3, 6000), (2000, 19), (2001, 17)], &(1..=16).collect::<Vec<_>>(), (2, 1)).await;
     let changed =
         "SELECT concat_ws(' ', row_id, counted_cents) FROM invoice WHERE counted_cents > 0 ORDER BY row_id";
-    assert_eq!(desk.rows(changed).await, ["17 2", "19 4", "6000 3"]);
-    assert_eq!(desk.ledger.known_rows().await.unwrap().len(), 6000 - 16 + 2097);
-    assert_eq!(desk.ledger.unclaimed_rows(2).await.unwrap().len(), 2100);
+    assert_eq!(bench.rows(changed).await, ["17 2", "19 4", "6000 3"]);
+    assert_eq!(bench.ledger.known_rows().await.unwrap().len(), 6000 - 16 + 2097);
+    assert_eq!(bench.ledger.unclaimed_rows(2).await.unwrap().len(), 2100);
 }
 
 #[tokio::test]
 async fn the_rows_of_an_older_ledger_get_their_digests_once() {
-    let desk = Desk::new().await;
+    let bench = Bench::new().await;
     let rows: Vec<_> = (1..=40).map(|number| row(number, Some(number), "paid")).collect();
-    desk.import(&rows, &[], &[], (1, 0)).await;
+    bench.import(&rows, &[], &[], (1, 0)).await;
     let digests = "SELECT concat_ws(' ', row_id, identity_hash, content_hash) FROM invoice ORDER BY row_id";
-    let right = desk.rows(digests).await;
+    let right = bench.rows(digests).await;
     assert!(right.iter().any(|digest| digest.contains('-')), "half of them are below nothing");
-    let mut aside = desk.aside().await;
+    let mut aside = bench.aside().await;
     sqlx::query("UPDATE invoice SET identity_hash = 0, content_hash = 0").execute(&mut aside).await.unwrap();
     for _ in 0..2 {
-        desk.ledger.hash_old_rows().await.unwrap();
-        assert_eq!(desk.rows(digests).await, right, "as a list would make them");
+        bench.ledger.hash_old_rows().await.unwrap();
+        assert_eq!(bench.rows(digests).await, right, "as a list would make them");
     }
 }
 
 #[tokio::test]
 async fn an_id_of_ours_in_either_field_and_any_case_is_ours() {
-    let desk = Desk::new().await;
+    let bench = Bench::new().await;
     for number in 1..=5 {
-        desk.wallet(number, "5").await;
+        bench.wallet(number, "5").await;
     }
     let link = |number: u128| Uuid::from_u128(number + 1000).to_string();
     let rows = [
@@ -253,12 +252,12 @@ async fn an_id_of_ours_in_either_field_and_any_case_is_ours() {
         named("order-", "order-11", Some(7), "paid"),
         named("order-1", &link(2), Some(8), "cancel"),
     ];
-    desk.import(&rows, &[], &[], (1, 0)).await;
-    assert!(desk.ledger.no_row_bears_an_id().await.unwrap());
-    assert_eq!(desk.match_all(1).await, 7);
-    assert!(!desk.ledger.no_row_bears_an_id().await.unwrap());
+    bench.import(&rows, &[], &[], (1, 0)).await;
+    assert!(bench.ledger.no_row_bears_an_id().await.unwrap());
+    assert_eq!(bench.match_all(1).await, 7);
+    assert!(!bench.ledger.no_row_bears_an_id().await.unwrap());
     assert_eq!(
-        desk.owners().await,
+        bench.owners().await,
         [
             "1 1 pay_id_is_order -".to_owned(),
             "2 2 sesid_is_order -".to_owned(),
@@ -270,88 +269,89 @@ async fn an_id_of_ours_in_either_field_and_any_case_is_ours() {
             "8 - - -".to_owned(),
         ]
     );
-    assert_eq!(desk.ledger.claims(MatchRule::PayIdIsOrder, &[]).await.unwrap(), []);
-    assert_eq!(desk.ledger.claims(MatchRule::AmountAndTime, &[1, 2]).await.unwrap(), []);
+    assert_eq!(bench.ledger.claims(MatchRule::PayIdIsOrder, &[]).await.unwrap(), []);
+    assert_eq!(bench.ledger.claims(MatchRule::AmountAndTime, &[1, 2]).await.unwrap(), []);
     let claim = IdMatch { row: 1, deposit: 1, rule: MatchRule::PayIdIsOrder };
-    assert_eq!(desk.ledger.claims(MatchRule::PayIdIsOrder, &[1, 2]).await.unwrap(), [claim]);
+    assert_eq!(bench.ledger.claims(MatchRule::PayIdIsOrder, &[1, 2]).await.unwrap(), [claim]);
     // What could not be told is asked about again, however long ago it changed.
-    assert_eq!(desk.ledger.unclaimed_rows(9).await.unwrap(), [6]);
-    desk.ledger
+    assert_eq!(bench.ledger.unclaimed_rows(9).await.unwrap(), [6]);
+    bench
+        .ledger
         .store_matches(&[Match::Of(IdMatch { row: 6, deposit: 1, rule: MatchRule::SesidIsOrder })], 9)
         .await
         .unwrap();
-    assert_eq!(desk.owners().await[5], "6 1 sesid_is_order -", "and is read then");
-    assert_eq!(desk.row("SELECT group_concat(deposit_row) FROM comparison_due").await, "1", "and compared");
+    assert_eq!(bench.owners().await[5], "6 1 sesid_is_order -", "and is read then");
+    assert_eq!(bench.row("SELECT group_concat(deposit_row) FROM comparison_due").await, "1", "and compared");
 }
 
 #[tokio::test]
 async fn more_rows_of_one_id_than_can_be_are_nobodys_until_they_are_fewer() {
-    let desk = Desk::new().await;
-    desk.wallet(1, "5").await;
+    let bench = Bench::new().await;
+    bench.wallet(1, "5").await;
     let most = i64::try_from(LIKENESS_LIMIT).unwrap();
     let like = |number: i64| named(&format!("s{number}"), "order-1", Some(1), "paid");
-    desk.import(&(1..=most).map(like).collect::<Vec<_>>(), &[], &[], (1, 0)).await;
-    desk.match_all(1).await;
-    assert_eq!((desk.pair_of(1).await.rows, desk.pair_of(1).await.paid_cents), (20, 20));
-    desk.import(&[like(21)], &[], &[], (2, 1)).await;
-    desk.match_times(2, 1).await;
-    assert_eq!(desk.pair_of(1).await.rows, 0);
-    assert!(desk.owners().await.iter().all(|owner| owner.ends_with(TOO_MANY)));
-    assert_eq!(desk.ledger.unread_rows().await.unwrap().len(), 21);
-    assert_eq!(desk.row("SELECT group_concat(deposit_row) FROM comparison_due").await, "1");
-    desk.match_all(2).await;
+    bench.import(&(1..=most).map(like).collect::<Vec<_>>(), &[], &[], (1, 0)).await;
+    bench.match_all(1).await;
+    assert_eq!((bench.pair_of(1).await.rows, bench.pair_of(1).await.paid_cents), (20, 20));
+    bench.import(&[like(21)], &[], &[], (2, 1)).await;
+    bench.match_times(2, 1).await;
+    assert_eq!(bench.pair_of(1).await.rows, 0);
+    assert!(bench.owners().await.iter().all(|owner| owner.ends_with(TOO_MANY)));
+    assert_eq!(bench.ledger.unread_rows().await.unwrap().len(), 21);
+    assert_eq!(bench.row("SELECT group_concat(deposit_row) FROM comparison_due").await, "1");
+    bench.match_all(2).await;
     assert_eq!(
-        (desk.pair_of(1).await.rows, desk.ledger.unread_rows().await.unwrap().len()),
+        (bench.pair_of(1).await.rows, bench.ledger.unread_rows().await.unwrap().len()),
         (0, 21),
         "as long as they are"
     );
-    desk.import(&[], &[], &[21], (3, 1)).await;
-    desk.match_all(3).await;
-    assert_eq!((desk.pair_of(1).await.rows, desk.ledger.unread_rows().await.unwrap().len()), (20, 0));
+    bench.import(&[], &[], &[21], (3, 1)).await;
+    bench.match_all(3).await;
+    assert_eq!((bench.pair_of(1).await.rows, bench.ledger.unread_rows().await.unwrap().len()), (20, 0));
 }
 
 #[tokio::test]
 async fn what_may_be_whose_by_amount_and_time_is_given_and_kept_for_showing_only() {
-    let mut desk = Desk::new().await;
-    let one = desk.wallet(1, "5.15").await;
-    desk.wait(10);
-    let two = desk.wallet(2, "6").await;
-    let over = desk.look(two, "paid_over", "usd=7.00").await;
+    let mut bench = Bench::new().await;
+    let one = bench.wallet(1, "5.15").await;
+    bench.wait(10);
+    let two = bench.wallet(2, "6").await;
+    let over = bench.poll(two, "paid_over", "usd=7.00").await;
     let other = StagedRow { method: Some("Stripe".to_owned()), ..row(2, Some(2), "check") };
-    desk.import(&[row(1, Some(515), "check"), other, row(3, None, "check")], &[], &[], (1, 0)).await;
+    bench.import(&[row(1, Some(515), "check"), other, row(3, None, "check")], &[], &[], (1, 0)).await;
     let created = at("2026-01-10T09:00:00Z");
     let unclaimed = UnmatchedInvoice { row: 1, cents: 515, created };
-    assert_eq!(desk.ledger.guessable_rows(&[1, 2, 3]).await.unwrap(), [unclaimed]);
+    assert_eq!(bench.ledger.guessable_rows(&[1, 2, 3]).await.unwrap(), [unclaimed]);
     let nearby = |deposit: &Deposit, number, cents: &[i64]| ProbableDeposit {
         deposit: number,
         created_at: deposit.facts.wallet.as_ref().unwrap().created_at,
         cents: cents.to_vec(),
     };
     let (one, two) = (nearby(&one, 1, &[515, 515]), nearby(&over, 2, &[600, 600, 700]));
-    let without = |since, limit| desk.ledger.deposits_without_rows(since, limit);
+    let without = |since, limit| bench.ledger.deposits_without_rows(since, limit);
     assert_eq!(without(created, 9).await.unwrap(), [two.clone(), one.clone()], "the newest first");
     assert_eq!(without(created, 1).await.unwrap(), std::slice::from_ref(&two));
     assert_eq!(without(at("2026-01-10T09:00:01Z"), 9).await.unwrap(), std::slice::from_ref(&two));
     let guess = IdMatch { row: 1, deposit: 1, rule: MatchRule::AmountAndTime };
     for _ in 0..2 {
-        desk.ledger.store_probable_matches(&[guess]).await.unwrap();
+        bench.ledger.store_probable_matches(&[guess]).await.unwrap();
     }
-    assert_eq!(desk.row("SELECT group_concat(concat_ws(' ', row_id, coalesce(deposit_row, '-'), probable_row)) FROM invoice WHERE probable_row > 0").await, "1 - 1");
+    assert_eq!(bench.row("SELECT group_concat(concat_ws(' ', row_id, coalesce(deposit_row, '-'), probable_row)) FROM invoice WHERE probable_row > 0").await, "1 - 1");
     assert_eq!(without(created, 9).await.unwrap(), [two]);
-    assert_eq!(desk.ledger.guessable_rows(&[1]).await.unwrap(), [], "not guessed at again");
-    assert_eq!(desk.ledger.unclaimed_rows(0).await.unwrap(), [1, 2, 3], "and no claim");
-    assert_eq!(desk.pair_of(1).await.rows, 0, "it counts nothing");
-    desk.ledger.store_probable_matches(&[]).await.unwrap();
-    assert_eq!(desk.row("SELECT count(probable_row) || '' FROM invoice").await, "0");
+    assert_eq!(bench.ledger.guessable_rows(&[1]).await.unwrap(), [], "not guessed at again");
+    assert_eq!(bench.ledger.unclaimed_rows(0).await.unwrap(), [1, 2, 3], "and no claim");
+    assert_eq!(bench.pair_of(1).await.rows, 0, "it counts nothing");
+    bench.ledger.store_probable_matches(&[]).await.unwrap();
+    assert_eq!(bench.row("SELECT count(probable_row) || '' FROM invoice").await, "0");
 }
 
 #[tokio::test]
 async fn deposits_and_their_rows_stand_side_by_side() {
-    let mut desk = Desk::new().await;
+    let mut bench = Bench::new().await;
     for number in 1..=5 {
-        desk.paid(number, "5").await;
+        bench.paid(number, "5").await;
     }
-    desk.wallet(6, "5").await;
+    bench.wallet(6, "5").await;
     let list = [
         named("s1", "order-1", Some(500), "paid"),
         named("s2", "order-2", Some(501), "paid"),
@@ -360,33 +360,33 @@ async fn deposits_and_their_rows_stand_side_by_side() {
         named("t4", "order-4", Some(200), "paid_over"),
         named("s6", "order-6", Some(500), "paid"),
     ];
-    desk.import(&list, &[], &[], (1, 0)).await;
-    desk.match_all(1).await;
+    bench.import(&list, &[], &[], (1, 0)).await;
+    bench.match_all(1).await;
     let numbers = |pairs: Vec<DepositRows>| {
         let mut numbers: Vec<_> = pairs.iter().map(|pair| pair.deposit_id.uuid().as_u128()).collect();
         numbers.sort_unstable();
         numbers
     };
-    let whole = desk.ledger.pairs(&Scope::Whole).await.unwrap();
+    let whole = bench.ledger.pairs(&Scope::Whole).await.unwrap();
     assert_eq!(numbers(whole), [2, 3, 5, 6], "what is plainly the same is left out");
-    assert_eq!(numbers(desk.ledger.pairs(&Scope::These(vec![4, 1, 99])).await.unwrap()), [1, 4]);
-    let two = desk.pair_of(4).await;
+    assert_eq!(numbers(bench.ledger.pairs(&Scope::These(vec![4, 1, 99])).await.unwrap()), [1, 4]);
+    let two = bench.pair_of(4).await;
     assert_eq!((two.rows, two.paid_cents, two.follows, two.unread), (2, 500, false, false));
     assert_eq!(
         (two.booked_cents(), two.state, two.words.as_slice()),
         (500, State::Settled, &["paid".to_owned(), "paid_over".to_owned()][..])
     );
     assert_eq!(two.described.as_deref(), Some("3.00 paid (listed), 2.00 paid_over (listed)"));
-    let none = desk.pair_of(5).await;
+    let none = bench.pair_of(5).await;
     assert_eq!((none.rows, none.booked_cents(), none.described), (0, 500, None));
-    assert!(desk.ledger.pair(id(9)).await.unwrap().is_none());
-    let sums = desk.ledger.sums(desk.now, desk.now, 0).await.unwrap();
+    assert!(bench.ledger.pair(id(9)).await.unwrap().is_none());
+    let sums = bench.ledger.sums(bench.now, bench.now, 0).await.unwrap();
     assert_eq!((sums.here, sums.elsewhere, sums.before), (2001, 0, 2001));
 
     // What has reason to be compared: events, changed rows, what is left over, cases, acceptances.
-    let head = desk.ledger.head_hash().await.unwrap().unwrap().0;
+    let head = bench.ledger.head_hash().await.unwrap().unwrap().0;
     let touched = |seq, run| {
-        let ledger = desk.ledger.clone();
+        let ledger = bench.ledger.clone();
         async move {
             match ledger.touched_since(seq, run).await.unwrap() {
                 Scope::These(mut rows) => {
@@ -399,43 +399,43 @@ async fn deposits_and_their_rows_stand_side_by_side() {
     };
     assert_eq!(touched(head, 1).await, [] as [i64; 0]);
     assert_eq!(touched(head - 1, 1).await, [6]);
-    desk.import(&[named("s1", "order-1", Some(500), "refund_paid")], &[(0, 1)], &[4], (2, 1)).await;
+    bench.import(&[named("s1", "order-1", Some(500), "refund_paid")], &[(0, 1)], &[4], (2, 1)).await;
     assert_eq!(touched(head, 1).await, [1, 4]);
-    let refund = desk.pair_of(1).await;
+    let refund = bench.pair_of(1).await;
     assert!(refund.follows);
     assert_eq!(
         (refund.paid_cents, refund.listed_cents(), refund.counted_cents()),
         (0, 500, 500),
         "what the journal credits"
     );
-    let sums = desk.ledger.sums(desk.now, desk.now, 1).await.unwrap();
+    let sums = bench.ledger.sums(bench.now, bench.now, 1).await.unwrap();
     assert_eq!((sums.here, sums.standing_rows, sums.standing_cents), (2001, 1, 300));
 }
 
 #[tokio::test]
 async fn the_sums_know_what_is_older_than_the_lag_or_took_part_in_a_clean_run() {
-    let mut desk = Desk::new().await;
-    desk.import(&[row(1, Some(100), "paid"), row(2, Some(20), "paid")], &[], &[], (1, 0)).await;
-    let first = desk.now;
-    desk.wait(90);
-    desk.import(&[row(3, Some(3), "paid"), row(1, Some(150), "paid")], &[(1, 1)], &[], (2, 1)).await;
+    let mut bench = Bench::new().await;
+    bench.import(&[row(1, Some(100), "paid"), row(2, Some(20), "paid")], &[], &[], (1, 0)).await;
+    let first = bench.now;
+    bench.wait(90);
+    bench.import(&[row(3, Some(3), "paid"), row(1, Some(150), "paid")], &[(1, 1)], &[], (2, 1)).await;
     let before = |before, clean| {
-        let (ledger, now) = (desk.ledger.clone(), desk.now);
+        let (ledger, now) = (bench.ledger.clone(), bench.now);
         async move { ledger.sums(now, before, clean).await.unwrap().before }
     };
     assert_eq!(before(first, 0).await, 20 + 100, "of what has changed since, what it was then");
     assert_eq!(before(first, 2).await, 173, "a clean run has proven all of it");
-    assert_eq!(before(desk.now, 1).await, 173, "nothing is younger");
+    assert_eq!(before(bench.now, 1).await, 173, "nothing is younger");
     assert_eq!(before(first.minus(Duration::from_millis(1)), 0).await, 100);
     assert_eq!(before(first.minus(Duration::from_millis(1)), 1).await, 120);
-    let future = desk.ledger.sums(first, first, 1).await.unwrap();
+    let future = bench.ledger.sums(first, first, 1).await.unwrap();
     assert_eq!(future.before, 173, "what stands in the future was written under a wrong clock");
 }
 
 #[tokio::test]
 async fn words_that_nobody_knows_are_counted_and_accepted_figures_are_given() {
-    let mut desk = Desk::new().await;
-    let deposit = desk.paid(1, "5").await;
+    let mut bench = Bench::new().await;
+    let deposit = bench.paid(1, "5").await;
     let list = [
         named("s1", "order-1", Some(490), "paid"),
         row(2, Some(70), "Settling"),
@@ -443,21 +443,21 @@ async fn words_that_nobody_knows_are_counted_and_accepted_figures_are_given() {
         row(4, Some(0), "other"),
         row(5, Some(9), "CANCEL "),
     ];
-    desk.import(&list, &[], &[], (1, 0)).await;
-    desk.match_all(1).await;
-    let words = desk.ledger.unknown_words(&["paid", "cancel"]).await.unwrap();
+    bench.import(&list, &[], &[], (1, 0)).await;
+    bench.match_all(1).await;
+    let words = bench.ledger.unknown_words(&["paid", "cancel"]).await.unwrap();
     let words: Vec<_> = words.iter().map(|word| (word.word.as_str(), word.rows, word.cents)).collect();
     assert_eq!(words, [("Settling", 2, 100)]);
-    let tally = desk.ledger.tally().await.unwrap();
+    let tally = bench.ledger.tally().await.unwrap();
     let tally: Vec<_> =
         tally.iter().map(|one| (one.rule.as_str(), one.invoices, one.credited, one.credited_cents)).collect();
     assert_eq!(tally, [("elsewhere", 4, 0, 0), ("pay_id_is_order", 1, 1, 490)]);
-    assert_eq!(desk.pair_of(1).await.accepted, None);
-    let mut aside = desk.aside().await;
+    assert_eq!(bench.pair_of(1).await.accepted, None);
+    let mut aside = bench.aside().await;
     let accept = "INSERT INTO acceptance (case_id, event_seq, kind, deposit_row, listed_cents, counted_cents, drift_cents, accepted_at, accepted_by, note)
                   VALUES (1, 1, 'amount_mismatch', 1, 490, 500, 0, 'x', 'x', 'x')";
     sqlx::query(accept).execute(&mut aside).await.unwrap();
-    let pair = desk.pair_of(1).await;
+    let pair = bench.pair_of(1).await;
     assert_eq!(pair.accepted, Some(Accepted { listed_cents: 490, counted_cents: 500 }));
     assert_eq!((pair.listed_cents(), pair.counted_cents()), (490, 500));
     assert_eq!(pair.deposit_id, deposit.id);

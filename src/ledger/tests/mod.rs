@@ -8,9 +8,9 @@ mod file;
 mod invoices;
 mod mails;
 mod months;
+mod poll_queue;
 mod proof;
 mod runs;
-mod turns;
 mod withheld;
 
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ use crate::domain::time::Timestamp;
 const FINANCE: &str = "finance@example.com";
 
 /// A ledger on a real file, and the instant at which the next thing happens.
-struct Desk {
+struct Bench {
     folder: TempDir,
     ledger: Ledger,
     now: Timestamp,
@@ -57,7 +57,7 @@ fn settings(path: &Path) -> LedgerSettings {
 }
 
 /// What the upstream says with this word; figures as `usd=5.00 crypto=4.99 back=1`.
-fn looked(status: &str, figures: &str) -> Observation {
+fn polled(status: &str, figures: &str) -> Observation {
     let mut report = OrderReport { status: Some(status.to_owned()), ..OrderReport::default() };
     for figure in figures.split_whitespace() {
         let (name, value) = figure.split_once('=').unwrap();
@@ -96,7 +96,7 @@ fn owed_to(step: Step, recipients: &[&str]) -> DepositWrite {
     write
 }
 
-impl Desk {
+impl Bench {
     async fn new() -> Self {
         Self::at("2026-01-10T09:00:00Z").await
     }
@@ -173,15 +173,15 @@ impl Desk {
         deposit
     }
 
-    async fn look(&mut self, deposit: Deposit, status: &str, figures: &str) -> Deposit {
+    async fn poll(&mut self, deposit: Deposit, status: &str, figures: &str) -> Deposit {
         self.wait(5);
-        self.observe(deposit, looked(status, figures)).await
+        self.observe(deposit, polled(status, figures)).await
     }
 
     /// A deposit that was asked for and paid in full.
     async fn paid(&mut self, number: u128, amount: &str) -> Deposit {
         let deposit = self.wallet(number, amount).await;
-        self.look(deposit, "paid", "").await
+        self.poll(deposit, "paid", "").await
     }
 
     /// The ledger as another program sees it.

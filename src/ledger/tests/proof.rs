@@ -4,32 +4,32 @@ use super::*;
 use crate::domain::event::EventName;
 use crate::domain::period::Month;
 
-impl Desk {
+impl Bench {
     /// A ledger with one of everything that a proof looks at.
     async fn lived_in() -> Self {
-        let mut desk = Self::at("2026-01-31T22:00:00Z").await;
-        let one = desk.wallet(1, "5").await;
-        desk.wait(5);
-        let mut write = owed_to(desk.step(&one, looked("paid", "")), &[FINANCE]);
+        let mut bench = Self::at("2026-01-31T22:00:00Z").await;
+        let one = bench.wallet(1, "5").await;
+        bench.wait(5);
+        let mut write = owed_to(bench.step(&one, polled("paid", "")), &[FINANCE]);
         let note = |at: Timestamp, body: &str| {
             Some(EvidenceNote { at, call: "look", http_status: Some(200), body: body.to_owned() })
         };
-        write.evidence = note(desk.now, "{\"status\":\"paid\"}");
+        write.evidence = note(bench.now, "{\"status\":\"paid\"}");
         let one = write.step.deposit.clone();
-        desk.write(write).await;
-        let two = desk.wallet(2, "6").await;
-        desk.wait(5);
-        let mut write = owed_to(desk.step(&two, looked("paid", "")), &[FINANCE]);
-        write.evidence = note(desk.now, "{\"status\":\"Paid\"}");
-        desk.write(write).await;
-        desk.wait(5);
-        desk.ledger.delivered(vec![(1, Delivery::Sent(desk.now))]).await.unwrap();
-        desk.now = at("2026-02-01T00:00:00Z");
+        bench.write(write).await;
+        let two = bench.wallet(2, "6").await;
+        bench.wait(5);
+        let mut write = owed_to(bench.step(&two, polled("paid", "")), &[FINANCE]);
+        write.evidence = note(bench.now, "{\"status\":\"Paid\"}");
+        bench.write(write).await;
+        bench.wait(5);
+        bench.ledger.delivered(vec![(1, Delivery::Sent(bench.now))]).await.unwrap();
+        bench.now = at("2026-02-01T00:00:00Z");
         let month = Month::parse("2026-01").unwrap();
-        desk.ledger.close_month(&month, desk.now, serde_json::json!({})).await.unwrap();
-        desk.look(one, "refund_paid", "").await;
-        desk.ask(3, "7").await;
-        desk
+        bench.ledger.close_month(&month, bench.now, serde_json::json!({})).await.unwrap();
+        bench.poll(one, "refund_paid", "").await;
+        bench.ask(3, "7").await;
+        bench
     }
 
     /// What is found in a copy in which this was done.
@@ -63,14 +63,14 @@ impl Desk {
 
 #[tokio::test]
 async fn a_whole_ledger_proves_whole_and_says_how_much_was_proven() {
-    let desk = Desk::lived_in().await;
+    let bench = Bench::lived_in().await;
     let mut progress = Vec::new();
-    let proof = desk.ledger.verify(|done, all| progress.push((done, all))).await.unwrap();
+    let proof = bench.ledger.verify(|done, all| progress.push((done, all))).await.unwrap();
     assert_eq!(proof.findings, []);
     assert_eq!((proof.events, proof.deposits, proof.transactions, proof.mails), (9, 3, 3, 5));
-    assert_eq!(Some((proof.head_seq, proof.head_hash)), desk.ledger.head_hash().await.unwrap());
+    assert_eq!(Some((proof.head_seq, proof.head_hash)), bench.ledger.head_hash().await.unwrap());
     assert_eq!(progress, [(9, 9)]);
-    assert_eq!(desk.after("SELECT 1").await, [] as [&str; 0]);
+    assert_eq!(bench.after("SELECT 1").await, [] as [&str; 0]);
 }
 
 const CHAIN: &str = "its hash does not fit: it, its postings, its evidence or its request was changed";
@@ -213,10 +213,10 @@ const CHANGES: &[(&str, &[&str])] = &[
 
 #[tokio::test]
 async fn every_change_is_named_and_nothing_but_the_change() {
-    let desk = Desk::lived_in().await;
+    let bench = Bench::lived_in().await;
     let mut wrong = Vec::new();
     for (change, expected) in CHANGES {
-        let found = desk.after(change).await;
+        let found = bench.after(change).await;
         let expected: Vec<_> =
             expected.iter().map(|what| what.replace("{CHAIN}", CHAIN).replace("{BOOKS}", BOOKS)).collect();
         if found != expected {
@@ -228,24 +228,24 @@ async fn every_change_is_named_and_nothing_but_the_change() {
 
 #[tokio::test]
 async fn the_findings_have_an_end_and_pages_of_noise_are_one_of_them() {
-    let mut desk = Desk::new().await;
+    let mut bench = Bench::new().await;
     for number in 1..=60 {
-        desk.ask(number, "5").await;
+        bench.ask(number, "5").await;
     }
     let notice = AccountEvent {
         name: EventName::UpstreamDown,
-        at: desk.now,
+        at: bench.now,
         reason: None,
         facts: serde_json::json!({}),
         mail_to: Vec::new(),
     };
-    desk.ledger.announce(vec![notice]).await.unwrap();
-    assert_eq!(desk.after("UPDATE deposit SET reference = 'x'").await.len(), 50);
-    assert_eq!(desk.after("UPDATE deposit SET reference = 'x' WHERE row_id > 10").await.len(), 50);
-    assert_eq!(desk.after("UPDATE deposit SET reference = 'x' WHERE row_id > 11").await.len(), 49);
-    desk.wait(1);
-    let path = desk.path();
-    let ledger = desk.ledger.clone();
+    bench.ledger.announce(vec![notice]).await.unwrap();
+    assert_eq!(bench.after("UPDATE deposit SET reference = 'x'").await.len(), 50);
+    assert_eq!(bench.after("UPDATE deposit SET reference = 'x' WHERE row_id > 10").await.len(), 50);
+    assert_eq!(bench.after("UPDATE deposit SET reference = 'x' WHERE row_id > 11").await.len(), 49);
+    bench.wait(1);
+    let path = bench.path();
+    let ledger = bench.ledger.clone();
     ledger.close().await.unwrap();
     let reader = Ledger::open(settings(&path), Access::Read).await.unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
@@ -258,10 +258,10 @@ async fn the_findings_have_an_end_and_pages_of_noise_are_one_of_them() {
 
 #[tokio::test]
 async fn what_cannot_be_read_at_all_is_an_error_unless_something_found_before_explains_it() {
-    let desk = Desk::lived_in().await;
-    let error = desk.proof_after("DROP TABLE reconciliation").await.unwrap_err();
+    let bench = Bench::lived_in().await;
+    let error = bench.proof_after("DROP TABLE reconciliation").await.unwrap_err();
     assert!(matches!(&error, Error::Database { doing: "read", .. }), "{error}");
-    let found = desk.after("UPDATE event SET reason = 'x' WHERE seq = 2; DROP TABLE reconciliation").await;
+    let found = bench.after("UPDATE event SET reason = 'x' WHERE seq = 2; DROP TABLE reconciliation").await;
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(found[0], format!("event 2: {CHAIN}"));
     assert!(
@@ -272,14 +272,14 @@ async fn what_cannot_be_read_at_all_is_an_error_unless_something_found_before_ex
 
 #[tokio::test]
 async fn one_answer_may_bring_two_events_and_is_kept_once() {
-    let mut desk = Desk::new().await;
-    let deposit = desk.wallet(1, "5").await;
-    desk.wait(5);
-    let mut write = DepositWrite::from(desk.step(&deposit, looked("teleported", "")));
+    let mut bench = Bench::new().await;
+    let deposit = bench.wallet(1, "5").await;
+    bench.wait(5);
+    let mut write = DepositWrite::from(bench.step(&deposit, polled("teleported", "")));
     let body = "{\"status\":\"teleported\"}".to_owned();
-    write.evidence = Some(EvidenceNote { at: desk.now, call: "look", http_status: None, body });
+    write.evidence = Some(EvidenceNote { at: bench.now, call: "look", http_status: None, body });
     assert_eq!(write.step.events.len(), 2);
-    desk.write(write).await;
-    assert_eq!(desk.row("SELECT group_concat(evidence_id) FROM event").await, "1,1");
-    assert_eq!(desk.findings().await, []);
+    bench.write(write).await;
+    assert_eq!(bench.row("SELECT group_concat(evidence_id) FROM event").await, "1,1");
+    assert_eq!(bench.findings().await, []);
 }

@@ -8,25 +8,25 @@ fn unread(number: u128, now: Timestamp) -> OrderReport {
     OrderReport { amount_crypto: None, memo: Some("77".to_owned()), ..wallet_report(number, "5", now) }
 }
 
-async fn withheld(desk: &Desk, number: u128) -> Deposit {
-    let asked = desk.ask(number, "5").await;
-    desk.observe(asked, Observation::Wallet(Box::new(unread(number, desk.now)))).await
+async fn withheld(bench: &Bench, number: u128) -> Deposit {
+    let asked = bench.ask(number, "5").await;
+    bench.observe(asked, Observation::Wallet(Box::new(unread(number, bench.now)))).await
 }
 
 #[tokio::test]
 async fn a_withheld_address_stands_in_no_column_until_it_may_be_shown() {
-    let mut desk = Desk::new().await;
-    let deposit = withheld(&desk, 1).await;
+    let mut bench = Bench::new().await;
+    let deposit = withheld(&bench, 1).await;
     let shown = "SELECT concat_ws('|', d.address = '', v.address IS NULL, v.memo, v.order_id, v.needs_review IS NOT NULL)
                  FROM deposit d JOIN accounting_deposits v USING (id)";
-    assert_eq!(desk.row(shown).await, "1|1|77|order-1|1");
-    assert_eq!(desk.findings().await, Vec::new());
+    assert_eq!(bench.row(shown).await, "1|1|77|order-1|1");
+    assert_eq!(bench.findings().await, Vec::new());
     let address = format!("0x{:040x}", 1);
-    assert!(desk.ledger.find(&address).await.unwrap().is_none(), "nobody can know it");
-    assert!(desk.ledger.find("").await.unwrap().is_none());
-    assert_eq!(desk.ledger.find("order-1").await.unwrap().unwrap().id, deposit.id);
+    assert!(bench.ledger.find(&address).await.unwrap().is_none(), "nobody can know it");
+    assert!(bench.ledger.find("").await.unwrap().is_none());
+    assert_eq!(bench.ledger.find("order-1").await.unwrap().unwrap().id, deposit.id);
     // The columns cannot be bent: not to another order, not to nothing.
-    let mut aside = desk.aside().await;
+    let mut aside = bench.aside().await;
     for bend in ["UPDATE deposit SET order_id = 'other'", "UPDATE deposit SET address = NULL"] {
         assert!(sqlx::query(bend).execute(&mut aside).await.is_err(), "{bend}");
     }
@@ -36,57 +36,57 @@ async fn a_withheld_address_stands_in_no_column_until_it_may_be_shown() {
     assert!(sqlx::query(bare).execute(&mut aside).await.is_err());
     aside.close().await.unwrap();
 
-    desk.wait(1);
-    let whole = Observation::Polled(Box::new(wallet_report(1, "5", desk.now)));
-    let deposit = desk.observe(deposit, whole).await;
+    bench.wait(1);
+    let whole = Observation::Polled(Box::new(wallet_report(1, "5", bench.now)));
+    let deposit = bench.observe(deposit, whole).await;
     assert_eq!(deposit.facts.wallet.as_ref().unwrap().shown_address(), Some(address.as_str()));
-    assert_eq!(desk.row(shown).await, "0|0|77|order-1|0");
-    assert_eq!(desk.findings().await, Vec::new());
-    assert_eq!(desk.ledger.find(&address).await.unwrap().unwrap().id, deposit.id);
+    assert_eq!(bench.row(shown).await, "0|0|77|order-1|0");
+    assert_eq!(bench.findings().await, Vec::new());
+    assert_eq!(bench.ledger.find(&address).await.unwrap().unwrap().id, deposit.id);
     // Once it is shown it never changes.
-    let mut aside = desk.aside().await;
+    let mut aside = bench.aside().await;
     for bend in ["UPDATE deposit SET address = ''", "UPDATE deposit SET address = '0xabc'"] {
         assert!(sqlx::query(bend).execute(&mut aside).await.is_err(), "{bend}");
     }
     aside.close().await.unwrap();
-    desk.wait(1);
-    let report = OrderReport { status: Some("paid".to_owned()), ..wallet_report(1, "5", desk.now) };
-    let paid = desk.observe(deposit, Observation::Polled(Box::new(report))).await;
+    bench.wait(1);
+    let report = OrderReport { status: Some("paid".to_owned()), ..wallet_report(1, "5", bench.now) };
+    let paid = bench.observe(deposit, Observation::Polled(Box::new(report))).await;
     assert_eq!(paid.facts.state, crate::domain::deposit::State::Settled);
-    assert_eq!(desk.reopened().await.findings().await, Vec::new());
+    assert_eq!(bench.reopened().await.findings().await, Vec::new());
 }
 
 #[tokio::test]
 async fn orders_and_addresses_are_found_in_any_letter_case_also_where_they_are_not_shown() {
-    let desk = Desk::new().await;
+    let bench = Bench::new().await;
     let uuid = "af161c5a-936c-4294-b656-6da12b77e232";
     let given = |number, change: fn(&mut OrderReport)| {
-        let mut report = wallet_report(number, "5", desk.now);
+        let mut report = wallet_report(number, "5", bench.now);
         report.address = Some("0x66b928a82377d75ced043e95738372e9e9607f1f".to_owned());
         change(&mut report);
         Observation::Wallet(Box::new(report))
     };
-    let one = desk.ask(1, "5").await;
-    let one = desk
+    let one = bench.ask(1, "5").await;
+    let one = bench
         .observe(one, given(1, |r| r.order_id = Some("af161c5a-936c-4294-b656-6da12b77e232".to_owned())))
         .await;
-    let two = desk.ask(2, "5").await;
-    let two = desk.observe(two, given(2, |r| r.amount_crypto = None)).await;
+    let two = bench.ask(2, "5").await;
+    let two = bench.observe(two, given(2, |r| r.amount_crypto = None)).await;
     for name in [uuid.to_owned(), uuid.to_uppercase()] {
-        assert_eq!(desk.ledger.find_order(&name).await.unwrap().unwrap().id, one.id);
-        assert_eq!(desk.ledger.find(&name).await.unwrap().unwrap().id, one.id);
+        assert_eq!(bench.ledger.find_order(&name).await.unwrap().unwrap().id, one.id);
+        assert_eq!(bench.ledger.find(&name).await.unwrap().unwrap().id, one.id);
     }
-    assert!(desk.ledger.find_order("ORDER-2").await.unwrap().is_none(), "only UUIDs");
-    let holders = desk.ledger.holders_of("0x66B928A82377D75CED043E95738372E9E9607F1F").await.unwrap();
+    assert!(bench.ledger.find_order("ORDER-2").await.unwrap().is_none(), "only UUIDs");
+    let holders = bench.ledger.holders_of("0x66B928A82377D75CED043E95738372E9E9607F1F").await.unwrap();
     let holders: Vec<_> = holders.iter().map(|deposit| deposit.id).collect();
     assert_eq!(holders, [two.id, one.id], "the newest first, shown or not");
-    assert!(desk.ledger.holders_of("0x0").await.unwrap().is_empty());
+    assert!(bench.ledger.holders_of("0x0").await.unwrap().is_empty());
 }
 
 /// Every kind of deposit that can be booked, with a coupon and without: the proof holds for each, and for all together.
 #[tokio::test]
 async fn the_proof_holds_for_every_kind_of_deposit_that_can_be_booked() {
-    let mut desk = Desk::new().await;
+    let mut bench = Bench::new().await;
     let lives: &[&[(&str, &str)]] = &[
         &[("paid", "")],
         &[("paid", "usd=4.177 crypto=4.2")],
@@ -110,40 +110,40 @@ async fn the_proof_holds_for_every_kind_of_deposit_that_can_be_booked() {
         for life in lives {
             for said in [None, Some(4_440_000), Some(0)] {
                 number += 1;
-                let mut write = desk.request(number, "5");
+                let mut write = bench.request(number, "5");
                 write.step = {
                     let mut request = write.step.deposit.request.clone();
                     request.coupon = coupon.map(str::to_owned);
                     Deposit::open(id(number), request)
                 };
                 let mut deposit = write.step.deposit.clone();
-                desk.write(write).await;
-                let report = wallet_report(number, "4.90", desk.now);
-                deposit = desk.observe(deposit, Observation::Wallet(Box::new(report))).await;
+                bench.write(write).await;
+                let report = wallet_report(number, "4.90", bench.now);
+                deposit = bench.observe(deposit, Observation::Wallet(Box::new(report))).await;
                 for (word, figures) in *life {
-                    deposit = desk.look(deposit, word, figures).await;
+                    deposit = bench.poll(deposit, word, figures).await;
                 }
                 let Some(micros) = said else { continue };
                 let reason = "support says so".to_owned();
                 let said =
                     Observation::Corrected { credited: UsdMicros::new(micros), reason: reason.clone() };
-                let Ok(step) = deposit.clone().observe(said, desk.now, &Policy::default()) else { continue };
+                let Ok(step) = deposit.clone().observe(said, bench.now, &Policy::default()) else { continue };
                 let mut corrected = step.deposit.clone();
-                desk.write(step).await;
-                corrected = desk.look(corrected, "paid", "usd=5.00").await;
+                bench.write(step).await;
+                corrected = bench.poll(corrected, "paid", "usd=5.00").await;
                 if number % 2 == 0 {
-                    let step = desk.step(&corrected, Observation::Uncorrected { reason });
-                    desk.write(step).await;
+                    let step = bench.step(&corrected, Observation::Uncorrected { reason });
+                    bench.write(step).await;
                 }
             }
         }
     }
-    assert_eq!(desk.findings().await, Vec::new());
+    assert_eq!(bench.findings().await, Vec::new());
     let cents = "SELECT CAST(count(*) AS TEXT) FROM posting WHERE account LIKE 'assets:%' AND amount_usd_micros % 10000 <> 0";
-    assert_eq!(desk.row(cents).await, "0", "the prepaid account holds whole cents");
+    assert_eq!(bench.row(cents).await, "0", "the prepaid account holds whole cents");
     let rounding = "SELECT CAST(count(*) AS TEXT) FROM posting WHERE account = 'equity:rounding'";
-    assert_ne!(desk.row(rounding).await, "0");
+    assert_ne!(bench.row(rounding).await, "0");
     let coupons = "SELECT CAST(count(*) AS TEXT) FROM posting WHERE account = 'equity:difference:coupon'";
-    assert_ne!(desk.row(coupons).await, "0");
-    assert_eq!(desk.reopened().await.findings().await, Vec::new());
+    assert_ne!(bench.row(coupons).await, "0");
+    assert_eq!(bench.reopened().await.findings().await, Vec::new());
 }

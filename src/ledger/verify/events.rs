@@ -11,7 +11,7 @@ use crate::domain::journal::Posting;
 use crate::domain::money::UsdMicros;
 use crate::ledger::commit::chain::{self, ChainLink};
 use crate::ledger::commit::events::add_to;
-use crate::ledger::error::{Error, Result};
+use crate::ledger::error::Result;
 use crate::ledger::read::deposits::DepositRow;
 use crate::ledger::verify::finding::Verification;
 
@@ -24,10 +24,8 @@ pub(super) async fn verify(
     found: &mut Verification,
     progress: &mut (impl FnMut(u64, u64) + Send),
 ) -> Result<AccountBalances> {
-    let total = sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM event"#)
-        .fetch_one(&mut *view)
-        .await
-        .map_err(Error::database("read"))?;
+    let total =
+        sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM event"#).fetch_one(&mut *view).await?;
     let total = u64::try_from(total).unwrap_or(0);
     let mut previous = chain::GENESIS.to_owned();
     let mut expected_seq: i64 = 1;
@@ -47,7 +45,7 @@ pub(super) async fn verify(
            ORDER BY e.seq"#
     )
     .fetch(&mut *view);
-    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+    while let Some(row) = rows.try_next().await? {
         found.events = found.events.saturating_add(1);
         if found.events.is_multiple_of(10_000) {
             progress(found.events, total);
@@ -56,7 +54,7 @@ pub(super) async fn verify(
             found.find("event", row.seq, format!("the event before it, {expected_seq}, is missing"));
         }
         if let Some(id) = row.evidence_id {
-            // Each answer is kept once, in the order of the events that came of it.
+            // Each answer is stored once, in the order of its events.
             if (id != evidence_id && Some(id) != evidence_id.checked_add(1)) || !row.same_deposit {
                 found.find("evidence", id, format!("it is not the answer that event {} came of", row.seq));
             }
@@ -88,7 +86,7 @@ pub(super) async fn verify(
     Ok(balances)
 }
 
-/// Each answer that is kept is one that an event came of.
+/// Each stored answer belongs to an event.
 async fn verify_answers(
     view: &mut SqliteConnection,
     evidence_id: i64,
@@ -98,8 +96,7 @@ async fn verify_answers(
         r#"SELECT coalesce(max(id), 0) AS "last!: i64", count(*) AS "count!: i64" FROM evidence"#
     )
     .fetch_one(view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     if (kept.last, kept.count) != (evidence_id, evidence_id) {
         let what = format!("there are {} answers, the events came of {evidence_id}", kept.count);
         found.find("evidence", kept.last, what);

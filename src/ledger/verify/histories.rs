@@ -1,4 +1,4 @@
-//! Each deposit's life told again from its events: states, postings, totals, and the row that stands for its end.
+//! Derives each deposit again from its events: states, postings, totals, and its row.
 
 use futures_util::TryStreamExt as _;
 use sqlx::SqliteConnection;
@@ -13,7 +13,7 @@ use crate::ledger::verify::events::read_postings;
 use crate::ledger::verify::finding::Verification;
 use crate::ledger::verify::totals::CloseEvents;
 
-/// Tells each deposit's life again from its events: states, postings, and the row that stands for its end.
+/// Derives each deposit again from its events: states, postings, and its row.
 pub(super) async fn verify(
     view: &mut SqliteConnection,
     found: &mut Verification,
@@ -31,7 +31,7 @@ pub(super) async fn verify(
     .fetch(&mut *view);
     let mut life: Option<(String, Facts)> = None;
     let mut rollup = Rollup::default();
-    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+    while let Some(row) = rows.try_next().await? {
         let before = life.take().filter(|(id, _)| *id == row.id).map(|(_, facts)| facts);
         if before.is_none() {
             found.deposits = found.deposits.saturating_add(1);
@@ -75,8 +75,7 @@ async fn verify_rows(view: &mut SqliteConnection, found: &mut Verification) -> R
               OR version <> (SELECT count(*) FROM event e WHERE e.deposit_id = d.id)"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for id in odd {
         found.find("deposit", id, "its version is not the number of its events");
     }
@@ -85,8 +84,7 @@ async fn verify_rows(view: &mut SqliteConnection, found: &mut Verification) -> R
            WHERE q.deposit IS NULL"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for id in lost {
         found.find("queue", id, "its place in the queue is missing, or was decided on another version");
     }
@@ -106,8 +104,7 @@ async fn verify_rows(view: &mut SqliteConnection, found: &mut Verification) -> R
               OR needs_review IS NOT facts ->> '$.review.reason'"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for id in odd {
         found.find("deposit", id, "a column does not say what its facts say");
     }
@@ -120,7 +117,7 @@ async fn verify_dollars(view: &mut SqliteConnection, found: &mut Verification) -
         r#"SELECT id AS "id!", amount_usd AS "amount_usd!", amount_usd_micros FROM deposit WHERE amount_usd IS NOT NULL"#
     )
     .fetch(view);
-    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+    while let Some(row) = rows.try_next().await? {
         let amount = crate::domain::money::Amount::parse(&row.amount_usd).ok();
         let micros = amount.and_then(|amount| amount.to_usd_micros_floor()).map(UsdMicros::get);
         if micros != row.amount_usd_micros {
@@ -130,7 +127,7 @@ async fn verify_dollars(view: &mut SqliteConnection, found: &mut Verification) -
     Ok(())
 }
 
-/// What of the request the books depend on: a coupon explains a difference.
+/// The part of the request that the books depend on: a coupon explains a difference.
 fn request_of(
     currency: &str,
     network: &str,

@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 
 impl Ledger {
-    /// Proves the ledger whole, on one consistent view of it; `progress` hears of done and total events.
+    /// Proves the ledger whole, on one consistent view of it; `progress` gets the numbers of done and of all events.
     ///
     /// # Errors
     /// Where it cannot be read at all; what does not fit is in the answer.
@@ -46,7 +46,7 @@ impl Ledger {
         found: &mut Verification,
         progress: &mut (impl FnMut(u64, u64) + Send),
     ) -> Result<()> {
-        let mut view = self.readers.begin().await.map_err(Error::database("read"))?;
+        let mut view = self.readers.begin().await?;
         self.verify_pages(&mut view, found).await?;
         let balances = events::verify(&mut view, found, progress).await?;
         totals::verify_balances(&mut view, found, balances).await?;

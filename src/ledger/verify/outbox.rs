@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use crate::domain::time::Timestamp;
 use crate::ledger::commit::events::message_id;
-use crate::ledger::error::{Error, Result};
+use crate::ledger::error::Result;
 use crate::ledger::shared::LedgerState;
 use crate::ledger::verify::finding::Verification;
 
@@ -19,8 +19,7 @@ pub(super) async fn verify(
                WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.event_seq = e.seq AND o.recipient = r.value)"#
         )
         .fetch_all(&mut *view)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
     for row in missing {
         found.find("outbox", format!("event {}", row.seq), "a mail that is owed is not there");
     }
@@ -30,12 +29,12 @@ pub(super) async fn verify(
                FROM outbox o JOIN event e ON e.seq = o.event_seq"#
         )
         .fetch(view);
-    while let Some(row) = rows.try_next().await.map_err(Error::database("read"))? {
+    while let Some(row) = rows.try_next().await? {
         found.mails = found.mails.saturating_add(1);
         if !row.owed {
             found.find("outbox", row.id, "a mail that no event owes");
         }
-        // The part behind the @ follows the configured sender of its day.
+        // The part behind the @ is the sender's domain as it was configured then.
         let ours = message_id(shared, row.event_seq, &row.hash, &row.recipient);
         let local = |id: &str| id.split('@').next().map(str::to_owned);
         if local(&row.message_id) != local(&ours) {

@@ -1,10 +1,10 @@
-//! What is kept up with every entry, added up again: accounts' balances, months' totals, closed months.
+//! Adds up again what is updated with every entry: accounts' balances, months' totals, closed months.
 
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
 use crate::ledger::commit::month_totals::{AccountSums, MonthSums, Rollup, month_of};
-use crate::ledger::error::{Error, Result};
+use crate::ledger::error::Result;
 use crate::ledger::verify::events::AccountBalances;
 use crate::ledger::verify::finding::Verification;
 
@@ -26,8 +26,7 @@ pub(super) async fn verify_balances(
 ) -> Result<()> {
     let held = sqlx::query!("SELECT account, commodity, balance, balance_micros FROM account_balance")
         .fetch_all(&mut *view)
-        .await
-        .map_err(Error::database("read"))?;
+        .await?;
     for row in held {
         let sum = sums.remove(&(row.account.clone(), row.commodity.clone())).unwrap_or_default();
         let held = Decimal::from_str_exact(&row.balance).ok();
@@ -49,8 +48,7 @@ pub(super) async fn verify_balances(
         r#"SELECT entry_id AS "id!" FROM posting p WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.seq = p.transaction_id)"#
     )
     .fetch_all(view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for entry in strays {
         found.find("posting", entry, "no event books it");
     }
@@ -77,8 +75,7 @@ pub(super) async fn verify_periods(
            FROM period p JOIN event e ON e.seq = p.event_seq ORDER BY p.event_seq"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     let mut closes = Vec::new();
     for row in rows {
         if !row.fits {
@@ -96,8 +93,7 @@ pub(super) async fn verify_periods(
         r#"SELECT seq AS "seq!" FROM event WHERE name = 'period_closed' AND seq NOT IN (SELECT event_seq FROM period)"#
     )
     .fetch_all(view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for seq in lost {
         found.find("period", format!("event {seq}"), "the month that it closed is not closed");
     }
@@ -115,8 +111,7 @@ pub(super) async fn verify_rollup(
                   adjusted_micros FROM month_total"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for row in rows {
         let held = MonthSums {
             deposits: row.deposits,
@@ -138,8 +133,7 @@ pub(super) async fn verify_rollup(
     let rows =
         sqlx::query!("SELECT month, account, commodity, debit_micros, credit_micros FROM account_month")
             .fetch_all(view)
-            .await
-            .map_err(Error::database("read"))?;
+            .await?;
     for row in rows {
         let held = AccountSums { debit: row.debit_micros, credit: row.credit_micros };
         let key = (row.month, row.account, row.commodity);

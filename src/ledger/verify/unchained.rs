@@ -1,9 +1,9 @@
-//! What no chain covers, against what tells of it: reconciliations, cases, what is remembered.
+//! Compares what no chain covers with the events and reports about it: reconciliations, cases, `meta`.
 
 use sqlx::SqliteConnection;
 
 use crate::ledger::cases::seal;
-use crate::ledger::error::{Error, Result};
+use crate::ledger::error::Result;
 use crate::ledger::verify::finding::Verification;
 
 pub(super) async fn verify(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
@@ -30,8 +30,7 @@ async fn verify_runs(view: &mut SqliteConnection, found: &mut Verification) -> R
                   AND total_charges_cents IS NOT credited_here_cents + credited_elsewhere_cents + difference_cents)"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for id in odd {
         found.find("reconciliation", id, "its figures are not those of its report");
     }
@@ -40,15 +39,14 @@ async fn verify_runs(view: &mut SqliteConnection, found: &mut Verification) -> R
            WHERE id > 1 AND NOT EXISTS (SELECT 1 FROM reconciliation b WHERE b.id = r.id - 1)"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for id in gaps {
         found.find("reconciliation", id, "the run before it is missing");
     }
     verify_baseline(view, found).await
 }
 
-/// What the last event said of the baseline is what is remembered; where an earlier version took it, what its runs say.
+/// The stored baseline is that of the last event about it; where an earlier version took it, that of its runs.
 async fn verify_baseline(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     let row = sqlx::query!(
         r#"SELECT (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'baseline_cents') AS "kept: i64",
@@ -57,8 +55,7 @@ async fn verify_baseline(view: &mut SqliteConnection, found: &mut Verification) 
                   (SELECT baseline_cents FROM reconciliation WHERE ok = 1 ORDER BY id DESC LIMIT 1) AS "used: i64""#
     )
     .fetch_one(view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     let expected = row.said.or(row.used);
     if row.kept != expected {
         let words = |cents: Option<i64>| cents.map_or_else(|| "none".to_owned(), |cents| cents.to_string());
@@ -87,8 +84,7 @@ async fn verify_acceptances(view: &mut SqliteConnection, found: &mut Verificatio
                                            AND x.facts ->> '$.case_id' = a.case_id))"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for id in odd {
         found.find("acceptance", id, "it is not what the event says that accepted it, or took it back");
     }
@@ -98,8 +94,7 @@ async fn verify_acceptances(view: &mut SqliteConnection, found: &mut Verificatio
              AND NOT EXISTS (SELECT 1 FROM acceptance a WHERE a.event_seq = e.seq)"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for seq in lost {
         found.find("acceptance", "", format!("what event {seq} accepted is missing"));
     }
@@ -109,15 +104,14 @@ async fn verify_acceptances(view: &mut SqliteConnection, found: &mut Verificatio
              AND NOT EXISTS (SELECT 1 FROM acceptance a WHERE a.ended_seq = x.seq)"#
     )
     .fetch_all(view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for seq in kept {
         found.find("acceptance", "", format!("what event {seq} took back stands again"));
     }
     Ok(())
 }
 
-/// Cases against the events that told of them: what was told was so. Those that came and went untold are noted.
+/// Compares cases with the events about them. Cases without a letter are sealed.
 async fn verify_cases(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
     let lost = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.facts ->> '$.id' AS "id: i64" FROM event e
@@ -131,8 +125,7 @@ async fn verify_cases(view: &mut SqliteConnection, found: &mut Verification) -> 
                            OR d.explained IS NOT e.facts ->> '$.explained' OR d.found IS NOT e.facts ->> '$.found')))"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for row in lost {
         let case = row.id.map_or_else(String::new, |id| id.to_string());
         found.find("discrepancy", case, format!("it is not the case that event {} tells of", row.seq));
@@ -146,8 +139,7 @@ async fn verify_cases(view: &mut SqliteConnection, found: &mut Verification) -> 
               OR (closed_at IS NOT NULL AND (told_at IS NOT NULL OR closed_by = 'person') AND d.id NOT IN (SELECT id FROM told WHERE name = 'discrepancy_closed'))"#
     )
     .fetch_all(&mut *view)
-    .await
-    .map_err(Error::database("read"))?;
+    .await?;
     for id in untold {
         found.find("discrepancy", id, "no event told of its beginning or its end");
     }

@@ -246,6 +246,13 @@ async fn a_message_written_twice_is_one_whole_file() {
 }
 
 #[tokio::test]
+async fn an_operators_recipient_may_be_a_name_of_the_local_network() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = LetterInput { to: "ops@mailhost".to_owned(), ..full(EventName::Settled) };
+    file_mailer(directory.path()).send(&input).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_can_be_no_message_is_refused_for_good() {
     let directory = tempfile::tempdir().unwrap();
     let mailer = file_mailer(directory.path());

@@ -1,4 +1,4 @@
-//! What every part of the telling needs: the folder, the script, the clock, the simulator and the options.
+//! What every part of the scenario needs: the folder, the script, the clock, the simulator and the options.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::domain::ids::DepositId;
 use crate::sandbox::upstream::SimulatedUpstream;
 
-/// The cast's deposits by their members' numbers.
+/// The scenario's deposits by number.
 pub(super) type Opens = BTreeMap<u32, DepositId>;
 
-/// What every part of the telling needs.
+/// What every part of the scenario needs.
 pub(super) struct ScenarioContext {
     pub(super) folder: Workspace,
     pub(super) script: Script,

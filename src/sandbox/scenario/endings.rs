@@ -1,9 +1,9 @@
-//! When a deposit of the story has come to its end, on both sides.
+//! When a deposit of the scenario has ended, on both sides.
 
 use crate::domain::deposit::{Deposit, State};
 use crate::sandbox::upstream::{Fate, OrderView};
 
-/// Nothing more will happen to the order, and the deposit tells so.
+/// Nothing more will happen to the order, and the deposit has its final state.
 pub(super) fn has_ended(deposit: &Deposit, order: Option<&OrderView>) -> bool {
     let Some(order) = order else { return deposit.facts.state == State::Rejected };
     if order.fate == Fate::NeverPaid {

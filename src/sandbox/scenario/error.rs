@@ -1,11 +1,11 @@
-//! Why the story could not be told.
+//! Why the scenario could not run.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{config, daemon, flow, ledger};
 
-/// Why it could not be told.
+/// Why it could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What was asked for cannot be.
@@ -34,7 +34,7 @@ pub enum Error {
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
-    /// A request of the cast was not accepted.
+    /// A request of the scenario was not accepted.
     #[error("deposit {name} was not accepted")]
     Request {
         /// Whose.

@@ -1,9 +1,9 @@
-//! A story from the first request to the closed books: the simulated upstream, the real daemon against it, a cast of
-//! deposits with every fate, and a person who watches.
+//! A scenario from the first request to the closed books: the simulated upstream, the real daemon against it, deposits
+//! with every fate, and output for a person.
 //!
-//! Everything that makes the story the same story is on disk before it begins (`workspace`); requests carry keys,
-//! fates follow from the seed and the time, and the time from the saved origin. So a sandbox that was killed at any
-//! point is told to its end by starting it again on the same folder.
+//! Everything that determines the scenario is on disk before it begins (`workspace`); requests carry keys, fates follow
+//! from the seed and the time, and the time from the saved origin. So a sandbox that was killed at any point can be
+//! started again on the same folder, and ends in the same way.
 
 mod audit;
 mod context;
@@ -39,9 +39,9 @@ use crate::scheduler::Lifecycle;
 /// How it ended.
 #[derive(Debug, Clone)]
 pub enum SandboxOutcome {
-    /// Told to its end; green where [`Summary::mismatches`] is empty.
+    /// It ran to its end; without a fault where [`Summary::mismatches`] is empty.
     Told(Box<Summary>),
-    /// It was asked to stop. The same folder goes on with the same story.
+    /// It was asked to stop. The same folder resumes the same scenario.
     Interrupted {
         /// Where it can go on.
         folder: PathBuf,
@@ -59,7 +59,7 @@ impl SandboxOutcome {
     }
 }
 
-/// Tells the story until it ends, or until SIGINT or SIGTERM.
+/// Runs the scenario until it ends, or until SIGINT or SIGTERM.
 ///
 /// # Errors
 /// [`Error`]; the same folder can go on once the cause is gone.
@@ -79,7 +79,7 @@ pub async fn run(options: Options, out: &mut (dyn Write + Send)) -> Result<Sandb
     }
 }
 
-/// Tells the story until it ends or `stop` is cancelled.
+/// Runs the scenario until it ends or `stop` is cancelled.
 ///
 /// # Errors
 /// [`Error`]; the same folder can go on once the cause is gone.
@@ -159,7 +159,7 @@ async fn start_upstream(folder: &Workspace, clock: &SharedClock) -> Result<Simul
 fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Workspace) -> Result<(), Error> {
     let store = |source| Error::io("cannot write", &folder.file(workspace::STORE))(source);
     let origin = folder.plan.origin;
-    // An answer that a kill has cut off was seen by nobody.
+    // An answer that was cut off by a kill reached nobody.
     upstream.set_payers_wait(true);
     let orders = upstream.orders();
     for member in &script.members {

@@ -1,4 +1,4 @@
-//! How the story is seen while it happens: one line an event, in words or as JSON.
+//! Prints the scenario while it runs: one line for each event, in words or as JSON.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -42,7 +42,7 @@ impl ShowFormat {
     }
 }
 
-/// What the director has to say, beside the ledger's events.
+/// What the runner prints besides the ledger's events.
 #[derive(Debug)]
 pub(super) enum Line {
     Outage { begins: bool },
@@ -72,7 +72,7 @@ impl<'a> Printer<'a> {
         Self { out, format, origin, speed, known: HashMap::new() }
     }
 
-    /// Says what is about to happen, and how to have it again.
+    /// Prints what is about to run, and how to run it again.
     pub(super) fn opening(&mut self, context: &ScenarioContext) -> Result<(), Error> {
         let (plan, folder) = (&context.folder.plan, &context.folder.path);
         let verb = if context.folder.resumed { "goes on" } else { "begins" };
@@ -98,7 +98,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Shows what happens after event `seen`, until the director has nothing more to say.
+    /// Prints the events after number `seen`, until the runner has ended.
     pub(super) async fn follow(
         &mut self,
         ledger: &Ledger,
@@ -116,7 +116,7 @@ impl<'a> Printer<'a> {
                     if let (Ok(()), Ok(())) = (&shown, changed) {
                         continue;
                     }
-                    // Nobody can hear: the director is told to end.
+                    // Nothing can be printed any more: the runner has to end.
                     stop.cancel();
                     return shown;
                 }
@@ -273,7 +273,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// How a deposit is called in every line.
+/// The label of a deposit in every line.
 fn label(deposit: &Deposit) -> String {
     let request = &deposit.request;
     let id = deposit.id.to_string();
@@ -284,7 +284,7 @@ fn label(deposit: &Deposit) -> String {
     format!("{name:<6} {asset:<14} {:>8} USD", request.amount.to_string())
 }
 
-/// What a wallet had to go through before somebody was shown it.
+/// How many attempts a wallet took.
 async fn attempts_of(ledger: &Ledger, id: &str) -> Result<Option<String>, Error> {
     let Ok(id) = id.parse() else { return Ok(None) };
     let attempts = ledger.attempts_of(id).await?;
@@ -326,7 +326,7 @@ fn words(event: &EventRow) -> (String, String) {
     (before, after)
 }
 
-/// What a line feels like.
+/// The colour of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Colour {
     Plain,

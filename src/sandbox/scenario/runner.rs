@@ -1,4 +1,4 @@
-//! Who comes on when: asks for the cast's deposits, lets the other turns happen, and knows when all is told.
+//! Runs the scenario: asks for its deposits, carries out its other actions, and sees when everything has ended.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::domain::time::Timestamp;
 use crate::flow::{self, Flow, NewDeposit, Opened};
 use crate::sandbox::upstream::Fate;
 
-/// How often the director looks whether all is told, in real time.
+/// How often the runner checks whether everything has ended, in real time.
 const GLANCE: Duration = Duration::from_millis(150);
-/// A story that has gone on for so long, in its own time and in ours, since it was started will not end.
+/// A scenario that runs for longer than both of these, in its own time and in real time, will not end.
 const STORY_LIMIT: Duration = Duration::from_hours(96);
 const REAL_LIMIT: Duration = Duration::from_mins(2);
 
-/// Directs the whole; `None` where it was asked to stop.
+/// Runs and prints the scenario; `None` where it was asked to stop.
 pub(super) async fn direct(
     context: &ScenarioContext,
     flow: &Flow,
@@ -32,7 +32,7 @@ pub(super) async fn direct(
     let before = flow.ledger.head_hash().await?.map_or(0, |(seq, _)| seq);
     let (lines, heard) = mpsc::unbounded_channel();
     let telling = async {
-        // The channel closes with this block, and the show ends with the channel.
+        // The channel closes with this block, and the printer ends with the channel.
         let told = tell(context, flow, &lines).await;
         drop(lines);
         told
@@ -48,7 +48,7 @@ async fn tell(
     lines: &mpsc::UnboundedSender<(Timestamp, Line)>,
 ) -> Result<Option<Summary>, Error> {
     let mut summary = None;
-    // What was there before the story is the baseline, not a part of it.
+    // What was there before the scenario is the baseline, not a part of it.
     if flow.ledger.last_good_run().await?.is_none() {
         let _ = flow::reconcile(flow).await;
     }
@@ -67,7 +67,7 @@ async fn tell(
         context.upstream.set_lifetime(lifetime_by_hand(context.folder.plan.speed));
         let _ = lines.send((context.clock.now(), Line::Text(instructions::instructions(context))));
         context.stop.cancelled().await;
-        // What did not agree is not forgotten over the playing.
+        // Mismatches of the scenario are kept while a person plays on.
         return Ok(summary.filter(|summary| !summary.mismatches.is_empty()));
     }
     if summary.is_none() {
@@ -76,7 +76,7 @@ async fn tell(
     Ok(summary)
 }
 
-/// Plays the script to its end. Gives the deposits, and who did not come to an end in time.
+/// Runs the script to its end. Returns the deposits, and the names of those that did not end in time.
 async fn play(
     context: &ScenarioContext,
     flow: &Flow,
@@ -137,7 +137,7 @@ async fn ask(context: &ScenarioContext, flow: &Flow, member: &ScenarioDeposit) -
     }
 }
 
-/// A turn of the world. What the simulator remembers from before a restart is not done again.
+/// Carries out an action of the script. What the simulator's store has from before a restart is not done again.
 fn take(
     context: &ScenarioContext,
     turn: &ScenarioTurn,
@@ -180,7 +180,7 @@ fn take(
     Ok(())
 }
 
-/// Those who have not come to their end yet, on both sides.
+/// The deposits that have not ended yet on both sides.
 async fn still_open<'a>(
     context: &ScenarioContext,
     flow: &Flow,
@@ -202,7 +202,7 @@ async fn still_open<'a>(
     Ok(left)
 }
 
-/// An hour of wallets for people, however fast the sandbox's time runs.
+/// The lifetime of wallets for people: an hour of real time, however fast the sandbox's time runs.
 fn lifetime_by_hand(speed: u32) -> Duration {
     Duration::from_hours(1).saturating_mul(speed)
 }

@@ -1,4 +1,4 @@
-//! Who plays in the story and what happens to each of them when: all of it thrown from one seed.
+//! The script: the deposits of the scenario and what happens to each of them when, all of it random from one seed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::domain::asset::{Asset, Currency};
 use crate::sandbox::upstream::Fate;
 use crate::sandbox::upstream::rng::Rng;
 
-/// Every fate that tells itself, the most telling first: a short cast leaves out the last.
+/// Every fate that ends by itself, the most instructive first: a short scenario leaves out the last.
 const FATES: &[Fate] = &[
     Fate::Exact,
     Fate::Over,
@@ -26,7 +26,7 @@ const FATES: &[Fate] = &[
     Fate::SystemFailed,
     Fate::UnknownWord,
 ];
-/// What those get that are more than there are fates: mostly money that simply comes.
+/// The fates of the deposits beyond one of each: mostly ordinary payments.
 const CROWD: &[Fate] = &[
     Fate::Exact,
     Fate::Exact,
@@ -46,7 +46,7 @@ const BAD_COUPON: &str = "EXPIRED-2019";
 const ASKING: Duration = Duration::from_mins(30);
 const OUTAGE_AT: Duration = Duration::from_mins(34);
 const OUTAGE: Duration = Duration::from_mins(10);
-/// An outage that is over before anybody has noticed would be none.
+/// A shorter outage would end before it is reported.
 const OUTAGE_REAL: Duration = Duration::from_millis(1500);
 
 /// What others did with the account before the story began, in cents: charged in all, and left of it.
@@ -55,9 +55,9 @@ pub(super) const BEFORE: (i64, i64) = (50_000, 12_000);
 const TOP_UPS: &[(u64, i64, &str)] = &[(20, 7_500, "stripe"), (70, 3_000, "stripe"), (130, 1_250, "manual")];
 const SPENDING: &[(u64, i64)] = &[(50, 4_000), (100, 2_125)];
 
-/// So many are enough for one that a person must decide about.
+/// From this many deposits on, one needs a decision of a person.
 const CAST_WITH_A_CASE: u32 = 4;
-/// By so much, in cents, the list and the total credit less for it than its looks say.
+/// How many cents less the list and the total credit for it than its polls say.
 const WITHHELD: i64 = 150;
 
 /// One deposit of the story.
@@ -73,9 +73,9 @@ pub(super) struct ScenarioDeposit {
     pub(super) coupon: Option<&'static str>,
     /// When it is asked for, from the story's beginning.
     pub(super) asked_after: Duration,
-    /// Whoever waits for the money gets letters too.
+    /// The payer gets letters too.
     pub(super) notify: bool,
-    /// What the account is credited with, where that is not what the looks say: a person has to decide.
+    /// What the account is credited with, where that is not what the polls say: a person has to decide.
     pub(super) credits_cents: Option<i64>,
 }
 
@@ -154,7 +154,7 @@ fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
         });
     }
     shuffle(dice, &mut fates);
-    // The longest stories begin first, and the last to ask finds nobody at home.
+    // The longest fates begin first, and the last request meets an outage.
     fates.sort_by_key(|(fate, coupon)| match fate {
         Fate::Refunded | Fate::RefundFailed => 0,
         Fate::Exact if coupon.is_none() => 2,

@@ -1,4 +1,4 @@
-//! The final page: what the story came to, and what to try next.
+//! The final page: the result of the scenario, and what to try next.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use super::shell::quoted;
 use crate::domain::money::UsdMicros;
 use crate::ledger::RunFigures;
 
-/// What a story came to.
+/// The result of a scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// Where everything is kept.
@@ -50,13 +50,13 @@ pub struct Summary {
     pub head_seq: i64,
     /// Its hash.
     pub head_hash: String,
-    /// Deposits that a person should look at.
+    /// Deposits that are flagged for review.
     pub for_review: usize,
-    /// A deposit whose page is worth a look.
+    /// The most instructive deposit, for `show`.
     pub example: Option<String>,
-    /// The case that waits for a person; the story leaves one.
+    /// The case that waits for a person; the scenario leaves one.
     pub waiting: Option<WaitingDeposit>,
-    /// What does not agree beside that; empty for a green story.
+    /// What does not agree besides that; empty where all is right.
     pub mismatches: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ pub struct WaitingDeposit {
     pub deposit: String,
     /// How the story calls that deposit.
     pub called: String,
-    /// What was booked, in dollars: what the looks at the order say was paid.
+    /// What was booked, in dollars: what the polls of the order say was paid.
     pub looks_say: String,
     /// What the list credits in its place, in dollars.
     pub list_credits: String,

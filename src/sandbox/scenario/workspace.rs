@@ -16,13 +16,13 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config};
 use crate::domain::time::Timestamp;
 
-/// How fast the story goes by default: four hours in about half a minute.
+/// The speed by default: four hours in about half a minute.
 const SPEED: u32 = 450;
 const DEPOSITS: u32 = 24;
 const FASTEST: u32 = 4_000;
 const MOST_DEPOSITS: u32 = 5_000;
-/// So many looks a real second, and not many more.
-const LOOKS_PER_SECOND: u64 = 300;
+/// The budget: this many polls in a real second.
+const POLLS_PER_SECOND: u64 = 300;
 /// A path to a unix socket has room for 108 bytes.
 const SOCKET_PATH: usize = 100;
 
@@ -34,7 +34,7 @@ pub(super) const STORE: &str = "upstream.jsonl";
 /// The one account.
 pub(super) const USER: &str = "12345";
 
-/// What makes the story the same story: on disk before anything else, and taken from there ever after.
+/// What determines the scenario: on disk before anything else, and read from there at each start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Plan {
@@ -204,7 +204,7 @@ struct Times {
 impl Times {
     fn of(plan: &Plan) -> Self {
         let speed = u64::from(plan.speed);
-        let busy = u64::from(plan.deposits).saturating_mul(speed).checked_div(LOOKS_PER_SECOND).unwrap_or(0);
+        let busy = u64::from(plan.deposits).saturating_mul(speed).checked_div(POLLS_PER_SECOND).unwrap_or(0);
         let least = speed.saturating_mul(2).min(40);
         let interval = Duration::from_secs(busy.max(least));
         Self {

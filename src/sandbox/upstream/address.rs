@@ -1,5 +1,7 @@
 //! How an address looks on each network, checksum and all; the keys behind them belong to nobody.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bech32::{Hrp, segwit};
 use sha3::{Digest, Keccak256};
 
@@ -113,7 +115,7 @@ fn ton(hash: &[u8; 32]) -> String {
     bytes.extend_from_slice(hash);
     let sum = crc16(&bytes);
     bytes.extend_from_slice(&sum.to_be_bytes());
-    base64url(&bytes)
+    URL_SAFE_NO_PAD.encode(&bytes)
 }
 
 /// CRC-16/XMODEM.
@@ -126,19 +128,6 @@ fn crc16(bytes: &[u8]) -> u16 {
         }
     }
     sum
-}
-
-/// Whole triples only: 36 bytes make 48 letters without padding.
-fn base64url(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    for triple in bytes.chunks(3) {
-        let held = triple.iter().fold(0_usize, |held, byte| (held << 8) | usize::from(*byte));
-        for place in [18_u32, 12, 6, 0] {
-            text.extend(LETTERS.get((held >> place) & 0x3f).copied().map(char::from));
-        }
-    }
-    text
 }
 
 /// A standard address of Monero's main network: two public keys and four bytes of Keccak.

@@ -51,7 +51,7 @@ fn wallet_body(entry: &Entry, standing: &OrderState) -> Value {
     })
 }
 
-/// Section 2: a look at an order, as it stood at `moment`.
+/// Section 2: the status of an order, as it was at `moment`.
 pub(super) fn look(shape: &Shape, entry: &Entry, moment: Moment) -> SimulatorResponse {
     let standing = entry.standing(moment);
     let mut body = wallet_body(entry, &standing);

@@ -1,4 +1,4 @@
-//! Which stories an order can live through, and when each of their turns comes after its creation.
+//! The fates of orders: what happens to an order, and when after its creation.
 
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// True where a person takes the story into the hand: what the fate still had in store is dropped.
+    /// True where a person takes over: the remaining steps of the fate are dropped.
     #[must_use]
     pub(super) const fn takes_over(&self) -> bool {
         !matches!(

@@ -40,7 +40,7 @@ pub(super) struct Order {
     pub(super) waits: bool,
 }
 
-/// An order with its story: what its fate has in store, and what was done by hand.
+/// An order with its history: the steps of its fate, and what was done by hand.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) order: Order,

@@ -150,33 +150,21 @@ impl SimulatedUpstream {
     }
 
     /// Somebody tops the account up by other means: an invoice that is none of ours, credited at once.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
     pub fn top_up_elsewhere(&self, cents: i64, method: &str) -> io::Result<()> {
         self.shared.top_up_elsewhere(cents, method)
     }
 
     /// The customer buys services.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
     pub fn spend(&self, cents: i64) -> io::Result<()> {
         self.shared.spend(cents)
     }
 
     /// Moves the account's figures without any invoice: history from before the first order, drift, gifts.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
     pub fn adjust(&self, balance_cents: i64, total_charges_cents: i64) -> io::Result<()> {
         self.shared.adjust(balance_cents, total_charges_cents, false)
     }
 
     /// The account receives a coupon, good for `days` from now; may be used more than once until then.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
     pub fn add_coupon(&self, code: &str, percentage: u8, days: u32) -> io::Result<()> {
         self.shared.add_coupon(code, percentage, days)
     }

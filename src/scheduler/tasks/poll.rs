@@ -7,7 +7,7 @@ pub(in crate::scheduler) struct Poll;
 
 impl Task for Poll {
     /// The name that `/readyz` and the metrics have for it.
-    const NAME: &'static str = "advance";
+    const NAME: &'static str = "poll";
 
     async fn round(&mut self, context: &TaskContext) {
         match flow::poll_due(&context.flow, &context.stop).await {

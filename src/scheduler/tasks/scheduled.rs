@@ -1,4 +1,4 @@
-//! What runs by a schedule: reconciliation, the digest, copies of the ledger.
+//! The tasks with a schedule: reconciliation, the digest, backups of the ledger.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct BackupPlan {
     pub keep: usize,
 }
 
-/// A schedule and the waker that cron rings.
+/// A schedule and the waker that cron notifies.
 pub(in crate::scheduler) struct Timetable {
     schedule: Schedule,
     waker: Arc<Notify>,
@@ -31,7 +31,7 @@ pub(in crate::scheduler) struct Timetable {
 }
 
 impl Timetable {
-    /// A schedule, rung by `waker` as well.
+    /// A schedule, with `waker` to wake it as well.
     pub(in crate::scheduler) const fn new(waker: Arc<Notify>, schedule: Schedule) -> Self {
         Self { schedule, waker, since: None }
     }

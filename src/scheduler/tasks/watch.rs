@@ -5,18 +5,18 @@ use std::time::Duration;
 use crate::flow;
 use crate::scheduler::task::{Task, TaskContext};
 
-/// How often the upstream's health is looked at.
+/// How often the upstream's health is checked.
 const UPSTREAM_EVERY: Duration = Duration::from_secs(1);
 /// How often the ledger is proven to be the one that was opened.
 const LEDGER_EVERY: Duration = Duration::from_secs(5);
 
-/// Says that the upstream is down, and that it is back.
+/// Reports that the upstream is down, and that it is back.
 pub(in crate::scheduler) struct UpstreamWatch {
     said_down: bool,
 }
 
 impl Default for UpstreamWatch {
-    /// An earlier life may have said so.
+    /// An earlier run of the daemon may have reported it.
     fn default() -> Self {
         Self { said_down: true }
     }

@@ -149,7 +149,7 @@ fn a_denial_counts_once_a_second_call_confirms_it() {
 }
 
 #[test]
-fn only_a_look_that_is_read_counts_as_read_and_ends_what_looks_do_not_say() {
+fn only_a_readable_poll_counts_as_read_and_ends_unreadable_polls() {
     let mut breaker = Breaker::default();
     let later = Duration::from_secs(7);
     breaker.settle(CallOutcome::Answered, false, false, at(), Duration::from_secs(3));
@@ -157,13 +157,13 @@ fn only_a_look_that_is_read_counts_as_read_and_ends_what_looks_do_not_say() {
     for trouble in [CallTrouble::UnknownOrders, CallTrouble::Unreadable] {
         breaker.settle(missed(trouble), true, false, at(), later);
         breaker.settle(CallOutcome::Answered, false, false, at(), later);
-        assert_eq!((breaker.health.failing_since, breaker.health.looks_idle_since), (None, Some(at())));
+        assert_eq!((breaker.health.failing_since, breaker.health.polls_idle_since), (None, Some(at())));
         breaker.settle(CallOutcome::Answered, true, false, at(), later);
-        assert_eq!((breaker.health.last_read, breaker.health.looks_idle_since), (Some(later), None));
+        assert_eq!((breaker.health.last_read, breaker.health.polls_idle_since), (Some(later), None));
     }
     breaker.settle(missed(CallTrouble::Unreadable), false, false, at(), later);
     breaker.settle(missed(CallTrouble::NoAnswer), true, false, at(), later);
-    assert_eq!(breaker.health.looks_idle_since, None, "neither a list nor silence");
+    assert_eq!(breaker.health.polls_idle_since, None, "neither a list nor silence");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) async fn create(upstream: &Upstream, coupon: Option<&str>) -> Result<
     upstream.create(permit, &order).await.map(|answer| answer.value)
 }
 
-pub(super) async fn look(upstream: &Upstream) -> Result<Box<OrderReport>, Error> {
+pub(super) async fn poll_order(upstream: &Upstream) -> Result<Box<OrderReport>, Error> {
     let permit = upstream.admit(Priority::Poll).await;
     upstream.poll(permit, "af161c5a-936c").await.map(|answer| answer.value)
 }
@@ -86,7 +86,7 @@ async fn a_coupon_goes_into_the_body_and_an_empty_one_nowhere() {
 }
 
 #[tokio::test]
-async fn each_look_names_the_order_in_the_path_and_the_key_in_the_query() {
+async fn each_poll_names_the_order_in_the_path_and_the_key_in_the_query() {
     let server = Server::answering(200, r#"{"ok":true,"body":{"status":"paid"}}"#).await;
     let upstream = upstream(&format!("{}/behind/a/proxy/", server.url));
     let permit = upstream.admit(Priority::Poll).await;
@@ -192,7 +192,7 @@ async fn a_creation_with_its_order_and_its_address_is_known_whatever_else_it_lac
 }
 
 #[tokio::test]
-async fn what_each_answer_to_a_look_means() {
+async fn what_each_answer_to_a_poll_means() {
     let cases = [
         (200, r#"{"ok":true,"body":{}}"#, "ok"),
         (200, r#"{"ok":false,"message":"no such order"}"#, "unknown order"),
@@ -214,7 +214,7 @@ async fn what_each_answer_to_a_look_means() {
     ];
     for (status, body, expected) in cases {
         let server = Server::answering(status, body).await;
-        let result = look(&upstream(&server.url)).await;
+        let result = poll_order(&upstream(&server.url)).await;
         assert_eq!(kind(&result), expected, "{status} {body}: {result:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Error, Priority};
-use super::answers::{SEED, create, kind, look};
+use super::answers::{SEED, create, kind, poll_order};
 use super::server::{Reaction, Server, http, nobody};
 use super::{upstream, upstream_with};
 
@@ -21,7 +21,7 @@ async fn where_nobody_listens_nothing_was_taken() {
     let upstream = upstream(&nobody().await);
     let error = create(&upstream, None).await.unwrap_err();
     assert_eq!(kind::<()>(&Err(error)), "not taken");
-    let error = look(&upstream).await.unwrap_err();
+    let error = poll_order(&upstream).await.unwrap_err();
     assert!(error.words().starts_with("no connection: "), "{error}");
     assert_eq!(error.evidence().unwrap().http_status, None);
 }
@@ -55,7 +55,7 @@ async fn once_something_may_have_been_sent_nothing_can_be_known() {
         assert!(matches!(error, Error::Unknown { .. }), "{words}: {error:?}");
         assert!(error.words().starts_with(words), "{words}: {error}");
         assert!(server.requests().len() <= 1, "a creation is never repeated by itself");
-        assert_eq!(kind(&look(&upstream).await), "unknown", "{words}");
+        assert_eq!(kind(&poll_order(&upstream).await), "unknown", "{words}");
     }
 }
 
@@ -64,7 +64,7 @@ async fn a_compressed_bomb_counts_as_large_as_it_grows() {
     let mut answer = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n".to_vec();
     answer.extend(hex::decode(BOMB).unwrap());
     let server = Server::reacting(vec![Reaction::Send(answer)]).await;
-    let error = look(&upstream(&server.url)).await.unwrap_err();
+    let error = poll_order(&upstream(&server.url)).await.unwrap_err();
     assert_eq!(error.words(), "the answer is too large: over 65536 bytes");
 }
 
@@ -86,7 +86,7 @@ async fn a_redirect_is_not_followed() {
         let server = Server::reacting(vec![Reaction::Send(http(status, &headers, SEED))]).await;
         let upstream = upstream(&server.url);
         assert_eq!(kind(&create(&upstream, None).await), "unknown");
-        assert_eq!(kind(&look(&upstream).await), "unknown");
+        assert_eq!(kind(&poll_order(&upstream).await), "unknown");
     }
     assert!(elsewhere.requests().is_empty(), "the key would have gone there");
 }
@@ -98,6 +98,8 @@ async fn a_wait_that_the_upstream_asks_for_holds_everybody_back() {
         (503, "retry-after: 7\r\n", Some(7)),
         (429, "retry-after: Fri, 30 May 2025 12:01:30 GMT\r\n", Some(90)),
         (503, "retry-after: Fri, 30 May 2025 11:00:00 GMT\r\n", Some(0)),
+        (429, "retry-after: Friday, 30-May-25 12:01:30 GMT\r\n", Some(90)),
+        (429, "retry-after: Fri May 30 12:01:30 2025\r\n", Some(90)),
         (429, "retry-after: 999999999999999999999\r\n", Some(3600)),
         (429, "retry-after: Sat, 30 May 2026 12:00:00 GMT\r\n", Some(3600)),
         (429, "retry-after: soon\r\n", None),

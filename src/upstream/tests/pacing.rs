@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::poll;
 
 use super::super::{CallTrouble, Permit, Priority, Upstream, UpstreamSettings};
-use super::answers::{create, kind, look};
+use super::answers::{create, kind, poll_order};
 use super::server::{Reaction, Server, http, nobody};
 use super::{settings, upstream_with};
 use crate::clock::ManualClock;
@@ -113,7 +113,7 @@ async fn a_call_that_is_dropped_half_way_frees_its_place() {
 async fn an_outage_is_knocked_at_gently_and_seen_in_the_health() {
     let (upstream, clock) = upstream_with(settings(&nobody().await));
     for _ in 0..5 {
-        look(&upstream).await.unwrap_err();
+        poll_order(&upstream).await.unwrap_err();
     }
     let health = upstream.health();
     assert_eq!((health.failures, health.breaker_open, health.failing_since), (5, true, Some(super::noon())));
@@ -141,7 +141,7 @@ async fn the_first_answer_lets_all_go_again_even_when_it_is_a_no() {
     let server = Server::reacting(reactions).await;
     let (upstream, clock) = upstream_with(settings(&server.url));
     for _ in 0..5 {
-        look(&upstream).await.unwrap_err();
+        poll_order(&upstream).await.unwrap_err();
     }
     let mut crowd: Vec<_> = (0..3).map(|_| waiting(&upstream, Priority::Poll)).collect();
     for place in &mut crowd {
@@ -160,7 +160,7 @@ async fn the_first_answer_lets_all_go_again_even_when_it_is_a_no() {
     for mut place in crowd {
         assert!(poll!(place.as_mut()).is_ready(), "all may go again");
     }
-    look(&upstream).await.unwrap();
+    poll_order(&upstream).await.unwrap();
     let health = upstream.health();
     assert_eq!((health.failures, health.failing_since), (0, None));
     assert_eq!((health.last_success, health.last_read), (health.last_call, Some(millis(1000))));
@@ -201,7 +201,7 @@ async fn what_each_answer_says_of_the_health() {
     ] {
         let server = Server::answering(status, body).await;
         let (upstream, _clock) = upstream_with(settings(&server.url));
-        let _ = look(&upstream).await;
+        let _ = poll_order(&upstream).await;
         let health = upstream.health();
         let since = expected.map(|_| super::noon());
         assert_eq!(health.failing_since, since, "{status} {body}");
@@ -252,7 +252,7 @@ async fn who_waits_for_so_long_only_is_told_why_and_leaves_the_queue() {
 
     let (upstream, clock) = upstream_with(settings(&nobody().await));
     for _ in 0..5 {
-        look(&upstream).await.unwrap_err();
+        poll_order(&upstream).await.unwrap_err();
     }
     let permit = {
         clock.advance(millis(1000));
@@ -268,7 +268,7 @@ async fn who_waits_for_so_long_only_is_told_why_and_leaves_the_queue() {
 
     let server = Server::reacting(vec![Reaction::Send(http(429, "retry-after: 90\r\n", ""))]).await;
     let (upstream, clock) = upstream_with(settings(&server.url));
-    look(&upstream).await.unwrap_err();
+    poll_order(&upstream).await.unwrap_err();
     let mut late = Box::pin(upstream.admit_within(Priority::Create, limit));
     assert!(poll!(late.as_mut()).is_pending());
     clock.advance(limit);
@@ -291,7 +291,7 @@ async fn the_upstreams_clock_is_that_of_its_own_latest_answer() {
     let at = |text: &str| Some(crate::domain::time::Timestamp::parse(text).unwrap());
     let mut seen = Vec::new();
     for _ in 0..5 {
-        let _ = look(&upstream).await;
+        let _ = poll_order(&upstream).await;
         seen.push((upstream.skew(), upstream.upstream_now()));
     }
     let (ahead, behind) = (Some(3_600_000), Some(-60_000));

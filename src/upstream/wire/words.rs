@@ -1,8 +1,8 @@
-//! What an answer says to people when it says no, and what can be saved from one that is broken.
+//! The text of a refusal, and the order that a broken answer still names.
 
 use serde_json::Value;
 
-/// As much of a text is worth telling.
+/// How much of a text is used.
 const LONGEST: usize = 300;
 /// Words stand at the beginning; of a larger answer no tree is built.
 const READ: usize = 64 * 1024;

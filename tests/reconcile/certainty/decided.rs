@@ -4,7 +4,7 @@ use depositd::sandbox::upstream::{ListLie, TotalLie};
 
 use super::*;
 
-/// Nobody looks at a deposit for ever: what its row says must still be heard when its figure was accepted once.
+/// No deposit is polled for ever: what its row says must still count when its figure was accepted once.
 #[tokio::test]
 async fn a_refund_is_seen_behind_an_accepted_figure() {
     let (house, _) = house_of(1).await;
@@ -29,7 +29,7 @@ async fn more_money_behind_a_closed_case_opens_another_though_the_words_are_the_
     let deposit = house.wallet("10").await;
     let order = house.order(&deposit);
     house.simulator.act(&order, Action::Cancel).unwrap();
-    house.look().await;
+    house.poll().await;
     house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     let silent = r#"{"status": "cancel", "payment_amount": null, "payment_amount_usd": null, "payer_amount": null, "txid": null}"#;
     house.simulator.overlay(&order, silent).unwrap();

@@ -196,7 +196,7 @@ async fn a_short_payment_whose_place_in_the_total_lags_is_on_its_way() {
         let deposit = house.wallet("50").await;
         let order = house.order(&deposit);
         house.simulator.act(&order, Action::Pay { amount_usd: Some("20".parse().unwrap()) }).unwrap();
-        house.look().await;
+        house.poll().await;
         assert_eq!(house.read(&deposit).await.facts.booked.unwrap().total().to_string(), "20.00");
         house.simulator.set_total_shift(-2_000);
         let report = house.reconcile().await;

@@ -92,8 +92,8 @@ fn lie_in_the_total(house: &House, dice: &mut Dice) -> String {
     format!("{lie:?}")
 }
 
-/// A look that is wrong.
-fn lie_in_a_look(house: &House, dice: &mut Dice) -> String {
+/// A poll that is wrong.
+fn lie_in_a_poll(house: &House, dice: &mut Dice) -> String {
     let ours: Vec<String> = house
         .simulator
         .orders()
@@ -124,7 +124,7 @@ async fn settle(house: &House, case: &depositd::ledger::Case) -> Vec<(String, St
     let flow = &house.flow;
     let deposits = match &case.deposit_id {
         Some(deposit) => vec![deposit.clone()],
-        // A drift may be money that neither a look nor a row states: what was really credited is booked.
+        // A drift may be money that neither a poll nor a row states: what was really credited is booked.
         None if case.kind == "total_charges_drift" => house
             .sql("SELECT id FROM accounting_deposits WHERE order_id IS NOT NULL")
             .lines()
@@ -179,17 +179,17 @@ async fn clean_means_right_whatever_lies_and_after_the_lies_it_is_clean_again() 
         for step in 0..steps {
             match dice.below(10) {
                 0..=3 => live(&house, &mut dice, &mut made).await,
-                // Either the total tells the truth, or list and looks do.
+                // Either the total tells the truth, or list and polls do.
                 4..=7 if total_lies => story.push(format!("{step}: {}", lie_in_the_total(&house, &mut dice))),
                 4..=6 => story.push(format!("{step}: {}", lie_in_the_list(&house, &mut dice))),
-                7 => story.push(format!("{step}: {}", lie_in_a_look(&house, &mut dice))),
+                7 => story.push(format!("{step}: {}", lie_in_a_poll(&house, &mut dice))),
                 8 => {
                     house.simulator.tell_the_truth();
                     story.push(format!("{step}: the truth"));
                 }
                 _ => house.pass(Duration::from_hours(1), Duration::from_mins(10)).await,
             }
-            house.look().await;
+            house.poll().await;
             match flow::reconcile(&house.flow).await {
                 Ok(report) if report.clean => {
                     clean += 1;

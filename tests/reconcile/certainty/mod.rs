@@ -28,7 +28,7 @@ const DAY: Duration = Duration::from_hours(24);
 async fn paid(house: &House, amount: &str) -> Deposit {
     let deposit = house.wallet(amount).await;
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
-    house.look().await;
+    house.poll().await;
     let settled = house.read(&deposit).await;
     assert_eq!(settled.facts.state, State::Settled);
     settled

@@ -71,7 +71,7 @@ async fn after_a_restore_one_case_names_what_is_missing_and_claims_take_it_in() 
     let claimed =
         flow::claim(&house.flow, &order, Some("invoice 7".to_owned()), "root", "ours").await.unwrap();
     assert_eq!(claimed.facts.wallet.as_ref().map(|wallet| wallet.order_id.as_str()), Some(order.as_str()));
-    house.look().await;
+    house.poll().await;
     let claimed = house.read(&claimed).await;
     assert_eq!(claimed.facts.state, State::Settled);
     assert_eq!(claimed.facts.booked.as_ref().unwrap().total().to_string(), "60.00");
@@ -103,7 +103,7 @@ async fn an_order_whose_row_is_old_is_recognised_once_it_is_claimed() {
         house.reconcile().await;
     }
     let claimed = flow::claim(&house.flow, &order, None, "root", "made by hand").await.unwrap();
-    house.look().await;
+    house.poll().await;
     let report = house.reconcile().await;
     assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{report:?}");
     assert_eq!(house.read(&claimed).await.facts.state, State::Settled);
@@ -174,7 +174,7 @@ async fn a_claim_of_an_order_with_anothers_address_is_shown_to_the_first_only() 
             assert!(review.reason.contains(&other.id.to_string()), "{}", review.reason);
         }
         // Its own money is booked all the same, for its order names it.
-        house.look().await;
+        house.poll().await;
         let credited = house.read(&claimed).await.facts.booked.map(|booked| booked.total().to_string());
         assert_eq!(credited.as_deref(), paid.then_some("40.00"));
         house.prove().await;
@@ -195,7 +195,7 @@ async fn of_two_claims_of_one_order_at_the_same_time_one_is_refused() {
     );
     let taken = [&one, &two, &three].into_iter().filter(|claim| claim.is_ok()).count();
     assert_eq!(taken, 1, "{one:?} {two:?} {three:?}");
-    house.look().await;
+    house.poll().await;
     assert_eq!(
         house.sql("SELECT count(*), sum(amount_booked_micros) FROM accounting_deposits"),
         "1|40000000"

@@ -61,10 +61,10 @@ async fn no_kill_between_the_list_and_its_comparison_loses_a_change() {
         }
         for _ in 0..2 {
             house.simulator.inject_for(&order, Fault::Hang, 1);
-            let looks = house.simulator.calls().count(Call::Look);
+            let polls = house.simulator.calls().count(Call::Look);
             let flow = house.flow.clone();
             let run = tokio::spawn(async move { flow::reconcile(&flow).await.is_ok() });
-            while house.simulator.calls().count(Call::Look) == looks {
+            while house.simulator.calls().count(Call::Look) == polls {
                 assert!(!run.is_finished(), "it polls what differs");
                 SystemClock::new().sleep(Duration::from_millis(2)).await;
             }
@@ -95,7 +95,7 @@ async fn a_strangers_top_up_of_the_same_amount_hides_nothing() {
         house.simulator.top_up_elsewhere(5_000, "cryptomus").unwrap();
         // Their status says paid, and nothing was credited.
         house.simulator.overlay(&order, r#"{"status": "paid"}"#).unwrap();
-        house.look().await;
+        house.poll().await;
         assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
         let report = house.reconcile().await;
         let kind = if hidden { "invoice_missing" } else { "status_mismatch" };

@@ -37,7 +37,7 @@ async fn refused<T: std::fmt::Debug>(
     why
 }
 
-/// Money that no look and no row states in time: a person books it, and everything is clean.
+/// Money that no poll and no row states in time: a person books it, and everything is clean.
 #[tokio::test]
 async fn what_nothing_states_a_person_can_book() {
     // Short with a figure that was not credited.
@@ -47,7 +47,7 @@ async fn what_nothing_states_a_person_can_book() {
     house.simulator.act(&order, Action::PayPart { amount_usd: Some(amount("25")) }).unwrap();
     house.simulator.act(&order, figures(|figures| figures.credited_cents = Some(0))).unwrap();
     house.simulator.act(&order, Action::CloseShort).unwrap();
-    house.look().await;
+    house.poll().await;
     let report = house.reconcile().await;
     assert_eq!((kinds(&report), report.clean), (vec!["total_charges_drift"], false), "{:?}", report.figures);
     assert_eq!(report.figures.unwrap().difference_cents, Some(-2_500));
@@ -65,20 +65,20 @@ async fn what_nothing_states_a_person_can_book() {
         .unwrap();
     house.simulator.act(&order, Action::PayPart { amount_usd: Some(amount("25")) }).unwrap();
     house.simulator.act(&order, Action::CloseShort).unwrap();
-    house.look().await;
+    house.poll().await;
     let report = house.reconcile().await;
     assert_eq!((kinds(&report), report.clean), (vec!["total_charges_drift"], false), "{:?}", report.figures);
     correct(&house, &deposit, Some("25")).await.unwrap();
     closes(&house).await;
 
-    // Paid and refunded between two looks.
+    // Paid and refunded between two polls.
     let (house, _) = house_of(1).await;
     let deposit = house.wallet("50").await;
     let order = house.order(&deposit);
     for act in [Action::Pay { amount_usd: None }, Action::StartRefund, Action::FinishRefund] {
         house.simulator.act(&order, act).unwrap();
     }
-    house.look().await;
+    house.poll().await;
     let report = house.reconcile().await;
     assert!(!report.clean, "{report:?}");
     assert_eq!(report.figures.unwrap().difference_cents, Some(5_000));
@@ -106,7 +106,7 @@ async fn less_than_a_cent_is_equal() {
                 )
                 .unwrap();
             house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
-            house.look().await;
+            house.poll().await;
             let report = house.reconcile().await;
             assert_eq!((kinds(&report), report.clean), (Vec::new(), true), "{paid} credited {credited}");
             assert!(letters(&house, "discrepancy_opened").await.is_empty());
@@ -265,7 +265,7 @@ async fn corrections_are_said_written_once_and_can_be_taken_back() {
     let report = house.reconcile().await;
     assert_eq!(kinds(&report), ["total_charges_drift"], "the row lies: it is seen in the total");
     // Looks change nothing of what was said.
-    house.look().await;
+    house.poll().await;
     assert_eq!(house.read(&deposit).await.facts.booked.unwrap().total().to_string(), "49.00");
     refused(&house, flow::uncorrect_deposit(&house.flow, &order, "root", " ")).await;
     flow::uncorrect_deposit(&house.flow, &order, "root", "the row was wrong").await.unwrap();

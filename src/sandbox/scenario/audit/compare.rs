@@ -16,8 +16,8 @@ use crate::sandbox::scenario::script;
 use crate::sandbox::scenario::summary_view::WaitingDeposit;
 use crate::sandbox::upstream::Books;
 
-/// The one case that the story leaves to a person: the list credits another figure than the looks said. Nothing waits
-/// any more where somebody has corrected it.
+/// The one case that the scenario leaves to a person: the list credits another figure than the polls said. `None` where
+/// somebody has corrected it.
 pub(super) fn waiting(
     context: &ScenarioContext,
     opens: &Opens,
@@ -86,7 +86,7 @@ pub(super) fn compare_orders(context: &ScenarioContext, pairs: &[Pair], found: &
     for order in context.upstream.orders() {
         match owners.get(order.order_id.as_str()).copied().unwrap_or(0) {
             1 => {}
-            // The work of an attempt whose answer was lost: nobody was shown it, so nobody has paid it.
+            // An order of an attempt whose answer was lost: it was shown to nobody, so nobody has paid it.
             0 if order.credited_cents.is_none() => {}
             owners => found.add(format!("order {} belongs to {owners} deposits", order.order_id)),
         }
@@ -167,7 +167,7 @@ pub(super) fn compare_totals(
                 same("the baseline", script::BEFORE.0, baseline);
             }
         }
-        // In a sandbox without a cast nobody waits for two runs that agree.
+        // A sandbox without a scenario does not wait for two runs that agree.
         _ if context.script.members.is_empty() => {}
         _ => found.add("there is no baseline"),
     }

@@ -12,7 +12,7 @@ use crate::sandbox::scenario::error::Error;
 
 /// The longest wait for the last letters, in real time.
 const LETTERS: Duration = Duration::from_secs(30);
-/// What cannot be listed cannot be compared: far more letters than the largest cast is owed.
+/// The limit of the list: far more letters than the largest scenario owes.
 const MOST_MAILS: u32 = 1_000_000;
 
 /// Waits until no letter is owed any more.

@@ -10,7 +10,7 @@ use crate::domain::journal::PREPAID;
 use crate::sandbox::scenario::summary_view::{BalanceLine, FateRow};
 use crate::sandbox::upstream::{Books, Fate};
 
-/// The deposit whose page is worth a look.
+/// The most instructive deposit, for `show`.
 pub(super) fn example(pairs: &[Pair]) -> Option<&Deposit> {
     let by = |fate| pairs.iter().find(|pair| pair.fate == Some(fate));
     let pair = by(Fate::LostAnswer).or_else(|| by(Fate::Late)).or_else(|| pairs.first())?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use depositd::domain::deposit::State;
 use depositd::sandbox::upstream::{Action, Call, Fault};
 
-use crate::scene::{Effect, Trap, about, books, lie, look, patiently, raw, says};
+use crate::scene::{Effect, Trap, about, books, lie, patiently, poll, raw, says};
 use crate::support::house::House;
 use Effect::{Nothing, Passing, Standing};
 
@@ -277,7 +277,7 @@ async fn being_told_to_wait_moves_nothing_and_is_obeyed_for_an_hour_at_most() {
         let fault = Fault::Status(code, String::new(), vec![("Retry-After".to_owned(), value.to_owned())]);
         house.simulator.inject(Call::Look, fault, 1);
         let (log, guard) = crate::scene::Log::listen();
-        look(&house).await;
+        poll(&house).await;
         assert!(log.text().contains("the upstream took nothing"), "{name}: {}", log.text());
         drop(guard);
         assert_eq!(books(&house), before, "{name}");
@@ -291,7 +291,7 @@ async fn being_told_to_wait_moves_nothing_and_is_obeyed_for_an_hour_at_most() {
             house.clock.advance(Duration::from_secs(step));
             patiently(&house, house.rounds()).await;
             waited = depositd::clock::Clock::monotonic(&*house.clock) - asked;
-            assert!(waited.as_secs() < 4000, "{name}: never looked again");
+            assert!(waited.as_secs() < 4000, "{name}: never polled again");
         }
         assert!((least..=most).contains(&waited.as_secs()), "{name}: waited for {waited:?}");
         house.prove().await;
@@ -324,7 +324,7 @@ async fn money_behind_a_false_deadline_is_credited_late() {
     let deposit = house.wallet("25.00").await;
     let order = house.order(&deposit);
     house.simulator.inject_for(&order, about(r#""status":"check","expire_at":1000000001"#), 1);
-    look(&house).await;
+    poll(&house).await;
     assert_eq!(
         house.read(&deposit).await.facts.state,
         State::Expired,
@@ -333,7 +333,7 @@ async fn money_behind_a_false_deadline_is_credited_late() {
     assert_eq!(house.sql("SELECT count(*) FROM accounting_entries"), "0");
     house.simulator.act(&order, Action::Pay { amount_usd: None }).unwrap();
     house.clock.advance(Duration::from_secs(600));
-    look(&house).await;
+    poll(&house).await;
     let settled = house.read(&deposit).await;
     assert!(settled.facts.state == State::Settled && settled.facts.late, "{settled:?}");
     house.prove().await;
