@@ -172,16 +172,10 @@ fn mail(layers: &Layers) -> Result<MailConfig, Error> {
     Ok(mail)
 }
 
-/// What goes in quiet hours: what is of no use in the morning, and what a person should know at once.
+/// What goes in quiet hours beside what is never held back.
 fn urgent(layers: &Layers) -> Result<Vec<EventName>, Error> {
     let Some(patterns) = layers.list("mail.urgent")? else {
-        return Ok(vec![
-            EventName::WalletCreated,
-            EventName::Underpaid,
-            EventName::Held,
-            EventName::NeedsReview,
-            EventName::UpstreamDown,
-        ]);
+        return Ok(EventName::ALL.iter().copied().filter(|event| event.is_urgent_by_default()).collect());
     };
     let mut events = Vec::new();
     for pattern in patterns {

@@ -9,102 +9,164 @@ use super::journal::{Posting, Turnover};
 use super::poll::Due;
 use super::time::Timestamp;
 
+/// What an event is about. Letters about one thing are one conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// One deposit, whose event it is.
+    Deposit,
+    /// A case; of a deposit, where it names one.
+    Case,
+    /// Whether the upstream can be used.
+    Upstream,
+    /// Whether the books can be compared with the upstream.
+    Reconciliation,
+    /// The whole account, and nothing but the event itself.
+    Account,
+}
+
+/// When an event is told in a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mailed {
+    /// Never.
+    Never,
+    /// Where a rule names it.
+    ByRule,
+    /// Unless a rule says otherwise.
+    ByDefault,
+    /// To whom it says itself; no rule may name it.
+    ByItself,
+}
+
+/// Whether its letter may be held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timing {
+    /// By quiet hours, and by a flood.
+    Waits,
+    /// The same; quiet hours let it pass unless `mail.urgent` says otherwise.
+    Urgent,
+    /// Never: it is about the whole account, and told whatever the hour and however many letters there are.
+    AnyHour,
+}
+
+/// The table of all events, handed to the macro `$make`. A row is `Name => "word", topic, mailed, timing;`. An event that
+/// is mailed has a folder of its word in `notifier/emails/`.
+macro_rules! event_table {
+    ($make:ident) => {
+        $make! {
+            /// A deposit was asked for.
+            Requested => "requested", Deposit, Never, Waits;
+            /// The upstream made a wallet.
+            WalletCreated => "wallet_created", Deposit, ByRule, Urgent;
+            /// The payment was seen on the chain.
+            Confirming => "confirming", Deposit, ByRule, Waits;
+            /// A part arrived.
+            Underpaid => "underpaid", Deposit, ByDefault, Urgent;
+            /// Credited, or credited with more than before.
+            Settled => "settled", Deposit, ByDefault, Waits;
+            /// Closed with less than required.
+            Short => "short", Deposit, ByDefault, Waits;
+            /// Not paid in time.
+            Expired => "expired", Deposit, ByDefault, Waits;
+            /// An error at the processor.
+            Failed => "failed", Deposit, ByDefault, Waits;
+            /// Locked by compliance.
+            Held => "held", Deposit, ByDefault, Urgent;
+            /// Money goes back.
+            Refunding => "refunding", Deposit, Never, Waits;
+            /// Money went back.
+            Refunded => "refunded", Deposit, ByDefault, Waits;
+            /// No wallet: refused.
+            Rejected => "rejected", Deposit, ByDefault, Waits;
+            /// No wallet that we know of: the outcome cannot be known.
+            Unresolved => "unresolved", Deposit, ByDefault, Waits;
+            /// The upstream's word changed and the state did not.
+            StatusChanged => "status_changed", Deposit, Never, Waits;
+            /// The upstream's figures changed and the state did not.
+            FiguresChanged => "figures_changed", Deposit, Never, Waits;
+            /// The books were corrected, because a person said so.
+            Corrected => "corrected", Deposit, Never, Waits;
+            /// The first credited row stated what had been booked provisionally.
+            FigureStated => "figure_stated", Deposit, Never, Waits;
+            /// A person should look.
+            NeedsReview => "needs_review", Deposit, ByDefault, Urgent;
+            /// A later look was ordinary again.
+            ReviewCleared => "review_cleared", Deposit, Never, Waits;
+            /// So many changes of flags, words and figures of one deposit were left out within an hour.
+            ChangesLeftOut => "changes_left_out", Deposit, Never, Waits;
+            /// A person has looked.
+            Reviewed => "reviewed", Deposit, Never, Waits;
+            /// Books and upstream do not agree.
+            DiscrepancyOpened => "discrepancy_opened", Case, ByDefault, Waits;
+            /// A person explained a difference.
+            DiscrepancyExplained => "discrepancy_explained", Case, Never, Waits;
+            /// They agree again, or a person closed the case.
+            DiscrepancyClosed => "discrepancy_closed", Case, ByDefault, Waits;
+            /// A run opened or closed cases that nobody was told of.
+            CasesNoted => "cases_noted", Account, Never, Waits;
+            /// The daily summary.
+            Digest => "digest", Account, ByDefault, AnyHour;
+            /// The upstream does not answer.
+            UpstreamDown => "upstream_down", Upstream, ByDefault, AnyHour;
+            /// It answers again.
+            UpstreamBack => "upstream_back", Upstream, ByDefault, AnyHour;
+            /// Reconciliations are void: something could not be fetched, or cannot be what it says.
+            ReconciliationVoid => "reconciliation_void", Reconciliation, ByDefault, AnyHour;
+            /// One was whole again.
+            ReconciliationBack => "reconciliation_back", Reconciliation, ByDefault, AnyHour;
+            /// A month was closed: what is booked in it stands.
+            PeriodClosed => "period_closed", Account, Never, Waits;
+            /// A person said what only a person can know: a correction, an acceptance, or that one is taken back.
+            Decided => "decided", Account, ByDefault, Waits;
+            /// What the account's total held before the first run was established, or set by a person.
+            BaselineSet => "baseline_set", Account, ByDefault, Waits;
+            /// The ledger was restored from a copy: what happened between that copy and its loss is not in it.
+            Restored => "restored", Account, Never, Waits;
+            /// The ledger was given to another account of the upstream's.
+            Rebound => "rebound", Account, Never, Waits;
+            /// A message that a person asked for, to try the mail.
+            MailTest => "mail_test", Account, ByItself, AnyHour;
+            /// Many letters to one recipient in one.
+            Summary => "summary", Account, ByItself, AnyHour;
+        }
+    };
+}
+pub(crate) use event_table;
+
 macro_rules! event_names {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
+    ($($(#[$doc:meta])* $event:ident => $word:literal, $topic:ident, $mailed:ident, $timing:ident;)+) => {
         /// The name of an event, in the ledger, the API and the mails.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum EventName { $($(#[$doc])* $variant),+ }
+        pub enum EventName { $($(#[$doc])* $event),+ }
 
         impl EventName {
             /// Every name.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            pub const ALL: &[Self] = &[$(Self::$event),+];
 
             /// The word used outside.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+                match self { $(Self::$event => $word),+ }
+            }
+
+            /// What it is about.
+            #[must_use]
+            pub const fn topic(self) -> Topic {
+                match self { $(Self::$event => Topic::$topic),+ }
+            }
+
+            const fn mailed(self) -> Mailed {
+                match self { $(Self::$event => Mailed::$mailed),+ }
+            }
+
+            const fn timing(self) -> Timing {
+                match self { $(Self::$event => Timing::$timing),+ }
             }
         }
     };
 }
 
-event_names! {
-    /// A deposit was asked for.
-    Requested = "requested",
-    /// The upstream made a wallet.
-    WalletCreated = "wallet_created",
-    /// The payment was seen on the chain.
-    Confirming = "confirming",
-    /// A part arrived.
-    Underpaid = "underpaid",
-    /// Credited, or credited with more than before.
-    Settled = "settled",
-    /// Closed with less than required.
-    Short = "short",
-    /// Not paid in time.
-    Expired = "expired",
-    /// An error at the processor.
-    Failed = "failed",
-    /// Locked by compliance.
-    Held = "held",
-    /// Money goes back.
-    Refunding = "refunding",
-    /// Money went back.
-    Refunded = "refunded",
-    /// No wallet: refused.
-    Rejected = "rejected",
-    /// No wallet that we know of: the outcome cannot be known.
-    Unresolved = "unresolved",
-    /// The upstream's word changed and the state did not.
-    StatusChanged = "status_changed",
-    /// The upstream's figures changed and the state did not.
-    FiguresChanged = "figures_changed",
-    /// The books were corrected, because a person said so.
-    Corrected = "corrected",
-    /// The first credited row stated what had been booked provisionally.
-    FigureStated = "figure_stated",
-    /// A person should look.
-    NeedsReview = "needs_review",
-    /// A later look was ordinary again.
-    ReviewCleared = "review_cleared",
-    /// So many changes of flags, words and figures of one deposit were left out within an hour.
-    ChangesLeftOut = "changes_left_out",
-    /// A person has looked.
-    Reviewed = "reviewed",
-    /// Books and upstream do not agree.
-    DiscrepancyOpened = "discrepancy_opened",
-    /// A person explained a difference.
-    DiscrepancyExplained = "discrepancy_explained",
-    /// They agree again, or a person closed the case.
-    DiscrepancyClosed = "discrepancy_closed",
-    /// A run opened or closed cases that nobody was told of.
-    CasesNoted = "cases_noted",
-    /// The daily summary.
-    Digest = "digest",
-    /// The upstream does not answer.
-    UpstreamDown = "upstream_down",
-    /// It answers again.
-    UpstreamBack = "upstream_back",
-    /// Reconciliations are void: something could not be fetched, or cannot be what it says.
-    ReconciliationVoid = "reconciliation_void",
-    /// One was whole again.
-    ReconciliationBack = "reconciliation_back",
-    /// A month was closed: what is booked in it stands.
-    PeriodClosed = "period_closed",
-    /// A person said what only a person can know: a correction, an acceptance, or that one is taken back.
-    Decided = "decided",
-    /// What the account's total held before the first run was established, or set by a person.
-    BaselineSet = "baseline_set",
-    /// The ledger was restored from a copy: what happened between that copy and its loss is not in it.
-    Restored = "restored",
-    /// The ledger was given to another account of the upstream's.
-    Rebound = "rebound",
-    /// A message that a person asked for, to try the mail.
-    MailTest = "mail_test",
-    /// Many letters to one recipient in one.
-    Summary = "summary",
-}
+event_table!(event_names);
 
 impl EventName {
     /// Reads the word.
@@ -113,49 +175,35 @@ impl EventName {
         Self::ALL.iter().copied().find(|name| name.as_str() == text)
     }
 
+    /// True for the events that are ever told in a letter: each has a folder in `notifier/emails/`.
+    #[must_use]
+    pub const fn has_letter(self) -> bool {
+        !matches!(self.mailed(), Mailed::Never)
+    }
+
     /// True for the events of docs/interface.md's "Mail": those that a rule may name.
     #[must_use]
     pub const fn is_mailable(self) -> bool {
-        !matches!(
-            self,
-            Self::Requested
-                | Self::Refunding
-                | Self::StatusChanged
-                | Self::FiguresChanged
-                | Self::Corrected
-                | Self::FigureStated
-                | Self::Restored
-                | Self::Rebound
-                | Self::ReviewCleared
-                | Self::ChangesLeftOut
-                | Self::Reviewed
-                | Self::DiscrepancyExplained
-                | Self::CasesNoted
-                | Self::PeriodClosed
-                | Self::MailTest
-                | Self::Summary
-        )
+        matches!(self.mailed(), Mailed::ByRule | Mailed::ByDefault)
+    }
+
+    /// True for the events that are mailed where no rule says anything.
+    #[must_use]
+    pub const fn is_mailed_by_default(self) -> bool {
+        matches!(self.mailed(), Mailed::ByDefault)
     }
 
     /// True for the letters of the whole account that go by themselves, whatever the hour and however many there are.
     #[must_use]
     pub const fn is_never_held_back(self) -> bool {
-        matches!(
-            self,
-            Self::Digest
-                | Self::UpstreamDown
-                | Self::UpstreamBack
-                | Self::ReconciliationVoid
-                | Self::ReconciliationBack
-                | Self::MailTest
-                | Self::Summary
-        )
+        matches!(self.timing(), Timing::AnyHour)
     }
 
-    /// True for the events that are mailed where no rule says anything: all but the two early ones.
+    /// True for what quiet hours let pass unless `mail.urgent` says otherwise: what is of no use in the morning, and what
+    /// a person should know at once.
     #[must_use]
-    pub const fn is_mailed_by_default(self) -> bool {
-        self.is_mailable() && !matches!(self, Self::WalletCreated | Self::Confirming)
+    pub const fn is_urgent_by_default(self) -> bool {
+        matches!(self.timing(), Timing::Urgent)
     }
 
     /// The event that the arrival in a state is.

@@ -11,6 +11,17 @@ pub(super) enum Tone {
 }
 
 impl Tone {
+    /// The word that templates use; what is none is calm.
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "good" => Self::Good,
+            "act" => Self::Act,
+            "warn" => Self::Warn,
+            "bad" => Self::Bad,
+            _ => Self::Calm,
+        }
+    }
+
     /// The stripe's colour: dark enough on white, light enough on black.
     pub(super) const fn color(self) -> &'static str {
         match self {
@@ -76,21 +87,4 @@ pub(super) struct Content {
     /// What the QR code says.
     pub(super) qr: Option<String>,
     pub(super) sections: Vec<Section>,
-}
-
-impl Content {
-    pub(super) fn new(tone: Tone, subject: impl Into<String>, lead: impl Into<String>) -> Self {
-        Self {
-            tone,
-            subject: subject.into(),
-            lead: lead.into(),
-            warning: None,
-            fields: Vec::new(),
-            next: Vec::new(),
-            commands: Vec::new(),
-            link: None,
-            qr: None,
-            sections: Vec::new(),
-        }
-    }
 }

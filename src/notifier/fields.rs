@@ -1,12 +1,24 @@
 //! Which facts of a deposit a letter lists, under which names and in which order.
 
 use super::content::Field;
-use super::letter::DepositView;
+use super::letter::{DepositView, LetterInput};
 use super::text::{instant, span, token, untrusted, usd};
 use crate::domain::asset::Network;
 use crate::domain::deposit::{Facts, Outcome, Wallet};
 use crate::domain::event::EventName;
 use crate::domain::money::Amount;
+
+/// The facts of `view` for the letter about its event, and why it happened.
+pub(super) fn of_deposit_letter(input: &LetterInput, view: &DepositView, doubtful: bool) -> Vec<Field> {
+    let mut fields = of_deposit(input.event, view, doubtful);
+    if input.event != EventName::NeedsReview
+        && let Some(reason) = input.because()
+    {
+        let label = if input.reason.is_some() { "Reason" } else { "Needs review" };
+        fields.push(Field::new(label, reason));
+    }
+    fields
+}
 
 /// The facts of `view` for a letter about `event`; `doubtful` says that nobody should pay to the address.
 pub(super) fn of_deposit(event: EventName, view: &DepositView, doubtful: bool) -> Vec<Field> {

@@ -40,6 +40,15 @@ pub struct LetterInput {
     pub to: String,
 }
 
+impl LetterInput {
+    /// Why it happened, or why the deposit is flagged: one harmless line.
+    pub(super) fn because(&self) -> Option<String> {
+        let review = self.deposit.as_ref().and_then(|view| view.facts.review.as_ref());
+        let reason = self.reason.as_deref().or(review.map(|review| review.reason.as_str()));
+        reason.map(text::untrusted).filter(|reason| !reason.is_empty())
+    }
+}
+
 /// A letter in words, before it becomes a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {

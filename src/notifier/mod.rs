@@ -3,14 +3,16 @@
 //! The only module that knows lettre. It keeps no state of its own: what is owed, to whom and since when is in
 //! the ledger. A letter is composed anew at every attempt, from the same facts, to the same bytes.
 
-mod account_emails;
 mod address;
 mod content;
-mod deposit_emails;
+mod doubt;
+mod emails;
 mod fields;
 mod file;
+mod jinja;
 mod letter;
 mod mime;
+mod notice;
 pub mod qr;
 mod render;
 mod report;
@@ -23,6 +25,7 @@ mod templates;
 mod text;
 mod transport;
 mod values;
+mod words;
 
 #[cfg(test)]
 mod tests;

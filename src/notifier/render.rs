@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::letter::{InlineImage, Letter, LetterInput};
 use super::templates::{Part, Templates};
-use super::values::{content_of, values_of};
+use super::values::{facts, with_words};
 use super::{qr, text};
 
 /// The longest subject, in characters.
@@ -21,9 +21,10 @@ pub enum ComposeError {
 /// Composes the letter by `templates`; `account` is the upstream's name for the account, shown in the footer. The same
 /// input gives the same letter.
 pub fn compose(templates: &Templates, input: &LetterInput, account: &str) -> Result<Letter, ComposeError> {
-    let content = content_of(input);
+    let facts = facts(input, account);
+    let content = templates.content(input, &facts)?;
     let inline = content.qr.as_deref().and_then(|data| picture(data, &input.message_id));
-    let values = values_of(input, &content, account, inline.as_ref().map(|image| image.content_id.as_str()));
+    let values = with_words(&facts, &content, inline.as_ref().map(|image| image.content_id.as_str()));
     let subject = templates.write(input, Part::Subject, &values)?;
     let subject = text::one_line(subject.as_deref().unwrap_or(&content.subject), MAX_SUBJECT);
     let written = |part| templates.write(input, part, &values).map(Option::unwrap_or_default);

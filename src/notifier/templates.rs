@@ -3,21 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use minijinja::{Environment, UndefinedBehavior, Value};
 
+use super::content::Content;
 use super::letter::LetterInput;
-use super::{samples, text, values};
+use super::words::Words;
+use super::{emails, jinja, samples, values};
 use crate::domain::event::EventName;
 
-const TEXT: &str = include_str!("letters/letter.txt");
-const HTML: &str = include_str!("letters/letter.html");
-/// What the built-in templates are called, for those that build upon them.
-const BUILTIN_TEXT: &str = "builtin/letter.txt";
-const BUILTIN_HTML: &str = "builtin/letter.html";
-/// The longest template, and the most that one may do: no letter needs more.
+/// The longest template of an operator's.
 const LONGEST: u64 = 256 * 1024;
-const FUEL: u64 = 200_000;
 
 /// The parts of a letter that a template can write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +49,8 @@ pub struct TemplateError {
 /// The templates of all letters.
 #[derive(Debug)]
 pub struct Templates {
+    words: Words,
+    /// What lays the words out: the built-in texts and pages, and the operator's.
     environment: Environment<'static>,
     /// The operator's own, by file name.
     own: BTreeSet<String>,
@@ -68,11 +65,16 @@ impl Templates {
     pub fn builtin() -> Result<Self, TemplateError> {
         let folder = PathBuf::from("(built in)");
         let failed = |error: &minijinja::Error| told(&folder, error, None);
-        let mut environment = environment().map_err(|error| failed(&error))?;
-        for (name, source) in [(BUILTIN_TEXT, TEXT), (BUILTIN_HTML, HTML)] {
+        let words = Words::builtin().map_err(|error| failed(&error))?;
+        let mut environment =
+            jinja::environment(UndefinedBehavior::Strict).map_err(|error| failed(&error))?;
+        for (name, source) in emails::LAYOUTS {
             environment.add_template(name, source).map_err(|error| failed(&error))?;
         }
-        Ok(Self { environment, own: BTreeSet::new(), folder })
+        for email in emails::all() {
+            environment.add_template_owned(page_of(email), email.html).map_err(|error| failed(&error))?;
+        }
+        Ok(Self { words, environment, own: BTreeSet::new(), folder })
     }
 
     /// The built-in ones, and over them the files of `folder`: `EVENT.subject.txt`, `EVENT.txt` and `EVENT.html` for
@@ -112,9 +114,12 @@ impl Templates {
         if self.own.is_empty() {
             return Ok(());
         }
-        for event in EventName::ALL.iter().filter(|event| samples::is_mailed(**event)) {
+        for event in EventName::ALL.iter().filter(|event| event.has_letter()) {
             for input in samples::samples(*event) {
-                let values = values::values(&input, "12345", None);
+                let facts = values::facts(&input, "12345");
+                let content =
+                    self.content(&input, &facts).map_err(|error| told(&self.folder, &error, None))?;
+                let values = values::with_words(&facts, &content, None);
                 for part in Part::ALL {
                     let Some(name) = self.own_name(*event, part) else { continue };
                     let written = self.write_with(&name, &values);
@@ -143,6 +148,11 @@ impl Templates {
             .find(|name| self.own.contains(name))
     }
 
+    /// The words of the letter about `input`, from its `facts`.
+    pub(super) fn content(&self, input: &LetterInput, facts: &Value) -> Result<Content, minijinja::Error> {
+        self.words.content(input, facts)
+    }
+
     /// Writes one part; `None` where no template is for it (a subject is not, unless an operator has one). Where an
     /// operator's template fails in spite of its trial, the built-in one writes it: a letter that is owed goes.
     pub(super) fn write(
@@ -162,8 +172,8 @@ impl Templates {
         }
         match part {
             Part::Subject => Ok(None),
-            Part::Text => self.write_with(BUILTIN_TEXT, values).map(Some),
-            Part::Html => self.write_with(BUILTIN_HTML, values).map(Some),
+            Part::Text => self.write_with("builtin/letter.txt", values).map(Some),
+            Part::Html => self.write_with(&page_of(emails::of(input)), values).map(Some),
         }
     }
 
@@ -187,11 +197,12 @@ fn files_of(folder: &Path) -> Result<Vec<String>, TemplateError> {
             continue;
         }
         let stem = Part::ALL.iter().find_map(|part| name.strip_suffix(&format!(".{}", part.ending())));
-        let known = |stem: &str| stem == "letter" || EventName::parse(stem).is_some_and(samples::is_mailed);
+        let known =
+            |stem: &str| stem == "letter" || EventName::parse(stem).is_some_and(EventName::has_letter);
         if !name.starts_with('_') && !stem.is_some_and(known) {
             let events: Vec<_> = EventName::ALL
                 .iter()
-                .filter(|event| samples::is_mailed(**event))
+                .filter(|event| event.has_letter())
                 .map(|event| event.as_str())
                 .collect();
             let problem = format!(
@@ -222,22 +233,9 @@ fn told(folder: &Path, error: &minijinja::Error, name: Option<&str>) -> Template
     TemplateError { file, line: error.line(), problem }
 }
 
-fn environment() -> Result<Environment<'static>, minijinja::Error> {
-    let mut environment = Environment::new();
-    let syntax =
-        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
-    environment.set_syntax(syntax);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
-    environment.add_filter("padded", |text: &str, width: usize| {
-        let missing = width.saturating_sub(text.chars().count());
-        format!("{text}{}", " ".repeat(missing.min(200)))
-    });
-    environment.add_filter("folded", |line: &str| text::folded(line, 76));
-    Ok(environment)
+/// What the page of a built-in letter is called.
+fn page_of(email: &emails::Email) -> String {
+    format!("builtin/{}/body.html", email.name)
 }
 
 #[cfg(test)]

@@ -1,48 +1,48 @@
-//! What templates are given: the words of a letter, and the facts they come from by name, each one harmless line.
-
-use std::collections::BTreeMap;
+//! What templates are given: the facts of a letter by name, each one harmless line, and the words made of them.
 
 use minijinja::{Value, context};
 
 use super::content::{Content, Field, Link, Section};
+use super::doubt::is_doubtful;
 use super::letter::{DepositView, LetterInput};
-use super::{account_emails, deposit_emails, fields, text};
-use crate::domain::event::EventName;
+use super::notice::Notice;
+use super::{fields, text};
+use crate::domain::deposit::{Booked, Outcome};
 
-/// The words of the letter about `input`.
-pub(super) fn content_of(input: &LetterInput) -> Content {
-    match &input.deposit {
-        Some(view) if !is_a_notice(input.event) => deposit_emails::of_deposit(input, view),
-        _ => account_emails::of_notice(input),
+/// The longest reference in a subject.
+const SUBJECT_REFERENCE: usize = 60;
+
+/// The facts that the words of the letter about `input` are made of.
+pub(super) fn facts(input: &LetterInput, account: &str) -> Value {
+    let notice = Notice::of(input);
+    let reference = input.deposit.as_ref().and_then(|view| view.request.reference.as_deref());
+    let in_subject = |reference| format!(" – {}", text::untrusted_within(reference, SUBJECT_REFERENCE));
+    context! {
+        account => text::one_line(account, 80),
+        event => input.event.as_str(),
+        at => text::instant(input.at),
+        reason => input.reason.as_deref().map(text::untrusted),
+        because => input.because(),
+        deposit => input.deposit.as_ref().map(|view| deposit_of(view, is_doubtful(input))),
+        and_reference => reference.map(in_subject).unwrap_or_default(),
+        notice => notice.named(),
+        rows => notice.rows(),
+        lists => notice.lists(),
+        counts => notice.counts(),
+        case_id => notice.case_id(),
+        lasted => notice.lasted(),
     }
 }
 
-/// What templates are given for the letter about `input`; every text in it is one harmless line.
-pub(super) fn values(input: &LetterInput, account: &str, cid: Option<&str>) -> Value {
-    values_of(input, &content_of(input), account, cid)
-}
-
-/// What templates are given for the letter with these words; `cid` is the name of its picture.
-pub(super) fn values_of(input: &LetterInput, content: &Content, account: &str, cid: Option<&str>) -> Value {
+/// The same with the words; `cid` is the name of the letter's picture.
+pub(super) fn with_words(facts: &Value, content: &Content, cid: Option<&str>) -> Value {
     let width = content.fields.iter().map(|field| field.label.chars().count()).max().unwrap_or(0);
-    let notice = match &input.notice {
-        Some(serde_json::Value::Object(members)) => members
-            .iter()
-            .filter_map(|(key, value)| Some((text::untrusted(key), Value::from(text::scalar(value)?))))
-            .collect(),
-        _ => BTreeMap::new(),
-    };
     context! {
         content => content_values(content),
         color => content.tone.color(),
         label_width => width,
         cid => cid,
-        account => text::one_line(account, 80),
-        event => input.event.as_str(),
-        at => text::instant(input.at),
-        reason => input.reason.as_deref().map(text::untrusted),
-        deposit => input.deposit.as_ref().map(deposit_of),
-        notice => Value::from(notice),
+        ..facts.clone()
     }
 }
 
@@ -65,13 +65,18 @@ fn content_values(content: &Content) -> Value {
 }
 
 /// A deposit's facts by name, for templates that lay them out by themselves; what is not known is none.
-fn deposit_of(view: &DepositView) -> Value {
+fn deposit_of(view: &DepositView, doubtful: bool) -> Value {
     let (request, facts) = (&view.request, &view.facts);
     let wallet = facts.wallet.as_ref();
+    let credited = facts.booked.as_ref().map(Booked::total);
     context! {
         id => view.id.to_string(),
+        asked => text::usd(&request.amount),
+        asset => request.asset.to_string(),
+        doubtful => doubtful,
+        coupon => request.coupon.is_some(),
         state => facts.state.as_str(),
-        outcome => facts.outcome.map(crate::domain::deposit::Outcome::as_str),
+        outcome => facts.outcome.map(Outcome::as_str),
         late => facts.late,
         currency => request.asset.currency.as_str(),
         network => request.asset.network.as_str(),
@@ -86,29 +91,15 @@ fn deposit_of(view: &DepositView) -> Value {
         expire_at => wallet.and_then(|wallet| wallet.expire_at).map(text::instant),
         arrived => fields::arrived(facts).map(ToString::to_string),
         missing => fields::missing(facts),
-        credited_usd => facts.booked.as_ref().map(|booked| booked.total().to_string()),
+        credited_usd => credited.map(|total| total.to_string()),
+        credited_otherwise => credited.is_some_and(|total| Some(total) != request.amount.to_usd_micros()),
         txid => facts.txid.as_deref().map(text::token),
         reference => request.reference.as_deref().map(text::untrusted),
         upstream_status => facts.upstream_status.as_deref().map(text::untrusted),
         needs_review => facts.review.as_ref().map(|review| text::untrusted(&review.reason)),
         requested_at => text::instant(request.requested_at),
         settled_at => facts.settled_at.map(text::instant),
+        took => facts.settled_at.map(|at| text::span(at.since(request.requested_at))),
         refunded_at => facts.refunded_at.map(text::instant),
     }
-}
-
-/// True for the events whose letter is made from their notice, even where a deposit is named as well.
-fn is_a_notice(event: EventName) -> bool {
-    matches!(
-        event,
-        EventName::DiscrepancyOpened
-            | EventName::DiscrepancyClosed
-            | EventName::Digest
-            | EventName::UpstreamDown
-            | EventName::UpstreamBack
-            | EventName::ReconciliationVoid
-            | EventName::ReconciliationBack
-            | EventName::MailTest
-            | EventName::Summary
-    )
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::event::Topic;
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
 use crate::flow::context::backoff;
@@ -82,13 +83,13 @@ fn subject_of(mail: &OwedMail) -> String {
         return deposit.id.to_string();
     }
     let said = |key: &str| mail.notice.as_ref().and_then(|notice| notice.get(key));
-    match mail.event.as_str() {
-        name if name.starts_with("upstream_") => "upstream".to_owned(),
-        name if name.starts_with("reconciliation_") => "reconciliation".to_owned(),
-        name if name.starts_with("discrepancy_") => match said("deposit_id").and_then(|id| id.as_str()) {
+    match mail.event.topic() {
+        Topic::Upstream => "upstream".to_owned(),
+        Topic::Reconciliation => "reconciliation".to_owned(),
+        Topic::Case => match said("deposit_id").and_then(|id| id.as_str()) {
             Some(deposit) => deposit.to_owned(),
             None => format!("case-{}", said("id").map(ToString::to_string).unwrap_or_default()),
         },
-        name => name.to_owned(),
+        Topic::Deposit | Topic::Account => mail.event.to_string(),
     }
 }
