@@ -18,7 +18,7 @@ const MOST_READINGS: usize = 4;
 /// No spelling of one character is longer (`&#x0026;`).
 const LONGEST_SPELLING: usize = 8;
 
-/// Every secret that this process has read, for whatever is said in its name where nobody is asked any more.
+/// Every secret that this process has read, for output that has no secret at hand, such as a panic's.
 static KNOWN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
 /// How many are remembered, the latest: a process has three.
 const MOST_KNOWN: usize = 16;

@@ -98,7 +98,7 @@ fn totals(facts: &Facts) -> (UsdMicros, UsdMicros) {
     (credited, if facts.refunded_at.is_some() { whole } else { UsdMicros::ZERO })
 }
 
-/// Everything that the journal holds of a deposit whose facts these are.
+/// Everything that the journal holds of the deposit with these facts.
 fn position(request: &Request, facts: &Facts) -> Vec<Posting> {
     let mut lines = Vec::new();
     match (&facts.booked, &facts.held) {
@@ -178,7 +178,7 @@ fn hold(lines: &mut Vec<Posting>, request: &Request, held: &Held) {
     lines.push(locked);
 }
 
-/// The line of what was paid in crypto (a credit), by its worth; of what nobody stated, in dollars.
+/// The line of what was paid in crypto (a credit), by its worth; in dollars where no amount in crypto was stated.
 fn paid(account: &str, request: &Request, crypto: Option<&Amount>, worth: UsdMicros) -> Posting {
     let currency = request.asset.currency.as_str();
     match crypto {

@@ -55,7 +55,7 @@ impl OrderReport {
     }
 }
 
-/// The same of two readings: ours, and the upstream's where it tells.
+/// The same for two readings: ours, and the upstream's where it is known.
 pub(in crate::domain) fn agree_that_past(
     instant: Timestamp,
     ours: Timestamp,

@@ -4,7 +4,7 @@
 /// What a row's status word makes of its amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// Nothing was credited, as far as the word says; so with words that nobody knows.
+    /// Nothing was credited, by the word; also for unknown words.
     Nothing = 0,
     /// Its amount was credited.
     Amount = 1,

@@ -14,7 +14,7 @@ use crate::domain::observe::{InvalidTransition, Observation};
 use crate::domain::reconcile::CaseKind;
 use crate::ledger::{Closing, DepositWrite, Recorded};
 
-/// What a correction books, said before it does.
+/// What a correction books; shown before it is booked.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Correction {
     /// The deposit.
@@ -70,7 +70,7 @@ pub async fn correct_deposit(
         .ok_or_else(|| CaseError::Unknown(format!("deposit {name:?}")))
 }
 
-/// The same of every open case of one kind whose deposit has credited rows; one letter tells of all.
+/// The same for every open case of one kind whose deposit has credited rows; one letter covers all.
 pub async fn correct_all(
     flow: &Flow,
     kind: CaseKind,

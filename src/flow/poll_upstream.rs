@@ -135,7 +135,7 @@ pub(super) fn work_out(
 }
 
 /// True for an answer in the upstream's own envelope that says ok: it is about this order, and no outage. Whatever else
-/// is in it may be any JSON at all, also numbers and depths that nobody could read.
+/// is in it may be any JSON at all, numbers and depths that cannot be read included.
 fn is_about_the_order(evidence: &upstream::Evidence) -> bool {
     #[derive(serde::Deserialize)]
     struct Envelope {

@@ -14,7 +14,7 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// When it ended; `None`: under way, or the program died.
     pub ended_at: Option<Timestamp>,
-    /// The word of its outcome; `None` counts as unknown once nobody is at work on it.
+    /// The word of its outcome; `None` counts as unknown once no task works on it.
     pub outcome: Option<String>,
     /// The order that it made, if an answer named one.
     pub order_id: Option<String>,

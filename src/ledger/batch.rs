@@ -11,7 +11,7 @@ use crate::domain::event::{EventName, Step};
 use crate::domain::poll::Due;
 use crate::domain::time::Timestamp;
 
-/// An upstream answer, kept behind the change that it brought.
+/// An upstream answer, stored as the evidence of the change that it brought.
 #[derive(Debug, Clone)]
 pub struct EvidenceNote {
     /// When it came.

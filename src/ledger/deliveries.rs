@@ -33,7 +33,7 @@ pub enum Delivery {
     Dead(String),
 }
 
-/// What one summary tells of one deposit or case.
+/// A summary's entry about one deposit or case.
 #[derive(Serialize)]
 struct Item {
     event: String,

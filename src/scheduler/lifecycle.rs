@@ -1,4 +1,4 @@
-//! The life of the process: signals, what the service manager is told, and when the watchdog is fed.
+//! The process: its signals, its messages to the service manager, and its watchdog.
 
 use std::time::Duration;
 

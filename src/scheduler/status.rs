@@ -15,7 +15,7 @@ pub struct TaskStatus {
     pub rounds: u64,
     /// When its last round ended.
     pub last_round: Option<Timestamp>,
-    /// What its last round did, as the task tells it.
+    /// What its last round did, as the task reports it.
     pub last_status: serde_json::Value,
     /// Its failed rounds in a row.
     pub failures: u32,

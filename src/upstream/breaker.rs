@@ -189,7 +189,7 @@ impl Breaker {
         }
     }
 
-    /// A probe was dropped before it could tell anything: the next may go at once.
+    /// A probe was dropped before its end: the next may go at once.
     pub(super) fn abandon_probe(&mut self) {
         if let Some(open) = &mut self.open {
             open.probing = false;

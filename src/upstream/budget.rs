@@ -1,4 +1,4 @@
-//! How many calls a second the account may make: a token bucket kept as one instant, pure.
+//! How many calls a second the account may make: a token bucket in the form of one instant, pure.
 
 use std::time::Duration;
 

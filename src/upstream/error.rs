@@ -93,7 +93,7 @@ impl Error {
         }
     }
 
-    /// An order that a broken answer to `create` named: a wallet was made that nobody will be shown.
+    /// An order that a broken answer to `create` named: its wallet is shown to nobody.
     #[must_use]
     pub fn order_id(&self) -> Option<&str> {
         match self {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::secret::ApiKey;
 use crate::domain::time::Timestamp;
 
-/// As much of an answer is kept; what is shown is cut after masking, so it is less.
+/// How much of an answer is stored; what is shown is cut after masking, so it is less.
 pub(super) const KEPT: usize = 8 * 1024;
-/// An answer that is longer is not kept for comparison.
+/// A longer answer is not compared with the next one.
 const COMPARED: usize = 1024;
-/// As much of an answer is shown.
+/// How much of an answer is shown.
 const SHOWN: usize = 4 * 1024;
 
 /// A value that the upstream gave, and the answer it was read from.

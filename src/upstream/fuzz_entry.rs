@@ -1,4 +1,4 @@
-//! The way in for the fuzzer, and for nobody else: an answer's body, without the wire that it comes over.
+//! The entry of the fuzzer: an answer's body, without a connection.
 
 use super::wire::{self, Decoded};
 use crate::domain::report::OrderReport;

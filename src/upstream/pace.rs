@@ -55,7 +55,7 @@ struct Class {
     passed_over: u32,
 }
 
-/// What the one in front, or somebody behind, has to do.
+/// What the first in the queue, or one behind it, has to do.
 enum Turn {
     Go { probe: bool },
     WaitUntil(Duration),

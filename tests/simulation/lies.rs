@@ -63,7 +63,7 @@ fn account(simulator: &SimulatedUpstream, dice: &mut StdRng) {
         5 => account.age = Some(dice.random_range(0..90_000)),
         _ => {}
     }
-    simulator.set_account(account);
+    simulator.edit_account(|standing| *standing = account);
 }
 
 fn list(simulator: &SimulatedUpstream, dice: &mut StdRng) {

@@ -44,8 +44,8 @@ async fn a_revoked_key_and_a_throttled_account_do_nothing() {
     let paths =
         [format!("cryptomus/transaction/{id}"), "payments".into(), "balance".into(), "coupons".into()];
     for (status, text) in [(401, "User-verification Failed"), (429, "Too Many Requests")] {
-        bench.upstream.set_key_revoked(status == 401);
-        bench.upstream.set_throttled(status == 429);
+        bench.upstream.edit_account(|account| account.key_revoked = status == 401);
+        bench.upstream.edit_account(|account| account.throttled = status == 429);
         let refusal = json!({"ok": false, "body": text});
         for path in &paths {
             let (code, answer) = bench.try_get(path).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_revoked_key_and_a_throttled_account_do_nothing() {
         let (code, answer) = bench.put("USDT/BSC/10", None).await.unwrap();
         assert_eq!((code.as_u16(), answer), (status, refusal));
     }
-    bench.upstream.set_throttled(false);
+    bench.upstream.edit_account(|account| account.throttled = false);
     assert_eq!(bench.look(&id).await["status"], "check");
     assert_eq!(bench.truth(), truth, "no order was made");
 }
@@ -71,7 +71,7 @@ async fn every_look_is_refused_and_nothing_else() {
     let (code, answer) = bench.try_get(&path).await.unwrap();
     assert_eq!((code.as_u16(), answer), (200, json!({"ok": false, "body": "Temporarily unavailable"})));
     assert_eq!(bench.rows().await[0]["status"], "paid");
-    bench.upstream.set_looks_refused(false);
+    bench.upstream.edit_account(|account| account.looks_refused = false);
     assert_eq!(bench.look(&id).await["status"], "paid");
     assert_eq!(bench.truth(), truth);
 }
@@ -82,20 +82,20 @@ async fn heads_tell_another_time_an_age_or_none() {
     let head =
         async || bench.client.get(bench.url("balance?apiKey=k%26y")).send().await.unwrap().headers().clone();
     let truth = bench.truth();
-    bench.upstream.set_date_offset(-3600);
+    bench.upstream.edit_account(|account| account.date_offset = -3600);
     assert_eq!(head().await["date"], "Fri, 30 May 2025 12:32:57 GMT");
-    bench.upstream.set_date_offset(40 * 86_400);
-    bench.upstream.set_age(Some(86_400));
+    bench.upstream.edit_account(|account| account.date_offset = 40 * 86_400);
+    bench.upstream.edit_account(|account| account.age = Some(86_400));
     let shown = head().await;
     assert_eq!(
         (&shown["date"], &shown["age"]),
         (&"Wed, 09 Jul 2025 13:32:57 GMT".parse().unwrap(), &"86400".parse().unwrap())
     );
-    bench.upstream.set_without_date(true);
-    bench.upstream.set_age(None);
+    bench.upstream.edit_account(|account| account.without_date = true);
+    bench.upstream.edit_account(|account| account.age = None);
     let shown = head().await;
     assert!(!shown.contains_key("date") && !shown.contains_key("age"), "{shown:?}");
-    bench.upstream.set_account(depositd::sandbox::upstream::AccountLie::default());
+    bench.upstream.edit_account(|account| *account = depositd::sandbox::upstream::AccountLie::default());
     assert_eq!(head().await["date"], "Fri, 30 May 2025 13:32:57 GMT");
     assert_eq!(bench.truth(), truth);
 }

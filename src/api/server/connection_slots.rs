@@ -93,7 +93,7 @@ impl ConnectionSlot {
         self.has_asked.load(Ordering::Relaxed)
     }
 
-    /// Completes when the place is to be given up.
+    /// Completes when the slot has to be given up.
     pub(super) async fn asked_to_leave(&self) {
         self.leave.cancelled().await;
     }

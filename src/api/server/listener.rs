@@ -90,7 +90,7 @@ async fn clear(path: &Path) -> Result<(), Error> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(failed(error)),
-        // Also a queue that is full: somebody is there.
+        // A full queue too: a daemon listens there.
         Ok(_) | Err(_) => Err(Error::InUse { path: path.to_owned() }),
     }
 }

@@ -279,8 +279,8 @@ impl Draft {
         }
     }
 
-    /// Takes the report's figures and word; an event tells where they are new. What moves neither money nor anything
-    /// that a payer is shown is bounded.
+    /// Takes the report's figures and word; where they are new, there is an event. What moves neither money nor
+    /// anything that a payer is shown is bounded.
     fn note_figures(&mut self, report: &OrderReport, status: Status) {
         let before = self.facts.clone();
         self.take_figures(report, status);

@@ -20,7 +20,7 @@ pub enum Observation {
     AddressShared(String),
     /// The upstream refused to make a wallet, in these words.
     Refused(String),
-    /// An answer that cannot be about this deposit: it names another's order, say. A person must look.
+    /// An answer that cannot be about this deposit, such as one with another order: the deposit is flagged.
     Contradiction(String),
     /// No attempt is left, and what the last ones did cannot be known.
     OutOfAttempts,
@@ -32,7 +32,7 @@ pub enum Observation {
     UnknownOrder(String),
     /// The upstream answered about the order, and what it says cannot be read, for this reason.
     Unreadable(String),
-    /// A person has looked, and notes this.
+    /// A person clears the review flag, with this note.
     Reviewed(String),
     /// A person says that the upstream credited this much, whatever the state.
     Corrected {

@@ -40,8 +40,8 @@ pub enum Match {
     },
 }
 
-/// Decides all that the rules say of the rows: each is the deposit's whose id it bears. Several rows may be one
-/// deposit's; they are summed.
+/// Decides the rows' deposits by the rules: a row belongs to the deposit whose id it bears. Several rows may belong to
+/// one deposit; they are summed.
 #[must_use]
 pub fn decide(mut claims: Vec<IdMatch>) -> Vec<Match> {
     let mut likes: HashMap<(MatchRule, i64), usize> = HashMap::new();
@@ -88,7 +88,8 @@ pub struct ProbableDeposit {
     pub cents: Vec<i64>,
 }
 
-/// Which row is probably whose, by amount and time, one to one, the nearest in time first. For showing only.
+/// Probable matches of rows and deposits, by amount and time, one to one, the nearest in time first. They are only
+/// shown.
 #[must_use]
 pub fn probable(rows: &[UnmatchedInvoice], deposits: &[ProbableDeposit]) -> Vec<IdMatch> {
     let mut deposits: Vec<&ProbableDeposit> = deposits.iter().collect();

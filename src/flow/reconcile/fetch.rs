@@ -1,4 +1,4 @@
-//! The upstream's side as of one instant, and what is kept to show what it said.
+//! Fetches the upstream's side as of one instant, with the evidence of its answers.
 
 use serde_json::{Value, json};
 

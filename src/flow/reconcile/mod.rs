@@ -32,7 +32,7 @@ use crate::ledger::{self, Run, Tally};
 /// Compares, and keeps what does not agree as cases. Waits for a run that is under way.
 ///
 /// # Errors
-/// [`ReconcileFailed`]; an incomplete run is kept as such.
+/// [`ReconcileFailed`]; an incomplete run is stored as such.
 pub async fn reconcile(flow: &Flow) -> Result<Report, ReconcileFailed> {
     let _alone = flow.reconciling.lock().await;
     let context = RunContext {

@@ -1,4 +1,4 @@
-//! What a run comes to: its report, or why there is none. The types only.
+//! The types of a run's result: its report, or why there is none.
 
 use std::collections::BTreeMap;
 
@@ -45,17 +45,17 @@ pub struct Report {
     pub matched: Vec<Tally>,
     /// The rule that has matched most.
     pub identifier: Option<&'static str>,
-    /// How many rows could count and cannot be read, and nobody has said what they credit: each is a case.
+    /// How many rows could count and cannot be read, without an amount from a person: each is a case.
     pub unreadable: usize,
-    /// The first rows of the list that cannot be read, whether somebody has said what they credit or not.
+    /// The first rows of the list that cannot be read, with or without an amount from a person.
     pub flaws: Vec<Flaw>,
-    /// Words that nobody knows, on rows that could count.
+    /// Unknown status words, on rows that could count.
     pub unknown_words: Vec<UnknownWord>,
     /// What the rows with our ids say of the list's zone, where it is not the one that is set.
     pub zone_hint: Option<String>,
     /// How many attempts to make a wallet were lost; for information.
     pub lost_attempts: i64,
-    /// Orders of the list that may be the work of those; nobody was shown them.
+    /// Orders of the list that lost attempts may have made; they were shown to nobody.
     pub perhaps_theirs: Vec<String>,
     /// Cases that this run opened.
     pub opened: Vec<i64>,

@@ -1,4 +1,4 @@
-//! How the months' totals are kept up with every entry, so that no question has to add up a whole journal.
+//! Updates the months' totals with every entry, so that no query has to sum the whole journal.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(in crate::ledger) struct AccountSums {
     pub(in crate::ledger) credit: i64,
 }
 
-/// Sums on their way to the tables `month_total` and `account_month`, or to be held against them.
+/// Sums to be added to the tables `month_total` and `account_month`, or to be compared with them.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Rollup {
     /// By month, currency, network.

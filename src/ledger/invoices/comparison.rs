@@ -52,7 +52,7 @@ pub struct UnreadRow {
     pub status: Option<String>,
 }
 
-/// A word that nobody knows, on rows that could count.
+/// An unknown status word, on rows that could count.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct UnknownWord {
     /// As it was written.
@@ -158,7 +158,7 @@ impl Ledger {
         }
     }
 
-    /// Of all deposits, those whose rows and bookings are not plainly the same.
+    /// Of all deposits, those whose rows and bookings differ at first sight.
     async fn suspects(&self) -> Result<Vec<i64>> {
         let rows = sqlx::query_scalar!(
             r#"SELECT json_group_array(deposit) AS "rows!: String" FROM (

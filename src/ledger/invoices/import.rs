@@ -85,7 +85,7 @@ impl Ledger {
         Ok(known)
     }
 
-    /// Makes the digests of the rows that an earlier version has kept, once.
+    /// Makes the digests of the rows that an earlier version has stored, once.
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be read or written now; the next run does it again.
@@ -221,8 +221,8 @@ const fn not_zero(hash: i64) -> i64 {
     if hash == 0 { 1 } else { hash }
 }
 
-/// A row that is gone does not stand where the same list tells of it in another way: under its own ids with other
-/// figures (two rows have become one), or with its time and amount under one of its ids (its other id has changed).
+/// A row that is gone does not stand where the same list shows it in another way: under its own ids with other figures
+/// (two rows have become one), or with its time and amount under one of its ids (its other id has changed).
 async fn supersede(connection: &mut SqliteConnection, run: i64) -> Result<()> {
     sqlx::query!(
         r#"WITH gone AS MATERIALIZED (

@@ -212,8 +212,7 @@ impl Ledger {
         from_json::<Vec<NearbyWire>>(&rows)?.into_iter().map(ProbableDeposit::try_from).collect()
     }
 
-    /// Writes which row is probably whose; or, where `claims` is empty and the list has turned out to bear ids of ours,
-    /// forgets what was guessed.
+    /// Writes the probable matches; or, where `claims` is empty because the list bears ids of ours, forgets them.
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the next run does it again.

@@ -52,7 +52,7 @@ pub struct RowChange {
     pub counted: i64,
 }
 
-/// A row as it is kept: a list, whose places the statements know. The first is the number of the row that it changes.
+/// A row as it is staged: a list that the statements read by place. The first is the number of the row that it changes.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Packed(
     pub(super) i64,

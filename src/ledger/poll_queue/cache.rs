@@ -7,12 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::domain::deposit::Deposit;
 use crate::ledger::batch::{QueueEntry, Requeue, ResponseFingerprint};
 
-/// So many are kept, of about two KiB each; of more the rest is read from the disk each time.
+/// How many deposits it holds, of about two KiB each. Others are read from the disk each time.
 const MOST: usize = 32 * 1024;
 
-/// Only a deposit that is exactly what the disk holds is ever given out. It is kept when a poll at it has brought
-/// nothing, unless it was changed between being taken and being put back; whatever changes it, forgets it once the
-/// change is committed. All of that happens in this process: it holds the ledger's lock.
+/// It returns only deposits that are exactly as they are on disk. A deposit is stored here after an unchanged poll,
+/// unless it was changed between being leased and being put back; every change removes it once it is committed. All of
+/// that happens in this process: it holds the ledger's lock.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct PollCache {
     /// By row.
@@ -32,8 +32,8 @@ impl PollCache {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The deposits of `entries` that are kept, in their order, `None` for those that have to be read. To be asked
-    /// *before* the disk is: what changes after this is not kept under its old version.
+    /// The cached deposits of `entries`, in their order, `None` for those that have to be read. Call it *before*
+    /// reading the disk: a later change is then not stored under its old version.
     pub(in crate::ledger) fn take(
         &self,
         entries: &[QueueEntry],
@@ -54,7 +54,7 @@ impl PollCache {
         entries.iter().map(take).collect()
     }
 
-    /// Keeps those that nobody has changed since they were taken. To be told once their places have moved on disk.
+    /// Stores those that were not changed since they were leased. Call it once their queue entries have moved on disk.
     pub(in crate::ledger) fn put_back(&self, again: Vec<Requeue>) {
         let mut slots = self.slots();
         for Requeue { entry, deposit, fingerprint, .. } in again {
@@ -66,7 +66,7 @@ impl PollCache {
         }
     }
 
-    /// Forgets what has changed, or may have. To be told after the commit, however it went.
+    /// Removes what has changed, or may have. Call it after the commit, whatever its result.
     pub(in crate::ledger) fn forget(&self, rows: impl IntoIterator<Item = i64>) {
         let mut slots = self.slots();
         for row in rows {

@@ -24,7 +24,7 @@ use crate::ledger::sql::json;
 /// until they are put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueCursor {
-    /// By urgency, the last place that was given: when it was due, and whose it was.
+    /// By urgency, the last entry that was given: when it was due, and its deposit.
     seen: [(i64, i64); 4],
 }
 
@@ -62,10 +62,10 @@ pub struct LeasedDeposit {
 const TAKEN_AT_ONCE: usize = 128;
 
 impl Ledger {
-    /// The places that are due for a poll, up to `limit` of each urgency and in all, in the order in which to poll:
-    /// by urgency, but whoever has waited past its patience first; only those behind what `page` has seen, which it
-    /// then has seen as well. A place further ahead than its class ever waits was set by a clock that was wrong, and
-    /// has come too; such places come with every page until they have been had.
+    /// The places that are due for a poll, up to `limit` of each urgency and in all, in the order in which to poll: by
+    /// urgency, but entries past their patience first; only those behind what `page` has seen, which it then has seen
+    /// as well. A place further ahead than its class ever waits was set by a clock that was wrong, and has come too;
+    /// such places come with every page until they have been had.
     pub async fn due_entries(
         &self,
         now: Timestamp,
@@ -202,7 +202,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Puts deposits back as they are: the cheap end of a poll that heard nothing new. On disk when this returns.
+    /// Puts deposits back as they are: the cheap end of an unchanged poll. On disk when this returns.
     ///
     /// # Errors
     /// Whatever the disk says; their places have not moved then.

@@ -71,7 +71,7 @@ pub struct HistoryPosting {
 /// One mail that was owed.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct HistoryMail {
-    /// What it tells.
+    /// What it is about.
     pub event: String,
     /// To whom.
     pub recipient: String,

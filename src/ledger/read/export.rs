@@ -108,7 +108,7 @@ const HANDFUL: i64 = 2000;
 
 impl Ledger {
     /// Gives every deposit that was asked for in `period` to `each`, oldest first, each as it stands when it is read.
-    /// Memory does not grow with them. `progress` hears how far it is, of how much.
+    /// Memory does not grow with them. `progress` gets the numbers of done and of all rows.
     ///
     /// # Errors
     /// Whatever the disk says, or `each`.
@@ -162,7 +162,7 @@ impl Ledger {
     }
 
     /// Gives the journal's accounts and every posting of `period` to `each`, as the journal stands now. Memory does not
-    /// grow with them. `progress` hears how far it is, of how much.
+    /// grow with them. `progress` gets the numbers of done and of all rows.
     ///
     /// # Errors
     /// Whatever the disk says, or `each`.

@@ -7,7 +7,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::read::deposits::DepositRow;
 
-/// A mail that is owed, with all that its letter tells.
+/// A mail that is owed, with all facts of its letter.
 #[derive(Debug, Clone)]
 pub struct OwedMail {
     /// The ledger's number for it.
@@ -20,7 +20,7 @@ pub struct OwedMail {
     pub attempts: i64,
     /// When it was owed.
     pub created_at: Timestamp,
-    /// What it tells.
+    /// What it is about.
     pub event: EventName,
     /// When that happened.
     pub at: Timestamp,
@@ -46,7 +46,7 @@ pub struct DueMails {
 pub struct WaitingMail {
     /// Who.
     pub recipient: String,
-    /// How many letters that may be told in a summary.
+    /// How many letters that may be part of a summary.
     pub letters: u64,
     /// When the first of them was owed.
     pub oldest: Timestamp,
@@ -59,7 +59,7 @@ pub struct WaitingMail {
 pub struct MailRow {
     /// The ledger's number for it.
     pub id: i64,
-    /// What it tells.
+    /// What it is about.
     pub event: String,
     /// About which deposit.
     pub deposit_id: Option<String>,
@@ -80,7 +80,7 @@ pub struct MailRow {
     pub sent_at: Option<String>,
     /// Why it is not sent yet.
     pub last_error: Option<String>,
-    /// The summary that tells it instead of a letter of its own: that mail's number.
+    /// The number of the summary that replaces its own letter.
     pub told_in: Option<i64>,
 }
 
@@ -158,7 +158,7 @@ impl TryFrom<OwedRow> for OwedMail {
     }
 }
 
-/// Events whose letters are told in no summary and held back by no quiet hours, for SQL.
+/// Events whose letters are never part of a summary and never held back, for SQL.
 pub(in crate::ledger) fn never_held_back() -> Result<String> {
     let names: Vec<&str> =
         EventName::ALL.iter().filter(|name| name.is_never_held_back()).map(|name| name.as_str()).collect();
@@ -215,7 +215,7 @@ impl Ledger {
         Ok(due)
     }
 
-    /// One mail, as it stands and with what it tells; `None` where there is none of this number.
+    /// One mail, as it stands and with the facts of its letter; `None` where there is none of this number.
     pub async fn mail(&self, id: i64) -> Result<Option<(MailRow, OwedMail)>> {
         let state = mails!("WHERE o.id = ?", id).fetch_optional(&self.readers).await?;
         let tells = sqlx::query_as!(
@@ -242,8 +242,8 @@ impl Ledger {
         Ok(next.map(Timestamp::from_millis))
     }
 
-    /// Mails in one of these states, newest first; all that are not sent when `states` is empty. `told` are those that
-    /// a summary tells, whatever became of it.
+    /// Mails in one of these states, newest first; all that are not sent when `states` is empty. `told` are those in a
+    /// summary, whatever became of it.
     pub async fn mails(&self, states: &[&str], limit: u32) -> Result<Vec<MailRow>> {
         let wanted = if states.is_empty() { &["owed", "dead"] } else { states };
         let (wanted, limit) = (crate::ledger::sql::json(wanted)?, i64::from(limit));
@@ -253,7 +253,7 @@ impl Ledger {
         .map_err(Error::database("read"))
     }
 
-    /// For whom more letters wait than `at_least`, of those that may be told in a summary and are in none yet.
+    /// For whom more letters wait than `at_least`, of those that may be part of a summary and are in none yet.
     pub async fn waiting_mails(&self, at_least: u64) -> Result<Vec<WaitingMail>> {
         let least = i64::try_from(at_least).unwrap_or(i64::MAX);
         let but = never_held_back()?;

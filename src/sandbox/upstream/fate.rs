@@ -84,13 +84,11 @@ pub enum Action {
     /// A part arrives: `wrong_amount_waiting`. Half of what is required, unless said.
     PayPart {
         /// Dollars that arrive now.
-        #[serde(default)]
         amount_usd: Option<Amount>,
     },
     /// Money arrives and the order is credited with all that has: `paid`, `paid_over` or `wrong_amount`.
     Pay {
         /// Dollars that arrive now; what is missing, unless said.
-        #[serde(default)]
         amount_usd: Option<Amount>,
     },
     /// No more is waited for: what has arrived is credited, `wrong_amount`.
@@ -124,7 +122,6 @@ pub enum Action {
     /// Answers name another address from now on.
     ChangeAddress {
         /// The other address; made up, unless said.
-        #[serde(default)]
         to: Option<String>,
     },
     /// Answers show other figures from now on; those left out stay as they are.

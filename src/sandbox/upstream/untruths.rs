@@ -95,39 +95,9 @@ impl SimulatedUpstream {
         self.shared.world().lies.uncover(order_id);
     }
 
-    /// 401 to every call, or no longer; nothing happens meanwhile.
-    pub fn set_key_revoked(&self, on: bool) {
-        self.shared.world().lies.account.key_revoked = on;
-    }
-
-    /// 429 to every call, or no longer; nothing happens meanwhile.
-    pub fn set_throttled(&self, on: bool) {
-        self.shared.world().lies.account.throttled = on;
-    }
-
-    /// Every look is answered 200 `{"ok":false,"body":"Temporarily unavailable"}`, or no longer.
-    pub fn set_looks_refused(&self, on: bool) {
-        self.shared.world().lies.account.looks_refused = on;
-    }
-
-    /// Seconds that the `Date` header is ahead of the simulator's clock.
-    pub fn set_date_offset(&self, seconds: i64) {
-        self.shared.world().lies.account.date_offset = seconds;
-    }
-
-    /// Whether the `Date` header is left out.
-    pub fn set_without_date(&self, on: bool) {
-        self.shared.world().lies.account.without_date = on;
-    }
-
-    /// The `Age` header.
-    pub fn set_age(&self, age: Option<u64>) {
-        self.shared.world().lies.account.age = age;
-    }
-
-    /// All of these at once.
-    pub fn set_account(&self, account: AccountLie) {
-        self.shared.world().lies.account = account;
+    /// Changes what is wrong with the whole account.
+    pub fn edit_account(&self, edit: impl FnOnce(&mut AccountLie)) {
+        edit(&mut self.shared.world().lies.account);
     }
 
     /// From now on a new wallet has the address of the first one on its network, or has its own again.

@@ -76,7 +76,7 @@ impl Task for Create {
     }
 }
 
-/// The deposits that wait for a wallet, and whose turn has come.
+/// The deposits that wait for a wallet and are due.
 async fn waiting(flow: &Flow, limit: usize) -> ledger::Result<Vec<LeasedDeposit>> {
     let entries = flow.ledger.entries_to_create(flow.clock.now(), &flow.policy(), limit).await?;
     flow.ledger.lease(&entries).await

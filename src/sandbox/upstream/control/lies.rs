@@ -24,7 +24,6 @@ struct LagBody {
 #[serde(deny_unknown_fields)]
 struct LieBody {
     lie: ListLie,
-    #[serde(default)]
     times: Option<u32>,
 }
 
@@ -37,7 +36,6 @@ struct TotalBody {
     den: i64,
     #[serde(default)]
     shift_cents: i64,
-    #[serde(default)]
     times: Option<u32>,
 }
 
@@ -51,20 +49,15 @@ struct ElsewhereBody {
     currency: String,
     network: String,
     amount: String,
-    #[serde(default)]
     fate: Option<Fate>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NextWalletBody {
-    #[serde(default)]
     overlay: Option<Box<RawValue>>,
-    #[serde(default)]
     address: Option<String>,
-    #[serde(default)]
     order_id: Option<String>,
-    #[serde(default)]
     share_address: Option<bool>,
 }
 

@@ -21,7 +21,6 @@ use crate::domain::time::Timestamp;
 #[serde(deny_unknown_fields)]
 struct TopUpBody {
     cents: i64,
-    #[serde(default)]
     method: Option<String>,
 }
 
@@ -34,7 +33,6 @@ struct SpendBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PayBody {
-    #[serde(default)]
     amount_usd: Option<Amount>,
 }
 
@@ -42,12 +40,9 @@ struct PayBody {
 #[serde(deny_unknown_fields)]
 struct OutageBody {
     on: bool,
-    #[serde(default)]
     style: Option<OutageStyle>,
     /// A planned window, in the simulator's time; both or neither.
-    #[serde(default)]
     from: Option<Timestamp>,
-    #[serde(default)]
     to: Option<Timestamp>,
 }
 
@@ -58,7 +53,6 @@ struct FaultBody {
     fault: Fault,
     #[serde(default = "once")]
     times: u32,
-    #[serde(default)]
     order_id: Option<String>,
 }
 
@@ -70,7 +64,6 @@ const fn once() -> u32 {
 #[serde(deny_unknown_fields)]
 struct PlanBody {
     /// Every order of this amount; every order at all without it.
-    #[serde(default)]
     amount: Option<String>,
     fate: Fate,
 }
