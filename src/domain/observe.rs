@@ -1,16 +1,8 @@
 //! How an observation changes a deposit: the only way one ever does. Pure; the old value is consumed.
 
 mod booking;
-#[cfg(test)]
-mod booking_tests;
-#[cfg(test)]
-mod certainty_tests;
 mod draft;
-#[cfg(test)]
-mod edge_tests;
 mod judging;
-#[cfg(test)]
-mod naming_tests;
 mod observation;
 mod reading;
 #[cfg(test)]

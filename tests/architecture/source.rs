@@ -13,9 +13,15 @@ pub(crate) fn module_of(path: &str) -> Option<String> {
     (!is_test && first != "lib").then(|| first.to_owned())
 }
 
+/// The files of the program, by path.
 pub(crate) fn sources() -> Vec<(String, String)> {
+    files_of(&["src"])
+}
+
+/// The Rust files in these folders, by path.
+pub(crate) fn files_of(folders: &[&str]) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src")];
+    let mut folders: Vec<_> = folders.iter().map(|folder| root.join(folder)).collect();
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -16,6 +16,7 @@ mod answers;
 mod cases;
 mod certainty;
 mod month;
+mod unread;
 
 use depositd::flow;
 use support::house::House;

@@ -9,6 +9,7 @@ mod ownership;
 mod report;
 mod rows;
 mod said;
+mod strangers;
 mod voids;
 
 use std::time::Duration;

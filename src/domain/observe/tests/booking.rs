@@ -1,6 +1,5 @@
 //! What a poll brings into the books, to the millionth: never more than was said, never taken back by itself.
 
-use super::edge_tests::{at, awaiting, minute, names, observed, polled, walk};
 use super::*;
 use crate::domain::deposit::{FigureSource, Outcome};
 use crate::domain::money::UsdMicros;

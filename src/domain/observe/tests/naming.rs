@@ -1,6 +1,5 @@
 //! Whose an answer is, and whose an address: what names a deposit and what does not.
 
-use super::edge_tests::{at, awaiting, minute, observed, opened, polled, wallet};
 use super::*;
 use crate::domain::poll::Policy;
 

@@ -1,104 +1,10 @@
 //! The edges of a deposit's life: what an observation may not do, and where exactly one thing becomes another.
 
-#![allow(clippy::arithmetic_side_effects, reason = "test code: small numbers")]
-
 use std::time::Duration;
 
 use super::*;
-use crate::domain::asset::Asset;
-use crate::domain::deposit::Request;
-use crate::domain::ids::DepositId;
 use crate::domain::money::UsdMicros;
 use crate::domain::poll::Urgency;
-use crate::domain::status::Status;
-
-pub(super) fn start() -> Timestamp {
-    Timestamp::from_seconds(1_748_611_977)
-}
-
-pub(super) fn minute(minutes: u64) -> Timestamp {
-    start().plus(Duration::from_mins(minutes))
-}
-
-pub(super) fn opened(network: &str) -> Deposit {
-    let request = Request {
-        asset: Asset::parse("USDT", network).unwrap(),
-        amount: "5".parse().unwrap(),
-        coupon: None,
-        reference: None,
-        notify: Vec::new(),
-        requested_at: start(),
-    };
-    Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), request).deposit
-}
-
-pub(super) fn wallet(network: &str) -> OrderReport {
-    let address = match network {
-        "TRON" => "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
-        _ => "0x66b928a82377d75ced043e95738372e9e9607f1f",
-    };
-    OrderReport {
-        order_id: Some("order-1".to_owned()),
-        address: Some(address.to_owned()),
-        currency: Some("usdt".to_owned()),
-        network: Some(network.to_owned()),
-        amount_usd: Some("5.00".parse().unwrap()),
-        amount_crypto: Some("4.99".parse().unwrap()),
-        expire_at: Some(minute(60)),
-        ..OrderReport::default()
-    }
-}
-
-pub(super) fn awaiting() -> Deposit {
-    observed(opened("BSC"), Observation::Wallet(Box::new(wallet("BSC"))), 0)
-}
-
-pub(super) fn at(
-    deposit: Deposit,
-    observation: Observation,
-    minutes: u64,
-) -> Result<Step, InvalidTransition> {
-    deposit.observe(observation, minute(minutes), &Policy::default())
-}
-
-pub(super) fn observed(deposit: Deposit, observation: Observation, minutes: u64) -> Deposit {
-    at(deposit, observation, minutes).unwrap().deposit
-}
-
-/// What the upstream says with this word; figures as `usd=5.00 crypto=4.99 payer=5 back=1`.
-pub(super) fn polled(status: &str, figures: &str) -> Observation {
-    let mut report = OrderReport { status: Some(status.to_owned()), ..OrderReport::default() };
-    for figure in figures.split_whitespace() {
-        let (name, value) = figure.split_once('=').unwrap();
-        let amount = Some(value.parse().unwrap());
-        match name {
-            "usd" => report.payment_amount_usd = amount,
-            "crypto" => report.payment_amount = amount,
-            "payer" => report.payer_amount = amount,
-            "back" => report.refund_amount_usd = amount,
-            "back_crypto" => report.refund_amount = amount,
-            "for" => report.amount_usd = amount,
-            other => panic!("{other}"),
-        }
-    }
-    Observation::Polled(Box::new(report))
-}
-
-/// Walks the answers, a minute apart.
-pub(super) fn walk(answers: &[(&str, &str)]) -> Step {
-    let mut step = None;
-    let mut deposit = awaiting();
-    for (minutes, (status, figures)) in (1..).zip(answers) {
-        let next = at(deposit, polled(status, figures), minutes).unwrap();
-        deposit = next.deposit.clone();
-        step = Some(next);
-    }
-    step.unwrap()
-}
-
-pub(super) fn names(step: &Step) -> Vec<&'static str> {
-    step.events.iter().map(|event| event.name.as_str()).collect()
-}
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one story, or one table of what must be refused")]
@@ -267,35 +173,6 @@ fn an_underpaid_or_held_deposit_never_expires_by_the_clock() {
 }
 
 #[test]
-fn a_word_that_is_missing_or_unknown_moves_nothing() {
-    let silent = || {
-        Observation::Polled(Box::new(OrderReport {
-            order_id: Some("order-1".to_owned()),
-            ..OrderReport::default()
-        }))
-    };
-    let checked = observed(awaiting(), polled("check", ""), 1);
-    let step = at(checked, silent(), 2).unwrap();
-    assert_eq!(
-        (names(&step), step.deposit.facts.upstream_status.as_deref()),
-        (vec!["status_changed"], Some("check")),
-        "it names the order for the first time"
-    );
-    assert_eq!(names(&at(step.deposit, silent(), 3).unwrap()), [] as [&str; 0]);
-    let unknown = at(awaiting(), polled("teleported", ""), 1).unwrap();
-    assert_eq!(names(&unknown), ["status_changed", "needs_review"]);
-    assert_eq!(names(&at(unknown.deposit, polled("teleported", ""), 2).unwrap()), [] as [&str; 0]);
-    let settled = walk(&[("paid", "")]).deposit;
-    let step = at(settled, silent(), 2).unwrap();
-    assert!(step.deposit.facts.review.unwrap().reason.contains("no status"));
-    assert_eq!(step.deposit.facts.upstream_status.as_deref(), Some("paid"));
-    // A refund that failed is told once, not at every poll.
-    let failed = walk(&[("confirm_check", ""), ("refund_fail", "")]).deposit;
-    let seen = observed(failed, Observation::Reviewed("seen".to_owned()), 3);
-    assert_eq!(names(&at(seen, polled("refund_fail", ""), 4).unwrap()), [] as [&str; 0]);
-}
-
-#[test]
 fn the_next_poll_comes_when_the_state_asks_for_it() {
     let policy = Policy::default();
     let step = Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), opened("BSC").request);
@@ -337,79 +214,6 @@ fn the_next_poll_comes_when_the_state_asks_for_it() {
     assert_eq!(next(&of("paid"), end - 1), Some((60_000, Urgency::Watch)), "the last poll is at the end");
     assert_eq!(next(&of("paid"), end), None);
     assert_eq!(next(&opened("BSC"), 1), None);
-}
-
-/// Each state's row: where each word leads, in the order of [`Status::WORDS`]. `.` stays, `-` is a step back, `?` a flag
-/// alone; a letter is the state it leads to, a small one with a flag: confirming, underpaid, settled, shorT, expired,
-/// failed, heLd, refunding, refundeZ.
-#[test]
-fn every_word_leads_from_every_state_where_the_table_says() {
-    use super::transition::{Move, transition};
-    let table = [
-        (State::AwaitingPayment, false, false, "..CUSSTEFFR?ZL"),
-        (State::Confirming, false, false, "--.USSTeFFR?ZL"),
-        (State::Underpaid, false, false, "--C.SSTeFFR?ZL"),
-        (State::Settled, true, false, "----..----R?Z-"),
-        (State::Short, false, false, "----SS.---R?ZL"),
-        (State::Short, true, false, "----SS.---R?ZL"),
-        // Expired by our clocks, and by the upstream's own word.
-        (State::Expired, false, false, "..CUSST.FFR?ZL"),
-        (State::Expired, false, true, "--CUSST.FFR?ZL"),
-        (State::Failed, false, false, "----SS--..R?ZL"),
-        (State::Held, false, false, "--CUSSTeFFR?Z."),
-        (State::Refunding, false, false, "----SS----.?Z-"),
-        (State::Refunding, true, false, "----------.sZ-"),
-        (State::Refunded, true, false, "------------.-"),
-        (State::Refunded, false, false, "------------.-"),
-        (State::Requested, false, false, ".............."),
-        (State::Rejected, false, false, ".............."),
-        (State::Unresolved, false, false, ".............."),
-    ];
-    let letter = |state| match state {
-        State::Confirming => 'C',
-        State::Underpaid => 'U',
-        State::Settled => 'S',
-        State::Short => 'T',
-        State::Expired => 'E',
-        State::Failed => 'F',
-        State::Held => 'L',
-        State::Refunding => 'R',
-        State::Refunded => 'Z',
-        other => panic!("no word leads to {other}"),
-    };
-    for (state, booked, expired_upstream, row) in table {
-        let led = Status::WORDS.iter().map(|(_, status)| {
-            match transition(state, *status, booked, expired_upstream) {
-                Move::Stay => '.',
-                Move::Backward => '-',
-                Move::Flag(_) => '?',
-                Move::To(to) => letter(to),
-                Move::ToFlagged(to, _) => letter(to).to_ascii_lowercase(),
-            }
-        });
-        assert_eq!(
-            led.collect::<String>(),
-            row,
-            "{state} booked {booked}, by the upstream {expired_upstream}"
-        );
-    }
-}
-
-#[test]
-fn a_new_word_and_a_new_figure_are_two_events() {
-    assert_eq!(names(&walk(&[("check", ""), ("process", "")])), ["status_changed"]);
-    assert_eq!(names(&walk(&[("check", ""), ("check", "crypto=1")])), ["figures_changed"]);
-    assert_eq!(names(&walk(&[("check", ""), ("process", "crypto=1")])), ["figures_changed"]);
-    // A flag that passes is cleared by an ordinary poll, in a short deposit as in any.
-    for words in [("wrong_amount", "usd=3.00"), ("paid", ""), ("confirm_check", "")] {
-        let flagged = observed(walk(&[words]).deposit, Observation::UnknownOrder("x".to_owned()), 5);
-        assert_eq!(
-            names(&at(flagged, polled(words.0, words.1), 6).unwrap()),
-            ["review_cleared"],
-            "{}",
-            words.0
-        );
-    }
 }
 
 #[test]
