@@ -7,7 +7,7 @@ use crate::domain::deposit::{Booked, FigureSource, Held, Outcome, Refund, Review
 use crate::domain::event::EventName;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::report::OrderReport;
-use crate::domain::status::Status;
+use crate::domain::status::{Status, StatusMeaning};
 
 /// One cent in millionths.
 const CENT: u64 = 10_000;
@@ -53,7 +53,7 @@ impl Draft {
             Some(paid) => (paid, FigureSource::PaymentAmountUsd),
             None => (dollars(wallet.amount_usd.as_ref(), None)?, FigureSource::AmountInUsd),
         };
-        let whole = || wallet.amount_crypto.clone().filter(|_| status == Status::Paid);
+        let whole = || wallet.amount_crypto.clone().filter(|_| status.meaning() == StatusMeaning::Paid);
         Some(self.credit(usd, source, self.stated_crypto(report).or_else(whole)))
     }
 
@@ -120,13 +120,14 @@ impl Draft {
     pub(super) fn rebook(&mut self, report: &OrderReport, status: Status) -> bool {
         let before = self.facts.clone();
         let Some(old) = before.booked.clone() else { return true };
-        if before.outcome == Some(Outcome::Over) && status == Status::Paid {
+        if before.outcome == Some(Outcome::Over) && status.meaning() == StatusMeaning::Paid {
             let reason = "the upstream says \"paid\" of a deposit that was paid over".to_owned();
             self.flag(ReviewKind::Passing, reason);
             return false;
         }
         self.take_figures(report, status);
-        let became_over = before.outcome == Some(Outcome::Exact) && status == Status::PaidOver;
+        let became_over =
+            before.outcome == Some(Outcome::Exact) && status.meaning() == StatusMeaning::PaidOver;
         let new = self.credit_of(report, status);
         let moved = new.filter(|new| (new.usd, new.source) != (old.usd, old.source));
         let mut said = None;

@@ -12,7 +12,7 @@ use crate::domain::journal;
 use crate::domain::money::Amount;
 use crate::domain::poll::Policy;
 use crate::domain::report::{OrderReport, agree_that_past};
-use crate::domain::status::Status;
+use crate::domain::status::{Status, StatusMeaning};
 use crate::domain::time::Timestamp;
 
 const NO_FIGURE: &str = "the upstream says that it was paid, and states no figure that could be booked";
@@ -123,9 +123,8 @@ impl Draft {
         self.keep_first_payment(report, status);
         self.read_what_was_missing(report);
         let held = self.facts.booked.is_some() && self.facts.refunded_at.is_none();
-        let cancelled = self.status_before() == Some(Status::Cancel);
+        let cancelled = self.status_before().map(Status::meaning) == Some(StatusMeaning::Cancelled);
         let to = transition(self.facts.state, status, held, cancelled);
-        let is_credit = matches!(status, Status::Paid | Status::PaidOver);
         match to {
             Move::Backward => {
                 let word = report.status.as_deref().unwrap_or("no status");
@@ -140,7 +139,7 @@ impl Draft {
                 }
             }
             Move::Stay => self.stay(report, status, policy, odd),
-            Move::To(State::Settled) if is_credit && !self.can_book(report) => {
+            Move::To(State::Settled) if status.is_credited() && !self.can_book(report) => {
                 self.note_figures(report, status);
                 self.flag(ReviewKind::Standing, NO_FIGURE.to_owned());
             }
@@ -180,7 +179,7 @@ impl Draft {
     fn keep_first_payment(&mut self, report: &OrderReport, status: Status) {
         let facts = &mut self.facts;
         let first = facts.state == State::AwaitingPayment
-            && matches!(status, Status::Check | Status::Process)
+            && status.meaning() == StatusMeaning::Unseen
             && facts.upstream_status.is_none()
             && facts.txid.is_none()
             && facts.payment.is_empty();
@@ -216,7 +215,7 @@ impl Draft {
 
     /// A poll that agrees with the state: figures may have changed, time may have run out.
     fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy, odd: Option<String>) {
-        let found_nothing = matches!(status, Status::Check | Status::Process);
+        let found_nothing = status.meaning() == StatusMeaning::Unseen;
         let deadline = report.expire_at.or(self.facts.wallet.as_ref().and_then(|wallet| wallet.expire_at));
         let over = deadline
             .is_some_and(|deadline| report.agrees_that_past(deadline.plus(policy.expiry_grace), self.ours));
@@ -253,7 +252,7 @@ impl Draft {
     fn advance(&mut self, state: State, report: &OrderReport, status: Status) {
         self.take_figures(report, status);
         match state {
-            State::Settled if matches!(status, Status::Paid | Status::PaidOver) => {
+            State::Settled if status.is_credited() => {
                 self.facts.outcome = Some(outcome_of(status));
                 self.facts.late = self.facts.expired_at.is_some();
                 self.facts.settled_at = self.facts.settled_at.or(Some(self.now));
@@ -345,5 +344,5 @@ pub(super) fn unreadable(why: impl std::fmt::Display) -> String {
 }
 
 fn outcome_of(status: Status) -> Outcome {
-    if status == Status::PaidOver { Outcome::Over } else { Outcome::Exact }
+    if status.meaning() == StatusMeaning::PaidOver { Outcome::Over } else { Outcome::Exact }
 }

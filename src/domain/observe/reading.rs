@@ -7,7 +7,7 @@ use crate::domain::deposit::{Deposit, Facts, Request, Wallet};
 use crate::domain::ids::same_id;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::report::OrderReport;
-use crate::domain::status::Status;
+use crate::domain::status::{Status, StatusMeaning};
 use crate::domain::time::Timestamp;
 
 /// The fields in which an upstream may name what else a payer must give.
@@ -100,13 +100,13 @@ pub(super) fn contradicting_figures(
     let first = &deposit.facts.first_payment;
     let paid = stated(report.payment_amount_usd.as_ref(), first.amount_usd.as_ref());
     // What was paid over, as far as a figure says so, now or when it was booked.
-    let over = paid.filter(|_| status == Status::PaidOver).map(Amount::value);
+    let over = paid.filter(|_| status.meaning() == StatusMeaning::PaidOver).map(Amount::value);
     let booked = deposit.facts.booked.as_ref().map(|booked| Decimal::new(booked.usd.get(), 6));
     let most = over.max(booked).unwrap_or_default().max(deposit.request.amount.value());
     if let Some(reason) = beyond(&deposit.request, most, "amountInUSD", report.amount_usd.as_ref()) {
         return Some(reason);
     }
-    if matches!(status, Status::Paid | Status::WrongAmount | Status::WrongAmountWaiting)
+    if status.meaning().is_within_required()
         && let Some(reason) = beyond(&deposit.request, most, "payment_amount_usd", paid)
     {
         return Some(reason);
@@ -134,7 +134,7 @@ fn word_of(report: &OrderReport) -> &str {
 
 /// Why an order that ended without money speaks of some: an amount paid, or a transaction of its own.
 pub(super) fn money_in_an_end(facts: &Facts, report: &OrderReport, status: Status) -> Option<String> {
-    if !matches!(status, Status::Cancel | Status::Fail | Status::SystemFail) {
+    if !status.meaning().ends_unpaid() {
         return None;
     }
     let first = &facts.first_payment;

@@ -1,7 +1,8 @@
-//! Where each status word leads from each state: the table of the deposit's life.
+//! Where the meaning of each status word leads from each state: the table of the deposit's life. A new meaning does not
+//! build before it has its rows here.
 
 use crate::domain::deposit::State;
-use crate::domain::status::Status;
+use crate::domain::status::{Status, StatusMeaning as Meaning};
 
 /// Where a status word leads from a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,37 +29,43 @@ pub(super) fn transition(state: State, status: Status, booked: bool, expired_ups
         AwaitingPayment, Confirming, Expired, Failed, Held, Refunded, Refunding, Rejected, Requested,
         Settled, Short, Underpaid, Unresolved,
     };
-    match (status, state) {
+    match (status.meaning(), state) {
         (_, Requested | Rejected | Unresolved) => Move::Stay,
-        (Status::Check | Status::Process, AwaitingPayment) => Move::Stay,
-        (Status::Check | Status::Process, Expired) if !expired_upstream => Move::Stay,
-        (Status::ConfirmCheck, Confirming) | (Status::WrongAmountWaiting, Underpaid) => Move::Stay,
-        (Status::ConfirmCheck, AwaitingPayment | Underpaid | Expired | Held) => Move::To(Confirming),
-        (Status::WrongAmountWaiting, AwaitingPayment | Confirming | Expired | Held) => Move::To(Underpaid),
-        (Status::Paid | Status::PaidOver, Settled) => Move::Stay,
-        (Status::Paid | Status::PaidOver, Refunded) => Move::Backward,
-        (Status::Paid | Status::PaidOver, Refunding) if booked => Move::Backward,
-        (Status::Paid | Status::PaidOver, _) => Move::To(Settled),
-        (Status::WrongAmount, Short) => Move::Stay,
-        (Status::WrongAmount, AwaitingPayment | Confirming | Underpaid | Expired | Held) => Move::To(Short),
-        (Status::Cancel, Expired) => Move::Stay,
-        (Status::Cancel, AwaitingPayment) => Move::To(Expired),
-        (Status::Cancel, Confirming | Underpaid | Held) => Move::ToFlagged(Expired, CANCEL_AFTER_PART),
-        (Status::Fail | Status::SystemFail, Failed) => Move::Stay,
-        (Status::Fail | Status::SystemFail, AwaitingPayment | Confirming | Underpaid | Expired | Held) => {
-            Move::To(Failed)
-        }
-        (Status::Locked, Held) => Move::Stay,
-        (Status::Locked, AwaitingPayment | Confirming | Underpaid | Expired | Short | Failed) => {
+        (Meaning::Unseen, AwaitingPayment) => Move::Stay,
+        (Meaning::Unseen, Expired) if !expired_upstream => Move::Stay,
+        (Meaning::Unseen, _) => Move::Backward,
+        (Meaning::Confirming, Confirming) => Move::Stay,
+        (Meaning::Confirming, AwaitingPayment | Underpaid | Expired | Held) => Move::To(Confirming),
+        (Meaning::Confirming, _) => Move::Backward,
+        (Meaning::Part, Underpaid) => Move::Stay,
+        (Meaning::Part, AwaitingPayment | Confirming | Expired | Held) => Move::To(Underpaid),
+        (Meaning::Part, _) => Move::Backward,
+        (Meaning::Paid | Meaning::PaidOver, Settled) => Move::Stay,
+        (Meaning::Paid | Meaning::PaidOver, Refunded) => Move::Backward,
+        (Meaning::Paid | Meaning::PaidOver, Refunding) if booked => Move::Backward,
+        (Meaning::Paid | Meaning::PaidOver, _) => Move::To(Settled),
+        (Meaning::Short, Short) => Move::Stay,
+        (Meaning::Short, AwaitingPayment | Confirming | Underpaid | Expired | Held) => Move::To(Short),
+        (Meaning::Short, _) => Move::Backward,
+        (Meaning::Cancelled, Expired) => Move::Stay,
+        (Meaning::Cancelled, AwaitingPayment) => Move::To(Expired),
+        (Meaning::Cancelled, Confirming | Underpaid | Held) => Move::ToFlagged(Expired, CANCEL_AFTER_PART),
+        (Meaning::Cancelled, _) => Move::Backward,
+        (Meaning::Failed, Failed) => Move::Stay,
+        (Meaning::Failed, AwaitingPayment | Confirming | Underpaid | Expired | Held) => Move::To(Failed),
+        (Meaning::Failed, _) => Move::Backward,
+        (Meaning::Held, Held) => Move::Stay,
+        (Meaning::Held, AwaitingPayment | Confirming | Underpaid | Expired | Short | Failed) => {
             Move::To(Held)
         }
-        (Status::RefundProcess, Refunding) | (Status::RefundPaid, Refunded) => Move::Stay,
-        (Status::RefundProcess, Refunded) => Move::Backward,
-        (Status::RefundProcess, _) => Move::To(Refunding),
-        (Status::RefundPaid, _) => Move::To(Refunded),
-        (Status::RefundFail, Refunding) if booked => Move::ToFlagged(Settled, REFUND_FAILED),
-        (Status::RefundFail, Refunded) => Move::Backward,
-        (Status::RefundFail, _) => Move::Flag(REFUND_FAILED),
-        _ => Move::Backward,
+        (Meaning::Held, _) => Move::Backward,
+        (Meaning::Refunding, Refunding) => Move::Stay,
+        (Meaning::Refunding, Refunded) => Move::Backward,
+        (Meaning::Refunding, _) => Move::To(Refunding),
+        (Meaning::Refunded, Refunded) => Move::Stay,
+        (Meaning::Refunded, _) => Move::To(Refunded),
+        (Meaning::RefundFailed, Refunding) if booked => Move::ToFlagged(Settled, REFUND_FAILED),
+        (Meaning::RefundFailed, Refunded) => Move::Backward,
+        (Meaning::RefundFailed, _) => Move::Flag(REFUND_FAILED),
     }
 }

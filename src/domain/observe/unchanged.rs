@@ -7,7 +7,7 @@ use super::transition::{Move, transition};
 use crate::domain::deposit::{Deposit, Facts, ReviewKind, State};
 use crate::domain::poll::Policy;
 use crate::domain::report::{OrderReport, agree_that_past};
-use crate::domain::status::Status;
+use crate::domain::status::{Status, StatusMeaning};
 use crate::domain::time::Timestamp;
 
 /// True where `report` leaves `deposit` exactly as it is. False decides nothing: the step has to be made.
@@ -28,7 +28,7 @@ pub(super) fn is_unchanged(deposit: &Deposit, report: &OrderReport, now: Timesta
         return false;
     }
     let booked = facts.booked.is_some() && facts.refunded_at.is_none();
-    let cancelled = status == Status::Cancel;
+    let cancelled = status.meaning() == StatusMeaning::Cancelled;
     if transition(facts.state, status, booked, cancelled) != Move::Stay {
         return false;
     }

@@ -4,7 +4,7 @@ use super::{CaseKind, Difference};
 use crate::domain::deposit::State;
 use crate::domain::ids::DepositId;
 use crate::domain::money::UsdMicros;
-use crate::domain::status::Status;
+use crate::domain::status::{Status, StatusMeaning};
 use crate::domain::time::Timestamp;
 
 /// What a person accepted of a deposit: while its rows credit `listed_cents`, they count `counted_cents`.
@@ -122,8 +122,8 @@ impl DepositRows {
         self.words.last().cloned().unwrap_or_else(|| "none".to_owned())
     }
 
-    fn has(&self, status: Status) -> bool {
-        self.words.iter().any(|word| Status::parse(word) == Some(status))
+    fn has(&self, meaning: StatusMeaning) -> bool {
+        self.words.iter().any(|word| Status::parse(word).map(Status::meaning) == Some(meaning))
     }
 }
 
@@ -159,14 +159,14 @@ pub fn compare(pair: &DepositRows, tolerance_cents: i64) -> Verdict {
 
 /// Refunds and short payments are compared by word and state: their rows do not say what was credited.
 fn follows_agree(pair: &DepositRows) -> bool {
-    if pair.has(Status::RefundPaid) {
+    if pair.has(StatusMeaning::Refunded) {
         return pair.state == State::Refunded;
     }
-    if pair.has(Status::RefundFail) {
+    if pair.has(StatusMeaning::RefundFailed) {
         // The money stayed as it is booked, whatever the state: a person may have stated what no poll did.
         return true;
     }
-    if pair.has(Status::RefundProcess) {
+    if pair.has(StatusMeaning::Refunding) {
         // One under way is seen by the next poll.
         return matches!(pair.state, State::Refunding | State::Refunded | State::Settled);
     }
