@@ -49,7 +49,7 @@ pub use periods::ClosedMonth;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
     CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, Earlier, Ended, Entries, EntryLine,
-    EventRow, HistoryCall, HistoryMail, HistoryPosting, MailRow, OpenState, OwedMail, Period, PeriodTotals,
+    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, OpenState, OwedMail, Period, PeriodTotals,
     Settled, Unsent, WaitingMail,
 };
 pub use verify::{Finding, Verification};

@@ -49,7 +49,8 @@ fn types(words: &[String]) -> Vec<String> {
         }
         let kind = words.get(next).map_or("", String::as_str);
         if ["struct", "enum", "trait", "type", "union"].contains(&kind) {
-            found.extend(words.get(next + 1).cloned());
+            // What a macro fills in is no name.
+            found.extend(words.get(next + 1).filter(|name| *name != "$").cloned());
         }
     }
     found

@@ -17,7 +17,7 @@ use super::args::{ExportArgs, ExportFormat, What};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::{hint, say};
-use crate::ledger::{Entries, Ledger, Period};
+use crate::ledger::{DepositLine, Entries, EntryLine, Ledger, Period};
 
 /// Exports what `args` say.
 pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandResult {
@@ -71,8 +71,8 @@ async fn write<W: Write>(
     let progress = |done, all| bar.show(done, all);
     match (format, what) {
         (ExportFormat::Csv, What::Deposits) => {
-            rows::csv_head(sink, rows::DEPOSITS)?;
-            let row = |line| sink.row(|out| rows::csv_deposit(out, &line));
+            rows::csv_head(sink, DepositLine::COLUMNS)?;
+            let row = |line: DepositLine| sink.row(|out| rows::csv_row(out, line.values()));
             ledger.export_deposits(period, progress, row).await?;
         }
         (ExportFormat::Jsonl, What::Deposits) => {
@@ -82,11 +82,11 @@ async fn write<W: Write>(
         (ExportFormat::Csv | ExportFormat::Jsonl, What::Entries) => {
             let is_csv = format == ExportFormat::Csv;
             if is_csv {
-                rows::csv_head(sink, rows::ENTRIES)?;
+                rows::csv_head(sink, EntryLine::COLUMNS)?;
             }
             let row = |part| match part {
                 Entries::Accounts(_) => Ok(()),
-                Entries::Entry(line) if is_csv => sink.row(|out| rows::csv_entry(out, &line)),
+                Entries::Entry(line) if is_csv => sink.row(|out| rows::csv_row(out, line.values())),
                 Entries::Entry(line) => sink.row(|out| rows::json(out, &line)),
             };
             ledger.export_entries(period, progress, row).await?;

@@ -7,57 +7,130 @@ use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 
-/// A row of `accounting_deposits`: its columns, in its order.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[expect(missing_docs, reason = "docs/interface.md names the columns; the schema comments on each")]
-pub struct DepositLine {
-    pub id: String,
-    pub order_id: Option<String>,
-    pub reference: Option<String>,
-    pub currency: String,
-    pub network: String,
-    pub address: Option<String>,
-    pub amount_requested: String,
-    pub amount_usd: Option<String>,
-    pub amount_usd_micros: Option<i64>,
-    pub amount_crypto: Option<String>,
-    pub state: String,
-    pub outcome: Option<String>,
-    pub late: bool,
-    pub txid: Option<String>,
-    pub requested_at: String,
-    pub wallet_created_at: Option<String>,
-    pub expire_at: Option<String>,
-    pub settled_at: Option<String>,
-    pub reconciled: Option<String>,
-    pub amount_booked: Option<String>,
-    pub amount_booked_micros: Option<i64>,
-    pub refunded_at: Option<String>,
-    pub needs_review: Option<String>,
-    pub upstream_status: Option<String>,
-    pub updated_at: String,
-    pub amount_refunded_micros: Option<i64>,
-    pub memo: Option<String>,
+/// A value of an exported row, by where it comes from: a program that writes it down must know what it may alter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportValue<'a> {
+    /// Our own figures, times and words: written as they are.
+    Exact(&'a str),
+    /// Dollars as somebody wrote them: with at least two decimals.
+    Dollars(&'a str),
+    /// A whole number.
+    Whole(i64),
+    /// Words of others: a spreadsheet must not take them for a formula.
+    Free(&'a str),
+    /// Nothing.
+    Empty,
 }
 
-/// A row of `accounting_entries`: its columns, in its order.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[expect(missing_docs, reason = "docs/interface.md names the columns; the schema comments on each")]
-pub struct EntryLine {
-    pub entry_id: i64,
-    pub transaction_id: i64,
-    pub posted_at: String,
-    pub account: String,
-    pub commodity: String,
-    pub amount: String,
-    pub amount_usd_micros: i64,
-    pub deposit_id: Option<String>,
-    pub order_id: Option<String>,
-    pub description: Option<String>,
-    pub refers_to: Option<i64>,
-    pub figure: Option<String>,
-    pub evidence_id: Option<i64>,
-    pub flag: Option<String>,
+/// A column of text, which may have none.
+trait Text {
+    fn text(&self) -> Option<&str>;
+}
+
+impl Text for String {
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl Text for Option<String> {
+    fn text(&self) -> Option<&str> {
+        self.as_deref()
+    }
+}
+
+fn exact(column: &impl Text) -> ExportValue<'_> {
+    column.text().map_or(ExportValue::Empty, ExportValue::Exact)
+}
+
+fn free(column: &impl Text) -> ExportValue<'_> {
+    column.text().map_or(ExportValue::Empty, ExportValue::Free)
+}
+
+fn dollars(column: &impl Text) -> ExportValue<'_> {
+    column.text().map_or(ExportValue::Empty, ExportValue::Dollars)
+}
+
+fn whole<'a>(column: &(impl Copy + Into<Option<i64>>)) -> ExportValue<'a> {
+    (*column).into().map_or(ExportValue::Empty, ExportValue::Whole)
+}
+
+/// 1 or 0.
+fn truth<'a>(column: &(impl Copy + Into<i64>)) -> ExportValue<'a> {
+    ExportValue::Whole((*column).into())
+}
+
+/// A row of a view: its columns, in the view's order, each with its type and with what its values are.
+macro_rules! line {
+    ($(#[$doc:meta])* $name:ident { $($column:ident: $type:ty = $kind:ident,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+        #[expect(missing_docs, reason = "docs/interface.md names the columns; the schema comments on each")]
+        pub struct $name { $(pub $column: $type),+ }
+
+        impl $name {
+            /// The names of its columns, in their order.
+            pub const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+
+            /// Its values, in the order of the columns.
+            pub fn values(&self) -> impl Iterator<Item = ExportValue<'_>> {
+                [$($kind(&self.$column)),+].into_iter()
+            }
+        }
+    };
+}
+
+line! {
+    /// A row of `accounting_deposits`.
+    DepositLine {
+        id: String = exact,
+        order_id: Option<String> = free,
+        reference: Option<String> = free,
+        currency: String = exact,
+        network: String = exact,
+        address: Option<String> = free,
+        amount_requested: String = dollars,
+        amount_usd: Option<String> = dollars,
+        amount_usd_micros: Option<i64> = whole,
+        amount_crypto: Option<String> = exact,
+        state: String = exact,
+        outcome: Option<String> = exact,
+        late: bool = truth,
+        txid: Option<String> = free,
+        requested_at: String = exact,
+        wallet_created_at: Option<String> = exact,
+        expire_at: Option<String> = exact,
+        settled_at: Option<String> = exact,
+        reconciled: Option<String> = exact,
+        amount_booked: Option<String> = exact,
+        amount_booked_micros: Option<i64> = whole,
+        refunded_at: Option<String> = exact,
+        needs_review: Option<String> = free,
+        upstream_status: Option<String> = free,
+        updated_at: String = exact,
+        amount_refunded_micros: Option<i64> = whole,
+        memo: Option<String> = free,
+    }
+}
+
+line! {
+    /// A row of `accounting_entries`.
+    EntryLine {
+        entry_id: i64 = whole,
+        transaction_id: i64 = whole,
+        posted_at: String = exact,
+        account: String = exact,
+        commodity: String = exact,
+        amount: String = exact,
+        amount_usd_micros: i64 = whole,
+        deposit_id: Option<String> = exact,
+        order_id: Option<String> = free,
+        description: Option<String> = free,
+        refers_to: Option<i64> = whole,
+        figure: Option<String> = exact,
+        evidence_id: Option<i64> = whole,
+        flag: Option<String> = exact,
+    }
 }
 
 /// A posting from before a period, as far as balances need it.

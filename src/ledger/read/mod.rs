@@ -9,5 +9,5 @@ pub(in crate::ledger) mod mails;
 pub use self::deposits::{DepositFilter, DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
 pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use self::events::EventRow;
-pub use self::export::{DepositLine, Earlier, Entries, EntryLine, Period};
+pub use self::export::{DepositLine, Earlier, Entries, EntryLine, ExportValue, Period};
 pub use self::mails::{DueMails, MailRow, OwedMail, WaitingMail};
