@@ -71,12 +71,13 @@ fn opened(n: usize) -> Step {
         0,
     );
     let request = Request {
-        asset: Asset::parse("USDT", "BSC").expect("an asset"),
-        amount: Amount::parse("25").expect("an amount"),
-        coupon: None,
         reference: Some(format!("order {n}")),
         notify: vec!["payer@example.org".to_owned()],
-        requested_at: at,
+        ..Request::new(
+            Asset::parse("USDT", "BSC").expect("an asset"),
+            Amount::parse("25").expect("an amount"),
+            at,
+        )
     };
     Deposit::open(DepositId::new(Uuid::new_v7(time)), request)
 }

@@ -177,12 +177,9 @@ mod tests {
     pub(super) fn deposit() -> Deposit {
         let at = Timestamp::from_seconds(1_748_615_577);
         let request = Request {
-            asset: Asset::parse("usdt", "tron").unwrap(),
-            amount: Amount::parse("5.10").unwrap(),
-            coupon: None,
             reference: Some("R-1".to_owned()),
             notify: vec!["a@example.com".to_owned()],
-            requested_at: at,
+            ..Request::new(Asset::parse("usdt", "tron").unwrap(), Amount::parse("5.10").unwrap(), at)
         };
         let id = "0190f000-0000-7000-8000-000000000001".parse().unwrap();
         Deposit { id, version: 1, request, facts: Facts::new(at), updated_at: at }

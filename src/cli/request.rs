@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::args::{RequestArgs, Wait};
@@ -17,6 +17,7 @@ use crate::domain::address::{self, AddressVerdict};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::State;
 use crate::domain::time::Timestamp;
+use crate::flow::NewDeposit;
 use crate::notifier::qr;
 
 /// How long the daemon waits for the wallet before it answers 202.
@@ -33,7 +34,7 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Command
     let client = context.client()?;
     // With an idempotency key the request can be repeated after a broken connection without a second deposit.
     let key = args.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let created = match create(&client, &context.clock, &key, &args).await {
+    let created = match create(&client, &context.clock, &key, serde_json::to_value(asked(&args))?).await {
         Ok(created) => created,
         Err(ClientError::Refused(problem)) => {
             if let (true, Some(deposit)) = (context.out.json, &problem.deposit) {
@@ -67,13 +68,8 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Command
 }
 
 /// Polls the daemon until there is a wallet, or there will be none.
-async fn create(
-    client: &Client,
-    clock: &SharedClock,
-    key: &str,
-    args: &RequestArgs,
-) -> Result<Value, ClientError> {
-    let call = ApiCall::post("/v1/deposits", body(args))
+async fn create(client: &Client, clock: &SharedClock, key: &str, body: Value) -> Result<Value, ClientError> {
+    let call = ApiCall::post("/v1/deposits", body)
         .header("idempotency-key", key)
         .header("prefer", PREFER)
         .within(LIMIT);
@@ -108,21 +104,14 @@ async fn create(
     }
 }
 
-fn body(args: &RequestArgs) -> Value {
-    let mut body = Map::new();
-    for (name, value) in [("currency", &args.currency), ("network", &args.network), ("amount", &args.amount)]
-    {
-        body.insert(name.to_owned(), value.clone().into());
+/// What is asked for.
+fn asked(args: &RequestArgs) -> NewDeposit {
+    NewDeposit {
+        coupon: args.coupon.clone(),
+        reference: args.reference.clone(),
+        notify: args.notify.clone(),
+        ..NewDeposit::new(&args.currency, &args.network, &args.amount)
     }
-    for (name, value) in [("coupon", &args.coupon), ("reference", &args.reference)] {
-        if let Some(value) = value {
-            body.insert(name.to_owned(), value.clone().into());
-        }
-    }
-    if !args.notify.is_empty() {
-        body.insert("notify".to_owned(), args.notify.clone().into());
-    }
-    body.into()
 }
 
 /// True while it is not known whether there will be a wallet.

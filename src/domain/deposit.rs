@@ -127,6 +127,14 @@ pub struct Request {
     pub requested_at: Timestamp,
 }
 
+impl Request {
+    /// A request for this much of this, accepted then, with nothing else said.
+    #[must_use]
+    pub const fn new(asset: Asset, amount: Amount, requested_at: Timestamp) -> Self {
+        Self { asset, amount, coupon: None, reference: None, notify: Vec::new(), requested_at }
+    }
+}
+
 /// The direct wallet that the upstream made (docs/contract.md, section 1), with its latest figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {

@@ -42,12 +42,8 @@ impl Books {
     fn asked(amount: &str, coupon: Option<&str>, wallet: &str) -> Self {
         let now = Timestamp::from_seconds(1_748_611_977);
         let request = Request {
-            asset: Asset::parse("USDT", "BSC").unwrap(),
-            amount: amount.parse().unwrap(),
             coupon: coupon.map(str::to_owned),
-            reference: None,
-            notify: Vec::new(),
-            requested_at: now,
+            ..Request::new(Asset::parse("USDT", "BSC").unwrap(), amount.parse().unwrap(), now)
         };
         let deposit = Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), request).deposit;
         let mut books = Self { deposit, now, transactions: Vec::new() };

@@ -106,12 +106,7 @@ async fn refuse_known(flow: &Flow, order: &str) -> Result<(), CaseError> {
 fn request_of(flow: &Flow, report: &OrderReport, reference: Option<String>) -> Result<Request, &'static str> {
     let pair = report.currency.as_deref().zip(report.network.as_deref()).ok_or("currency and network")?;
     report.address.as_ref().ok_or("address")?;
-    Ok(Request {
-        asset: Asset::parse(pair.0, pair.1).map_err(|_| "currency and network")?,
-        amount: report.amount_usd.clone().filter(|amount| !amount.is_zero()).ok_or("amount")?,
-        coupon: None,
-        reference,
-        notify: Vec::new(),
-        requested_at: flow.clock.now(),
-    })
+    let asset = Asset::parse(pair.0, pair.1).map_err(|_| "currency and network")?;
+    let amount = report.amount_usd.clone().filter(|amount| !amount.is_zero()).ok_or("amount")?;
+    Ok(Request { reference, ..Request::new(asset, amount, flow.clock.now()) })
 }

@@ -1,5 +1,6 @@
 //! Accepting a request: ruled out before any upstream call, or on disk before it is answered.
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -12,8 +13,8 @@ use crate::domain::time::Timestamp;
 use crate::ledger::{self, DepositWrite, Opening, Recorded};
 use crate::notifier;
 
-/// A request as somebody made it, not yet judged.
-#[derive(Debug, Clone, Default)]
+/// A request as somebody made it, not yet judged; and the body of the API's `POST /v1/deposits`.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct NewDeposit {
     /// Ticker, in any case.
     pub currency: String,
@@ -22,13 +23,24 @@ pub struct NewDeposit {
     /// US dollars, digit for digit.
     pub amount: String,
     /// A coupon to spend.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub coupon: Option<String>,
     /// The customer's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// Mail addresses that get this deposit's events.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<String>,
-    /// The caller's key: the same key, the same deposit.
+    /// The caller's key: the same key, the same deposit. A header of the API.
+    #[serde(skip)]
     pub idempotency_key: Option<String>,
+}
+
+impl NewDeposit {
+    /// A request for this much of this, with nothing else said.
+    pub fn new(currency: impl Into<String>, network: impl Into<String>, amount: impl Into<String>) -> Self {
+        Self { currency: currency.into(), network: network.into(), amount: amount.into(), ..Self::default() }
+    }
 }
 
 /// What became of a request.
@@ -128,7 +140,7 @@ fn judge(new: NewDeposit, now: Timestamp) -> Result<Request, OpenError> {
         .iter()
         .map(|address| notifier::parse_address(address).map_err(|error| invalid("notify", error.to_string())))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Request { asset, amount, coupon, reference: new.reference, notify, requested_at: now })
+    Ok(Request { coupon, reference: new.reference, notify, ..Request::new(asset, amount, now) })
 }
 
 fn plain(field: &'static str, text: &str, most: usize) -> Result<(), OpenError> {

@@ -13,6 +13,7 @@ mod open;
 mod periods;
 mod poll_queue;
 mod read;
+mod request_row;
 mod shared;
 mod sql;
 #[cfg(test)]
@@ -49,8 +50,8 @@ pub use periods::ClosedMonth;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
     CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, Earlier, Ended, Entries, EntryLine,
-    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, OpenState, OwedMail, Period, PeriodTotals,
-    Settled, Unsent, WaitingMail,
+    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, OpenState, OwedMail, Period,
+    PeriodTotals, Settled, Unsent, WaitingMail,
 };
 pub use verify::{Finding, Verification};
 

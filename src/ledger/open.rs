@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::{lock, refuse_unless_fresh, remember, sidecar_path};
 use crate::ledger::periods::books_open_from;
-use crate::ledger::poll_queue::cache::PollCache;
+use crate::ledger::poll_queue::lease::PollQueue;
 use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::{begin, commit};
 use crate::ledger::writer::Writer;
@@ -124,7 +124,7 @@ async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head,
         books_open_from: AtomicI64::new(books_open_from.as_millis()),
-        poll_cache: PollCache::default(),
+        poll_queue: PollQueue::default(),
         _lock: Some(lock),
     });
     let writer = Writer::start(connection, Arc::clone(&shared))?;
@@ -174,7 +174,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head: watch::Sender::new(0),
         books_open_from: AtomicI64::new(0),
-        poll_cache: PollCache::default(),
+        poll_queue: PollQueue::default(),
         _lock: None,
     });
     Ok(Ledger { readers, writer: None, shared })

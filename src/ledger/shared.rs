@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicI64;
 
 use tokio::sync::watch;
 
-use super::poll_queue::cache::PollCache;
+use super::poll_queue::lease::PollQueue;
 
 /// One for each opened file.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub(super) struct LedgerState {
     pub(super) head: watch::Sender<i64>,
     /// The end of the last closed month, in milliseconds since 1970.
     pub(super) books_open_from: AtomicI64,
-    /// The poll cache.
-    pub(super) poll_cache: PollCache,
+    /// Which deposit is acted on next.
+    pub(super) poll_queue: PollQueue,
     /// Held for as long as the daemon lives; `None` for readers.
     /// Never read: it locks for as long as it is held.
     pub(super) _lock: Option<std::fs::File>,

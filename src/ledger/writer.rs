@@ -315,7 +315,7 @@ fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded
             let mut recorded = recorded.into_iter();
             for batch in batches {
                 let count = batch.writes.len();
-                shared.poll_cache.put_back(batch.again);
+                shared.poll_queue.finish([], batch.again);
                 let _ = batch.reply.send(Ok(recorded.by_ref().take(count).collect()));
             }
         }

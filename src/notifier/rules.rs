@@ -140,12 +140,13 @@ mod tests {
 
     fn request(currency: &str, network: &str, reference: Option<&str>, notify: &str) -> Request {
         Request {
-            asset: Asset::parse(currency, network).unwrap(),
-            amount: Amount::parse("5").unwrap(),
-            coupon: None,
             reference: reference.map(str::to_owned),
             notify: list(notify),
-            requested_at: Timestamp::from_seconds(0),
+            ..Request::new(
+                Asset::parse(currency, network).unwrap(),
+                Amount::parse("5").unwrap(),
+                Timestamp::from_seconds(0),
+            )
         }
     }
 

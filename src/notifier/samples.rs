@@ -80,28 +80,7 @@ pub(super) fn samples(event: EventName) -> Vec<LetterInput> {
 }
 
 fn empty_facts(state: State, since: Timestamp) -> Facts {
-    Facts {
-        state,
-        since,
-        wallet: None,
-        upstream_status: None,
-        txid: None,
-        payment: Payment::default(),
-        outcome: None,
-        expired_at: None,
-        settled_at: None,
-        late: false,
-        booked: None,
-        held: None,
-        refund: None,
-        refunded_at: None,
-        review: None,
-        acknowledged: None,
-        named: false,
-        first_payment: Payment::default(),
-        first_txid: None,
-        chatter: None,
-    }
+    Facts { state, ..Facts::new(since) }
 }
 
 /// The deposit that a deposit's event is about.
@@ -135,12 +114,8 @@ fn view(sample: SampleDeposit) -> Option<DepositView> {
     Some(DepositView {
         id: ID.parse().ok()?,
         request: Request {
-            asset: Asset::parse("USDT", "BSC").ok()?,
-            amount: amount("5.15")?,
-            coupon: None,
             reference: Some("invoice 42".to_owned()),
-            notify: Vec::new(),
-            requested_at: at(0),
+            ..Request::new(Asset::parse("USDT", "BSC").ok()?, amount("5.15")?, at(0))
         },
         facts: Facts {
             wallet: sample.upstream_status.is_some().then_some(wallet),

@@ -102,12 +102,13 @@ impl Filling {
         self.now = self.now.plus(Duration::from_hours(20));
         let (currency, network, amount) = asked;
         let request = Request {
-            asset: Asset::parse(currency, network).unwrap(),
-            amount: Amount::parse_request(amount).unwrap(),
-            coupon: None,
             reference: reference.map(str::to_owned),
             notify: vec!["payer@example.com".to_owned()],
-            requested_at: self.now,
+            ..Request::new(
+                Asset::parse(currency, network).unwrap(),
+                Amount::parse_request(amount).unwrap(),
+                self.now,
+            )
         };
         let id: DepositId = format!("0197213c-0000-7000-8000-{number:012}").parse().unwrap();
         let step = Deposit::open(id, request);

@@ -171,14 +171,7 @@ fn upstream(url: &str) -> Upstream {
 pub fn waiting_deposit() -> Deposit {
     let clock = ManualClock::new(Timestamp::from_seconds(1_772_355_600));
     let now = depositd::clock::Clock::now(&clock);
-    let request = Request {
-        asset: Asset::parse("USDT", "BSC").unwrap(),
-        amount: Amount::parse("5.15").unwrap(),
-        coupon: None,
-        reference: None,
-        notify: Vec::new(),
-        requested_at: now,
-    };
+    let request = Request::new(Asset::parse("USDT", "BSC").unwrap(), Amount::parse("5.15").unwrap(), now);
     let opened = Deposit::open("019ca8a0-3e80-7980-932f-f091474d2c4f".parse().unwrap(), request).deposit;
     let report = depositd::domain::report::OrderReport {
         order_id: Some("af161c5a-936c-4294-b656-6da12b77e232".to_owned()),

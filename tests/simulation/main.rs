@@ -166,13 +166,11 @@ impl World {
         self.house().simulator.plan_next(&amount, fate);
         let number = self.asked.len();
         let new = NewDeposit {
-            currency: currency.to_string(),
-            network: network.to_string(),
-            amount,
             coupon: self.dice.random_bool(0.1).then(|| "WELCOME".to_owned()),
             reference: Some(format!("life {number}")),
             notify: if self.dice.random_bool(0.3) { vec![PAYER.to_owned()] } else { Vec::new() },
             idempotency_key: Some(format!("key-{number}")),
+            ..NewDeposit::new(currency.to_string(), network.to_string(), amount)
         };
         let deposit = self.house().open(new.clone()).await;
         self.asked.insert(format!("key-{number:06}"), (new, deposit));

@@ -1,50 +1,15 @@
-//! How deposits' rows are written: sets, one statement for the whole batch.
-
-use std::collections::HashMap;
+//! How deposits change: sets, one statement for the whole batch. New ones are in `ledger/request_row.rs`.
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::domain::deposit::{Booked, Deposit, Outcome};
 use crate::domain::event::EventName;
-use crate::domain::ids::DepositId;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
 use crate::ledger::batch::{DepositWrite, RowWrite};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::sql::json;
-
-/// Inserts new deposits, but for those whose idempotency key is taken.
-pub(in crate::ledger) async fn insert_deposits<'a>(
-    connection: &mut SqliteConnection,
-    writes: &[&'a DepositWrite],
-) -> Result<Vec<RowWrite<'a>>> {
-    if writes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = writes.iter().map(|write| request_row(write)).collect::<Result<Vec<_>>>()?;
-    let rows = json(&rows)?;
-    let inserted = sqlx::query!(
-        r#"INSERT INTO deposit (id, version, currency, network, amount_requested, coupon, reference, notify,
-                                idempotency_key, request_digest, requested_at, state, late, facts, updated_at)
-           SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
-                  j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11, 0, j.value ->> 12,
-                  j.value ->> 13
-           FROM json_each(?) AS j WHERE true
-           ON CONFLICT (idempotency_key) DO NOTHING
-           RETURNING id, row_id"#,
-        rows
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(Error::database("written"))?;
-    let places: HashMap<&str, i64> = inserted.iter().map(|row| (row.id.as_str(), row.row_id)).collect();
-    let placed = |write: &&'a DepositWrite| {
-        let row_id = *places.get(write.step.deposit.id.to_string().as_str())?;
-        Some(RowWrite { row_id, deposit_write: write })
-    };
-    Ok(writes.iter().filter_map(placed).collect())
-}
 
 /// Compare-and-set: only rows that still have the version that the step was made against.
 pub(in crate::ledger) async fn update_deposits<'a>(
@@ -152,45 +117,6 @@ async fn show_addresses(connection: &mut SqliteConnection, writes: &[RowWrite<'_
 }
 
 // One row of a statement's JSON: a list, read by place, because names would be searched for in every row.
-
-#[derive(Serialize)]
-struct RequestRow<'a>(
-    DepositId,
-    i64,
-    &'static str,
-    &'static str,
-    &'a str,
-    Option<&'a str>,
-    Option<&'a str>,
-    String,
-    Option<&'a str>,
-    &'a str,
-    Timestamp,
-    &'static str,
-    String,
-    Timestamp,
-);
-
-fn request_row(write: &DepositWrite) -> Result<RequestRow<'_>> {
-    let Deposit { id, version, request, facts, updated_at } = &write.step.deposit;
-    let opening = write.opening.as_ref();
-    Ok(RequestRow(
-        *id,
-        *version,
-        request.asset.currency.as_str(),
-        request.asset.network.as_str(),
-        request.amount.as_str(),
-        request.coupon.as_deref(),
-        request.reference.as_deref(),
-        json(&request.notify)?,
-        opening.and_then(|opening| opening.idempotency_key.as_deref()),
-        opening.map_or("", |opening| opening.request_digest.as_str()),
-        request.requested_at,
-        facts.state.as_str(),
-        json(facts)?,
-        *updated_at,
-    ))
-}
 
 #[derive(Serialize)]
 struct FactsRow<'a>(

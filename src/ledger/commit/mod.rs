@@ -12,6 +12,7 @@ use sqlx::SqliteConnection;
 use super::batch::{AccountEvent, DepositWrite, Recorded, Requeue};
 use super::error::{Error, Result};
 use super::poll_queue::places;
+use super::request_row::insert_deposits;
 use super::shared::LedgerState;
 use super::sql::{begin, commit};
 
@@ -26,7 +27,7 @@ pub(in crate::ledger) async fn write(
     let mut changed = Vec::new();
     let outcome = write_all(connection, shared, (writes, notices, again), &mut changed).await;
     // Also where it failed: a commit that says so may have reached the disk all the same.
-    shared.poll_cache.forget(changed);
+    shared.poll_queue.finish(changed, []);
     outcome
 }
 
@@ -66,7 +67,7 @@ async fn write_in(
 ) -> Result<(Vec<Recorded>, Option<i64>)> {
     let (opened, rest): (Vec<_>, Vec<_>) = once_each(writes).into_iter().partition(|w| w.opening.is_some());
     let (quiet, moved): (Vec<_>, Vec<_>) = rest.into_iter().partition(|w| w.step.events.is_empty());
-    let mut news = deposits::insert_deposits(connection, &opened).await?;
+    let mut news = insert_deposits(connection, &opened).await?;
     news.extend(deposits::update_deposits(connection, &moved).await?);
     changed.extend(news.iter().map(|placed| placed.row_id));
     let mut written: Vec<&DepositWrite> = news.iter().map(|placed| placed.deposit_write).collect();

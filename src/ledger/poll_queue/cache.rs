@@ -14,7 +14,7 @@ const MOST: usize = 32 * 1024;
 /// unless it was changed between being leased and being put back; every change removes it once it is committed. All of
 /// that happens in this process: it holds the ledger's lock.
 #[derive(Debug, Default)]
-pub(in crate::ledger) struct PollCache {
+pub(super) struct PollCache {
     /// By row.
     slots: Mutex<HashMap<i64, Slot>>,
 }
@@ -34,7 +34,7 @@ impl PollCache {
 
     /// The cached deposits of `entries`, in their order, `None` for those that have to be read. Call it *before*
     /// reading the disk: a later change is then not stored under its old version.
-    pub(in crate::ledger) fn take(
+    pub(super) fn take(
         &self,
         entries: &[QueueEntry],
     ) -> Vec<Option<(Box<Deposit>, Option<ResponseFingerprint>)>> {
@@ -54,23 +54,23 @@ impl PollCache {
         entries.iter().map(take).collect()
     }
 
-    /// Stores those that were not changed since they were leased. Call it once their queue entries have moved on disk.
-    pub(in crate::ledger) fn put_back(&self, again: Vec<Requeue>) {
+    /// Removes what has changed, or may have, and stores those that went back and were not changed since they were leased.
+    /// Call it after the commit: with the changes whatever its result, with what went back once that is on disk.
+    pub(super) fn finish(
+        &self,
+        changed: impl IntoIterator<Item = i64>,
+        unchanged: impl IntoIterator<Item = Requeue>,
+    ) {
         let mut slots = self.slots();
-        for Requeue { entry, deposit, fingerprint, .. } in again {
+        for row in changed {
+            slots.remove(&row);
+        }
+        for Requeue { entry, deposit, fingerprint, .. } in unchanged {
             if let Some(slot) = slots.get_mut(&entry.deposit)
                 && matches!(slot, Slot::Taken(version) if *version == entry.version)
             {
                 *slot = Slot::AtRest(deposit, fingerprint);
             }
-        }
-    }
-
-    /// Removes what has changed, or may have. Call it after the commit, whatever its result.
-    pub(in crate::ledger) fn forget(&self, rows: impl IntoIterator<Item = i64>) {
-        let mut slots = self.slots();
-        for row in rows {
-            slots.remove(&row);
         }
     }
 }
@@ -93,14 +93,11 @@ mod tests {
     }
 
     fn at_version(version: i64) -> Box<Deposit> {
-        let request = Request {
-            asset: Asset::parse("USDT", "BSC").unwrap(),
-            amount: Amount::parse("5").unwrap(),
-            coupon: None,
-            reference: None,
-            notify: Vec::new(),
-            requested_at: Timestamp::from_seconds(1_700_000_000),
-        };
+        let request = Request::new(
+            Asset::parse("USDT", "BSC").unwrap(),
+            Amount::parse("5").unwrap(),
+            Timestamp::from_seconds(1_700_000_000),
+        );
         let deposit = Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), request).deposit;
         Box::new(Deposit { version, ..deposit })
     }
@@ -118,7 +115,7 @@ mod tests {
     fn what_was_put_back_is_there_the_next_time_and_only_once() {
         let kept = PollCache::default();
         assert!(!has(&kept, 3), "the first time it has to be read");
-        kept.put_back(vec![again(ROW, 3)]);
+        kept.finish([], [again(ROW, 3)]);
         assert!(has(&kept, 3));
         assert!(!has(&kept, 3), "somebody else has it");
     }
@@ -128,22 +125,22 @@ mod tests {
         let kept = PollCache::default();
         // Changed while it was polled.
         has(&kept, 3);
-        kept.forget([ROW]);
-        kept.put_back(vec![again(ROW, 3)]);
+        kept.finish([ROW], []);
+        kept.finish([], [again(ROW, 3)]);
         assert!(!has(&kept, 3));
         // And taken again as it is now, before the first poll ends.
-        kept.forget([ROW]);
+        kept.finish([ROW], []);
         has(&kept, 4);
-        kept.put_back(vec![again(ROW, 3)]);
+        kept.finish([], [again(ROW, 3)]);
         assert!(!has(&kept, 3));
         // Changed while it was at rest.
-        kept.put_back(vec![again(ROW, 3)]);
-        kept.forget([ROW]);
+        kept.finish([], [again(ROW, 3)]);
+        kept.finish([ROW], []);
         assert!(!has(&kept, 3));
         // A stale place of one that has changed.
-        kept.forget([ROW]);
+        kept.finish([ROW], []);
         has(&kept, 4);
-        kept.put_back(vec![again(ROW, 4)]);
+        kept.finish([], [again(ROW, 4)]);
         assert_eq!(kept.take(&[entry(ROW, 3)]), [None], "not even as it is now: the entry is another one's");
     }
 
@@ -152,7 +149,7 @@ mod tests {
         let kept = PollCache::default();
         let rows = || 1..=i64::try_from(MOST).unwrap() + 100;
         rows().for_each(|row| drop(kept.take(&[entry(row, 1)])));
-        kept.put_back(rows().map(|row| again(row, 1)).collect());
+        kept.finish([], rows().map(|row| again(row, 1)));
         assert_eq!(rows().filter_map(|row| kept.take(&[entry(row, 1)]).pop().flatten()).count(), MOST);
     }
 }

@@ -1,22 +1,16 @@
 //! The queue: which deposit is to be acted on next, when, and how urgently. Narrow, and apart from the deposits,
 //! because most polls change nothing else.
 
-pub(in crate::ledger) mod cache;
+mod cache;
+pub(in crate::ledger) mod lease;
 pub(in crate::ledger) mod places;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+pub use self::lease::LeasedDeposit;
 
-use serde::Deserialize;
-
-use crate::domain::asset::Asset;
-use crate::domain::deposit::{Deposit, Facts, Request};
-use crate::domain::ids::DepositId;
-use crate::domain::money::Amount;
 use crate::domain::poll::{Policy, Urgency};
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
-use crate::ledger::batch::{QueueEntry, Requeue, ResponseFingerprint};
+use crate::ledger::batch::{QueueEntry, Requeue};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::sql::json;
 
@@ -46,20 +40,6 @@ impl QueueCursor {
         }
     }
 }
-
-/// A deposit that was taken from the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeasedDeposit {
-    /// Its place in the queue.
-    pub entry: QueueEntry,
-    /// As it stands on disk.
-    pub deposit: Box<Deposit>,
-    /// The fingerprint of the last response at this version, where it is still known.
-    pub fingerprint: Option<ResponseFingerprint>,
-}
-
-/// So many deposits are read at once: more make texts that the allocator hands back to the system each time.
-const TAKEN_AT_ONCE: usize = 128;
 
 impl Ledger {
     /// The places that are due for a poll, up to `limit` of each urgency and in all, in the order in which to poll: by
@@ -151,55 +131,11 @@ impl Ledger {
 
     /// The deposits of these places, as they stand, in the same order. Stale places are dropped from the queue.
     pub async fn lease(&self, entries: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
-        let kept = self.shared.poll_cache.take(entries);
-        let to_read = entries.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
-        let to_read: Vec<QueueEntry> = to_read.map(|(entry, _)| *entry).collect();
-        let mut found = HashMap::with_capacity(to_read.len());
-        for some in to_read.chunks(TAKEN_AT_ONCE) {
-            self.find_all(some, &mut found).await?;
-        }
-        let (mut taken, mut stale) = (Vec::with_capacity(entries.len()), Vec::new());
-        for (entry, kept) in entries.iter().zip(kept) {
-            let read = || found.remove(&(entry.deposit, entry.version)).map(|deposit| (deposit, None));
-            match kept.or_else(read) {
-                Some((deposit, fingerprint)) => {
-                    taken.push(LeasedDeposit { entry: *entry, deposit, fingerprint })
-                }
-                None => stale.push(*entry),
-            }
-        }
+        let (taken, stale) = self.shared.poll_queue.take(&self.readers, entries).await?;
         if !stale.is_empty() {
             self.writer()?.run(move |connection| Box::pin(places::drop_entries(connection, stale))).await?;
         }
         Ok(taken)
-    }
-
-    /// Reads the deposits of `entries` into `found`, by row and version.
-    async fn find_all(
-        &self,
-        entries: &[QueueEntry],
-        found: &mut HashMap<(i64, i64), Box<Deposit>>,
-    ) -> Result<()> {
-        let wanted = json(&entries.iter().map(|entry| entry.deposit).collect::<Vec<_>>())?;
-        // All of them as one text: a row of a dozen values each would cost more than everything else here.
-        let text = sqlx::query_scalar!(
-            r#"SELECT group_concat(format('[%lld,"%s",%lld,"%s","%s","%s",%s,%s,%s,"%s",%s,"%s"]', d.row_id, d.id, d.version,
-                                          d.currency, d.network, d.amount_requested, json_quote(d.coupon),
-                                          json_quote(d.reference), d.notify, d.requested_at, d.facts, d.updated_at))
-                      AS "found: String"
-               FROM json_each(?) AS j CROSS JOIN deposit d ON d.row_id = j.value"#,
-            wanted
-        )
-        .fetch_one(&self.readers)
-        .await?;
-        let text = format!("[{}]", text.unwrap_or_default());
-        let rows: Vec<WholeRow<'_>> =
-            serde_json::from_str(&text).map_err(|error| Error::Unreadable(format!("deposits: {error}")))?;
-        for row in rows {
-            let (row_id, deposit) = row.read()?;
-            found.insert((row_id, deposit.version), Box::new(deposit));
-        }
-        Ok(())
     }
 
     /// Puts deposits back as they are: the cheap end of an unchanged poll. On disk when this returns.
@@ -227,32 +163,4 @@ impl Ledger {
 
 fn read_entries(text: &str) -> Result<Vec<QueueEntry>> {
     serde_json::from_str(text).map_err(|error| Error::Unreadable(format!("the queue: {error}")))
-}
-
-/// A deposit and its place, as one query above writes it.
-#[derive(Deserialize)]
-struct WholeRow<'a>(
-    i64,
-    DepositId,
-    i64,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    Amount,
-    Option<String>,
-    Option<String>,
-    Vec<String>,
-    Timestamp,
-    Facts,
-    Timestamp,
-);
-
-impl WholeRow<'_> {
-    fn read(self) -> Result<(i64, Deposit)> {
-        let Self(row, id, version, currency, network, amount, coupon, reference, notify, at, facts, updated) =
-            self;
-        let asset = Asset::parse(&currency, &network)
-            .map_err(|error| Error::Unreadable(format!("deposit {id}: {error}")))?;
-        let request = Request { asset, amount, coupon, reference, notify, requested_at: at };
-        Ok((row, Deposit { id, version, request, facts, updated_at: updated }))
-    }
 }

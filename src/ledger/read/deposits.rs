@@ -1,11 +1,10 @@
 //! How deposits are read: one, many, those that are due, and one's whole story.
 
-use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request, State};
 use crate::domain::ids::same_id;
-use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::{Error, Result};
+use crate::ledger::request_row::{query_with_request, read_request};
 use crate::ledger::{EventRow, Ledger};
 
 /// Which deposits to list.
@@ -84,53 +83,48 @@ pub struct HistoryMail {
 }
 
 /// A deposit's row as every query below selects it.
-pub(in crate::ledger) struct DepositRow {
-    pub(in crate::ledger) id: String,
-    pub(in crate::ledger) version: i64,
-    pub(in crate::ledger) currency: String,
-    pub(in crate::ledger) network: String,
-    pub(in crate::ledger) amount_requested: String,
-    pub(in crate::ledger) coupon: Option<String>,
-    pub(in crate::ledger) reference: Option<String>,
-    pub(in crate::ledger) notify: String,
-    pub(in crate::ledger) requested_at: String,
-    pub(in crate::ledger) facts: String,
-    pub(in crate::ledger) updated_at: String,
+struct DepositRow {
+    row_id: i64,
+    id: String,
+    version: i64,
+    request: String,
+    facts: String,
+    updated_at: String,
 }
 
 impl TryFrom<DepositRow> for Deposit {
     type Error = Error;
     fn try_from(row: DepositRow) -> Result<Self> {
-        fn read<T, E: std::fmt::Display>(id: &str, value: std::result::Result<T, E>) -> Result<T> {
-            value.map_err(|error| Error::Unreadable(format!("deposit {id}: {error}")))
-        }
-        let id = row.id.as_str();
-        Ok(Self {
-            id: read(id, id.parse())?,
-            version: row.version,
-            request: Request {
-                asset: read(id, Asset::parse(&row.currency, &row.network))?,
-                amount: read(id, Amount::parse(&row.amount_requested))?,
-                coupon: row.coupon,
-                reference: row.reference,
-                notify: read(id, serde_json::from_str(&row.notify))?,
-                requested_at: read(id, Timestamp::parse(&row.requested_at))?,
-            },
-            facts: read(id, serde_json::from_str(&row.facts))?,
-            updated_at: read(id, Timestamp::parse(&row.updated_at))?,
-        })
+        let request = read_request(&row.id, &row.request)?;
+        deposit_of(&row.id, row.version, request, &row.facts, &row.updated_at)
     }
+}
+
+/// A deposit of what its row says, or said: what cannot be read is named with its id.
+pub(in crate::ledger) fn deposit_of(
+    id: &str,
+    version: i64,
+    request: Request,
+    facts: &str,
+    updated_at: &str,
+) -> Result<Deposit> {
+    let unreadable = |error: &dyn std::fmt::Display| Error::Unreadable(format!("deposit {id}: {error}"));
+    Ok(Deposit {
+        id: id.parse().map_err(|error| unreadable(&error))?,
+        version,
+        request,
+        facts: serde_json::from_str(facts).map_err(|error| unreadable(&error))?,
+        updated_at: Timestamp::parse(updated_at).map_err(|error| unreadable(&error))?,
+    })
 }
 
 /// A query for whole deposits, by the end of its statement.
 macro_rules! deposits {
     ($condition:tt, $($argument:expr),+ $(,)?) => {
-        sqlx::query_as!(
-            DepositRow,
-            r#"SELECT id AS "id!", version AS "version!", currency AS "currency!", network AS "network!",
-                      amount_requested AS "amount_requested!", coupon, reference, notify AS "notify!",
-                      requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
-               FROM deposit "# + $condition,
+        query_with_request!(
+            as DepositRow,
+            r#"SELECT d.row_id AS "row_id!", d.id AS "id!", d.version AS "version!", "#,
+            [r#" AS "request!: String", d.facts AS "facts!", d.updated_at AS "updated_at!" FROM deposit d "# + $condition],
             $($argument),+
         )
     };
@@ -195,14 +189,8 @@ impl Ledger {
         let before = listing.cursor.unwrap_or(i64::MAX);
         let limit = i64::from(listing.limit);
         let asked = limit.saturating_add(1);
-        let rows = sqlx::query!(
-            r#"SELECT row_id AS "row_id!", id AS "id!", version AS "version!", currency AS "currency!",
-                      network AS "network!", amount_requested AS "amount_requested!", coupon, reference,
-                      notify AS "notify!", requested_at AS "requested_at!", facts AS "facts!", updated_at AS "updated_at!"
-               FROM deposit
-               WHERE row_id < ? AND (? OR state IN (SELECT value FROM json_each(?)))
-                 AND requested_at >= coalesce(?, '') AND (needs_review IS NOT NULL OR NOT ?)
-               ORDER BY row_id DESC LIMIT ?"#,
+        let rows = deposits!(
+            "WHERE row_id < ? AND (? OR state IN (SELECT value FROM json_each(?))) AND requested_at >= coalesce(?, '') AND (needs_review IS NOT NULL OR NOT ?) ORDER BY row_id DESC LIMIT ?",
             before,
             any_state,
             states,
@@ -217,19 +205,7 @@ impl Ledger {
         let mut deposits = Vec::with_capacity(rows.len());
         for row in rows.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
             cursor = Some(row.row_id);
-            deposits.push(Deposit::try_from(DepositRow {
-                id: row.id,
-                version: row.version,
-                currency: row.currency,
-                network: row.network,
-                amount_requested: row.amount_requested,
-                coupon: row.coupon,
-                reference: row.reference,
-                notify: row.notify,
-                requested_at: row.requested_at,
-                facts: row.facts,
-                updated_at: row.updated_at,
-            })?);
+            deposits.push(Deposit::try_from(row)?);
         }
         Ok((deposits, cursor.filter(|_| more)))
     }

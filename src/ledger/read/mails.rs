@@ -5,7 +5,8 @@ use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
-use crate::ledger::read::deposits::DepositRow;
+use crate::ledger::read::deposits::deposit_of;
+use crate::ledger::request_row::{query_with_request, read_request};
 
 /// A mail that is owed, with all facts of its letter.
 #[derive(Debug, Clone)]
@@ -105,13 +106,7 @@ struct OwedRow {
     event_facts: String,
     id: Option<String>,
     version: Option<i64>,
-    currency: Option<String>,
-    network: Option<String>,
-    amount_requested: Option<String>,
-    coupon: Option<String>,
-    reference: Option<String>,
-    notify: Option<String>,
-    requested_at: Option<String>,
+    request: Option<String>,
     updated_at: Option<String>,
 }
 
@@ -120,22 +115,11 @@ impl TryFrom<OwedRow> for OwedMail {
     fn try_from(row: OwedRow) -> Result<Self> {
         let unreadable = |what: &str| Error::Unreadable(format!("owed mail: {what}"));
         let of_deposit = row.id.is_some();
-        let deposit = match (row.id, row.version, row.currency, row.network, row.amount_requested) {
-            (Some(id), Some(version), Some(currency), Some(network), Some(amount_requested)) => {
+        let deposit = match (row.id, row.version, row.request, row.updated_at) {
+            (Some(id), Some(version), Some(request), Some(updated_at)) => {
                 // The letter has the facts of its event, not those of today.
-                Some(Deposit::try_from(DepositRow {
-                    id,
-                    version,
-                    currency,
-                    network,
-                    amount_requested,
-                    coupon: row.coupon,
-                    reference: row.reference,
-                    notify: row.notify.unwrap_or_default(),
-                    requested_at: row.requested_at.unwrap_or_default(),
-                    facts: row.event_facts.clone(),
-                    updated_at: row.updated_at.unwrap_or_default(),
-                })?)
+                let request = read_request(&id, &request)?;
+                Some(deposit_of(&id, version, request, &row.event_facts, &updated_at)?)
             }
             _ => None,
         };
@@ -165,6 +149,20 @@ pub(in crate::ledger) fn never_held_back() -> Result<String> {
     crate::ledger::sql::json(&names)
 }
 
+/// A query for owed mails and what they tell, by the end of its statement.
+macro_rules! owed {
+    ($condition:tt, $($argument:expr),+ $(,)?) => {
+        query_with_request!(
+            as OwedRow,
+            r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
+                      e.facts AS event_facts, d.id AS "id?", d.version AS "version?", d.updated_at AS "updated_at?",
+                      iif(d.id IS NULL, NULL, "#,
+            [r#") AS "request?: String" "# + $condition],
+            $($argument),+
+        )
+    };
+}
+
 /// A query for mails as they stand, by the end of its statement.
 macro_rules! mails {
     ($condition:tt, $($argument:expr),+) => {
@@ -183,13 +181,8 @@ impl Ledger {
     pub async fn due_mails(&self, now: Timestamp, but: &[&str], not: &[i64], limit: u32) -> Result<DueMails> {
         let (now, limit) = (now.as_millis(), i64::from(limit));
         let (but, not) = (crate::ledger::sql::json(but)?, crate::ledger::sql::json(not)?);
-        let rows = sqlx::query_as!(
-            OwedRow,
-            r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
-                      e.facts AS event_facts, d.id AS "id?", d.version AS "version?", d.currency AS "currency?",
-                      d.network AS "network?", d.amount_requested AS "amount_requested?", d.coupon, d.reference,
-                      d.notify AS "notify?", d.requested_at AS "requested_at?", d.updated_at AS "updated_at?"
-               FROM (SELECT id, recipient, message_id, attempts, created_at, event_seq FROM outbox
+        let rows = owed!(
+            r#"FROM (SELECT id, recipient, message_id, attempts, created_at, event_seq FROM outbox
                      -- the first condition says no more than the second, and lets the index serve the order
                      WHERE state <> 'sent' AND state = 'owed' AND due_ms <= ?
                        AND recipient NOT IN (SELECT value FROM json_each(?))
@@ -218,13 +211,8 @@ impl Ledger {
     /// One mail, as it stands and with the facts of its letter; `None` where there is none of this number.
     pub async fn mail(&self, id: i64) -> Result<Option<(MailRow, OwedMail)>> {
         let state = mails!("WHERE o.id = ?", id).fetch_optional(&self.readers).await?;
-        let tells = sqlx::query_as!(
-            OwedRow,
-            r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
-                      e.facts AS event_facts, d.id AS "id?", d.version AS "version?", d.currency AS "currency?",
-                      d.network AS "network?", d.amount_requested AS "amount_requested?", d.coupon, d.reference,
-                      d.notify AS "notify?", d.requested_at AS "requested_at?", d.updated_at AS "updated_at?"
-               FROM outbox o JOIN event e ON e.seq = o.event_seq LEFT JOIN deposit d ON d.id = e.deposit_id
+        let tells = owed!(
+            r#"FROM outbox o JOIN event e ON e.seq = o.event_seq LEFT JOIN deposit d ON d.id = e.deposit_id
                WHERE o.id = ?"#,
             id
         )

@@ -126,12 +126,9 @@ impl Bench {
 
     fn request(&self, number: u128, amount: &str) -> DepositWrite {
         let request = Request {
-            asset: Asset::parse("USDT", "BSC").unwrap(),
-            amount: amount.parse().unwrap(),
-            coupon: None,
             reference: Some(format!("invoice {number}")),
             notify: vec!["buyer@example.com".to_owned()],
-            requested_at: self.now,
+            ..Request::new(Asset::parse("USDT", "BSC").unwrap(), amount.parse().unwrap(), self.now)
         };
         let opening = Opening {
             idempotency_key: Some(format!("key-{number}")),

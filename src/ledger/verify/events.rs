@@ -6,13 +6,14 @@ use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use crate::domain::deposit::{Deposit, Request};
+use crate::domain::deposit::{Facts, Request};
 use crate::domain::journal::Posting;
 use crate::domain::money::UsdMicros;
 use crate::ledger::commit::chain::{self, ChainLink};
 use crate::ledger::commit::events::add_to;
 use crate::ledger::error::Result;
-use crate::ledger::read::deposits::DepositRow;
+use crate::ledger::request_row::{query_with_request, read_request};
+use crate::ledger::sql::from_json;
 use crate::ledger::verify::finding::Verification;
 
 /// What the postings of each account and commodity add up to: exactly, and by their worth.
@@ -31,18 +32,18 @@ pub(super) async fn verify(
     let mut expected_seq: i64 = 1;
     let mut balances = AccountBalances::new();
     let mut evidence_id = 0;
-    let mut rows = sqlx::query_as!(
-        ChainRow,
+    let mut rows = query_with_request!(
+        as ChainRow,
         r#"SELECT e.seq AS "seq!", e.deposit_id, e.version, e.at, e.name, e.from_state, e.to_state, e.upstream_status,
                   e.reason, e.facts, e.mail_to, e.hash, e.evidence_id, v.body AS "body?",
                   v.deposit_id IS e.deposit_id AS "same_deposit!: bool",
-                  d.currency AS "currency?", d.network AS "network?", d.amount_requested AS "amount_requested?", d.coupon,
-                  d.reference, d.notify AS "notify?", d.requested_at AS "requested_at?", d.id AS "id?",
+                  iif(d.id IS NULL, NULL, "#,
+        [r#") AS "request?: String",
                   (SELECT json_group_array(json_array(account, commodity, amount, amount_usd_micros))
                    FROM (SELECT * FROM posting WHERE transaction_id = e.seq ORDER BY entry_id)) AS "postings!: String"
            FROM event e LEFT JOIN evidence v ON v.id = e.evidence_id
                LEFT JOIN deposit d ON d.id = e.deposit_id AND e.version = 1
-           ORDER BY e.seq"#
+           ORDER BY e.seq"#]
     )
     .fetch(&mut *view);
     while let Some(row) = rows.try_next().await? {
@@ -122,40 +123,17 @@ struct ChainRow {
     /// The answer that it came of.
     body: Option<String>,
     same_deposit: bool,
-    // The request: with a deposit's first event only.
-    id: Option<String>,
-    currency: Option<String>,
-    network: Option<String>,
-    amount_requested: Option<String>,
-    coupon: Option<String>,
-    reference: Option<String>,
-    notify: Option<String>,
-    requested_at: Option<String>,
+    /// With a deposit's first event only.
+    request: Option<String>,
     postings: String,
 }
 
 impl ChainRow {
-    /// What was asked for, of a deposit's first event.
+    /// What was asked for, of a deposit's first event, whose facts must be readable too.
     fn request(&self) -> Result<Option<Request>> {
-        let (Some(id), Some(currency), Some(network), Some(amount_requested)) =
-            (&self.id, &self.currency, &self.network, &self.amount_requested)
-        else {
-            return Ok(None);
-        };
-        let row = DepositRow {
-            id: id.clone(),
-            version: 1,
-            currency: currency.clone(),
-            network: network.clone(),
-            amount_requested: amount_requested.clone(),
-            coupon: self.coupon.clone(),
-            reference: self.reference.clone(),
-            notify: self.notify.clone().unwrap_or_default(),
-            requested_at: self.requested_at.clone().unwrap_or_default(),
-            facts: self.facts.clone(),
-            updated_at: self.at.clone(),
-        };
-        Deposit::try_from(row).map(|deposit| Some(deposit.request))
+        let Some(request) = &self.request else { return Ok(None) };
+        from_json::<Facts>(&self.facts)?;
+        read_request(self.deposit_id.as_deref().unwrap_or_default(), request).map(Some)
     }
 
     /// Whether its hash is that of what it says, behind the event with the hash `previous`.

@@ -136,12 +136,8 @@ fn request_of(
     at: &str,
 ) -> Result<Request> {
     let unreadable = |error: &dyn std::fmt::Display| Error::Unreadable(error.to_string());
-    Ok(Request {
-        asset: crate::domain::asset::Asset::parse(currency, network).map_err(|error| unreadable(&error))?,
-        amount: crate::domain::money::Amount::parse(amount).map_err(|error| unreadable(&error))?,
-        coupon,
-        reference: None,
-        notify: Vec::new(),
-        requested_at: Timestamp::parse(at).map_err(|error| unreadable(&error))?,
-    })
+    let asset = crate::domain::asset::Asset::parse(currency, network).map_err(|error| unreadable(&error))?;
+    let amount = crate::domain::money::Amount::parse(amount).map_err(|error| unreadable(&error))?;
+    let at = Timestamp::parse(at).map_err(|error| unreadable(&error))?;
+    Ok(Request { coupon, ..Request::new(asset, amount, at) })
 }

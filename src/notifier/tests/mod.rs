@@ -33,12 +33,8 @@ fn view(state: State) -> DepositView {
     DepositView {
         id: "01971f3a-7c00-7000-8000-000000000001".parse().unwrap(),
         request: Request {
-            asset: Asset::parse("USDT", "BSC").unwrap(),
-            amount: amount("5.15"),
-            coupon: None,
             reference: Some("invoice-42".to_owned()),
-            notify: Vec::new(),
-            requested_at: at(0),
+            ..Request::new(Asset::parse("USDT", "BSC").unwrap(), amount("5.15"), at(0))
         },
         facts: Facts {
             state,

@@ -122,14 +122,13 @@ async fn play(
 /// Asks for a deposit with its key: a restart asks again, and gets the same.
 async fn ask(context: &ScenarioContext, flow: &Flow, member: &ScenarioDeposit) -> Result<DepositId, Error> {
     let notify = member.notify.then(|| format!("payer{:02}@example.com", member.number));
+    let asset = member.asset;
     let new = NewDeposit {
-        currency: member.asset.currency.as_str().to_owned(),
-        network: member.asset.network.as_str().to_owned(),
-        amount: member.amount.clone(),
         coupon: member.coupon.map(str::to_owned),
         reference: Some(member.reference()),
         notify: notify.into_iter().collect(),
         idempotency_key: Some(format!("sandbox-{}-{}", context.folder.plan.seed, member.number)),
+        ..NewDeposit::new(asset.currency.as_str(), asset.network.as_str(), &member.amount)
     };
     match flow::open(flow, new).await {
         Ok(Opened::New(deposit) | Opened::Same(deposit)) => Ok(deposit.id),

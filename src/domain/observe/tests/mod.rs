@@ -27,14 +27,7 @@ fn minute(minutes: u64) -> Timestamp {
 }
 
 fn opened(network: &str) -> Deposit {
-    let request = Request {
-        asset: Asset::parse("USDT", network).unwrap(),
-        amount: "5".parse().unwrap(),
-        coupon: None,
-        reference: None,
-        notify: Vec::new(),
-        requested_at: start(),
-    };
+    let request = Request::new(Asset::parse("USDT", network).unwrap(), "5".parse().unwrap(), start());
     Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), request).deposit
 }
 
@@ -59,11 +52,7 @@ fn awaiting() -> Deposit {
     observed(opened("BSC"), Observation::Wallet(Box::new(wallet("BSC"))), 0)
 }
 
-fn at(
-    deposit: Deposit,
-    observation: Observation,
-    minutes: u64,
-) -> Result<Step, InvalidTransition> {
+fn at(deposit: Deposit, observation: Observation, minutes: u64) -> Result<Step, InvalidTransition> {
     deposit.observe(observation, minute(minutes), &Policy::default())
 }
 

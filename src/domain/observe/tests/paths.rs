@@ -41,14 +41,7 @@ pub(super) fn report(status: Option<&str>) -> OrderReport {
 }
 
 pub(super) fn opened() -> Deposit {
-    let request = Request {
-        asset: Asset::parse("USDT", "BSC").unwrap(),
-        amount: amount("5.15"),
-        coupon: None,
-        reference: None,
-        notify: Vec::new(),
-        requested_at: start(),
-    };
+    let request = Request::new(Asset::parse("USDT", "BSC").unwrap(), amount("5.15"), start());
     Deposit::open(DepositId::new(uuid::Uuid::from_u128(7)), request).deposit
 }
 
