@@ -7,7 +7,7 @@
 //! | 0 | [`domain`], [`clock`], `secret` | the rules of a deposit's life, pure; the time; what a secret looks like |
 //! | 1 | [`ledger`], [`upstream`], [`notifier`] | the disk, the other side, the mail |
 //! | 2 | [`flow`] | the story, one verb a file |
-//! | 3 | [`scheduler`] | when |
+//! | 3 | [`scheduler`], [`api_types`] | when; what goes over the local API |
 //! | 4 | `config`, `daemon`, `api`, `cli`, `sandbox` | who asks |
 
 pub mod clock;
@@ -20,6 +20,7 @@ pub mod upstream;
 
 pub mod flow;
 
+pub mod api_types;
 pub mod scheduler;
 
 pub mod api;

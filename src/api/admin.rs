@@ -7,20 +7,20 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::{Extension, Json};
-use serde_json::{Value, json};
 
 use super::auth::Principal;
 use super::input::{Params, RawBody, clip};
 use super::problem::{Problem, ProblemKind};
 use super::state::{SharedState, whole};
+use crate::api_types::{BackupReport, MailList, MailRecipients, MailsRetried};
 use crate::domain::event::EventName;
-use crate::ledger::{self, BackupReport};
+use crate::ledger;
 use crate::notifier;
 
 const STATES: &[&str] = &["owed", "sent", "dead", "told"];
 
 /// `GET /v1/mails`
-pub(super) async fn mails(State(api): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn mails(State(api): State<SharedState>, uri: Uri) -> Result<Json<MailList>, Problem> {
     let params = Params::read(&uri, &["state", "limit"])?;
     let states = params.all("state");
     if let Some(unknown) = states.iter().find(|state| !STATES.contains(state)) {
@@ -28,7 +28,7 @@ pub(super) async fn mails(State(api): State<SharedState>, uri: Uri) -> Result<Js
         return Err(Problem::invalid("state", why));
     }
     let mails = api.flow.ledger.mails(&states, params.limit(50, 500)?).await?;
-    Ok(Json(json!({ "mails": mails })))
+    Ok(Json(MailList { mails }))
 }
 
 /// `POST /v1/mails/retry`
@@ -36,13 +36,13 @@ pub(super) async fn retry(
     State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<MailsRetried>, Problem> {
     let id = body.fields(&["id"])?.integer("id")?;
     let own = Arc::clone(&api);
     let retried = whole(&api, caller.origin(), async move { own.flow.retry_mails(id).await }).await??;
     match id {
         Some(id) if retried == 0 => Err(Problem::not_found(format!("there is no unsent mail {id}"))),
-        _ => Ok(Json(json!({ "retried": retried }))),
+        _ => Ok(Json(MailsRetried { retried })),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn test(
     State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<MailRecipients>), Problem> {
     let to = body.fields(&["to"])?.text("to")?;
     let to = to
         .map(|to| notifier::parse_address(&to).map_err(|error| Problem::invalid("to", error)))
@@ -61,7 +61,7 @@ pub(super) async fn test(
     }
     let own = Arc::clone(&api);
     let recipients = whole(&api, caller.origin(), async move { own.flow.mail_test(to).await }).await??;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "recipients": recipients }))))
+    Ok((StatusCode::ACCEPTED, Json(MailRecipients { recipients })))
 }
 
 /// `POST /v1/backups`

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::{Extension, Json};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
-use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};
 use super::state::{ApiState, SharedState, whole};
+use crate::api_types::{
+    Baseline, Case, CaseAfter, CaseList, Correction, CorrectionList, DepositObject, Report, RestoredSpan,
+};
 use crate::domain::money::Amount;
 use crate::domain::reconcile;
 use crate::domain::time::Timestamp;
-use crate::flow::{self, CaseError, Correction, CorrectionRequest, ReconcileFailed, Report};
-use crate::ledger::Case;
+use crate::flow::{self, CaseError, CorrectionRequest, ReconcileFailed};
 
 /// `POST /v1/reconciliations`
 pub(super) async fn run(
@@ -46,9 +47,9 @@ pub(super) async fn latest(State(api): State<SharedState>) -> Result<Json<Value>
 }
 
 /// `GET /v1/cases`
-pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Json<CaseList>, Problem> {
     let closed = Params::read(&uri, &["closed"])?.flag("closed")?;
-    Ok(Json(json!({ "cases": api.flow.ledger.cases(closed).await? })))
+    Ok(Json(CaseList { cases: api.flow.ledger.cases(closed).await? }))
 }
 
 /// `GET /v1/cases/{id}`
@@ -84,15 +85,6 @@ impl CaseAction {
             Self::Explain | Self::Close | Self::Unaccept | Self::Uncorrect => &["note"],
         }
     }
-}
-
-/// A case afterwards, with what was booked.
-#[derive(serde::Serialize)]
-pub(super) struct CaseAfter {
-    #[serde(flatten)]
-    case: Case,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    correction: Option<Correction>,
 }
 
 /// What a person says with an act.
@@ -198,7 +190,7 @@ pub(super) async fn correct_all(
     State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<CorrectionList>, Problem> {
     let fields = body.fields(&["kind", "note", "dry_run"])?;
     let word = fields.needed_text("kind")?;
     let kind = reconcile::CaseKind::parse(&word)
@@ -209,14 +201,13 @@ pub(super) async fn correct_all(
         let wish = CorrectionRequest { who: &caller.words().await, note: &note, amount: None, dry_run };
         flow::correct_all(&own.flow, kind, wish).await
     });
-    done.await?.map(|corrections| Json(json!({ "corrections": corrections }))).map_err(problem)
+    done.await?.map(|corrections| Json(CorrectionList { corrections })).map_err(problem)
 }
 
 /// `GET /v1/baseline`
-pub(super) async fn baseline(State(api): State<SharedState>) -> Result<Json<Value>, Problem> {
+pub(super) async fn baseline(State(api): State<SharedState>) -> Result<Json<Baseline>, Problem> {
     let kept = api.flow.ledger.recall("baseline_cents").await?;
-    let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
-    Ok(Json(json!({ "baseline_cents": cents })))
+    Ok(Json(Baseline { baseline_cents: kept.and_then(|kept| kept.parse().ok()) }))
 }
 
 /// `POST /v1/baseline`
@@ -224,7 +215,7 @@ pub(super) async fn set_baseline(
     State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Baseline>, Problem> {
     let fields = body.fields(&["cents", "note"])?;
     let cents = fields.integer("cents")?.ok_or_else(|| Problem::invalid("cents", "missing"))?;
     let note = fields.needed_text("note")?;
@@ -233,7 +224,7 @@ pub(super) async fn set_baseline(
         flow::set_baseline(&own.flow, cents, &caller.words().await, &note).await
     });
     done.await?.map_err(problem)?;
-    Ok(Json(json!({ "baseline_cents": cents })))
+    Ok(Json(Baseline { baseline_cents: Some(cents) }))
 }
 
 /// `POST /v1/claims`
@@ -257,7 +248,7 @@ pub(super) async fn restored(
     State(api): State<SharedState>,
     Extension(caller): Extension<Principal>,
     body: RawBody,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RestoredSpan>, Problem> {
     let fields = body.fields(&["note", "since"])?;
     let note = fields.needed_text("note")?;
     let since = fields.text("since")?;
@@ -268,5 +259,5 @@ pub(super) async fn restored(
         flow::restored(&own.flow, &caller.words().await, &note, since).await
     });
     let restore = done.await?.map_err(problem)?;
-    Ok(Json(json!({ "since": restore.since, "until": restore.until })))
+    Ok(Json(RestoredSpan { since: restore.since, until: restore.until }))
 }

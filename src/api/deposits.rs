@@ -8,13 +8,13 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
-use super::objects::DepositObject;
 use super::problem::{Problem, ProblemKind};
 use super::state::{ApiState, SharedState, whole};
+use crate::api_types::{DepositObject, DepositPage, EventList, Story};
 use crate::domain::deposit::{Deposit, State as DepositState};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
@@ -149,7 +149,7 @@ async fn refused(api: &ApiState, deposit: &Deposit) -> Problem {
 }
 
 /// `GET /v1/deposits`
-pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Json<DepositPage>, Problem> {
     let params = Params::read(&uri, &["state", "since", "limit", "cursor", "needs_review"])?;
     let listing = DepositFilter {
         states: params.all("state").into_iter().map(state).collect::<Result<_, _>>()?,
@@ -159,8 +159,8 @@ pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Jso
         limit: params.limit(PAGE, MOST_PAGE)?,
     };
     let (deposits, next) = api.flow.ledger.list(&listing).await?;
-    let deposits: Vec<_> = deposits.iter().map(DepositObject::from).collect();
-    Ok(Json(json!({ "deposits": deposits, "next_cursor": next.map(|next| next.to_string()) })))
+    let deposits = deposits.iter().map(DepositObject::from).collect();
+    Ok(Json(DepositPage { deposits, next_cursor: next.map(|next| next.to_string()) }))
 }
 
 fn state(word: &str) -> Result<DepositState, Problem> {
@@ -204,23 +204,18 @@ fn unknown(name: &str) -> Problem {
 }
 
 /// `GET /v1/deposits/{id}/events`
-pub(super) async fn events(State(api): State<SharedState>, Name(name): Name) -> Result<Json<Value>, Problem> {
+pub(super) async fn events(
+    State(api): State<SharedState>,
+    Name(name): Name,
+) -> Result<Json<EventList>, Problem> {
     let deposit = find(&api, &name).await?;
-    Ok(Json(json!({ "events": api.flow.ledger.events_of(deposit.id).await? })))
+    Ok(Json(EventList { events: api.flow.ledger.events_of(deposit.id).await? }))
 }
 
 /// `GET /v1/deposits/{id}/story`
-pub(super) async fn story(State(api): State<SharedState>, Name(name): Name) -> Result<Json<Value>, Problem> {
+pub(super) async fn story(State(api): State<SharedState>, Name(name): Name) -> Result<Json<Story>, Problem> {
     let deposit = find(&api, &name).await?;
-    let story = api.flow.ledger.story(deposit).await?;
-    Ok(Json(json!({
-        "deposit": DepositObject::from(&story.deposit),
-        "events": story.events,
-        "calls": story.calls,
-        "postings": story.postings,
-        "mails": story.mails,
-        "cases": story.cases,
-    })))
+    Ok(Json(Story::from(api.flow.ledger.story(deposit).await?)))
 }
 
 /// `POST /v1/deposits/{id}/review`

@@ -3,36 +3,38 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::state::{ApiState, SharedState};
+use crate::api_types::{Liveness, ServiceReadiness, UpstreamReadiness};
 use crate::scheduler::Readiness;
 
 /// `GET /healthz`
-pub(super) async fn live() -> Json<Value> {
-    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+pub(super) async fn live() -> Json<Liveness> {
+    Json(Liveness { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 /// `GET /readyz`
-pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<Value>) {
+pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<ServiceReadiness>) {
     let readiness = readiness(&api).await;
     let health = api.flow.upstream.health();
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let answer = json!({
-        "ready": readiness.ready,
-        "reasons": readiness.reasons,
-        "warnings": readiness.warnings,
-        "last_reconciliation_age_seconds": readiness.last_reconciliation_age_seconds,
-        "void_reconciliations": readiness.void_reconciliations,
-        "upstream": {
-            "failing_since": health.failing_since,
-            "failures": health.failures,
-            "last_success": health.last_success,
-            "last_error": health.last_error,
+    let tasks = api.status.tasks().into_iter();
+    let answer = ServiceReadiness {
+        ready: readiness.ready,
+        reasons: readiness.reasons,
+        warnings: readiness.warnings,
+        last_reconciliation_age_seconds: readiness.last_reconciliation_age_seconds,
+        void_reconciliations: readiness.void_reconciliations,
+        upstream: UpstreamReadiness {
+            failing_since: health.failing_since,
+            failures: health.failures,
+            last_success: health.last_success,
+            last_error: health.last_error,
         },
-        "tasks": api.status.tasks(),
-        "version": env!("CARGO_PKG_VERSION"),
-    });
+        tasks: tasks.map(|(name, task)| (name.to_owned(), json!(task))).collect(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
     (status, Json(answer))
 }
 

@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use serde_json::{Value, json};
 
 use super::auth::Principal;
 use super::input::{Name, RawBody};
 use super::problem::{Problem, ProblemKind};
 use super::state::{SharedState, whole};
+use crate::api_types::{ClosedMonth, MonthList};
 use crate::domain::period::Month;
 use crate::flow::{self, CloseError, ReconcileFailed};
-use crate::ledger::ClosedMonth;
 
 /// `GET /v1/periods`
-pub(super) async fn list(State(api): State<SharedState>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({ "periods": api.flow.ledger.closed_months().await? })))
+pub(super) async fn list(State(api): State<SharedState>) -> Result<Json<MonthList>, Problem> {
+    Ok(Json(MonthList { periods: api.flow.ledger.closed_months().await? }))
 }
 
 /// `POST /v1/periods/{month}/close`

@@ -6,57 +6,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
+use crate::api_types::ProblemBody;
+pub(super) use crate::api_types::ProblemKind;
 use crate::ledger;
-
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $status:ident, $title:literal;)+) => {
-        /// What went wrong, as far as callers act differently on it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum ProblemKind { $($(#[$doc])* $variant),+ }
-
-        impl ProblemKind {
-            /// All of them.
-            #[cfg(test)]
-            pub(super) const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The stable word, `type` in the answer.
-            pub(super) const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            pub(super) const fn status(self) -> StatusCode {
-                match self { $(Self::$variant => StatusCode::$status),+ }
-            }
-
-            const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title),+ }
-            }
-        }
-    };
-}
-
-kinds! {
-    MalformedJson = "malformed-json", BAD_REQUEST, "The body is not JSON";
-    BadRequest = "bad-request", BAD_REQUEST, "The request could not be read";
-    Unauthorized = "unauthorized", UNAUTHORIZED, "A bearer token is needed";
-    Forbidden = "forbidden", FORBIDDEN, "Requests from web pages are not answered";
-    NotFound = "not-found", NOT_FOUND, "There is no such thing";
-    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This address has no such method";
-    RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
-    IdempotencyConflict = "idempotency-conflict", CONFLICT, "The key was used for another request";
-    PayloadTooLarge = "payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
-    InvalidRequest = "invalid-request", UNPROCESSABLE_ENTITY, "The request is ruled out";
-    UpstreamRefused = "upstream-refused", UNPROCESSABLE_ENTITY, "The upstream refused the deposit";
-    NothingToReview = "nothing-to-review", UNPROCESSABLE_ENTITY, "The deposit carries no review flag";
-    CaseClosed = "case-closed", UNPROCESSABLE_ENTITY, "The case has been closed";
-    BooksNotClean = "books-not-clean", CONFLICT, "The books are not clean";
-    Internal = "internal-error", INTERNAL_SERVER_ERROR, "Something is wrong here";
-    BackupFailed = "backup-failed", INTERNAL_SERVER_ERROR, "The copy could not be made";
-    TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests of yours are waiting";
-    ReconciliationVoid = "reconciliation-void", BAD_GATEWAY, "The reconciliation could not be carried out";
-    LedgerUnavailable = "ledger-unavailable", SERVICE_UNAVAILABLE, "The ledger cannot be used now";
-    Busy = "busy", SERVICE_UNAVAILABLE, "Too much is going on already";
-}
 
 /// An error on its way to the caller.
 #[derive(Debug)]
@@ -120,13 +72,12 @@ impl Problem {
 
     /// The answer's body.
     pub(super) fn to_json(&self) -> Value {
-        let mut json = Map::new();
-        json.insert("type".to_owned(), self.kind.word().into());
-        json.insert("title".to_owned(), self.kind.title().into());
-        json.insert("status".to_owned(), self.kind.status().as_u16().into());
-        json.insert("detail".to_owned(), self.detail.clone().into());
-        json.extend(self.members.clone());
-        Value::Object(json)
+        let body = ProblemBody::new(self.kind, self.detail.clone(), self.members.clone());
+        serde_json::to_value(body).unwrap_or_default()
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -138,7 +89,7 @@ impl From<ledger::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.kind.status(), self.to_json().to_string()).into_response();
+        let mut response = (self.status(), self.to_json().to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {

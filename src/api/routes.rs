@@ -160,7 +160,7 @@ mod tests {
             .map(|key| key.as_str().unwrap().to_owned())
             .collect();
         assert_eq!(keys, required);
-        let shown: BTreeSet<_> = super::super::objects::keys().into_iter().collect();
+        let shown: BTreeSet<_> = crate::api_types::keys().into_iter().collect();
         assert_eq!(keys, shown);
     }
 }

@@ -7,10 +7,11 @@ use super::client::ApiCall;
 use super::context::Context;
 use super::corrections;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::objects::CaseObject;
+use super::objects::{ShownCase, shown};
 use super::output::{Output, Paint, say};
 use super::review::said;
 use super::table::{Cell, Table, cut, facts, short_time, span};
+use crate::api_types::Case;
 use crate::domain::time::Timestamp;
 
 /// Lists, shows, explains, closes or corrects.
@@ -31,9 +32,9 @@ pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> Comma
 
 async fn list(context: &mut Context, all: bool) -> CommandResult {
     let ledger = context.ledger().await?;
-    let cases: Vec<CaseObject> = ledger.cases(all).await?.into_iter().map(CaseObject::from).collect();
+    let cases = ledger.cases(all).await?;
     if context.out.json {
-        context.out.document(&json!({ "cases": cases }))?;
+        context.out.document(&json!({ "cases": shown(&cases) }))?;
     } else if cases.is_empty() {
         say(if all { "no cases" } else { "no open cases" });
     } else {
@@ -47,8 +48,7 @@ async fn show(context: &mut Context, id: i64) -> CommandResult {
     let Some(case) = ledger.case(id).await? else {
         return Err(CommandFailure::new(ExitStatus::Unknown, format_args!("there is no case {id}")));
     };
-    let case = CaseObject::from(case);
-    context.out.answer(&case, |out| {
+    context.out.answer(&ShownCase(&case), |out| {
         let now = context.clock.now();
         page(out, &case, now);
     })
@@ -76,7 +76,7 @@ async fn accept(context: &mut Context, args: AcceptArgs) -> CommandResult {
 }
 
 /// Cases, one a line.
-pub(super) fn table(out: &mut Output, cases: &[CaseObject], indent: &str) {
+pub(super) fn table(out: &mut Output, cases: &[Case], indent: &str) {
     let heads = [">case", "kind", "opened (UTC)", ">expected", ">found", "state", "about", "said"];
     let mut table = Table::new(&heads);
     for case in cases {
@@ -101,7 +101,7 @@ pub(super) fn table(out: &mut Output, cases: &[CaseObject], indent: &str) {
     table.print(out, indent);
 }
 
-fn page(out: &mut Output, case: &CaseObject, now: Timestamp) {
+fn page(out: &mut Output, case: &Case, now: Timestamp) {
     let head = out.paint(Paint::Head, &format!("Case {}: {}", case.id, super::table::plain(&case.kind)));
     out.line(head);
     let time = |at: &Option<String>| at.as_deref().map(|at| format!("{} UTC", short_time(at)));

@@ -4,22 +4,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::args::{CorrectArgs, UncorrectArgs};
-use super::client::{ApiCall, segment};
+use super::client::{ApiCall, ApiReply, segment};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::Output;
 use super::review::said;
 use super::table::plain;
-
-/// A correction as the daemon gives it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Correction {
-    deposit_id: String,
-    booked: Option<String>,
-    corrected: Option<String>,
-    done: bool,
-}
+use crate::api_types::{CaseAfter, Correction, CorrectionList};
 
 /// Books what the rows of a case's deposit credit, or the amount that is given.
 pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> CommandResult {
@@ -36,13 +27,13 @@ pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> Command
     let asked = with_dry_run(&body);
     let reply = context.client()?.call(ApiCall::post(path.clone(), asked)).await?;
     if args.dry_run {
-        return shown(context, &reply.value);
+        return done(context, &reply);
     }
     if !context.out.json {
-        print(&mut context.out, &reply.value)?;
+        print(&mut context.out, &reply)?;
     }
     let reply = context.client()?.call(ApiCall::post(path, body)).await?;
-    shown(context, &reply.value)
+    done(context, &reply)
 }
 
 /// Takes a correction back.
@@ -50,7 +41,7 @@ pub(super) async fn uncorrect(context: &mut Context, args: UncorrectArgs) -> Com
     let note = said(&args.note)?;
     let call = ApiCall::post(path_of(&args.id, "uncorrect"), json!({ "note": note }));
     let reply = context.client()?.call(call).await?;
-    shown(context, &reply.value)
+    done(context, &reply)
 }
 
 /// A number is a case, anything else names a deposit.
@@ -69,25 +60,35 @@ fn with_dry_run(body: &Value) -> Value {
     asked
 }
 
-fn shown(context: &mut Context, value: &Value) -> CommandResult {
+fn done(context: &mut Context, reply: &ApiReply) -> CommandResult {
     if context.out.json {
-        context.out.document(value)?;
+        context.out.document(&reply.value)?;
     } else {
-        print(&mut context.out, value)?;
+        print(&mut context.out, reply)?;
     }
     Ok(ExitStatus::Done)
 }
 
-/// The corrections of an answer: one beside a case, one by itself, or a list.
-fn print(out: &mut Output, value: &Value) -> Result<(), CommandFailure> {
-    let many = value.get("corrections").and_then(Value::as_array);
-    let one = value.get("correction").or(Some(value)).filter(|_| many.is_none());
-    for correction in many.into_iter().flatten().chain(one) {
-        let correction = Correction::deserialize(correction)?;
+/// The corrections of an answer, whichever it is.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Corrected {
+    All(CorrectionList),
+    Deposit(Correction),
+    Case(Box<CaseAfter>),
+}
+
+fn print(out: &mut Output, reply: &ApiReply) -> Result<(), CommandFailure> {
+    let corrections = match reply.read()? {
+        Corrected::All(list) => list.corrections,
+        Corrected::Deposit(correction) => vec![correction],
+        Corrected::Case(after) => after.correction.into_iter().collect(),
+    };
+    for correction in corrections {
         let verb = if correction.done { "booked" } else { "to be booked" };
         out.line(format_args!(
             "deposit {}: {verb} {}, was {}",
-            plain(&correction.deposit_id),
+            correction.deposit_id,
             dollars(correction.corrected.as_deref()),
             dollars(correction.booked.as_deref())
         ));

@@ -3,9 +3,10 @@
 use super::args::ListArgs;
 use super::context::Context;
 use super::exit::{CommandResult, ExitStatus};
-use super::objects::{DepositObject, paint_of};
+use super::objects::paint_of;
 use super::output::{Output, Paint, say};
 use super::table::{Cell, Table, cut, short_time};
+use crate::api_types::{DepositObject, DepositPage};
 use crate::domain::deposit::Outcome as Paid;
 use crate::ledger::DepositFilter;
 
@@ -20,18 +21,18 @@ pub(super) async fn list(context: &mut Context, args: ListArgs) -> CommandResult
         limit: args.limit,
     };
     let (deposits, cursor) = ledger.list(&listing).await?;
-    let deposits: Vec<DepositObject> = deposits.iter().map(DepositObject::from).collect();
+    let next_cursor = cursor.map(|cursor| cursor.to_string());
+    let page = DepositPage { deposits: deposits.iter().map(DepositObject::from).collect(), next_cursor };
     if context.out.json {
-        let cursor = cursor.map(|cursor| cursor.to_string());
-        context.out.document(&serde_json::json!({ "deposits": deposits, "next_cursor": cursor }))?;
+        context.out.document(&serde_json::json!(page))?;
         return Ok(ExitStatus::Done);
     }
-    if deposits.is_empty() {
+    if page.deposits.is_empty() {
         say("no deposits");
         return Ok(ExitStatus::Done);
     }
-    print(&mut context.out, &deposits);
-    if let Some(cursor) = cursor {
+    print(&mut context.out, &page.deposits);
+    if let Some(cursor) = page.next_cursor {
         say(format_args!("there are more: --limit N, or --cursor {cursor} for the next page"));
     }
     Ok(ExitStatus::Done)

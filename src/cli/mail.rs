@@ -8,8 +8,9 @@ use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::{Paint, say};
 use super::table::{Cell, Table, cut, plain, short_time};
+use crate::api_types::{MailList, MailRecipients, MailRow, MailsRetried};
 use crate::domain::event::EventName;
-use crate::ledger::{Access, Ledger, MailRow};
+use crate::ledger::{Access, Ledger};
 use crate::notifier::{LetterInput, Mailer, sample};
 use crate::{daemon, flow};
 
@@ -29,7 +30,7 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
     let states: Vec<&str> = states.iter().map(String::as_str).collect();
     let mails = ledger.mails(&states, limit).await?;
     if context.out.json {
-        context.out.document(&json!({ "mails": mails }))?;
+        context.out.document(&json!(MailList { mails }))?;
         return Ok(ExitStatus::Done);
     }
     if mails.is_empty() {
@@ -155,12 +156,10 @@ fn print(context: &mut Context, mailer: &Mailer, input: &LetterInput, format: Le
 async fn retry(context: &mut Context, id: Option<i64>) -> CommandResult {
     let body = id.map_or_else(|| json!({}), |id| json!({ "id": id }));
     let reply = context.client()?.call(ApiCall::post("/v1/mails/retry", body)).await?;
-    context.out.answer(&reply.value, |out| {
-        let count = reply.value.get("retried").and_then(serde_json::Value::as_u64);
-        out.line(match count {
-            Some(1) => "1 mail is sent again".to_owned(),
-            Some(count) => format!("{count} mails are sent again"),
-            None => "sent again".to_owned(),
+    reply.answer(&mut context.out, |out, MailsRetried { retried }| {
+        out.line(match retried {
+            1 => "1 mail is sent again".to_owned(),
+            count => format!("{count} mails are sent again"),
         });
     })
 }
@@ -168,15 +167,8 @@ async fn retry(context: &mut Context, id: Option<i64>) -> CommandResult {
 async fn test(context: &mut Context, to: Option<String>) -> CommandResult {
     let body = to.map_or_else(|| json!({}), |to| json!({ "to": to }));
     let reply = context.client()?.call(ApiCall::post("/v1/mails/test", body)).await?;
-    context.out.answer(&reply.value, |out| {
-        let to = reply.value.get("recipients").and_then(serde_json::Value::as_array).map(|to| {
-            to.iter()
-                .filter_map(serde_json::Value::as_str)
-                .map(super::table::plain)
-                .collect::<Vec<_>>()
-                .join(", ")
-        });
-        let to = to.filter(|to| !to.is_empty()).unwrap_or_else(|| "those who get the alerts".to_owned());
+    reply.answer(&mut context.out, |out, MailRecipients { recipients }| {
+        let to = recipients.iter().map(|to| plain(to)).collect::<Vec<_>>().join(", ");
         out.line(format_args!(
             "a test message is owed to {to}; `depositd mail list` shows what became of it"
         ));

@@ -1,6 +1,6 @@
 //! `baseline`, `claim`, `restored` and `rebind`: what only a person can say of the whole account.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::BaselineCommand;
 use super::client::ApiCall;
@@ -9,6 +9,7 @@ use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::review::said;
 use super::table::plain;
 use crate::api;
+use crate::api_types::{Baseline, DepositObject, RestoredSpan};
 use crate::domain::money::dollars;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, CaseError};
@@ -27,8 +28,8 @@ pub(super) async fn baseline(context: &mut Context, command: Option<BaselineComm
 
 async fn show_baseline(context: &mut Context) -> CommandResult {
     let kept = context.ledger().await?.recall("baseline_cents").await?;
-    let cents: Option<i64> = kept.and_then(|kept| kept.parse().ok());
-    context.out.answer(&json!({ "baseline_cents": cents }), |out| match cents {
+    let baseline = Baseline { baseline_cents: kept.and_then(|kept| kept.parse().ok()) };
+    context.out.answer(&baseline, |out| match baseline.baseline_cents {
         Some(cents) => out.line(format_args!("{} USD", dollars(cents))),
         None => out.line("not yet: it is taken once two reconciliations agree on it"),
     })
@@ -44,9 +45,8 @@ pub(super) async fn claim(
     let note = said(note)?;
     let body = json!({ "order": order, "reference": reference, "note": note });
     let reply = context.client()?.call(ApiCall::post("/v1/claims", body)).await?;
-    context.out.answer(&reply.value, |out| {
-        let id = reply.value.get("id").and_then(Value::as_str).unwrap_or_default();
-        out.line(format_args!("order {} is deposit {}", plain(order), plain(id)));
+    reply.answer(&mut context.out, |out, deposit: DepositObject| {
+        out.line(format_args!("order {} is deposit {}", plain(order), deposit.id));
     })
 }
 
@@ -58,12 +58,9 @@ pub(super) async fn restored(context: &mut Context, since: Option<Timestamp>, no
         None => json!({ "note": note }),
     };
     let reply = context.client()?.call(ApiCall::post("/v1/restored", body)).await?;
-    context.out.answer(&reply.value, |out| {
-        let time = |name: &str| plain(reply.value.get(name).and_then(Value::as_str).unwrap_or_default());
+    reply.answer(&mut context.out, |out, RestoredSpan { since, until }| {
         out.line(format_args!(
-            "recorded: the next reconciliation names the orders made between {} and {}",
-            time("since"),
-            time("until")
+            "recorded: the next reconciliation names the orders made between {since} and {until}"
         ));
     })
 }

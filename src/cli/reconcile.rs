@@ -2,110 +2,24 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::Deserialize as _;
 use serde_json::json;
 
 use super::cases;
 use super::client::ApiCall;
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::objects::CaseObject;
 use super::output::{Output, Paint, say};
 use super::table::{Cell, Table, facts, plain, short_time};
+use crate::api_types::{Report, RunEvidence, ServiceReadiness, UpstreamReadiness};
 use crate::domain::money::dollars;
+use crate::ledger::{RunFigures, Tally};
 
 /// A run may have to poll hundreds of deposits within the request budget.
 const LIMIT: Duration = Duration::from_mins(15);
 
 /// After this time without an answer the command says what the daemon waits for.
 const SILENT_FOR: Duration = Duration::from_secs(1);
-
-/// The report as the daemon gives it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Report {
-    at: String,
-    ok: bool,
-    error: Option<String>,
-    balance_cents: i64,
-    total_charges_cents: i64,
-    credited_here_cents: i64,
-    credited_elsewhere_cents: i64,
-    baseline_cents: Option<i64>,
-    accepted_cents: i64,
-    not_listed_cents: i64,
-    difference_cents: Option<i64>,
-    clean: bool,
-    on_its_way_cents: Option<i64>,
-    on_their_way: u64,
-    balance_rise_cents: i64,
-    invoices: u64,
-    list_reaches: Option<String>,
-    standing: Standing,
-    unknown_words: Vec<UnknownWord>,
-    zone_hint: Option<String>,
-    lost_attempts: i64,
-    perhaps_theirs: Vec<String>,
-    matched: Vec<Matched>,
-    identifier: Option<String>,
-    unreadable: u64,
-    flaws: Vec<Flaw>,
-    opened: Vec<i64>,
-    closed: Vec<i64>,
-    cases: Vec<CaseObject>,
-    evidence: Option<Evidence>,
-}
-
-/// Rows that stand although they are no longer listed.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Standing {
-    rows: i64,
-    cents: i64,
-}
-
-/// A word that nobody knows.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct UnknownWord {
-    word: String,
-    rows: i64,
-    cents: i64,
-}
-
-/// What one rule has matched.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Matched {
-    rule: String,
-    invoices: i64,
-    credited: i64,
-    credited_cents: i64,
-}
-
-/// An invoice with something that cannot be read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Flaw {
-    entry: u64,
-    invoice: String,
-    what: String,
-}
-
-/// What the run was made of.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Evidence {
-    invoices: List,
-}
-
-/// The list that was fetched.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct List {
-    bytes: u64,
-    sha256: String,
-}
 
 /// Has the daemon reconcile, and prints what it found.
 pub(super) async fn reconcile(context: &mut Context) -> CommandResult {
@@ -120,21 +34,22 @@ pub(super) async fn reconcile(context: &mut Context) -> CommandResult {
             run.await
         }
     }?;
-    let report = Report::deserialize(&reply.value)?;
+    let report: Report = reply.read()?;
+    let figures = report.figures.clone().unwrap_or_default();
     if context.out.json {
         context.out.document(&reply.value)?;
     } else if report.ok {
-        print(&mut context.out, &report);
+        print(&mut context.out, &report, &figures)?;
     }
     if !report.ok {
         let why = report.error.as_deref().unwrap_or("the daemon does not say why");
         return Err(CommandFailure::new(ExitStatus::Failed, format_args!("the run is void: {}", plain(why))));
     }
     let on_its_way = report.on_its_way_cents.is_some();
-    let drift = report.difference_cents.unwrap_or(0);
+    let drift = figures.difference_cents.unwrap_or(0);
     let agrees = on_its_way || drift.unsigned_abs() <= tolerance.unsigned_abs();
     if report.cases.is_empty() && agrees && report.unreadable == 0 {
-        say_what_is_open(&report);
+        say_what_is_open(&report, &figures);
         return Ok(ExitStatus::Done);
     }
     if !report.cases.is_empty() || !agrees {
@@ -147,8 +62,8 @@ pub(super) async fn reconcile(context: &mut Context) -> CommandResult {
 }
 
 /// What is neither clean nor a case, in a line.
-fn say_what_is_open(report: &Report) {
-    if report.baseline_cents.is_none() {
+fn say_what_is_open(report: &Report, figures: &RunFigures) {
+    if figures.baseline_cents.is_none() {
         say("no baseline yet: it is taken once two runs, `reconcile.lag` apart, agree on it");
     } else if let Some(cents) = report.on_its_way_cents {
         say(format_args!("{} USD are on their way between status, list and total", dollars(cents)));
@@ -160,27 +75,28 @@ fn say_what_is_open(report: &Report) {
 /// Warns that the run will be void where the upstream is down.
 async fn warn_of_outage(context: &mut Context) -> Result<(), CommandFailure> {
     let Ok(reply) = context.client()?.call(ApiCall::get("/readyz")).await else { return Ok(()) };
-    let of_upstream =
-        |name: &str| reply.value.get("upstream").and_then(|upstream| upstream.get(name)?.as_str());
-    if let Some(since) = of_upstream("failing_since") {
-        let why = of_upstream("last_error").unwrap_or("it gives no answer");
+    let Ok(ServiceReadiness { upstream, .. }) = reply.read() else { return Ok(()) };
+    let UpstreamReadiness { failing_since, last_error, .. } = upstream;
+    if let Some(since) = failing_since {
+        let why = last_error.as_deref().unwrap_or("it gives no answer");
         say(format_args!(
             "the upstream has given no good answer since {} UTC ({}); the run is void unless it does now",
-            short_time(since),
+            short_time(&since.to_string()),
             plain(why)
         ));
     }
     Ok(())
 }
 
-fn print(out: &mut Output, report: &Report) {
-    out.line(out.paint(Paint::Head, &format!("Reconciliation as of {} UTC", short_time(&report.at))));
+fn print(out: &mut Output, report: &Report, figures: &RunFigures) -> Result<(), CommandFailure> {
+    let at = short_time(&report.at.to_string());
+    out.line(out.paint(Paint::Head, &format!("Reconciliation as of {at} UTC")));
     out.line("");
-    identity(out, report);
+    identity(out, report, figures);
     out.line("");
     matches(out, report);
     out.line("");
-    details(out, report);
+    details(out, report, figures)?;
     if report.unreadable > 0 {
         unreadable_rows(out, report);
     }
@@ -190,10 +106,11 @@ fn print(out: &mut Output, report: &Report) {
     }
     out.line("");
     out.line("  checked by ______________________   date ______________");
+    Ok(())
 }
 
 /// What else the run has found, a line each.
-fn details(out: &mut Output, report: &Report) {
+fn details(out: &mut Output, report: &Report, figures: &RunFigures) -> Result<(), CommandFailure> {
     let list = |ids: &[i64]| {
         (!ids.is_empty()).then(|| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
     };
@@ -208,7 +125,8 @@ fn details(out: &mut Output, report: &Report) {
         .iter()
         .map(|one| format!("{:?} on {} rows of {} USD", one.word, one.rows, dollars(one.cents)));
     let words: Vec<String> = words.collect();
-    let digest = report.evidence.as_ref().map(|evidence| &evidence.invoices);
+    let evidence = report.evidence.as_ref().map(RunEvidence::deserialize).transpose()?;
+    let digest = evidence.map(|evidence| evidence.invoices);
     facts(
         out,
         [
@@ -219,7 +137,7 @@ fn details(out: &mut Output, report: &Report) {
             ),
             (
                 "the list reaches back to",
-                report.list_reaches.as_deref().map(|at| format!("{} UTC", short_time(at))),
+                report.list_reaches.map(|at| format!("{} UTC", short_time(&at.to_string()))),
             ),
             (
                 "rows that stand and are no longer listed",
@@ -230,7 +148,7 @@ fn details(out: &mut Output, report: &Report) {
             ),
             (
                 "booked here and not listed yet",
-                some(report.not_listed_cents, format!("{} USD", dollars(report.not_listed_cents))),
+                some(figures.not_listed_cents, format!("{} USD", dollars(figures.not_listed_cents))),
             ),
             (
                 "the balance rose beyond the total by",
@@ -248,6 +166,7 @@ fn details(out: &mut Output, report: &Report) {
             ("open cases", Some(report.cases.len().to_string())),
         ],
     );
+    Ok(())
 }
 
 /// The rows that cannot be read, and why.
@@ -261,31 +180,31 @@ fn unreadable_rows(out: &mut Output, report: &Report) {
 }
 
 /// credited here + credited elsewhere + difference = total charges.
-fn identity(out: &mut Output, report: &Report) {
-    let mut parts = vec![match report.baseline_cents {
+fn identity(out: &mut Output, report: &Report, figures: &RunFigures) {
+    let mut parts = vec![match figures.baseline_cents {
         Some(baseline) => format!("of which {} from before the first run", dollars(baseline)),
         None => "without what is from before the first run: not known yet".to_owned(),
     }];
-    if report.accepted_cents != 0 {
-        parts.push(format!("{} accepted by people", dollars(report.accepted_cents)));
+    if figures.accepted_cents != 0 {
+        parts.push(format!("{} accepted by people", dollars(figures.accepted_cents)));
     }
     let elsewhere = parts.join(", ");
     let mut identity = Table::new(&["", "", ">USD", ""]);
-    let unexplained = match (report.difference_cents, report.on_its_way_cents) {
+    let unexplained = match (figures.difference_cents, report.on_its_way_cents) {
         (None, _) => "not known yet",
         (Some(0), _) => "",
         (Some(_), Some(_)) => "on its way",
         (Some(_), None) => "not explained",
     };
     for (sign, name, cents, note) in [
-        ("", "credited here (rows of our deposits)", Some(report.credited_here_cents), ""),
-        ("+", "credited elsewhere", Some(report.credited_elsewhere_cents), elsewhere.as_str()),
-        ("+", "difference", report.difference_cents, unexplained),
-        ("=", "total charges (upstream)", Some(report.total_charges_cents), ""),
+        ("", "credited here (rows of our deposits)", Some(figures.credited_here_cents), ""),
+        ("+", "credited elsewhere", Some(figures.credited_elsewhere_cents), elsewhere.as_str()),
+        ("+", "difference", figures.difference_cents, unexplained),
+        ("=", "total charges (upstream)", Some(figures.total_charges_cents), ""),
         (
             "",
             "balance (upstream)",
-            Some(report.balance_cents),
+            Some(figures.balance_cents),
             "what is left of it after services were bought",
         ),
     ] {
@@ -299,7 +218,7 @@ fn identity(out: &mut Output, report: &Report) {
 
 fn matches(out: &mut Output, report: &Report) {
     let mut table = Table::new(&["rows matched by", "that is", ">count", ">credited", ">USD credited"]);
-    let mut sum = Matched::default();
+    let mut sum = Tally::default();
     for one in &report.matched {
         table.row([
             Cell::from(&one.rule),

@@ -9,15 +9,15 @@ use super::args::{RequestArgs, Wait};
 use super::client::{ApiCall, ApiReply, Client, ClientError};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::objects::{DepositObject, paint_of};
+use super::objects::paint_of;
 use super::output::{Output, Paint, say};
 use super::table::{facts, plain, short_time, span};
+use crate::api_types::{DepositObject, NewDeposit};
 use crate::clock::SharedClock;
 use crate::domain::address::{self, AddressVerdict};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::State;
 use crate::domain::time::Timestamp;
-use crate::flow::NewDeposit;
 use crate::notifier::qr;
 
 /// How long the daemon waits for the wallet before it answers 202.
@@ -37,14 +37,14 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Command
     let created = match create(&client, &context.clock, &key, serde_json::to_value(asked(&args))?).await {
         Ok(created) => created,
         Err(ClientError::Refused(problem)) => {
-            if let (true, Some(deposit)) = (context.out.json, &problem.deposit) {
+            if let (true, Some(deposit)) = (context.out.json, problem.members.get("deposit")) {
                 context.out.document(deposit)?;
             }
             return Err(ClientError::Refused(problem).into());
         }
         Err(trouble) => return Err(trouble.into()),
     };
-    let deposit = read(&created)?;
+    let deposit: DepositObject = created.read()?;
     let json = context.out.json;
     if json {
         if let Some(why) = warning(&deposit) {
@@ -57,7 +57,7 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Command
     }
     if args.wait == Wait::Created || ended(&deposit).is_some() {
         if json {
-            context.out.document(&created)?;
+            context.out.document(&created.value)?;
         }
         return match args.wait {
             Wait::Created => created_exit(&deposit),
@@ -68,7 +68,12 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Command
 }
 
 /// Polls the daemon until there is a wallet, or there will be none.
-async fn create(client: &Client, clock: &SharedClock, key: &str, body: Value) -> Result<Value, ClientError> {
+async fn create(
+    client: &Client,
+    clock: &SharedClock,
+    key: &str,
+    body: Value,
+) -> Result<ApiReply, ClientError> {
     let call = ApiCall::post("/v1/deposits", body)
         .header("idempotency-key", key)
         .header("prefer", PREFER)
@@ -77,15 +82,15 @@ async fn create(client: &Client, clock: &SharedClock, key: &str, body: Value) ->
     let mut warned = false;
     loop {
         match client.call(call.clone()).await {
-            Ok(ApiReply { value, .. }) if !is_waiting(&value) => return Ok(value),
             Ok(reply) => {
+                let deposit: DepositObject = reply.read()?;
+                if !is_waiting(&deposit) {
+                    return Ok(reply);
+                }
                 broken = 0;
                 if !std::mem::replace(&mut warned, true) {
-                    let id = reply.value.get("id").and_then(Value::as_str).unwrap_or_default();
-                    say(format_args!(
-                        "accepted as {}; the upstream has made no wallet yet, waiting",
-                        plain(id)
-                    ));
+                    let id = deposit.id;
+                    say(format_args!("accepted as {id}; the upstream has made no wallet yet, waiting"));
                 }
             }
             // The first request reached nobody: there is nothing to repeat.
@@ -115,13 +120,8 @@ fn asked(args: &RequestArgs) -> NewDeposit {
 }
 
 /// True while it is not known whether there will be a wallet.
-fn is_waiting(deposit: &Value) -> bool {
-    deposit.get("state").and_then(Value::as_str) == Some(State::Requested.as_str())
-        && deposit.get("needs_review").is_none_or(Value::is_null)
-}
-
-fn read(value: &Value) -> Result<DepositObject, CommandFailure> {
-    Ok(serde_json::from_value(value.clone())?)
+fn is_waiting(deposit: &DepositObject) -> bool {
+    deposit.state == State::Requested && deposit.needs_review.is_none()
 }
 
 /// The exit status of a final state, where it is one.
@@ -157,8 +157,8 @@ async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObje
     let mut broken: u32 = 0;
     loop {
         context.clock.sleep(PAUSE).await;
-        let value = match client.call(ApiCall::get(&path)).await {
-            Ok(reply) => reply.value,
+        let reply = match client.call(ApiCall::get(&path)).await {
+            Ok(reply) => reply,
             Err(ClientError::Unreachable(_) | ClientError::Broken(_)) if broken < TRIES => {
                 broken = broken.saturating_add(1);
                 continue;
@@ -166,7 +166,7 @@ async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObje
             Err(trouble) => return Err(trouble.into()),
         };
         broken = 0;
-        let now = read(&value)?;
+        let now: DepositObject = reply.read()?;
         if now.state != deposit.state {
             say(format_args!(
                 "{}  {} -> {}{}",
@@ -182,7 +182,7 @@ async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObje
         deposit = now;
         if let Some(exit) = ended(&deposit) {
             if context.out.json {
-                context.out.document(&value)?;
+                context.out.document(&reply.value)?;
             } else {
                 let state = context.out.paint(paint_of(deposit.state.as_str()), deposit.state.as_str());
                 let booked = deposit.amount_booked.as_deref().map(|usd| format!(", {} USD", plain(usd)));

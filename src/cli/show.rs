@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::cases;
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
-use super::objects::{CaseObject, DepositObject, paint_of};
+use super::objects::{paint_of, shown};
 use super::output::{Output, Paint};
 use super::request::deadline;
 use super::table::{Cell, Table, cut, facts, plain, short_time};
+use crate::api_types::DepositObject;
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
@@ -46,7 +47,7 @@ fn document(story: &DepositHistory) -> Result<Value, serde_json::Error> {
         "events": story.events,
         "postings": story.postings,
         "mails": story.mails,
-        "cases": story.cases.iter().cloned().map(CaseObject::from).collect::<Vec<_>>(),
+        "cases": shown(&story.cases),
     });
     if let (Some(members), Value::Object(beside)) = (document.as_object_mut(), beside) {
         members.extend(beside);
@@ -78,8 +79,7 @@ fn print(out: &mut Output, story: &DepositHistory, now: Timestamp) {
     mails(out, story);
     if !story.cases.is_empty() {
         heading(out, "Differences");
-        let objects: Vec<CaseObject> = story.cases.iter().cloned().map(CaseObject::from).collect();
-        cases::table(out, &objects, "  ");
+        cases::table(out, &story.cases, "  ");
     }
 }
 

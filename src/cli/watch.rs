@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::client::ClientError;
@@ -10,6 +11,7 @@ use super::exit::{CommandResult, ExitStatus};
 use super::objects::paint_of;
 use super::output::{Output, say};
 use super::table::{plain, short_time};
+use crate::api_types::EventRow;
 
 /// The wait between two attempts to reconnect.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -50,21 +52,20 @@ fn print(out: &mut Output, data: &str) {
         out.flush();
         return;
     }
-    let word = |key: &str| event.get(key).and_then(Value::as_str).map(plain);
-    let mut line = short_time(&word("at").unwrap_or_default());
-    let subject = word("deposit_id").unwrap_or_else(|| "account".to_owned());
-    line.push_str(&format!("  {subject:36}"));
-    let name = word("event").or_else(|| word("name")).unwrap_or_default();
-    match (word("from_state"), word("to_state")) {
-        (from, Some(to)) if from.as_ref() != Some(&to) => {
-            let from = from.map(|from| format!("{from} -> ")).unwrap_or_default();
+    let Ok(event) = EventRow::deserialize(event) else { return };
+    let mut line = short_time(&plain(&event.at));
+    line.push_str(&format!("  {:36}", plain(event.deposit_id.as_deref().unwrap_or("account"))));
+    match &event.to_state {
+        Some(to) if event.from_state.as_ref() != Some(to) => {
+            let from = event.from_state.map(|from| format!("{} -> ", plain(&from))).unwrap_or_default();
+            let to = plain(to);
             line.push_str(&format!("  {from}{}", out.paint(paint_of(&to), &to)));
         }
-        _ => line.push_str(&format!("  {name}")),
+        _ => line.push_str(&format!("  {}", plain(&event.event))),
     }
-    for (key, before, after) in [("upstream_status", " (", ")"), ("reason", ": ", "")] {
-        if let Some(text) = word(key) {
-            line.push_str(&format!("{before}{text}{after}"));
+    for (text, before, after) in [(event.upstream_status, " (", ")"), (event.reason, ": ", "")] {
+        if let Some(text) = text {
+            line.push_str(&format!("{before}{}{after}", plain(&text)));
         }
     }
     out.line(line);

@@ -15,7 +15,7 @@ use crate::domain::reconcile::CaseKind;
 use crate::ledger::{Closing, DepositWrite, Recorded};
 
 /// What a correction books; shown before it is booked.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Correction {
     /// The deposit.
     pub deposit_id: DepositId,

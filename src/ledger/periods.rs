@@ -15,7 +15,8 @@ use crate::ledger::error::{Error, Result};
 use crate::ledger::sql::{begin, commit};
 
 /// A month that is closed.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ClosedMonth {
     /// `YYYY-MM`.
     pub month: String,

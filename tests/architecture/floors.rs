@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("notifier", 1),
     ("flow", 2),
     ("scheduler", 3),
+    ("api_types", 3),
     ("config", 4),
     ("api", 4),
     ("cli", 4),

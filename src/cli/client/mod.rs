@@ -15,13 +15,15 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use self::events::Events;
-use super::exit::{CommandFailure, ExitStatus};
+use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::output::Output;
+use crate::api_types::{ProblemBody, ProblemKind};
 use crate::clock::SharedClock;
 use crate::config::{ApiConfig, Listen};
 
@@ -76,8 +78,31 @@ impl ApiCall {
 /// An answer with a status that says yes.
 #[derive(Debug)]
 pub(super) struct ApiReply {
-    /// The body.
+    /// The body, with whatever a newer daemon says in it.
     pub(super) value: Value,
+}
+
+impl ApiReply {
+    /// What the body says.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        T::deserialize(&self.value).map_err(|error| {
+            ClientError::Nonsense(format!("the daemon's answer is none to this question: {error}"))
+        })
+    }
+
+    /// Ends a command with the body as it came, where a program reads it, or with what `text` writes of it for a person.
+    pub(super) fn answer<T: DeserializeOwned>(
+        &self,
+        out: &mut Output,
+        text: impl FnOnce(&mut Output, T),
+    ) -> CommandResult {
+        if out.json {
+            out.document(&self.value)?;
+        } else {
+            text(out, self.read()?);
+        }
+        Ok(ExitStatus::Done)
+    }
 }
 
 /// Why there is no such answer.
@@ -88,49 +113,29 @@ pub(super) enum ClientError {
     /// Somebody was there, and the answer did not come whole: it may have been done.
     Broken(String),
     /// The daemon says no.
-    Refused(Box<ApiProblem>),
+    Refused(Box<ProblemBody>),
     /// What was to be sent, or what came, makes no sense.
     Nonsense(String),
 }
 
-/// The daemon's own words for a refusal (RFC 9457).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ApiProblem {
-    /// The stable word.
-    #[serde(rename = "type")]
-    pub(super) kind: String,
-    title: String,
-    detail: String,
-    /// The deposit that the upstream refused.
-    pub(super) deposit: Option<Value>,
-    #[serde(skip)]
-    status: u16,
+/// The exit status of a refusal.
+fn exit_of(problem: &ProblemBody) -> ExitStatus {
+    match problem.status {
+        _ if problem.is(ProblemKind::UpstreamRefused) => ExitStatus::Refused,
+        400 | 401 | 403 | 409 | 413 | 422 => ExitStatus::Usage,
+        404 => ExitStatus::Unknown,
+        _ => ExitStatus::Failed,
+    }
 }
 
-impl ApiProblem {
-    /// True where it was the upstream that said no.
-    pub(super) fn is_upstreams(&self) -> bool {
-        self.kind.ends_with("upstream-refused")
-    }
-
-    fn exit(&self) -> ExitStatus {
-        match self.status {
-            _ if self.is_upstreams() => ExitStatus::Refused,
-            400 | 401 | 403 | 409 | 413 | 422 => ExitStatus::Usage,
-            404 => ExitStatus::Unknown,
-            _ => ExitStatus::Failed,
-        }
-    }
-
-    fn words(&self) -> String {
-        let words = [&self.detail, &self.title].into_iter().find(|words| !words.is_empty());
-        let words = words
-            .map_or_else(|| format!("the daemon answered {}", self.status), |it| super::table::plain(it));
-        match self.status {
-            401 => format!("{words} ([api] token or token_file; the unix socket needs none)"),
-            _ => words,
-        }
+/// A refusal in the daemon's own words.
+fn words_of(problem: &ProblemBody) -> String {
+    let words = [&problem.detail, &problem.title].into_iter().find(|words| !words.is_empty());
+    let words =
+        words.map_or_else(|| format!("the daemon answered {}", problem.status), |it| super::table::plain(it));
+    match problem.status {
+        401 => format!("{words} ([api] token or token_file; the unix socket needs none)"),
+        _ => words,
     }
 }
 
@@ -140,7 +145,7 @@ impl From<ClientError> for CommandFailure {
             ClientError::Unreachable(words) | ClientError::Broken(words) => {
                 Self::new(ExitStatus::Unreachable, words)
             }
-            ClientError::Refused(problem) => Self::new(problem.exit(), problem.words()),
+            ClientError::Refused(problem) => Self::new(exit_of(&problem), words_of(&problem)),
             ClientError::Nonsense(words) => Self::new(ExitStatus::Failed, words),
         }
     }
@@ -302,8 +307,8 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 fn read(status: u16, body: &[u8]) -> Result<ApiReply, ClientError> {
     if !(200..300).contains(&status) {
-        let problem: ApiProblem = serde_json::from_slice(body).unwrap_or_default();
-        return Err(ClientError::Refused(Box::new(ApiProblem { status, ..problem })));
+        let problem: ProblemBody = serde_json::from_slice(body).unwrap_or_default();
+        return Err(ClientError::Refused(Box::new(ProblemBody { status, ..problem })));
     }
     let value = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
     match value {

@@ -108,7 +108,7 @@ async fn run(context: &RunContext<'_>, evidence: &mut Option<Value>) -> Result<R
         list_reaches: imported.reaches,
         standing: account.standing,
         matches: matched.iter().map(|one| (one.rule.clone(), one.invoices)).collect(),
-        identifier: identifier(&matched),
+        identifier: identifier(&matched).map(str::to_owned),
         matched,
         unreadable,
         flaws: imported.flaws,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::money::dollars;
@@ -11,7 +11,8 @@ use crate::domain::time::Timestamp;
 use crate::ledger::{self, Case, RunFigures, Tally, UnknownWord};
 
 /// What a run found; for a finance person to sign.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     /// The number of the run.
     pub run: i64,
@@ -44,7 +45,7 @@ pub struct Report {
     /// The same with what they count.
     pub matched: Vec<Tally>,
     /// The rule that has matched most.
-    pub identifier: Option<&'static str>,
+    pub identifier: Option<String>,
     /// How many rows could count and cannot be read, without an amount from a person: each is a case.
     pub unreadable: usize,
     /// The first rows of the list that cannot be read, with or without an amount from a person.
@@ -68,7 +69,8 @@ pub struct Report {
 }
 
 /// Rows that keep their figures although they are no longer listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StandingRows {
     /// How many.
     pub rows: i64,
@@ -88,7 +90,8 @@ pub enum ReconcileFailed {
 }
 
 /// A row that could count and of which something cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Flaw {
     /// Its place in the list, from 0.
     pub entry: usize,

@@ -3,7 +3,8 @@
 use crate::domain::reconcile::Difference;
 
 /// A difference, from its opening to its end.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Case {
     /// Its number.
     pub id: i64,

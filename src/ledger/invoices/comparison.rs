@@ -53,7 +53,8 @@ pub struct UnreadRow {
 }
 
 /// An unknown status word, on rows that could count.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct UnknownWord {
     /// As it was written.
     pub word: String,

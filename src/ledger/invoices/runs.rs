@@ -11,6 +11,7 @@ use crate::ledger::sql::{begin, commit};
 
 /// The figures of one good run, in cents.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunFigures {
     /// The upstream's balance.
     pub balance_cents: i64,
@@ -87,7 +88,8 @@ pub struct Run {
 }
 
 /// How many rows each rule has matched, and what they count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// The rule's word; `elsewhere` for what is none of ours, `amount_and_time` for what may be.
     pub rule: String,

@@ -40,7 +40,7 @@ pub struct DepositHistory {
 }
 
 /// One call to the upstream.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct HistoryCall {
     /// When it began, or its answer came.
     pub at: String,
@@ -53,7 +53,7 @@ pub struct HistoryCall {
 }
 
 /// One line of the journal.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct HistoryPosting {
     /// When it was booked.
     pub at: String,
@@ -68,7 +68,7 @@ pub struct HistoryPosting {
 }
 
 /// One mail that was owed.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct HistoryMail {
     /// What it is about.
     pub event: String,

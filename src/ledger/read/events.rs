@@ -6,7 +6,8 @@ use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 
 /// One event as the outside sees it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct EventRow {
     /// 1, 2, 3 ..: the order of everything.
     pub seq: i64,

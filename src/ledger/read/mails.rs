@@ -56,7 +56,7 @@ pub struct WaitingMail {
 }
 
 /// A mail as an operator sees it.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct MailRow {
     /// The ledger's number for it.
     pub id: i64,

@@ -17,7 +17,7 @@ async fn it_names_the_id_that_has_matched_most() {
         house.simulator.set_shape(Shape { id_field, ..Shape::default() });
         paid(&house, "50").await;
         let report = house.reconcile().await;
-        let found = report.identifier.map(str::to_ascii_lowercase);
+        let found = report.identifier.as_ref().map(|rule| rule.to_ascii_lowercase());
         match name {
             Some(name) => {
                 let found = found.unwrap_or_else(|| panic!("{id_field:?}: {report:?}"));

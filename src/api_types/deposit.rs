@@ -161,7 +161,7 @@ mod whole_seconds {
 
 /// The keys of the object, for those who describe it.
 #[cfg(test)]
-pub(super) fn keys() -> Vec<String> {
+pub(crate) fn keys() -> Vec<String> {
     let json = serde_json::to_value(DepositObject::from(&tests::deposit())).unwrap();
     json.as_object().unwrap().keys().cloned().collect()
 }
