@@ -24,7 +24,7 @@ pub enum Topic {
     Account,
 }
 
-/// When an event is told in a letter.
+/// When an event is mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mailed {
     /// Never.
@@ -44,7 +44,7 @@ enum Timing {
     Waits,
     /// The same; quiet hours let it pass unless `mail.urgent` says otherwise.
     Urgent,
-    /// Never: it is about the whole account, and told whatever the hour and however many letters there are.
+    /// Never: it is about the whole account, and mailed at any hour, however many letters there are.
     AnyHour,
 }
 
@@ -87,13 +87,13 @@ macro_rules! event_table {
             Corrected => "corrected", Deposit, Never, Waits;
             /// The first credited row stated what had been booked provisionally.
             FigureStated => "figure_stated", Deposit, Never, Waits;
-            /// A person should look.
+            /// A person should review the deposit.
             NeedsReview => "needs_review", Deposit, ByDefault, Urgent;
-            /// A later look was ordinary again.
+            /// A later poll was ordinary again.
             ReviewCleared => "review_cleared", Deposit, Never, Waits;
             /// So many changes of flags, words and figures of one deposit were left out within an hour.
             ChangesLeftOut => "changes_left_out", Deposit, Never, Waits;
-            /// A person has looked.
+            /// A person has reviewed the deposit.
             Reviewed => "reviewed", Deposit, Never, Waits;
             /// Books and upstream do not agree.
             DiscrepancyOpened => "discrepancy_opened", Case, ByDefault, Waits;
@@ -101,7 +101,7 @@ macro_rules! event_table {
             DiscrepancyExplained => "discrepancy_explained", Case, Never, Waits;
             /// They agree again, or a person closed the case.
             DiscrepancyClosed => "discrepancy_closed", Case, ByDefault, Waits;
-            /// A run opened or closed cases that nobody was told of.
+            /// A run opened or closed cases without a letter.
             CasesNoted => "cases_noted", Account, Never, Waits;
             /// The daily summary.
             Digest => "digest", Account, ByDefault, AnyHour;
@@ -175,7 +175,7 @@ impl EventName {
         Self::ALL.iter().copied().find(|name| name.as_str() == text)
     }
 
-    /// True for the events that are ever told in a letter: each has a folder in `notifier/emails/`.
+    /// True for the events that can be mailed: each has a folder in `notifier/emails/`.
     #[must_use]
     pub const fn has_letter(self) -> bool {
         !matches!(self.mailed(), Mailed::Never)
@@ -263,7 +263,7 @@ pub struct Step {
     pub expected_version: i64,
     /// The deposit afterwards.
     pub deposit: Deposit,
-    /// What happened, oldest first; empty for a look that changed nothing.
+    /// What happened, oldest first; empty for a poll that changed nothing.
     pub events: Vec<Event>,
     /// When to act on it again; `None` when it is left to reconciliation.
     pub due: Option<Due>,

@@ -72,7 +72,7 @@ pub(super) async fn decide(flow: &Flow, decided: Decided<'_>) -> ledger::Result<
     Ok(())
 }
 
-/// Writes changes of cases with the events and mails that they owe: one letter when a difference is told, one when it
+/// Writes changes of cases with the events and mails that they owe: one letter when a difference is mailed, one when it
 /// is closed.
 pub(super) async fn change_cases(flow: &Flow, changes: Vec<CaseChange>) -> ledger::Result<Vec<i64>> {
     if changes.is_empty() {

@@ -50,7 +50,7 @@ pub(super) fn build(input: &LetterInput, letter: Letter, from: &Mailbox) -> Resu
     builder = builder
         .raw_header(plain("Auto-Submitted", "auto-generated".to_owned()))
         .raw_header(plain("X-Depositd-Event", input.event.as_str().to_owned()));
-    // A difference about a deposit is no event of it, and tells of it all the same.
+    // A case about a deposit is no event of it, and concerns it all the same.
     let named = || input.notice.as_ref()?.get("deposit_id")?.as_str()?.parse::<DepositId>().ok();
     if let Some(id) = input.deposit.as_ref().map(|view| view.id).or_else(named) {
         builder = builder.raw_header(plain("X-Depositd-Deposit", id.to_string()));

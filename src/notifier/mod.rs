@@ -1,4 +1,4 @@
-//! How people are told: who gets which event, what the letter says, and how it leaves this machine.
+//! Letters: who gets which event, what the letter says, and how it leaves this machine.
 //!
 //! The only module that knows lettre. It keeps no state of its own: what is owed, to whom and since when is in
 //! the ledger. A letter is composed anew at every attempt, from the same facts, to the same bytes.

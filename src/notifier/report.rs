@@ -2,7 +2,7 @@
 
 use super::text::one_line;
 
-/// The longest explanation that is kept of a failure.
+/// The longest explanation of a failure that is stored.
 pub(super) const MAX_WHY: usize = 300;
 
 /// A letter that was taken.

@@ -45,12 +45,12 @@ impl QuietHours {
 pub struct Digesting {
     /// More letters than this to one recipient within an hour are a flood.
     pub above: u64,
-    /// For so long a flood is gathered at most, before it is told.
+    /// How long a flood is gathered at most, before its summary is owed.
     pub wait: Duration,
 }
 
 impl Digesting {
-    /// A flood that has been still for so long is told at once.
+    /// After this long without a new letter the summary of a flood is owed at once.
     pub const STILL: Duration = Duration::from_secs(60);
     /// The time in which letters are counted.
     pub const WINDOW: Duration = Duration::from_hours(1);

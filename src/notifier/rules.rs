@@ -37,15 +37,6 @@ impl RecipientRule {
             None => self.currency.is_empty() && self.network.is_empty() && self.reference.is_empty(),
         }
     }
-
-    /// The patterns that match no event that can be mailed: a misspelt rule that would never send anything.
-    #[must_use]
-    pub fn idle_patterns(&self) -> Vec<&str> {
-        let idle = |pattern: &&String| {
-            !EventName::ALL.iter().any(|event| event.is_mailable() && matches(pattern, event.as_str()))
-        };
-        self.events.iter().filter(idle).map(String::as_str).collect()
-    }
 }
 
 /// All rules, who gets what none of them sends elsewhere, and when.
@@ -258,6 +249,5 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, word), expected, "{pattern} {word}");
         }
-        assert_eq!(rule("settled setled requested upstream_*", "").idle_patterns(), ["setled", "requested"]);
     }
 }

@@ -37,7 +37,7 @@ struct SampleDeposit {
     needs_review: Option<String>,
 }
 
-/// The events that are ever told in a letter.
+/// The events that can be mailed.
 pub fn mailed_events() -> impl Iterator<Item = EventName> {
     EventName::ALL.iter().copied().filter(|event| event.has_letter())
 }
@@ -70,17 +70,12 @@ pub(super) fn samples(event: EventName) -> Vec<LetterInput> {
     let mut poor = LetterInput { reason: None, ..full.clone() };
     if let Some(view) = &mut poor.deposit {
         view.request.reference = None;
-        let (state, since) = (view.facts.state, view.facts.since);
-        view.facts = empty_facts(state, since);
+        view.facts = Facts { state: view.facts.state, ..Facts::new(view.facts.since) };
     }
     if poor.notice.is_some() {
         poor.notice = Some(json!({}));
     }
     vec![full, poor]
-}
-
-fn empty_facts(state: State, since: Timestamp) -> Facts {
-    Facts { state, ..Facts::new(since) }
 }
 
 /// The deposit that a deposit's event is about.
@@ -118,6 +113,7 @@ fn view(sample: SampleDeposit) -> Option<DepositView> {
             ..Request::new(Asset::parse("USDT", "BSC").ok()?, amount("5.15")?, at(0))
         },
         facts: Facts {
+            state,
             wallet: sample.upstream_status.is_some().then_some(wallet),
             upstream_status: sample.upstream_status,
             txid: sample.arrived.is_some().then(|| txid.to_owned()),
@@ -127,7 +123,7 @@ fn view(sample: SampleDeposit) -> Option<DepositView> {
             refunded_at: (state == State::Refunded).then(|| at(90_000)),
             booked,
             review: sample.needs_review.map(|reason| Review { reason, kind: ReviewKind::Passing }),
-            ..empty_facts(state, at(725))
+            ..Facts::new(at(725))
         },
     })
 }

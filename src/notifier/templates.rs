@@ -9,6 +9,7 @@ use super::content::Content;
 use super::letter::LetterInput;
 use super::words::Words;
 use super::{emails, jinja, samples, values};
+use crate::domain::causes::chain;
 use crate::domain::event::EventName;
 
 /// The longest template of an operator's.
@@ -64,7 +65,7 @@ impl Templates {
     /// None in a program that passes its tests.
     pub fn builtin() -> Result<Self, TemplateError> {
         let folder = PathBuf::from("(built in)");
-        let failed = |error: &minijinja::Error| told(&folder, error, None);
+        let failed = |error: &minijinja::Error| unfit(&folder, error, None);
         let words = Words::builtin().map_err(|error| failed(&error))?;
         let mut environment =
             jinja::environment(UndefinedBehavior::Strict).map_err(|error| failed(&error))?;
@@ -96,7 +97,7 @@ impl Templates {
             templates
                 .environment
                 .add_template_owned(name.clone(), source)
-                .map_err(|error| told(&templates.folder, &error, Some(&name)))?;
+                .map_err(|error| unfit(&templates.folder, &error, Some(&name)))?;
             templates.own.insert(name);
         }
         templates.check()?;
@@ -118,13 +119,13 @@ impl Templates {
             for input in samples::samples(*event) {
                 let facts = values::facts(&input, "12345");
                 let content =
-                    self.content(&input, &facts).map_err(|error| told(&self.folder, &error, None))?;
+                    self.content(&input, &facts).map_err(|error| unfit(&self.folder, &error, None))?;
                 let values = values::with_words(&facts, &content, None);
                 for part in Part::ALL {
                     let Some(name) = self.own_name(*event, part) else { continue };
                     let written = self.write_with(&name, &values);
                     let mut text = written.map_err(|error| {
-                        let mut error = told(&self.folder, &error, Some(&name));
+                        let mut error = unfit(&self.folder, &error, Some(&name));
                         error.problem = format!("{} (tried with a sample of {event})", error.problem);
                         error
                     })?;
@@ -165,7 +166,7 @@ impl Templates {
             match self.write_with(&name, values) {
                 Ok(text) => return Ok(Some(text)),
                 Err(error) => {
-                    let error = told(&self.folder, &error, Some(&name));
+                    let error = unfit(&self.folder, &error, Some(&name));
                     tracing::error!(event = %input.event, "a template failed, the built-in one is used: {error}");
                 }
             }
@@ -219,16 +220,14 @@ fn files_of(folder: &Path) -> Result<Vec<String>, TemplateError> {
 }
 
 /// The error with the file and line that it is about.
-fn told(folder: &Path, error: &minijinja::Error, name: Option<&str>) -> TemplateError {
+fn unfit(folder: &Path, error: &minijinja::Error, name: Option<&str>) -> TemplateError {
     let file = error.name().or(name).map_or_else(|| folder.to_path_buf(), |name| folder.join(name));
     let mut problem = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
-    let mut cause = std::error::Error::source(error);
-    while let Some(deeper) = cause {
-        problem = format!("{problem}: {deeper}");
-        cause = deeper.source();
+    if let Some(cause) = std::error::Error::source(error) {
+        problem = format!("{problem}: {}", chain(cause));
     }
     TemplateError { file, line: error.line(), problem }
 }

@@ -120,7 +120,7 @@ async fn kept_baseline(context: &RunContext<'_>) -> ledger::Result<Option<i64>> 
 
 async fn candidates(context: &RunContext<'_>) -> ledger::Result<Vec<BaselineCandidate>> {
     let kept = context.flow.ledger.recall("baseline_candidates").await?;
-    // What an unreadable memory would tell is told by the next runs.
+    // Where the stored candidates cannot be read, the next runs make new ones.
     Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default())
 }
 
@@ -132,7 +132,7 @@ fn remembered(mut earlier: Vec<BaselineCandidate>, now: Option<BaselineCandidate
     serde_json::to_string(&earlier).unwrap_or_default()
 }
 
-/// Takes the baseline on which runs agree. One below nothing is not taken by itself: it is told once, and a person may
+/// Takes the baseline on which runs agree. One below zero is not taken by itself: it is mailed once, and a person may
 /// set it.
 async fn establish(context: &RunContext<'_>, cents: i64) -> ledger::Result<Option<i64>> {
     let (flow, at) = (context.flow, context.at);

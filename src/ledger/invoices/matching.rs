@@ -44,6 +44,29 @@ impl TryFrom<NearbyWire> for ProbableDeposit {
     }
 }
 
+/// The rows among `$rows` whose `$field`, where it `$fits`, is a deposit's `$own` identifier.
+macro_rules! claims {
+    ($ledger:expr, $rows:expr, $field:tt, $fits:tt, $own:tt) => {
+        sqlx::query_scalar!(
+            r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
+                   FROM (SELECT o.row_id, o."#
+                + $field
+                + r#" AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
+                         WHERE "#
+                + $fits
+                + " ORDER BY o."
+                + $field
+                + r#" COLLATE NOCASE LIMIT -1) i
+                        CROSS JOIN deposit d ON d."#
+                + $own
+                + " = i.called COLLATE NOCASE",
+            $rows
+        )
+        .fetch_one(&$ledger.readers)
+        .await
+    };
+}
+
 impl Ledger {
     /// The numbers of the listed rows that bear no id of ours as far as is known, and were new or changed in run
     /// `since` or later, in their order; all of them where that is 0. Rows with a flaw, always.
@@ -82,42 +105,12 @@ impl Ledger {
         }
         let rows = json(rows)?;
         let found = match rule {
-            MatchRule::PayIdIsOrder => sqlx::query_scalar!(
-                r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
-                   FROM (SELECT o.row_id, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                         WHERE o.pay_id IS NOT NULL ORDER BY o.pay_id COLLATE NOCASE LIMIT -1) i
-                        CROSS JOIN deposit d ON d.order_id = i.called COLLATE NOCASE"#,
-                rows
-            )
-            .fetch_one(&self.readers)
-            .await,
-            MatchRule::SesidIsOrder => sqlx::query_scalar!(
-                r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
-                   FROM (SELECT o.row_id, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                         WHERE o.sesid IS NOT NULL ORDER BY o.sesid COLLATE NOCASE LIMIT -1) i
-                        CROSS JOIN deposit d ON d.order_id = i.called COLLATE NOCASE"#,
-                rows
-            )
-            .fetch_one(&self.readers)
-            .await,
-            MatchRule::PayIdIsLink => sqlx::query_scalar!(
-                r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
-                   FROM (SELECT o.row_id, o.pay_id AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                         WHERE length(o.pay_id) IN (32, 36) ORDER BY o.pay_id COLLATE NOCASE LIMIT -1) i
-                        CROSS JOIN deposit d ON d.link_id = i.called COLLATE NOCASE"#,
-                rows
-            )
-            .fetch_one(&self.readers)
-            .await,
-            MatchRule::SesidIsLink => sqlx::query_scalar!(
-                r#"SELECT json_group_array(json_array(i.row_id, d.row_id)) AS "rows!: String"
-                   FROM (SELECT o.row_id, o.sesid AS called FROM json_each(?) j CROSS JOIN invoice o ON o.row_id = j.value
-                         WHERE length(o.sesid) IN (32, 36) ORDER BY o.sesid COLLATE NOCASE LIMIT -1) i
-                        CROSS JOIN deposit d ON d.link_id = i.called COLLATE NOCASE"#,
-                rows
-            )
-            .fetch_one(&self.readers)
-            .await,
+            MatchRule::PayIdIsOrder => claims!(self, rows, "pay_id", "o.pay_id IS NOT NULL", "order_id"),
+            MatchRule::SesidIsOrder => claims!(self, rows, "sesid", "o.sesid IS NOT NULL", "order_id"),
+            MatchRule::PayIdIsLink => {
+                claims!(self, rows, "pay_id", "length(o.pay_id) IN (32, 36)", "link_id")
+            }
+            MatchRule::SesidIsLink => claims!(self, rows, "sesid", "length(o.sesid) IN (32, 36)", "link_id"),
             // No identifier says that.
             MatchRule::AmountAndTime => return Ok(Vec::new()),
         };
