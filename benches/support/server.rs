@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::cast;
 
 const WORD: &str = "serve-bench-answers";
+/// Answered with the number of polls so far.
+pub const POLLS: &str = "/polls";
 /// The length of the body that answers a poll.
 pub const BODY: usize = 450;
 
@@ -65,16 +67,23 @@ impl Drop for Server {
 async fn serve(delay: Duration, changing: bool) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
-    let orders = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::new(Counts::default());
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            tokio::spawn(answer(stream, delay, changing, Arc::clone(&orders)));
+            tokio::spawn(answer(stream, delay, changing, Arc::clone(&counts)));
         }
     }
 }
 
-async fn answer(mut stream: TcpStream, delay: Duration, changing: bool, orders: Arc<AtomicUsize>) {
+/// What it was asked so far.
+#[derive(Default)]
+struct Counts {
+    orders: AtomicUsize,
+    polls: AtomicUsize,
+}
+
+async fn answer(mut stream: TcpStream, delay: Duration, changing: bool, counts: Arc<Counts>) {
     let mut held = Vec::with_capacity(4096);
     let mut out = Vec::with_capacity(1024);
     loop {
@@ -85,16 +94,18 @@ async fn answer(mut stream: TcpStream, delay: Duration, changing: bool, orders: 
         out.clear();
         if path.contains("/direct/") {
             tokio::time::sleep(delay).await;
-            let number = orders.fetch_add(1, Ordering::Relaxed);
+            let number = counts.orders.fetch_add(1, Ordering::Relaxed);
             reply(&mut out, &body(&cast::order_id(number.wrapping_add(usize::MAX / 2)), None));
         } else if path.contains("/transaction/") {
+            let number = counts.polls.fetch_add(1, Ordering::Relaxed);
             let mut text = body(path.rsplit('/').next().unwrap_or_default(), Some(BODY));
             if changing {
                 // Within the padding.
-                let number = orders.fetch_add(1, Ordering::Relaxed);
                 text.replace_range(text.len() - 11..text.len() - 3, &format!("{:08}", number % 100_000_000));
             }
             reply(&mut out, &text);
+        } else if path == POLLS {
+            reply(&mut out, &counts.polls.load(Ordering::Relaxed).to_string());
         } else if path.ends_with("/payments") {
             reply(&mut out, r#"{"ok":true,"body":[]}"#);
         } else {
