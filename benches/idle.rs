@@ -86,14 +86,16 @@ async fn run(args: &Args) {
     match address {
         None => println!("processor         {share:>8.3} %    target 0.1 % of one core, over {seconds} s"),
         Some(own) => {
-            println!("processor         {share:>8.1} %    of one core, over {seconds} s, at {polled:.0} polls/s");
+            println!(
+                "processor         {share:>8.1} %    of one core, over {seconds} s, at {polled:.0} polls/s"
+            );
             println!("an address        {own:>8.1} ms   of our own, target 20 ms");
         }
     }
     support::line(&serde_json::json!({
         "bench": "idle", "open": open, "resident_bytes": after.resident, "peak_resident_bytes": peak,
         "cpu_percent": (share * 1000.0).round() / 1000.0, "seconds": seconds, "polls_per_second": polled.round(),
-        "first_poll_ms": first_poll, "own_address_ms": address, "target_resident_bytes": target * 1_000_000,
+        "first_poll_ms": first_poll, "own_address_ms": address, "target_resident_mb": target,
     }));
 }
 
@@ -161,7 +163,8 @@ async fn copy(file: &mut SqliteConnection, count: u64) {
             other => other.to_owned(),
         })
         .collect();
-    let numbers = format!("WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})");
+    let numbers =
+        format!("WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})");
     let deposits = format!(
         "{numbers} INSERT INTO deposit ({}) SELECT {} FROM n, deposit WHERE deposit.row_id = 1",
         columns.join(", "),

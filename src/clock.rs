@@ -86,6 +86,25 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long work of this program takes, by the machine's clock whatever the shared one shows.
+#[derive(Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago it was started.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A clock that stands still until it is moved; for tests.
 #[derive(Debug)]
 pub struct ManualClock {

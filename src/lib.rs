@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`domain`], [`clock`], `secret` | the rules of a deposit's life, pure; the time; what a secret looks like |
+//! | 0 | [`domain`], [`clock`], [`metrics`], `secret` | the rules of a deposit's life, pure; the time; what is counted; what a secret looks like |
 //! | 1 | [`ledger`], [`upstream`], [`notifier`] | the disk, the other side, the mail |
 //! | 2 | [`flow`] | the story, one verb a file |
 //! | 3 | [`scheduler`], [`api_types`] | when; what goes over the local API |
@@ -12,6 +12,7 @@
 
 pub mod clock;
 pub mod domain;
+pub mod metrics;
 mod secret;
 
 pub mod ledger;

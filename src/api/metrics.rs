@@ -1,6 +1,4 @@
-//! The metrics in the text format of Prometheus, counted at each request.
-
-use std::fmt::Write as _;
+//! The figures that a monitoring system collects, in the text format of Prometheus, read when they are asked for.
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -10,101 +8,127 @@ use super::health;
 use super::problem::Problem;
 use super::state::{ApiState, STREAMS, SharedState};
 use crate::domain::deposit::State as DepositState;
+use crate::domain::time::Timestamp;
 use crate::ledger;
+use crate::metrics::{self, Page};
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(api): State<SharedState>) -> Result<Response, Problem> {
-    let text = Page::of(&api).await?.0;
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+    let mut page = Page::default();
+    page.gauge("depositd_up", "1 while the daemon answers.", 1);
+    let help = "The program's version, as a label.";
+    page.gauges("depositd_build_info", help, "version", [(env!("CARGO_PKG_VERSION"), 1)]);
+    if let Some(bytes) = resident_bytes() {
+        page.gauge("process_resident_memory_bytes", "Memory of the process that is in use, in bytes.", bytes);
+    }
+    deposits(&mut page, &api).await?;
+    mails(&mut page, &api).await?;
+    books(&mut page, &api).await?;
+    conditions(&mut page, &api).await;
+    tasks(&mut page, &api);
+    api.flow.upstream.metrics().show(&mut page);
+    api.flow.ledger.metrics().show(&mut page);
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], page.text()).into_response())
 }
 
-/// The page as far as it is written.
-#[derive(Default)]
-struct Page(String);
+async fn deposits(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
+    let counts = api.flow.ledger.counts().await?;
+    let figures = DepositState::ALL.iter().map(|state| (state.as_str(), figure(&counts, state.as_str())));
+    page.gauges("depositd_deposits", "Deposits in each state.", "state", figures);
+    let flagged = api.flow.ledger.flagged().await?;
+    page.gauge("depositd_needs_review", "Deposits that a person should look at.", flagged);
+    Ok(())
+}
 
-impl Page {
-    async fn of(api: &ApiState) -> ledger::Result<Self> {
-        let ledger = &api.flow.ledger;
-        let mut page = Self::default();
-        page.gauge("depositd_up", "1 while the daemon answers.", 1);
-        page.head("depositd_build_info", "The program's version, as a label.", "gauge");
-        page.labelled("depositd_build_info", "version", env!("CARGO_PKG_VERSION"), 1);
-        let counts = ledger.counts().await?;
-        page.head("depositd_deposits", "Deposits in each state.", "gauge");
-        for state in DepositState::ALL {
-            let known = counts.iter().find(|(word, _)| word == state.as_str());
-            page.labelled("depositd_deposits", "state", state.as_str(), known.map_or(0, |(_, count)| *count));
-        }
-        let counts = ledger.mail_counts().await?;
-        page.head("depositd_mails", "Mails in each state; dead ones are retried by hand.", "gauge");
-        for state in ["owed", "sent", "dead"] {
-            let known = counts.iter().find(|(word, _)| word == state);
-            page.labelled("depositd_mails", "state", state, known.map_or(0, |(_, count)| *count));
-        }
-        let open = ledger.cases(false).await?.len();
-        page.gauge("depositd_open_cases", "Differences with the upstream that are open.", open);
-        let head = ledger.head_hash().await?.map_or(0, |(seq, _)| seq);
-        page.gauge("depositd_ledger_head_seq", "The number of the ledger's last event.", head);
-        let name = "depositd_ledger_log_bytes";
-        page.gauge(
-            name,
-            "The size of the ledger's log; it grows while somebody keeps one view open.",
-            ledger.log_bytes(),
-        );
-        page.conditions(api).await;
-        page.tasks(api);
-        Ok(page)
-    }
+async fn mails(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
+    let ledger = &api.flow.ledger;
+    let counts = ledger.mail_counts().await?;
+    let figures = ["owed", "sent", "dead"].map(|state| (state, figure(&counts, state)));
+    let help = "Mails in each state; dead ones are retried by hand.";
+    page.gauges("depositd_mails", help, "state", figures);
+    let oldest = ledger.oldest_owed_mail().await?;
+    let age = oldest.map_or(0, |at| age(api, at));
+    let name = "depositd_oldest_owed_mail_age_seconds";
+    page.gauge(name, "How long the oldest mail has been owed; 0 where none is.", age);
+    Ok(())
+}
 
-    async fn conditions(&mut self, api: &ApiState) {
-        let readiness = health::readiness(api).await;
-        self.gauge("depositd_ready", "1 when /readyz says so.", u8::from(readiness.ready));
-        if let Some(seconds) = readiness.last_reconciliation_age_seconds {
-            let name = "depositd_reconciliation_age_seconds";
-            self.gauge(name, "The age of the last good reconciliation.", seconds);
-        }
-        let name = "depositd_reconciliation_void_runs";
-        let void = readiness.void_reconciliations;
-        self.gauge(name, "Reconciliations in a row that were void, up to now.", void);
-        let upstream = api.flow.upstream.health();
-        let failing = u8::from(upstream.failing_since.is_some());
-        self.gauge("depositd_upstream_failing", "1 while the upstream does not answer sensibly.", failing);
-        let name = "depositd_upstream_calls_in_flight";
-        self.gauge(name, "Calls to the upstream that are under way.", upstream.in_flight);
-        let name = "depositd_upstream_calls_waiting";
-        self.gauge(name, "Calls to the upstream that wait for their turn.", upstream.waiting);
-        let streams = STREAMS.saturating_sub(api.streams.available_permits());
-        self.gauge("depositd_api_event_streams", "Clients that follow the events.", streams);
+async fn books(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
+    let ledger = &api.flow.ledger;
+    let open = i64::try_from(ledger.cases(false).await?.len()).unwrap_or(i64::MAX);
+    page.gauge("depositd_open_cases", "Differences with the upstream that are open.", open);
+    let head = ledger.head_hash().await?.map_or(0, |(seq, _)| seq);
+    page.gauge("depositd_ledger_head_seq", "The number of the ledger's last event.", head);
+    let bytes = i64::try_from(ledger.log_bytes()).unwrap_or(i64::MAX);
+    let help = "The size of the ledger's log; it grows while somebody keeps one view open.";
+    page.gauge("depositd_ledger_log_bytes", help, bytes);
+    let credited = ledger.credited_ever().await?.cents_floor();
+    let help = "What the books ever credited, in cents; refunds do not lower it.";
+    page.counter("depositd_credited_cents_total", help, u64::try_from(credited).unwrap_or(0));
+    let Some(run) = ledger.last_good_run().await? else { return Ok(()) };
+    let figures = run.figures;
+    let help = "The prepaid balance at the last good reconciliation, in cents.";
+    page.gauge("depositd_balance_cents", help, figures.balance_cents);
+    let help = "The upstream's total of top-ups at the last good reconciliation, in cents.";
+    page.gauge("depositd_total_charges_cents", help, figures.total_charges_cents);
+    if let Some(drift) = figures.difference_cents {
+        let help = "What the upstream's total holds beyond what can be accounted for, in cents.";
+        page.gauge("depositd_drift_cents", help, drift);
     }
+    Ok(())
+}
 
-    fn tasks(&mut self, api: &ApiState) {
-        let tasks = api.status.tasks();
-        self.head("depositd_task_rounds_total", "Rounds that each task has ended.", "counter");
-        for (name, task) in &tasks {
-            self.labelled("depositd_task_rounds_total", "task", name, task.rounds);
-        }
-        self.head("depositd_task_failures", "Failed rounds in a row of each task.", "gauge");
-        for (name, task) in &tasks {
-            self.labelled("depositd_task_failures", "task", name, task.failures);
-        }
-        self.head("depositd_task_alive", "1 while the task runs.", "gauge");
-        for (name, task) in &tasks {
-            self.labelled("depositd_task_alive", "task", name, u8::from(task.alive));
-        }
+async fn conditions(page: &mut Page, api: &ApiState) {
+    let readiness = health::readiness(api).await;
+    page.gauge("depositd_ready", "1 when /readyz says so.", i64::from(readiness.ready));
+    if let Some(seconds) = readiness.last_reconciliation_age_seconds {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let help = "The age of the last good reconciliation.";
+        page.gauge("depositd_reconciliation_age_seconds", help, seconds);
     }
+    let help = "Reconciliations in a row that were void, up to now.";
+    page.gauge("depositd_reconciliation_void_runs", help, readiness.void_reconciliations);
+    let upstream = api.flow.upstream.health();
+    let failing = i64::from(upstream.failing_since.is_some());
+    page.gauge("depositd_upstream_failing", "1 while the upstream does not answer sensibly.", failing);
+    if let Some(read) = upstream.last_read {
+        let age = api.flow.clock.monotonic().saturating_sub(read).as_secs();
+        let help = "How long ago a poll was last answered readably; absent before the first.";
+        page.gauge("depositd_last_poll_age_seconds", help, i64::try_from(age).unwrap_or(i64::MAX));
+    }
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let help = "Calls to the upstream that are under way.";
+    page.gauge("depositd_upstream_calls_in_flight", help, count(upstream.in_flight));
+    let help = "Calls to the upstream that wait for their turn.";
+    page.gauge("depositd_upstream_calls_waiting", help, count(upstream.waiting));
+    let streams = STREAMS.saturating_sub(api.streams.available_permits());
+    page.gauge("depositd_api_event_streams", "Clients that follow the events.", count(streams));
+}
 
-    fn head(&mut self, name: &str, help: &str, kind: &str) {
-        // Writing to a text cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
+fn tasks(page: &mut Page, api: &ApiState) {
+    let tasks = api.status.tasks();
+    let rounds = tasks.iter().map(|(name, task)| (*name, task.rounds));
+    page.counters("depositd_task_rounds_total", "Rounds that each task has ended.", "task", rounds);
+    let failures = tasks.iter().map(|(name, task)| (*name, i64::from(task.failures)));
+    page.gauges("depositd_task_failures", "Failed rounds in a row of each task.", "task", failures);
+    let alive = tasks.iter().map(|(name, task)| (*name, i64::from(task.alive)));
+    page.gauges("depositd_task_alive", "1 while the task runs.", "task", alive);
+}
 
-    /// No label here holds a character that would need escaping: they are names of ours.
-    fn labelled(&mut self, name: &str, label: &str, value: &str, figure: impl std::fmt::Display) {
-        let _ = writeln!(self.0, "{name}{{{label}=\"{value}\"}} {figure}");
-    }
+/// The count of `state` among those that are not empty.
+fn figure(counts: &[(String, i64)], state: &str) -> i64 {
+    counts.iter().find(|(word, _)| word == state).map_or(0, |(_, count)| *count)
+}
 
-    fn gauge(&mut self, name: &str, help: &str, figure: impl std::fmt::Display) {
-        self.head(name, help, "gauge");
-        let _ = writeln!(self.0, "{name} {figure}");
-    }
+/// How many seconds ago `at` was.
+fn age(api: &ApiState, at: Timestamp) -> i64 {
+    i64::try_from(api.flow.clock.now().since(at).as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The resident memory of this process (proc_pid_status(5), `VmRSS`, in KiB); `None` where the kernel does not tell.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: i64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }

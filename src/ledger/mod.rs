@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use self::shared::LedgerState;
 use self::writer::Writer;
 use crate::domain::time::Timestamp;
+use crate::metrics::CommitMetrics;
 
 pub use attempts::Attempt;
 pub use backup::{BackupReport, CopyHead};
@@ -80,6 +81,12 @@ impl Ledger {
     #[must_use]
     pub fn books_open_from(&self) -> Timestamp {
         Timestamp::from_millis(self.shared.books_open_from.load(Ordering::Relaxed))
+    }
+
+    /// How long this process's transactions took.
+    #[must_use]
+    pub fn metrics(&self) -> &CommitMetrics {
+        &self.shared.metrics
     }
 
     /// Follows the number of the last event that this process has written.

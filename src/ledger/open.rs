@@ -19,6 +19,7 @@ use crate::ledger::poll_queue::lease::PollQueue;
 use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::{begin, commit};
 use crate::ledger::writer::Writer;
+use crate::metrics::CommitMetrics;
 
 /// The schema's whole history, forward only.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -125,6 +126,7 @@ async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
         head,
         books_open_from: AtomicI64::new(books_open_from.as_millis()),
         poll_queue: PollQueue::default(),
+        metrics: CommitMetrics::default(),
         _lock: Some(lock),
     });
     let writer = Writer::start(connection, Arc::clone(&shared))?;
@@ -175,6 +177,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         head: watch::Sender::new(0),
         books_open_from: AtomicI64::new(0),
         poll_queue: PollQueue::default(),
+        metrics: CommitMetrics::default(),
         _lock: None,
     });
     Ok(Ledger { readers, writer: None, shared })

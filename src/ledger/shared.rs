@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicI64;
 use tokio::sync::watch;
 
 use super::poll_queue::lease::PollQueue;
+use crate::metrics::CommitMetrics;
 
 /// One for each opened file.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct LedgerState {
     pub(super) books_open_from: AtomicI64,
     /// Which deposit is acted on next.
     pub(super) poll_queue: PollQueue,
+    /// How long transactions take.
+    pub(super) metrics: CommitMetrics,
     /// Held for as long as the daemon lives; `None` for readers.
     /// Never read: it locks for as long as it is held.
     pub(super) _lock: Option<std::fs::File>,

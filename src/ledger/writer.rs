@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Stopwatch;
 use crate::ledger::batch::{AccountEvent, DepositWrite, Recorded, Requeue};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::sidecar_path;
@@ -301,11 +302,16 @@ async fn write_trusting(
     writing: Writing<'_>,
     batches: &[Batch],
 ) -> Result<Vec<Recorded>> {
+    let begun = Stopwatch::start();
     writing.identity.check(writing.shared)?;
     let writes: Vec<&DepositWrite> = batches.iter().flat_map(|batch| &batch.writes).collect();
     let notices: Vec<&AccountEvent> = batches.iter().flat_map(|batch| &batch.notices).collect();
     let again: Vec<&Requeue> = batches.iter().flat_map(|batch| &batch.again).collect();
-    crate::ledger::commit::write(connection, writing.shared, &writes, &notices, &again).await
+    let written = crate::ledger::commit::write(connection, writing.shared, &writes, &notices, &again).await?;
+    if !(writes.is_empty() && notices.is_empty() && again.is_empty()) {
+        writing.shared.metrics.written(begun.elapsed());
+    }
+    Ok(written)
 }
 
 /// Gives each caller its part; an error goes to the only caller there is then. Callers may be gone.

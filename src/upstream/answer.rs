@@ -41,6 +41,14 @@ impl CallKind {
         }
     }
 
+    /// Its name in metrics.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            other => other.name(),
+        }
+    }
+
     /// Reads the status; `words` are those of the body.
     pub(super) fn meaning(self, reply: &HttpReply, words: impl FnOnce() -> Option<String>) -> Meaning {
         if matches!(reply.status, 429 | 503) {

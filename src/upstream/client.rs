@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::answer::CallKind;
-use super::breaker::Health;
+use super::breaker::{CallOutcome, Health};
 use super::budget::Budget;
 use super::error::Error;
 use super::evidence::{Answer, Evidence, KEPT};
@@ -27,6 +27,7 @@ use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
 use crate::domain::report::{Balance, Coupon, OrderReport};
 use crate::domain::time::{Timestamp, Zone};
+use crate::metrics::CallMetrics;
 
 /// No answer about one order, the balance or the coupons is larger.
 const SMALL: usize = 64 * 1024;
@@ -52,6 +53,7 @@ struct Inner {
     user_id: Arc<str>,
     zone: Arc<Zone>,
     theirs: UpstreamClock,
+    metrics: CallMetrics,
 }
 
 impl fmt::Debug for Upstream {
@@ -108,6 +110,7 @@ impl Upstream {
             user_id: Arc::from(settings.user_id),
             zone: Arc::new(settings.zone),
             theirs: UpstreamClock::default(),
+            metrics: CallMetrics::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -130,6 +133,12 @@ impl Upstream {
     #[must_use]
     pub fn health(&self) -> Health {
         Health { skew_ms: self.skew(), ..self.inner.pacer.health() }
+    }
+
+    /// How the calls of this process ended, and how long they took.
+    #[must_use]
+    pub fn metrics(&self) -> &CallMetrics {
+        &self.inner.metrics
     }
 
     /// The upstream's clock minus ours in milliseconds, at its latest answer with a date, which has whole seconds.
@@ -334,6 +343,12 @@ impl Upstream {
         result: &Result<Answer<T>, Error>,
     ) {
         let outcome = outcome_of(http_status, result.as_ref().err());
+        let word = match (&outcome, result) {
+            (CallOutcome::Answered, Ok(_)) => "answered",
+            (CallOutcome::Answered, Err(_)) => "refused",
+            (CallOutcome::Missed(trouble, _), _) => trouble.as_str(),
+        };
+        self.inner.metrics.ended(call.label(), word, took);
         let pause = result.as_ref().err().and_then(Error::retry_after);
         permit.settle(outcome, call == CallKind::Poll, pause);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -186,7 +186,11 @@ fn well_formed(text: &str) {
             let (name, kind) = kind.split_once(' ').unwrap();
             assert_eq!(name, family);
             assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
-            assert!(["counter", "gauge"].contains(&kind), "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+        } else if family.ends_with("_seconds") && !line.starts_with(&format!("{family} ")) {
+            // A histogram's samples have names of their own.
+            let rest = line.strip_prefix(&family).unwrap();
+            assert!(["_bucket{", "_count ", "_sum "].iter().any(|part| rest.starts_with(part)), "{line}");
         } else {
             let (sample, figure) = line.rsplit_once(' ').unwrap();
             assert_eq!(sample.split('{').next().unwrap(), family, "{line}");

@@ -219,6 +219,17 @@ impl Ledger {
         Ok(rows.into_iter().map(|row| (row.state, row.n)).collect())
     }
 
+    /// How many deposits a person should look at.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn flagged(&self) -> Result<i64> {
+        sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM deposit WHERE needs_review IS NOT NULL"#)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(Error::database("read"))
+    }
+
     /// Everything about one deposit, on one page.
     pub async fn story(&self, deposit: Deposit) -> Result<DepositHistory> {
         let id = deposit.id.to_string();

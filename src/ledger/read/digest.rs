@@ -157,11 +157,7 @@ impl Ledger {
         )
         .fetch_all(&self.readers)
         .await?;
-        let flagged = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "n!: i64" FROM deposit WHERE needs_review IS NOT NULL"#
-        )
-        .fetch_one(&self.readers)
-        .await?;
+        let flagged = self.flagged().await?;
         let states = rows.into_iter().map(|row| OpenState {
             state: row.state,
             count: row.n,
@@ -201,6 +197,21 @@ impl Ledger {
         let account = crate::domain::journal::PREPAID;
         let micros = sqlx::query_scalar!(
             r#"SELECT coalesce(sum(balance_micros), 0) AS "micros!: i64" FROM account_balance WHERE account = ?"#,
+            account
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(UsdMicros::new(micros))
+    }
+
+    /// What the books ever credited to the prepaid account; what left it again is not taken off.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where the file cannot be read now.
+    pub async fn credited_ever(&self) -> Result<UsdMicros> {
+        let account = crate::domain::journal::PREPAID;
+        let micros = sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(debit_micros), 0) AS "micros!: i64" FROM account_month WHERE account = ?"#,
             account
         )
         .fetch_one(&self.readers)

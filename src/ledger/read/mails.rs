@@ -279,4 +279,18 @@ impl Ledger {
                 .await?;
         Ok(rows.into_iter().map(|row| (row.state, row.n)).collect())
     }
+
+    /// When the oldest mail was owed of those that still are.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where the file cannot be read now; [`Error::Unreadable`] for a time that is none.
+    pub async fn oldest_owed_mail(&self) -> Result<Option<Timestamp>> {
+        let oldest = sqlx::query_scalar!(
+            r#"SELECT min(created_at) AS "oldest: String" FROM outbox WHERE state = 'owed'"#
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        let read = |at: String| Timestamp::parse(&at).map_err(|error| Error::Unreadable(error.to_string()));
+        oldest.map(read).transpose()
+    }
 }
