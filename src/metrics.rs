@@ -168,7 +168,7 @@ mod tests {
             "depositd_upstream_calls_total{call=\"create\",outcome=\"refused\"} 1",
             "# TYPE depositd_upstream_seconds histogram",
             "depositd_upstream_seconds_bucket{le=\"0.025\"} 1",
-            "depositd_upstream_seconds_bucket{le=\"30.0\"} 2",
+            "depositd_upstream_seconds_bucket{le=\"30\"} 2",
             "depositd_upstream_seconds_bucket{le=\"+Inf\"} 3",
             "depositd_upstream_seconds_count 3",
         ] {

@@ -4,6 +4,7 @@
 //! through the flow, and whatever changes something is carried out whole even if the caller goes away.
 
 mod admin;
+mod assets;
 mod auth;
 mod cases;
 mod deposits;
@@ -26,6 +27,7 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::assets::listing as assets;
 use self::auth::Authenticator;
 pub(crate) use self::auth::unix_user;
 use self::server::{Listener, ServerContext};

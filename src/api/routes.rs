@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::input::clip;
 use super::problem::{Problem, ProblemKind};
 use super::state::SharedState;
-use super::{admin, cases, deposits, events, health, metrics, periods};
+use super::{admin, assets, cases, deposits, events, health, metrics, periods};
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -78,6 +78,7 @@ fn table() -> Vec<Route> {
         ("POST", "/v1/mails/retry", post(admin::retry)),
         ("POST", "/v1/mails/test", post(admin::test)),
         ("POST", "/v1/backups", post(admin::backup)),
+        ("GET", "/v1/assets", get(assets::list)),
         ("GET", "/v1/events", get(events::follow)),
         ("GET", "/healthz", get(health::live)),
         ("GET", "/readyz", get(health::ready)),

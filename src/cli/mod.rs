@@ -4,11 +4,13 @@
 //! and never touch a secret.
 
 mod args;
+mod assets;
 mod backup;
 mod cases;
 mod check;
 mod client;
 mod close;
+mod completions;
 mod context;
 mod corrections;
 mod exit;
@@ -89,6 +91,8 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         Command::Verify => wait_for(verify::verify(context)),
         Command::Backup { file } => wait_for(backup::backup(context, &file)),
         Command::Mail(command) => wait_for(mail::mail(context, command)),
+        Command::Assets => assets::assets(context),
+        Command::Completions { shell } => completions::completions(context, shell),
         Command::Check => wait_for(check::check(context)),
     }
 }

@@ -16,10 +16,12 @@ macro_rules! words {
             /// All of them, in the order of the upstream's page.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Reads the word in any letter case.
+            /// Reads the word, or another name of the same thing, in any letter case.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str().eq_ignore_ascii_case(text))
+                let is_name = |name: &str| name.eq_ignore_ascii_case(text);
+                let means = |known: &Self| is_name(known.as_str()) || known.other_names().iter().any(|name| is_name(name));
+                Self::ALL.iter().copied().find(means)
             }
         }
 
@@ -63,6 +65,12 @@ impl Currency {
             Self::Avax => "AVAX",
             Self::Dai => "DAI",
         }
+    }
+
+    /// What else people call it.
+    #[must_use]
+    pub const fn other_names(self) -> &'static [&'static str] {
+        &[]
     }
 
     /// The networks that this currency may use, in the upstream's order.
@@ -114,6 +122,17 @@ impl Network {
         }
     }
 
+    /// What else people call it: the standard of its tokens, which wallets and exchanges show in place of the network.
+    #[must_use]
+    pub const fn other_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Bsc => &["BEP20", "BEP-20"],
+            Self::Tron => &["TRC20", "TRC-20"],
+            Self::Eth => &["ERC20", "ERC-20"],
+            _ => &[],
+        }
+    }
+
     /// True where addresses are Ethereum's, and compare without case.
     #[must_use]
     pub const fn is_evm(self) -> bool {
@@ -148,7 +167,16 @@ pub enum AssetError {
 }
 
 impl Asset {
-    /// Reads a pair of words in any letter case.
+    /// All of them, in the order of the upstream's page.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let of = |currency: &Currency| {
+            let currency = *currency;
+            currency.networks().iter().map(move |network| Self { currency, network: *network })
+        };
+        Currency::ALL.iter().flat_map(of)
+    }
+
+    /// Reads a pair of words, each by any of its names, in any letter case.
     ///
     /// # Errors
     /// [`AssetError`], naming what is allowed.
@@ -187,6 +215,22 @@ mod tests {
                 assert_eq!(asset, Asset { currency: *currency, network: *network });
             }
         }
+    }
+
+    #[test]
+    fn a_network_is_also_known_by_the_standard_of_its_tokens() {
+        for (name, network) in [("TRC20", "TRON"), ("trc-20", "TRON"), ("ERC20", "ETH"), ("Bep20", "BSC")] {
+            assert_eq!(Asset::parse("USDT", name), Asset::parse("USDT", network), "{name}");
+        }
+        // A standard does not make a currency payable where it is not.
+        assert!(Asset::parse("USDC", "TRC20").is_err() && Asset::parse("BTC", "ERC20").is_err());
+        let mut names: Vec<&str> =
+            Network::ALL.iter().flat_map(|n| [&[n.as_str()], n.other_names()].concat()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "each name means one network");
+        assert_eq!(Asset::all().count(), 30);
     }
 
     #[test]

@@ -48,6 +48,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("axum", &["api", "sandbox"]),
     ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli"]),
     ("anyhow", &["cli"]),
     ("rustix", &["api", "cli"]),
     ("prometheus_client", &["metrics"]),

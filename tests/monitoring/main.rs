@@ -15,9 +15,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use depositd::clock::SystemClock;
+use depositd::clock::{Stopwatch, SystemClock};
 use depositd::sandbox::upstream::{Fate, SimulatedUpstream, SimulatorSettings};
 use serde_json::Value;
 
@@ -32,11 +32,8 @@ fn deploy(path: &str) -> PathBuf {
 
 fn promtool(args: &[&str]) {
     let output = Command::new("promtool").args(args).output().expect("promtool, of Debian's prometheus");
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "promtool {args:?}\n{said}");
 }
 
@@ -62,7 +59,8 @@ fn each_alarm_fires_when_it_should_and_only_then() {
 async fn every_question_of_the_dashboard_has_an_answer() {
     let scene = Scene::start().await;
     let figures = scene.get("/metrics").await;
-    let mut check = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut check =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn().unwrap();
     check.stdin.take().unwrap().write_all(figures.as_bytes()).unwrap();
     assert!(check.wait().unwrap().success(), "{figures}");
     for name in INTERFACE {
@@ -151,7 +149,7 @@ impl Scene {
         let config = format!(
             "[upstream]\nbase_url = \"{}\"\nuser_id = \"12345\"\napi_key_file = \"key\"\nrequests_per_second = 0\n\
              [ledger]\npath = \"ledger.db\"\n[polling]\ninterval = \"200ms\"\nconfirming_interval = \"200ms\"\n\
-             [reconcile]\nschedule = \"* * * * * *\"\n[api]\nlisten = [\"{address}\"]\ntoken_file = \"token\"\n\
+             [reconcile]\nschedule = \"* * * * * *\"\nlag = \"0s\"\n[api]\nlisten = [\"{address}\"]\ntoken_file = \"token\"\n\
              [mail]\ntransport = \"file\"\nfrom = \"deposits@example.com\"\nto = [\"finance@example.com\"]\n\
              directory = \"mail\"\n",
             simulator.base_url()
@@ -164,14 +162,14 @@ impl Scene {
             .spawn()
             .unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let scene = Self { folder, daemon, address, client, simulator: simulator };
+        let scene = Self { folder, daemon, address, client, simulator };
         scene.play().await;
         scene
     }
 
     /// One deposit is paid and booked, one stays open, and a reconciliation agrees.
     async fn play(&self) {
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         let url = format!("http://{}/healthz", self.address);
         while self.client.get(&url).send().await.is_err() {
             assert!(begun.elapsed() < PATIENCE, "the daemon does not answer");
@@ -252,7 +250,7 @@ impl Prometheus {
     async fn answer(&self, question: &str) -> Value {
         let url = reqwest::Url::parse_with_params("http://host/api/v1/query", [("query", question)]).unwrap();
         let path = format!("{}?{}", url.path(), url.query().unwrap());
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         loop {
             let answer = self.get(&path).await;
             assert_ne!(answer["status"], "error", "{question}: {answer}");

@@ -194,6 +194,20 @@ An existing file is never overwritten.")]
     /// The outbox: what waits, what failed, send again, a test message
     #[command(subcommand)]
     Mail(MailCommand),
+    /// Currencies, their networks, and other names of these
+    #[command(after_help = "Examples:
+  depositd assets
+  depositd --json assets | jq -r '.assets[] | select(.currency == \"USDT\") | .network'")]
+    Assets,
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = "Examples:
+  depositd completions bash > /usr/share/bash-completion/completions/depositd
+  depositd completions zsh > /usr/share/zsh/vendor-completions/_depositd
+  depositd completions fish > /usr/share/fish/vendor_completions.d/depositd.fish")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
     /// Try configuration, database, upstream, mail server and daemon, and name each
     #[command(after_help = "Examples:
   depositd check

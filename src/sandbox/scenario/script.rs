@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::asset::{Asset, Currency};
+use crate::domain::asset::Asset;
 use crate::sandbox::upstream::Fate;
 use crate::sandbox::upstream::rng::Rng;
 
@@ -208,11 +208,7 @@ fn unique_cents(dice: &mut Rng, taken: &mut BTreeSet<u64>) -> u64 {
 
 /// Every pair that the upstream knows, in some order.
 fn assets(dice: &mut Rng) -> Vec<Asset> {
-    let pairs = |currency: &Currency| {
-        let currency = *currency;
-        currency.networks().iter().map(move |network| Asset { currency, network: *network })
-    };
-    let mut all: Vec<Asset> = Currency::ALL.iter().flat_map(pairs).collect();
+    let mut all: Vec<Asset> = Asset::all().collect();
     shuffle(dice, &mut all);
     all
 }
