@@ -59,8 +59,8 @@ impl Daemon {
     /// [`Error`]; nothing runs then.
     pub async fn start(config: &Config, clock: SharedClock) -> Result<Self, Error> {
         config.validate_for_daemon()?;
+        let token = config.api.read_token()?;
         let flow = build(config, clock).await?;
-        let token = config.api.token.read()?;
         let status = Arc::new(ServiceStatus::default());
         let settings = api::ApiSettings { listen: config.api.listen.clone(), token };
         let door = Api::bind(settings, flow.clone(), Arc::clone(&status))

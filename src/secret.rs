@@ -20,8 +20,10 @@ const LONGEST_SPELLING: usize = 8;
 
 /// Every secret that this process has read, for output that has no secret at hand, such as a panic's.
 static KNOWN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
-/// How many are remembered, the latest: a process has three.
-const MOST_KNOWN: usize = 16;
+/// So many are remembered, the latest: a process has three, and what stands in the wrong place and could be one.
+const MOST_KNOWN: usize = 64;
+/// Where a secret was pasted by mistake, a shorter text is no secret, and masking it would garble other words.
+const SHORTEST_SUSPECT: usize = 4;
 
 /// Has [`without_known`] mask this one from now on.
 pub(crate) fn remember(secret: &SecretString) {
@@ -33,8 +35,39 @@ pub(crate) fn remember(secret: &SecretString) {
     known.push(Secret::new(secret.clone()));
 }
 
-/// `text` without any secret that this process has read. Never waits: while the list is being written, the whole text
-/// is masked.
+/// Has [`without_known`] mask this too: it stands where something else belongs, and could be a secret.
+pub(crate) fn suspect(text: &str) {
+    if text.len() >= SHORTEST_SUSPECT {
+        remember(&SecretString::from(text.to_owned()));
+    }
+}
+
+/// True for what is hardly a secret, wherever it stands: a few words of at most `longest` small letters, short figures
+/// with their units, and the signs between them.
+pub(crate) fn is_plain(text: &str, longest: usize) -> bool {
+    let between = |c: char| " -_.:/*,+".contains(c);
+    text.chars().count() <= longest.saturating_mul(3)
+        && text.split(between).all(|piece| is_word(piece, longest) || is_figure(piece))
+}
+
+/// Letters of one case; nothing at all is one, too.
+fn is_word(piece: &str, longest: usize) -> bool {
+    let letters = piece.chars().count();
+    let small = piece.chars().skip(1).all(|c| c.is_alphabetic() && !c.is_uppercase());
+    let large = letters <= 5 && piece.chars().all(|c| c.is_ascii_uppercase());
+    letters <= longest && piece.chars().all(char::is_alphabetic) && (small || large)
+}
+
+/// Digits, and the letters of times and exponents between them: `9999d`, `1h30m`, `1e3`, `30T25`.
+fn is_figure(piece: &str) -> bool {
+    let digits = piece.chars().filter(char::is_ascii_digit).count();
+    piece.starts_with(|c: char| c.is_ascii_digit())
+        && (digits <= 6 && piece.len() <= 9)
+        && piece.chars().all(|c| c.is_ascii_digit() || "dhmseDTZE".contains(c))
+}
+
+/// `text` without any secret that this process has read. Never waits: where the list is being written to, nothing of
+/// the text is told.
 pub(crate) fn without_known(text: &str) -> String {
     let known = match KNOWN.try_read() {
         Ok(known) => known,
@@ -281,6 +314,53 @@ mod tests {
         }
         let other = STANDARD.encode("another word of somebody");
         assert_eq!(secret.redact_text(&other), other);
+    }
+
+    #[test]
+    fn words_and_figures_are_plain_and_what_could_be_a_secret_is_not() {
+        for text in [
+            "",
+            "0s",
+            "-5s",
+            "9999d",
+            "1h30m",
+            "22:00-07:00",
+            "Berlin",
+            "Europe/Berlin",
+            "carrier pigeon",
+            "many",
+            "1e3",
+            "127.0.0.1",
+            "2026-05-30T25:00:00Z",
+            "USDT",
+            "*/15 * * * *",
+            "0.5",
+            "settle*",
+        ] {
+            assert!(is_plain(text, 8), "{text}");
+        }
+        for text in [
+            "hunter2",
+            "s3cret",
+            "hunter2-s3cr3t",
+            "swordfish",
+            "p@ssword",
+            "AbCdEfGh",
+            "12345678",
+            "7f3a9c1e",
+            "correct horse battery staple",
+            "ABCDEFGH",
+            "sk_live_x9",
+            "MARKEDKEY",
+            "a&b",
+            "key=",
+            "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "pässwörtlich",
+            "a\nb",
+            "tok\u{200b}en",
+        ] {
+            assert!(!is_plain(text, 8), "{text}");
+        }
     }
 
     #[test]

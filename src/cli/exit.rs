@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use crate::domain::causes;
+use crate::secret::without_known;
+
 /// How a command ends (docs/interface.md, "Command line").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitStatus {
@@ -58,6 +61,11 @@ impl CommandFailure {
     /// A failure in words.
     pub(super) fn new(exit: ExitStatus, words: impl Display) -> Self {
         Self { exit, error: anyhow::anyhow!("{words}") }
+    }
+
+    /// The reason and its causes on one line: no words twice, and nothing that is a secret or could be one.
+    pub(super) fn words(&self) -> String {
+        without_known(&causes::chain(self.error.as_ref()))
     }
 
     /// Wrong usage or configuration.

@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 use super::exit::CommandFailure;
+use crate::config::quoted;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +31,9 @@ pub(super) enum LogFormat {
 const CAPPED: &[&str] = &["reqwest", "hyper", "hyper_util", "h2", "rustls", "lettre", "tower", "tokio_util"];
 /// The levels where none are configured.
 const USUAL: &str = "info,sqlx=warn,tokio_cron_scheduler=warn";
+
+/// The words for how much is logged.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Sends the log to standard error: coloured on a terminal, plain and without times under journald, which adds its own.
 pub(super) fn start_log(format: LogFormat) -> Result<(), CommandFailure> {
@@ -85,19 +89,45 @@ where
     }
 }
 
-/// The levels that are configured: `$DEPOSITD_LOG`, else `$RUST_LOG`.
-fn wanted() -> Result<EnvFilter, CommandFailure> {
-    let asked = ["DEPOSITD_LOG", "RUST_LOG"].into_iter().find_map(|name| {
-        std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| (name, text))
-    });
-    match asked {
-        None => Ok(EnvFilter::new(USUAL)),
-        Some((name, text)) => EnvFilter::try_new(&text).map_err(|error| {
-            CommandFailure::usage(format_args!(
-                "{name}: expected a level (error, warn, info, debug, trace) or target=level pairs: {error}"
-            ))
-        }),
+/// What is asked for: `$DEPOSITD_LOG`, else `$RUST_LOG`.
+pub(super) fn wanted() -> Result<EnvFilter, CommandFailure> {
+    for name in ["DEPOSITD_LOG", "RUST_LOG"] {
+        let Some(text) = std::env::var_os(name).filter(|text| !text.is_empty()) else { continue };
+        let read = text.to_str().ok_or_else(|| "expected text in UTF-8".to_owned()).and_then(directives);
+        let directives = read.map_err(|problem| CommandFailure::usage(format_args!("{name}: {problem}")))?;
+        return Ok(EnvFilter::new(directives));
     }
+    Ok(EnvFilter::new(USUAL))
+}
+
+/// Reads levels, and levels of parts, with commas between. What no level is said of is logged as usual: a line about one
+/// part must not silence the errors of all others.
+fn directives(text: &str) -> Result<String, String> {
+    let wrong = |part: &str| {
+        format!(
+            "expected a level (error, warn, info, debug, trace, off), or part=level with commas between, such as \"info\" or \"depositd::flow=debug\"; found {}",
+            quoted(part)
+        )
+    };
+    let (mut directives, mut says_all) = (Vec::new(), false);
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (target, level) =
+            part.split_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+        let is_level = LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
+        let is_target = |target: &str| {
+            let mut names = target.split("::");
+            names.all(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        };
+        if !is_level || !target.is_none_or(is_target) {
+            return Err(wrong(part));
+        }
+        says_all |= target.is_none();
+        directives.push(part);
+    }
+    if !says_all {
+        directives.insert(0, USUAL);
+    }
+    Ok(directives.join(","))
 }
 
 /// False for lines that could carry a secret.
@@ -150,6 +180,30 @@ mod tests {
             let [a, b, c, d] = expected;
             assert_eq!(text, format!("{a}ERROR a\n{b} WARN b\n{c} INFO c\n{d}DEBUG d\n"));
         }
+    }
+
+    #[test]
+    fn levels_are_read_and_what_would_silence_everything_is_refused() {
+        for (text, read) in [
+            ("debug", "debug"),
+            ("WARN", "WARN"),
+            ("depositd::flow=debug,info", "depositd::flow=debug,info"),
+            (" info , depositd::flow=debug,", "info,depositd::flow=debug"),
+            ("depositd::flow=debug", "info,sqlx=warn,tokio_cron_scheduler=warn,depositd::flow=debug"),
+            ("sqlx=off", "info,sqlx=warn,tokio_cron_scheduler=warn,sqlx=off"),
+            ("off", "off"),
+            (" ", USUAL),
+        ] {
+            assert_eq!(directives(text).as_deref(), Ok(read), "{text}");
+            assert_eq!(EnvFilter::try_new(read).map(|_| ()).map_err(|_| ()), Ok(()), "{read}");
+        }
+        for text in
+            ["verbose", "info,verbose", "depositd", "depositd=loud", "=info", "a b=info", "5", "info=", "inf"]
+        {
+            let error = directives(text).unwrap_err();
+            assert!(error.contains("error, warn, info, debug, trace"), "{text}: {error}");
+        }
+        assert!(!directives("hunter2-s3cr3t").unwrap_err().contains("hunter2"));
     }
 
     #[test]

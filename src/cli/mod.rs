@@ -41,23 +41,37 @@ use context::Context;
 use exit::{CommandResult, ExitStatus};
 use output::say;
 
+use crate::secret::without_known;
+
 /// Reads `args` (the program's name first), does what they say, and gives the exit status.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     panic_hook::keep_secrets();
-    let cli = match args::parse(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match args::parse(args.clone()) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to standard output and are no error; nobody may be reading either.
+        // Help and version go to standard output and are no error; nobody may be reading them.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            let exit = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
-            return exit.into();
+            return ExitStatus::Done.into();
+        }
+        Err(error) => {
+            args::suspect_all(&args);
+            let told = without_known(&error.to_string());
+            if told == error.to_string() {
+                // In colours, where they are wanted.
+                let _ = error.print();
+            } else {
+                say(told.trim_end());
+            }
+            return ExitStatus::Usage.into();
         }
     };
+    args::suspect_values(&cli);
     let mut context = Context::new(cli.config, cli.json);
     let outcome = perform(cli.command, &mut context);
     let exit = outcome.unwrap_or_else(|failure| {
-        say(format_args!("depositd: {:#}", failure.error));
+        say(format_args!("depositd: {}", failure.words()));
         failure.exit
     });
     match context.out.finish() {

@@ -2,6 +2,13 @@
 
 use strsim::levenshtein;
 
+use crate::secret::is_plain;
+
+/// The longest word that is shown of a value that is wrong.
+const LONGEST_WORD: usize = 8;
+/// What is said instead of a value.
+const NOT_SHOWN: &str = "a text that is not shown, since it could be a secret";
+
 /// Something in the configuration is wrong. Its text names the file or the environment variable, the key, and what
 /// was expected instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,10 +51,10 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A value as an error shows it: quoted, on one line, and not longer than a glance.
+/// A value as an error shows it. Only what is plain is shown: anything else could be a secret that was pasted into the
+/// wrong place.
 pub(crate) fn quoted(text: &str) -> String {
-    let shown: String = text.chars().take(60).collect();
-    if shown.len() < text.len() { format!("{:?}", format!("{shown}...")) } else { format!("{shown:?}") }
+    if is_plain(text, LONGEST_WORD) { format!("{text:?}") } else { NOT_SHOWN.to_owned() }
 }
 
 /// The candidate that was most probably meant, if one is near enough.
@@ -88,6 +95,7 @@ mod tests {
         assert_eq!(error.to_string(), "a b: c: d  e");
         assert_eq!((error.origin(), error.key()), ("a b", Some("c")));
         assert_eq!(Error::of("f", "g").to_string(), "f: g");
-        assert_eq!(quoted(&"x".repeat(100)).len(), 65);
+        assert_eq!(quoted("2h"), "\"2h\"");
+        assert_eq!(quoted(&"x".repeat(100)), NOT_SHOWN);
     }
 }

@@ -13,9 +13,12 @@ use secrecy::SecretString;
 use super::error::Error;
 use super::keys::{KEYS, PREFIX, SECRETS, SECTIONS, known, meant, meant_by_single_underscores, variable};
 use super::secret;
+use crate::secret::is_plain;
 
 /// A configuration file is not longer.
 const LONGEST_FILE: u64 = 1024 * 1024;
+/// No word of a key's name is longer.
+const LONGEST_KEY: usize = 16;
 const ENVIRONMENT: &str = "environment";
 
 /// What the process was started in: kept apart from the process, so that tests can say it.
@@ -191,6 +194,15 @@ fn check_names(values: &Dict, prefix: &str, origin: &str) -> Result<(), Error> {
         let key = format!("{prefix}{name}");
         if known(KEYS, &key).is_some() {
             continue;
+        }
+        if known(SECTIONS, &key).is_none() && !is_plain(name, LONGEST_KEY) {
+            let section = prefix.trim_end_matches('.');
+            let problem = "unknown key, whose name is not shown, since it could be a secret";
+            return Err(if section.is_empty() {
+                Error::of(origin, problem)
+            } else {
+                Error::at(origin, section, problem)
+            });
         }
         if known(SECTIONS, &key).is_none() {
             let hint = meant(&key).map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use super::error::Error;
 use super::layers::Surroundings;
+use super::suspects::suspect_path;
 
 /// Where it is looked for, as errors say it.
 pub(crate) const PLACES: &str =
@@ -19,6 +20,7 @@ pub(crate) fn locate_in(around: &Surroundings, explicit: Option<&Path>) -> Resul
     };
     if let Some((by, path)) = asked {
         let path = around.folder.join(path);
+        suspect_path(&path);
         return match path.metadata() {
             Ok(found) if found.is_dir() => {
                 Err(Error::of(&shown(&path), format!("expected a configuration file ({by}), found a folder")))

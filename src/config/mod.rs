@@ -12,6 +12,7 @@ mod reader;
 mod secret;
 mod sections;
 mod settings;
+mod suspects;
 mod validate;
 mod values;
 
@@ -24,11 +25,13 @@ use layers::{Layers, Surroundings};
 
 pub use cron::CronExpression;
 pub use error::Error;
+pub(crate) use error::quoted;
 pub use secret::SecretSource;
 pub use settings::{
     ApiConfig, Config, LedgerConfig, MailConfig, MailRule, MailTransport, ReconcileConfig, SmtpConfig,
     SmtpEncryption, UpstreamConfig,
 };
+pub(crate) use suspects::{suspect_argument, suspect_path};
 pub use values::{DayHours, Listen};
 
 /// The configuration file: `explicit` (`--config`), else `$DEPOSITD_CONFIG`, else `./daemon.toml`, else

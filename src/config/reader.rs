@@ -12,7 +12,9 @@ use rust_decimal::Decimal;
 use super::cron::CronExpression;
 use super::error::{Error, quoted};
 use super::layers::{Found, Layers};
+use super::suspects::suspect_path;
 use super::values::{self, LONGEST};
+use crate::secret::is_plain;
 
 /// Reads typed values out of the merged layers; `None` is a key that nobody wrote.
 impl Layers {
@@ -87,9 +89,9 @@ impl Layers {
         };
         let number = number.ok_or_else(|| wrong_type(&found, key, &expected, &found.value))?;
         let within = Some(number).filter(|number| bounds.contains(number)).and_then(|n| T::try_from(n).ok());
-        within
-            .map(Some)
-            .ok_or_else(|| Error::at(&found.origin, key, format!("expected {expected}, found {number}")))
+        within.map(Some).ok_or_else(|| {
+            Error::at(&found.origin, key, format!("expected {expected}, found {}", quoted_number(number)))
+        })
     }
 
     /// A number, whole or fractional, exactly as it is written.
@@ -117,7 +119,8 @@ impl Layers {
         if allowed(number) {
             Ok(Some(number.normalize()))
         } else {
-            Err(Error::at(&found.origin, key, format!("expected {expected}, found {number}")))
+            let problem = format!("expected {expected}, found {}", quoted_number(number));
+            Err(Error::at(&found.origin, key, problem))
         }
     }
 
@@ -137,16 +140,18 @@ impl Layers {
         )
     }
 
-    /// A path, made absolute against the folder of whoever wrote it.
     /// True where an environment variable gives the key.
     pub(crate) fn is_in_environment(&self, key: &str) -> bool {
         self.find(key).is_some_and(|found| found.in_environment)
     }
 
+    /// A path, made absolute against the folder of whoever wrote it.
     pub(crate) fn path(&self, key: &str) -> Result<Option<PathBuf>, Error> {
         let in_environment = self.find(key).is_some_and(|found| found.in_environment);
         let text = self.parsed(key, "a path in quotes", plain)?;
-        Ok(text.map(|text| self.resolve(Path::new(&text), in_environment)))
+        let path = text.map(|text| self.resolve(Path::new(&text), in_environment));
+        path.as_deref().inspect(|path| suspect_path(path));
+        Ok(path)
     }
 
     /// A list of texts; in the environment with commas between, or in TOML's brackets.
@@ -171,6 +176,12 @@ impl Layers {
         let tables = items.iter().map(|item| item.as_dict().cloned());
         tables.collect::<Option<_>>().ok_or_else(|| wrong_type(&found, key, &expected, &found.value))
     }
+}
+
+/// A number as an error shows it, where it is no longer than a figure that somebody meant.
+fn quoted_number(number: impl std::fmt::Display) -> String {
+    let text = number.to_string();
+    if is_plain(&text, 8) { text } else { "that is not shown, since it could be a secret".to_owned() }
 }
 
 /// The texts of an array, where it holds nothing else.
@@ -211,10 +222,13 @@ fn wrong_type(found: &Found, key: &str, expected: &str, value: &Value) -> Error 
         Value::String(_, text) if found.in_environment => quoted(text),
         Value::String(..) | Value::Char(..) => "a text".to_owned(),
         Value::Bool(_, value) => value.to_string(),
-        Value::Num(_, number) => match whole(*number) {
-            Some(number) => format!("the number {number}"),
-            None => format!("the number {}", number.to_f64().unwrap_or_default()),
-        },
+        Value::Num(_, number) => {
+            let text = match whole(*number) {
+                Some(number) => number.to_string(),
+                None => number.to_f64().unwrap_or_default().to_string(),
+            };
+            format!("the number {}", quoted_number(text))
+        }
         Value::Empty(..) => "nothing".to_owned(),
         Value::Dict(_, dict) if dict.keys().any(|key| key.starts_with("$__toml")) => "a date".to_owned(),
         Value::Dict(..) => "a table".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +26,8 @@ pub struct SecretSource {
     pub file: Option<PathBuf>,
     /// The name of the systemd credential that is taken where neither is given.
     pub credential: &'static str,
+    /// The file that systemd would take the credential from; `check` looks for it where systemd has not started it.
+    pub loaded_from: Option<PathBuf>,
     /// The key it is configured by, `upstream.api_key`; the file's key is the same with `_file`.
     pub key: &'static str,
 }
@@ -48,6 +50,7 @@ impl SecretSource {
     pub(crate) fn is_configured_with(&self, credentials: Option<&Path>) -> bool {
         self.inline.is_some()
             || self.file.is_some()
+            || self.loaded_from.is_some()
             || credentials.is_some_and(|folder| folder.join(self.credential).exists())
     }
 
@@ -63,27 +66,57 @@ impl SecretSource {
             }
             return checked(inline.expose_secret()).map(Some).map_err(|problem| Error::of(self.key, problem));
         }
+        match self.place_with(credentials) {
+            Some((file, key)) => self.read_file(&file, &key).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The file that it is read from, where it is read from one.
+    #[must_use]
+    pub fn place(&self) -> Option<PathBuf> {
+        match &self.inline {
+            Some(_) => None,
+            None => self.place_with(credentials_directory().as_deref()).map(|(file, _)| file),
+        }
+    }
+
+    /// The file, and what gave it, for errors.
+    fn place_with(&self, credentials: Option<&Path>) -> Option<(PathBuf, String)> {
         if let Some(file) = &self.file {
-            return self.read_file(file).map(Some);
+            return Some((file.clone(), self.file_key()));
         }
-        match credentials.map(|folder| folder.join(self.credential)) {
-            Some(file) if file.exists() => self.read_file(&file).map(Some),
-            _ => Ok(None),
-        }
+        let passed = credentials.map(|folder| folder.join(self.credential)).filter(|file| file.exists());
+        let file = passed.or_else(|| self.loaded_from.clone())?;
+        Some((file, format!("{} (systemd credential)", self.key)))
+    }
+
+    /// The key of the file: `upstream.api_key_file`.
+    fn file_key(&self) -> String {
+        format!("{}_file", self.key)
+    }
+
+    /// The key that it is given by.
+    pub(crate) fn given_by(&self) -> String {
+        if self.inline.is_none() && self.file.is_some() { self.file_key() } else { self.key.to_owned() }
     }
 
     pub(crate) fn given_twice(&self) -> String {
         format!("expected either {0} or {0}_file; both are given", self.key)
     }
 
-    fn read_file(&self, path: &Path) -> Result<SecretString, Error> {
-        let fault = |problem: String| Error::at(&path.display().to_string(), self.key, problem);
+    fn read_file(&self, path: &Path, key: &str) -> Result<SecretString, Error> {
+        let fault = |problem: String| Error::at(&path.display().to_string(), key, problem);
         let cannot = |error: std::io::Error| fault(format!("cannot read the secret: {error}"));
-        let file = File::open(path).map_err(cannot)?;
-        let found = file.metadata().map_err(cannot)?;
+        // Before it is opened: a pipe would never open.
+        let found = std::fs::metadata(path).map_err(cannot)?;
         if found.is_dir() {
             return Err(fault("expected a file that holds the secret, found a folder".to_owned()));
         }
+        if !found.is_file() && !found.file_type().is_char_device() {
+            return Err(fault("expected a file that holds the secret, found something else".to_owned()));
+        }
+        let file = File::open(path).map_err(cannot)?;
         warn_of_others(path, &found);
         let mut bytes = Vec::with_capacity(LONGEST);
         let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(3);
@@ -94,8 +127,13 @@ impl SecretSource {
     }
 }
 
+/// True for a file that every user of this machine can reach.
+pub(crate) fn is_open_to_others(found: &std::fs::Metadata) -> bool {
+    found.is_file() && found.permissions().mode() & 0o007 != 0
+}
+
 fn warn_of_others(path: &Path, found: &std::fs::Metadata) {
-    if found.is_file() && found.permissions().mode() & 0o007 != 0 {
+    if is_open_to_others(found) {
         tracing::warn!(file = %path.display(), "every user of this machine can reach this secret: chmod 0640 or 0600 it");
     }
 }
@@ -128,8 +166,9 @@ mod tests {
 
     fn source(inline: Option<&str>, file: Option<PathBuf>) -> SecretSource {
         let inline = inline.map(|text| SecretString::from(text.to_owned()));
-        let written_in = None;
-        SecretSource { inline, written_in, file, credential: "upstream-api-key", key: "upstream.api_key" }
+        let (written_in, loaded_from) = (None, None);
+        let (credential, key) = ("upstream-api-key", "upstream.api_key");
+        SecretSource { inline, written_in, file, credential, loaded_from, key }
     }
 
     fn shown(read: Result<Option<SecretString>, Error>) -> Result<Option<String>, String> {
@@ -151,6 +190,9 @@ mod tests {
         assert_eq!(shown(source(None, None).read_with(credentials)), Ok(Some("from-credential".to_owned())));
         assert_eq!(shown(source(None, None).read_with(None)), Ok(None));
         assert_eq!(shown(source(None, None).read_with(Some(Path::new("/nowhere")))), Ok(None));
+        let outside = SecretSource { loaded_from: Some(file.clone()), ..source(None, None) };
+        assert_eq!(shown(outside.read_with(None)), Ok(Some("from-file".to_owned())));
+        assert_eq!(shown(outside.read_with(credentials)), Ok(Some("from-credential".to_owned())));
         assert!(shown(source(Some("in"), Some(file)).read_with(None)).unwrap_err().contains("either"));
     }
 
@@ -174,6 +216,7 @@ mod tests {
         assert!(source(None, Some(file)).read_with(None).is_ok());
         let missing = shown(source(None, Some("/nowhere/key".into())).read_with(None)).unwrap_err();
         assert!(missing.contains("/nowhere/key") && missing.contains("No such file"), "{missing}");
+        assert!(missing.contains("upstream.api_key_file: "), "the key that was written: {missing}");
         assert!(shown(source(None, Some("/".into())).read_with(None)).unwrap_err().contains("folder"));
         assert!(!format!("{:?}", source(Some("hunter2"), None)).contains("hunter2"));
     }

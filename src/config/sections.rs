@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::cron::CronExpression;
-use super::error::Error;
+use super::error::{Error, quoted};
 use super::layers::Layers;
 use super::reader::{constant, texts};
 use super::secret::SecretSource;
@@ -12,6 +12,7 @@ use super::settings::{
     ApiConfig, Config, LedgerConfig, MailConfig, MailRule, MailTransport, ReconcileConfig, SmtpConfig,
     SmtpEncryption, UpstreamConfig,
 };
+use super::suspects::{suspect_argument, suspect_host, suspect_path};
 use super::values::{self, Listen};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::event::EventName;
@@ -22,6 +23,8 @@ use crate::domain::time::Zone;
 
 const DEFAULT_BASE_URL: &str = "https://api-x.smsonline.cloud";
 const DEFAULT_RECONCILE: &str = "0 */15 * * * *";
+/// A longer one that is neither a number nor an address could be the key.
+const LONGEST_USER_ID: usize = 12;
 /// No call is worth waiting longer for.
 const LONGEST_CALL: Duration = Duration::from_hours(1);
 
@@ -41,7 +44,9 @@ impl Config {
 
 fn upstream(layers: &Layers) -> Result<UpstreamConfig, Error> {
     let base_url = layers.parsed("upstream.base_url", "a URL in quotes", values::base_url)?;
+    base_url.as_deref().inspect(|url| suspect_host(values::host_of(url)));
     let user_id = layers.name("upstream.user_id")?;
+    user_id.as_deref().filter(|id| id.len() > LONGEST_USER_ID).inspect(|id| suspect_argument(id));
     let fits = |c: char| c.is_alphanumeric() || "-_.@+:".contains(c);
     if user_id.as_ref().is_some_and(|id| id.len() > 128 || !id.chars().all(fits) || id.starts_with('.')) {
         let problem = "expected the account's user id such as \"12345\": letters, digits, - _ . @ + : only";
@@ -189,8 +194,9 @@ fn urgent(layers: &Layers) -> Result<Vec<EventName>, Error> {
 /// Reads addresses, without the names before them, and drops repeated ones.
 fn recipients(addresses: Vec<String>) -> Result<Vec<String>, String> {
     let mut kept: Vec<String> = Vec::new();
-    for address in addresses {
-        let address = values::recipient(&address)?;
+    for (number, address) in (1_usize..).zip(addresses) {
+        let address =
+            values::recipient(&address).map_err(|problem| format!("{problem}, as address {number}"))?;
         if !kept.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
             kept.push(address);
         }
@@ -207,8 +213,11 @@ fn rules(layers: &Layers) -> Result<Vec<MailRule>, Error> {
         let fault = |problem: String| layers.fault("mail.rules", format!("in rule {number}: {problem}"));
         const KEYS: [&str; 5] = ["events", "currency", "network", "reference", "to"];
         if let Some(stranger) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            let problem =
-                format!("unknown key {stranger:?}; expected events and to, and perhaps {}", GLOBS.join(", "));
+            let problem = format!(
+                "unknown key {}; expected events and to, and perhaps {}",
+                quoted(stranger),
+                GLOBS.join(", ")
+            );
             return Err(fault(problem));
         }
         let list = |key: &str| {
@@ -233,7 +242,7 @@ fn rules(layers: &Layers) -> Result<Vec<MailRule>, Error> {
             let lower = |text: &str| text.to_lowercase();
             let idle = |glob: &&String| !known.iter().any(|word| glob_matches(&lower(glob), &lower(word)));
             if let Some(idle) = globs.iter().find(idle) {
-                return Err(fault(format!("{key} = {idle:?} fits none of {}", known.join(", "))));
+                return Err(fault(format!("{key} = {} fits none of {}", quoted(idle), known.join(", "))));
             }
         }
         if patterns.is_empty() {
@@ -271,6 +280,7 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
         good.then(|| text.to_owned())
             .ok_or_else(|| "expected a host name such as \"smtp.example.com\", without a port".to_owned())
     })?;
+    host.as_deref().inspect(|host| suspect_host(host));
     if security == SmtpEncryption::None && host.as_ref().is_some_and(|host| !is_loopback(host)) {
         let problem = "expected \"starttls\" or \"tls\"; \"none\" is for a server on this machine only (127.0.0.1, localhost)";
         return Err(layers.fault("mail.smtp.security", problem));
@@ -296,7 +306,11 @@ fn api(layers: &Layers) -> Result<ApiConfig, Error> {
     let mut listen = Vec::new();
     for text in layers.list("api.listen")?.unwrap_or_else(|| vec!["unix:depositd.sock".to_owned()]) {
         let place = match values::listen(&text).map_err(|problem| layers.fault("api.listen", problem))? {
-            Listen::Unix(path) => Listen::Unix(layers.resolve(&path, in_environment)),
+            Listen::Unix(path) => {
+                let path = layers.resolve(&path, in_environment);
+                suspect_path(&path);
+                Listen::Unix(path)
+            }
             tcp @ Listen::Tcp(_) => tcp,
         };
         if listen.contains(&place) && !matches!(place, Listen::Tcp(address) if address.port() == 0) {
@@ -317,7 +331,8 @@ fn secret(
 ) -> Result<SecretSource, Error> {
     let (inline, place) = layers.secret(key).unzip();
     let written_in = place.as_deref().filter(|place| !place.starts_with("DEPOSITD_")).map(Into::into);
-    let mut source = SecretSource { inline, written_in, file: layers.path(file_key)?, credential, key };
+    let file = layers.path(file_key)?;
+    let mut source = SecretSource { inline, written_in, file, credential, loaded_from: None, key };
     if let Some(place) = place.filter(|_| source.file.is_some()) {
         // Given in two ways: the environment's overrides the file's, and in one place it is a contradiction.
         let inline_in_environment = place.starts_with("DEPOSITD_");

@@ -4,13 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cron::CronExpression;
+use super::error::Error;
 use super::secret::SecretSource;
 use super::values::{DayHours, Listen};
 use crate::domain::event::EventName;
 use crate::domain::poll;
 use crate::domain::time::Zone;
+
+/// A shorter token could be guessed.
+const SHORTEST_TOKEN: usize = 16;
+const TOO_SHORT: &str = "expected a token of at least 16 characters, found fewer: a short one could be guessed; make one with `openssl rand -hex 24`";
 
 /// The whole configuration. Showing it with `{:?}` shows no secret.
 #[derive(Debug, Clone)]
@@ -182,4 +188,22 @@ pub struct ApiConfig {
     pub listen: Vec<Listen>,
     /// What TCP callers must show.
     pub token: SecretSource,
+}
+
+impl ApiConfig {
+    /// What TCP callers must show; `None` where nothing is configured.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is shorter than 16 characters, or could not be sent in a header.
+    pub fn read_token(&self) -> Result<Option<SecretString>, Error> {
+        let Some(token) = self.token.read()? else { return Ok(None) };
+        let fault = |problem: &str| Err(Error::of(&self.token.given_by(), problem));
+        if !token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return fault("expected a token of visible ASCII characters, without spaces");
+        }
+        if token.expose_secret().len() < SHORTEST_TOKEN {
+            return fault(TOO_SHORT);
+        }
+        Ok(Some(token))
+    }
 }

@@ -151,6 +151,11 @@ pub(crate) fn base_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// The host of a base URL that was checked, with its port.
+pub(crate) fn host_of(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default()
+}
+
 /// Reads `unix:PATH` or `IP:PORT`.
 pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     let expected = || {

@@ -157,6 +157,13 @@ impl Program {
         self.keep(args, self.command(args))
     }
 
+    /// Runs this, and fails where it says a secret.
+    pub(crate) fn say(&self, mut command: Command) {
+        let output = command.output().unwrap();
+        let said = [output.stdout.as_slice(), b"\n", output.stderr.as_slice()].concat();
+        marks::found_in(&format!("{command:?}"), &said);
+    }
+
     /// Runs this, and keeps what it says.
     pub(crate) fn keep(&self, what: &[&str], mut command: Command) -> Output {
         let output = command.output().unwrap();

@@ -5,6 +5,7 @@ mod daemon;
 mod deposits;
 mod export;
 mod mail;
+mod suspects;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(super) use self::daemon::{RunArgs, SandboxArgs};
 pub(super) use self::deposits::{ListArgs, RequestArgs, Wait};
 pub(super) use self::export::{ExportArgs, ExportFormat, What};
 pub(super) use self::mail::{LetterFormat, MailCommand};
+pub(super) use self::suspects::{suspect_all, suspect_values};
 use crate::domain::time::Timestamp;
 
 /// Tracks the top-ups (deposits) of a prepaid SMSOnline account: from the request to the books.

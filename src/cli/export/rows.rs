@@ -27,15 +27,37 @@ pub(super) fn csv_row<'a>(
                 let more = [".00", "0"].get(decimals).copied().unwrap_or_default();
                 write!(out, "{text}{more}")?;
             }
-            ExportValue::Free(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => {
-                csv_text(out, "'", text)?
-            }
+            ExportValue::Free(text) if is_formula(text) => csv_text(out, "'", text)?,
             ExportValue::Free(text) => csv_text(out, "", text)?,
             ExportValue::Whole(number) => write!(out, "{number}")?,
             ExportValue::Empty => {}
         }
     }
     out.write_all(b"\r\n")
+}
+
+/// What a spreadsheet could take for a formula: one of its signs comes first, in any width, behind whatever is not seen.
+fn is_formula(text: &str) -> bool {
+    const SIGNS: [char; 19] = [
+        '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{fe66}', '\u{fe62}',
+        '\u{fe63}', '\u{fe6b}', '\u{2212}', '\u{207a}', '\u{207b}', '\u{207c}', '\u{208a}', '\u{208b}',
+        '\u{208c}',
+    ];
+    text.starts_with(['\t', '\r', '\n']) || text.trim_start_matches(is_unseen).starts_with(SIGNS)
+}
+
+/// Spaces, controls, and what Unicode gives no shape: format characters, fillers, joiners, selectors.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 fn csv_text(out: &mut impl Write, before: &str, text: &str) -> io::Result<()> {
@@ -85,6 +107,19 @@ mod tests {
             ("-x", "'-x"),
             ("say \"hi\"\nthere", "\"say \"\"hi\"\"\nthere\""),
             ("a=b", "a=b"),
+            ("\u{ff1d}1+1", "'\u{ff1d}1+1"),
+            ("\u{ff0b}1", "'\u{ff0b}1"),
+            ("\u{ff0d}1", "'\u{ff0d}1"),
+            ("\u{ff20}SUM(A1)", "'\u{ff20}SUM(A1)"),
+            ("\u{2212}1", "'\u{2212}1"),
+            ("\u{fe66}1", "'\u{fe66}1"),
+            ("\u{200b}=1", "'\u{200b}=1"),
+            ("\u{feff}\u{a0}\u{2009}+1", "'\u{feff}\u{a0}\u{2009}+1"),
+            (" =1", "\"' =1\""),
+            ("\t=1", "'\t=1"),
+            ("\tx", "'\tx"),
+            ("\u{e0001}\u{fe0f}\u{202e}@x", "'\u{e0001}\u{fe0f}\u{202e}@x"),
+            ("\u{3000}Übertrag", "\u{3000}Übertrag"),
         ] {
             let mut out = Vec::new();
             csv_row(&mut out, entry(description, "-0.5").values()).unwrap();

@@ -1,0 +1,39 @@
+//! What was typed where something else belongs, and could be a secret: no message repeats it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::{Cli, Command, MailCommand};
+use crate::config::{suspect_argument, suspect_path};
+
+/// Notices every value of a command line that could not be read.
+pub(in crate::cli) fn suspect_all(args: &[OsString]) {
+    for arg in args.iter().skip(1) {
+        let arg = arg.to_string_lossy();
+        match arg.strip_prefix("--") {
+            Some(option) => suspect_argument(option.split_once('=').map_or(option, |(_, value)| value)),
+            None => suspect_argument(arg.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or(&arg)),
+        }
+        suspect_argument(&arg);
+    }
+}
+
+/// Notices the values that are judged later: paths, amounts, addresses, months. Names of deposits are told.
+pub(in crate::cli) fn suspect_values(cli: &Cli) {
+    let path = |path: &Path| {
+        let from = std::env::current_dir().unwrap_or_default();
+        suspect_path(&from.join(path));
+    };
+    match &cli.command {
+        Command::Request(request) => {
+            let words = [&request.currency, &request.network, &request.amount];
+            words.into_iter().chain(&request.notify).for_each(|text| suspect_argument(text));
+        }
+        Command::Close { month } => suspect_argument(month),
+        Command::Backup { file } => path(file),
+        Command::Export(args) => args.output.iter().for_each(|file| path(file)),
+        Command::Sandbox(args) => args.dir.iter().for_each(|folder| path(folder)),
+        Command::Mail(MailCommand::Test { to: Some(to), .. }) => suspect_argument(to),
+        _ => {}
+    }
+}
