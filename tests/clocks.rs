@@ -99,6 +99,38 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
     }
 }
 
+/// One wrong clock, whichever it is, closes no month that runs, and `/readyz` tells of it.
+#[tokio::test]
+async fn no_month_is_closed_by_one_clock_alone() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let house = House::with_clocks_apart().await;
+    house.baseline().await;
+    let february = Month::parse("2026-02").unwrap();
+    let march = Month::parse("2026-03").unwrap();
+    assert_eq!(house.flow.time_warnings().await.unwrap(), Vec::<String>::new());
+    for (wrong, which) in [(&house.clock, "behind"), (&house.world, "ahead of")] {
+        let right = wrong.now();
+        wrong.jump_to(right.plus(45 * DAY));
+        house.reconcile().await;
+        let refused = flow::close_month(&house.flow, &march).await.unwrap_err();
+        assert!(matches!(refused, flow::CloseError::Early(_)), "{refused}");
+        let told = house.flow.time_warnings().await.unwrap();
+        let expected = format!("clocks: the upstream's is 64800 min {which} this machine's");
+        assert!(told.iter().any(|words| words.starts_with(&expected)), "{told:?}");
+        wrong.jump_to(right);
+    }
+    house.reconcile().await;
+    assert_eq!(house.flow.time_warnings().await.unwrap(), Vec::<String>::new());
+    flow::close_month(&house.flow, &february).await.unwrap();
+    assert!(flow::close_month(&house.flow, &march).await.is_err(), "March runs");
+    // What is paid now is booked in March.
+    let deposit = house.wallet("25.00").await;
+    house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
+    house.poll().await;
+    assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
+    house.prove().await;
+}
+
 #[tokio::test]
 async fn after_a_long_sleep_what_came_meanwhile_is_taken_for_what_it_is() {
     let house = House::with_clocks_apart().await;

@@ -23,6 +23,11 @@ pub(super) struct Principal {
     origin: Origin,
 }
 
+/// True for a refused request that showed a token, and so a wrong one; who shows none guesses nothing.
+pub(super) fn is_guess<B>(request: &Request<B>, refusal: &Problem) -> bool {
+    refusal.kind() == ProblemKind::Unauthorized && request.headers().contains_key(AUTHORIZATION)
+}
+
 /// Who has a share of what is bounded: a user of this machine, or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Origin {

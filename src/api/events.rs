@@ -3,20 +3,22 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::Principal;
 use super::input::{Params, clip};
 use super::problem::Problem;
 use super::state::SharedState;
+use super::streams::StreamSlot;
 use crate::ledger::{EventRow, Ledger};
 
 /// How many events are read for a client at a time.
@@ -29,6 +31,7 @@ const COME_BACK: Duration = Duration::from_secs(2);
 /// `GET /v1/events`
 pub(super) async fn follow(
     State(api): State<SharedState>,
+    Extension(caller): Extension<Principal>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -44,10 +47,9 @@ pub(super) async fn follow(
             after
         }
     };
-    let place = Arc::clone(&api.streams)
-        .try_acquire_owned()
-        .map_err(|_| Problem::busy("too many event streams are open", 5))?;
-    let feed = Feed { ledger, head, after, page: VecDeque::new(), stop: api.stop.clone(), _place: place };
+    let slot = api.streams.acquire(caller.origin());
+    let slot = slot.ok_or_else(|| Problem::busy("too many event streams are open", 5))?;
+    let feed = Feed { ledger, head, after, page: VecDeque::new(), stop: api.stop.clone(), slot };
     let first = stream::once(async { Ok::<_, Infallible>(Event::default().retry(COME_BACK)) });
     let events = first.chain(stream::unfold(feed, |mut feed| async move {
         let row = feed.next().await?;
@@ -84,15 +86,15 @@ struct Feed {
     after: i64,
     page: VecDeque<EventRow>,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    slot: StreamSlot,
 }
 
 impl Feed {
-    /// The next event, once there is one; `None` when the daemon stops, or the ledger cannot be read: the client
-    /// comes back and resumes.
+    /// The next event, once there is one; `None` when the daemon stops, the place is needed for somebody else, or the
+    /// ledger cannot be read: the client comes back and resumes.
     async fn next(&mut self) -> Option<EventRow> {
         loop {
-            if self.stop.is_cancelled() {
+            if self.stop.is_cancelled() || self.slot.end.is_cancelled() {
                 return None;
             }
             if let Some(row) = self.page.pop_front() {
@@ -109,7 +111,8 @@ impl Feed {
                 }
             }
             if self.page.is_empty() {
-                self.stop.run_until_cancelled(self.head.changed()).await?.ok()?;
+                let changed = self.slot.end.run_until_cancelled(self.head.changed());
+                self.stop.run_until_cancelled(changed).await??.ok()?;
             }
         }
     }

@@ -33,6 +33,7 @@ pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<S
             last_error: health.last_error,
         },
         tasks: tasks.map(|(name, task)| (name.to_owned(), json!(task))).collect(),
+        ledger_id: api.flow.ledger.id().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     (status, Json(answer))

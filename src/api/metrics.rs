@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::health;
 use super::problem::Problem;
-use super::state::{ApiState, STREAMS, SharedState};
+use super::state::{ApiState, SharedState};
 use crate::domain::deposit::State as DepositState;
 use crate::domain::time::Timestamp;
 use crate::ledger;
@@ -101,8 +101,9 @@ async fn conditions(page: &mut Page, api: &ApiState) {
     page.gauge("depositd_upstream_calls_in_flight", help, count(upstream.in_flight));
     let help = "Calls to the upstream that wait for their turn.";
     page.gauge("depositd_upstream_calls_waiting", help, count(upstream.waiting));
-    let streams = STREAMS.saturating_sub(api.streams.available_permits());
-    page.gauge("depositd_api_event_streams", "Clients that follow the events.", count(streams));
+    page.gauge("depositd_api_event_streams", "Clients that follow the events.", count(api.streams.count()));
+    let help = "Requests over TCP that showed a wrong token.";
+    page.counter("depositd_api_wrong_tokens_total", help, api.wrong_tokens.count());
 }
 
 fn tasks(page: &mut Page, api: &ApiState) {

@@ -18,7 +18,9 @@ mod routes;
 mod server;
 mod settings;
 mod state;
+mod streams;
 mod waiters;
+mod wrong_tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,7 @@ pub(crate) use self::assets::listing as assets;
 use self::auth::Authenticator;
 pub(crate) use self::auth::unix_user;
 use self::server::{Listener, ServerContext};
+pub use self::server::{TriedPlace, try_place};
 pub use self::settings::{ApiSettings, Error};
 use self::state::ApiState;
 pub use crate::api_types::DepositObject;
@@ -95,14 +98,20 @@ impl Bound {
         let serving =
             futures_util::future::join_all(listeners.into_iter().map(|(listener, authenticator)| {
                 tracing::info!("the API listens on {}", listener.address());
-                let (router, stop) = (router.clone(), stop.clone());
-                server::serve(
-                    listener,
-                    ServerContext { authenticator, router, stop, kill: kill.clone(), tasks: tasks.clone() },
-                )
+                let context = ServerContext {
+                    authenticator,
+                    wrong_tokens: Arc::clone(&api.wrong_tokens),
+                    router: router.clone(),
+                    stop: stop.clone(),
+                    kill: kill.clone(),
+                    tasks: tasks.clone(),
+                };
+                server::serve(listener, context)
             }));
         let follow = api.waiters.follow(&api.flow.ledger, &stop);
-        tokio::join!(serving, follow, stop.cancelled());
+        let tell = stop.run_until_cancelled(api.wrong_tokens.keep_telling());
+        tokio::join!(serving, follow, tell, stop.cancelled());
+        api.wrong_tokens.tell_the_rest();
         tasks.close();
         tokio::select! {
             () = tasks.wait() => {}

@@ -60,7 +60,7 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
+    /// What went wrong.
     pub(super) fn kind(&self) -> ProblemKind {
         self.kind
     }

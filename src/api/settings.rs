@@ -48,3 +48,15 @@ pub enum Error {
         path: PathBuf,
     },
 }
+
+impl Error {
+    /// True where somebody has the place already.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        match self {
+            Self::InUse { .. } => true,
+            Self::Bind { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
+            Self::NoToken { .. } | Self::NotASocket { .. } => false,
+        }
+    }
+}

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::auth::Origin;
 use super::problem::{Problem, ProblemKind};
 use super::server::ConcurrencyLimit;
+use super::streams::StreamSlots;
 use super::waiters::Waiters;
+use super::wrong_tokens::WrongTokens;
 use crate::flow::Flow;
 use crate::scheduler::ServiceStatus;
 
-/// The most event streams at a time.
-pub(super) const STREAMS: usize = 64;
 /// The most reconciliations that are asked for at a time, the one under way included.
 const RECONCILIATIONS: usize = 4;
 
@@ -26,7 +26,9 @@ pub(super) struct ApiState {
     /// The callers that wait for a wallet.
     pub(super) waiters: Waiters,
     /// The places for event streams.
-    pub(super) streams: Arc<Semaphore>,
+    pub(super) streams: Arc<StreamSlots>,
+    /// Who shows wrong tokens.
+    pub(super) wrong_tokens: Arc<WrongTokens>,
     /// The places for reconciliations.
     pub(super) reconciliations: Semaphore,
     /// The one place for a backup.
@@ -45,7 +47,8 @@ impl ApiState {
             flow,
             status,
             waiters: Waiters::default(),
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            streams: Arc::default(),
+            wrong_tokens: Arc::default(),
             reconciliations: Semaphore::new(RECONCILIATIONS),
             backups: Semaphore::new(1),
             stop,

@@ -198,6 +198,8 @@ pub struct ServiceReadiness {
     pub upstream: UpstreamReadiness,
     /// Each task's last rounds, by its name.
     pub tasks: BTreeMap<String, Value>,
+    /// The name of the ledger that it works on; empty where a daemon does not say.
+    pub ledger_id: String,
     /// The daemon's version.
     pub version: String,
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::exit::CommandFailure;
-use super::output::Output;
+use super::output::{Output, say};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config};
-use crate::ledger::{Access, Ledger, LedgerSettings};
+use crate::ledger::{self, Access, Ledger, LedgerSettings};
 
 /// What a command works with.
 #[derive(Debug)]
@@ -33,13 +33,29 @@ impl Context {
 
     /// The ledger for reading: while the daemon runs, while it is stopped, for whoever may read the file.
     pub(super) async fn ledger(&self) -> Result<Ledger, CommandFailure> {
-        open(&self.config()?).await
+        let config = self.config()?;
+        if let Some(warning) = missing_log(&config) {
+            say(format_args!("depositd: warning: {warning}"));
+        }
+        open(&config).await
     }
 
     /// The way to the daemon.
     pub(super) fn client(&self) -> Result<Client, CommandFailure> {
         Ok(Client::new(self.config()?.api, Arc::clone(&self.clock)))
     }
+}
+
+/// What is said of a ledger whose log is not beside it. Asked before it is opened: SQLite may make an empty one.
+pub(super) fn missing_log(config: &Config) -> Option<String> {
+    let path = &config.ledger.path;
+    ledger::is_without_log(path).then(|| {
+        let path = path.display();
+        format!(
+            "{path} has no {path}-wal beside it: if it was copied or mounted by itself while the daemon ran, the latest \
+             events are missing in it; mount the whole folder, or make a copy with `depositd backup`"
+        )
+    })
 }
 
 /// Opens the configured ledger for reading.

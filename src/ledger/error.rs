@@ -15,6 +15,14 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// Whoever asks may not read it.
+    #[error("you may not {what}: {hint}")]
+    Forbidden {
+        /// What is not allowed, on which file or folder.
+        what: String,
+        /// Whose it is, and what to do.
+        hint: String,
+    },
     /// Another daemon works on it.
     #[error("the ledger {path} is in use by another depositd (its lock {path}.lock is held)")]
     InUse {

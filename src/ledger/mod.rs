@@ -11,6 +11,7 @@ mod invoices;
 mod lock;
 mod open;
 mod periods;
+mod place;
 mod poll_queue;
 mod read;
 mod request_row;
@@ -48,6 +49,7 @@ pub use invoices::{
 };
 pub use open::{Access, LedgerSettings};
 pub use periods::ClosedMonth;
+pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
     CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, Earlier, Ended, Entries, EntryLine,

@@ -1,7 +1,5 @@
 //! How a ledger is found, made, locked, migrated and closed; when its absence is an error.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -15,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::{lock, refuse_unless_fresh, remember, sidecar_path};
 use crate::ledger::periods::books_open_from;
+use crate::ledger::place;
 use crate::ledger::poll_queue::lease::PollQueue;
 use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::{begin, commit};
@@ -86,9 +85,10 @@ impl Ledger {
 async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
     let lock_path = sidecar_path(&settings.path, ".lock");
     // An empty file is no ledger: what was in it is lost, or was never there.
-    let exists = std::fs::metadata(&settings.path).is_ok_and(|meta| meta.len() > 0);
+    let exists = place::find(&settings.path)?.is_some_and(|meta| meta.len() > 0);
     if exists {
-        refuse_foreign(&settings.path)?;
+        place::refuse_unreadable(&settings.path)?;
+        place::refuse_foreign(&settings.path).await?;
     } else {
         refuse_unless_fresh(&settings.path, settings.create_if_missing, &lock_path)?;
     }
@@ -135,9 +135,13 @@ async fn open_writing(settings: LedgerSettings) -> Result<Ledger> {
 }
 
 async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
-    if !settings.path.exists() {
+    let Some(found) = place::find(&settings.path)? else {
         let hint = "start the daemon once, or name the right file under [ledger] path".to_owned();
         return Err(Error::Missing { path: settings.path, hint });
+    };
+    place::refuse_unreadable(&settings.path)?;
+    if found.len() > 0 {
+        place::refuse_foreign(&settings.path).await?;
     }
     let readers = readers(&settings.path, 2).await?;
     let mut connection = readers.acquire().await?;
@@ -199,16 +203,6 @@ async fn readers(path: &Path, most: u32) -> Result<sqlx::SqlitePool> {
         .connect_with(connect_options(path).read_only(true))
         .await
         .map_err(Error::database("opened for reading"))
-}
-
-/// A file that is something else must not become a ledger.
-fn refuse_foreign(path: &Path) -> Result<()> {
-    let mut head = [0_u8; 16];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    if read.is_ok() && head == *b"SQLite format 3\0" {
-        return Ok(());
-    }
-    Err(Error::Unreadable(format!("{} is not a depositd ledger", path.display())))
 }
 
 /// Whether our first table is there. Another program's database is refused: it must not become a ledger.

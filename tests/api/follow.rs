@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, answer};
+use crate::bench::{Bench, TOKEN, answer};
 
 const BODY: &str = r#"{"currency": "USDT", "network": "BSC", "amount": 5}"#;
 
@@ -74,6 +74,12 @@ async fn streams_are_counted_and_end_with_the_daemon() {
     assert!(one_more.headers().contains_key("retry-after"));
     let (status, problem) = answer(one_more).await;
     assert_eq!((status, &problem["type"]), (503, &json!("busy")));
+    // Somebody else has a share: the oldest of the many ends, and may come back once there is room.
+    let other = bench.tcp_call(Method::GET, "/v1/events").bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(other.status(), 200);
+    streams.remove(0).bytes().await.unwrap();
+    assert_eq!(answer(bench.call(Method::GET, "/v1/events").send().await.unwrap()).await.0, 503);
+    streams.push(other);
     let asked = bench.call(Method::POST, "/v1/deposits").body(BODY);
     bench.upstream.set_outage(true);
     let waiting = tokio::spawn(asked.send());

@@ -2,12 +2,15 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use depositd::api::{Api, ApiSettings, Error, Listen};
+use depositd::clock::{Clock as _, SystemClock};
 use depositd::scheduler::ServiceStatus;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::bench::{Bench, TOKEN, answer};
 
@@ -50,6 +53,69 @@ async fn over_tcp_everything_but_healthz_needs_the_token() {
         let (status, problem) = answer(response).await;
         assert_eq!((status, &problem["type"]), (403, &json!("forbidden")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_slowed_and_a_right_one_never_waits() {
+    let bench = Bench::start().await;
+    let clock = SystemClock::new();
+    let started = clock.monotonic();
+    let guess = async || {
+        for _ in 0..20 {
+            let call = bench.tcp_call(Method::GET, "/v1/deposits").bearer_auth("a-token-of-somebody");
+            let (status, problem) = answer(call.send().await.unwrap()).await;
+            assert_eq!((status, &problem["type"]), (401, &json!("unauthorized")));
+        }
+    };
+    // Four at a time, each as fast as it is answered: 20 at once, and the other 60 at 10 a second.
+    let guesses = async { tokio::join!(guess(), guess(), guess(), guess()) };
+    let guesses = async {
+        guesses.await;
+        clock.monotonic() - started
+    };
+    let owner = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..20 {
+            clock.sleep(Duration::from_millis(200)).await;
+            let asked = clock.monotonic();
+            let call = bench.tcp_call(Method::GET, "/v1/deposits").bearer_auth(TOKEN);
+            assert_eq!(answer(call.send().await.unwrap()).await.0, 200);
+            slowest = slowest.max(clock.monotonic() - asked);
+        }
+        slowest
+    };
+    let (took, slowest) = tokio::join!(guesses, owner);
+    let span = Duration::from_millis(5500)..Duration::from_secs(30);
+    assert!(span.contains(&took), "80 wrong tokens were answered in {took:?}");
+    assert!(slowest < Duration::from_secs(3), "the owner of the token waited {slowest:?}");
+    let metrics = bench.tcp_call(Method::GET, "/metrics").bearer_auth(TOKEN).send().await.unwrap();
+    let text = metrics.text().await.unwrap();
+    assert!(text.contains("depositd_api_wrong_tokens_total 80\n"), "{text}");
+    // Who shows no token guesses nothing, and does not wait.
+    let asked = clock.monotonic();
+    for _ in 0..30 {
+        let call = bench.tcp_call(Method::GET, "/v1/deposits").send().await.unwrap();
+        assert_eq!(answer(call).await.0, 401);
+    }
+    // As many of them with a wrong token would take three seconds.
+    assert!(clock.monotonic() - asked < Duration::from_millis(2500));
+}
+
+/// Those who are made to wait hold no place that somebody else needs.
+#[tokio::test]
+async fn a_crowd_with_wrong_tokens_keeps_nobody_out() {
+    let bench = Bench::start().await;
+    let mut crowd = Vec::new();
+    for _ in 0..1100 {
+        let mut stream = tokio::net::TcpStream::connect(&bench.tcp).await.unwrap();
+        let head =
+            "GET /readyz HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a-token-of-somebody\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        crowd.push(stream);
+    }
+    let call = bench.tcp_call(Method::GET, "/v1/deposits").bearer_auth(TOKEN).send();
+    let response = tokio::time::timeout(Duration::from_secs(5), call).await.unwrap().unwrap();
+    assert_eq!(answer(response).await.0, 200);
 }
 
 #[tokio::test]

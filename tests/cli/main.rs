@@ -11,4 +11,5 @@ mod asking;
 mod bench;
 mod books;
 mod exporting;
+mod places;
 mod reading;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderValue, Method, Request};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,7 +25,8 @@ use tokio_util::task::TaskTracker;
 use super::connection_slots::{ConnectionSlot, ConnectionSlots, Served};
 use super::listener::{Listener, Stream};
 use super::write_timeout::WriteTimeout;
-use crate::api::auth::{Authenticator, Principal};
+use crate::api::auth::{Authenticator, Origin, Principal, is_guess};
+use crate::api::wrong_tokens::WrongTokens;
 use crate::clock::{Clock as _, SystemClock};
 
 /// How long a request's head may take, and how long a connection may say nothing.
@@ -53,6 +54,7 @@ const TOO_MANY: &str =
 #[derive(Clone)]
 pub(in crate::api) struct ServerContext {
     pub(in crate::api) authenticator: Arc<Authenticator>,
+    pub(in crate::api) wrong_tokens: Arc<WrongTokens>,
     pub(in crate::api) router: Router,
     /// No new requests.
     pub(in crate::api) stop: CancellationToken,
@@ -127,14 +129,26 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     slot: &Arc<ConnectionSlot>,
     context: ServerContext,
 ) {
-    let ServerContext { authenticator, router, stop, kill, tasks: _ } = context;
-    let router = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(context.router.clone());
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(caller.clone());
-        let (authenticator, router, work) = (Arc::clone(&authenticator), router.clone(), slot.work());
+        let (router, mut work) = (router.clone(), slot.work());
+        let (context, caller) = (&context, &caller);
         async move {
-            let response = answer(&authenticator, &router, request).await;
-            Ok::<_, Infallible>(response.map(|body| Served::body(body, work)))
+            let method = request.method().clone();
+            let response = match context.authenticator.check(&request) {
+                Ok(()) => answer(&router, request).await,
+                Err(problem) => {
+                    if is_guess(&request, &problem) {
+                        // Whoever is made to wait keeps nobody from a place.
+                        drop(work);
+                        slow_down(context, caller, slot).await;
+                        work = slot.work();
+                    }
+                    problem.into_response()
+                }
+            };
+            Ok::<_, Infallible>(finished(response, &method).map(|body| Served::body(body, work)))
         }
     });
     let mut builder = http1::Builder::new();
@@ -145,9 +159,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         .max_header_size(HEAD)
         .max_headers(HEADERS);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ServerContext { stop, kill, .. } = &context;
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = leave(slot, &stop) => {
+        () = leave(slot, stop) => {
             if !slot.has_asked() && !stop.is_cancelled() {
                 // A connection without a request loses nothing.
                 return;
@@ -170,19 +185,24 @@ async fn leave(slot: &ConnectionSlot, stop: &CancellationToken) {
     }
 }
 
-async fn answer(
-    authenticator: &Authenticator,
-    router: &TowerToHyperService<Router>,
-    request: Request<Incoming>,
-) -> Response {
-    let method = request.method().clone();
-    let mut response = match authenticator.check(&request) {
-        Err(problem) => problem.into_response(),
-        Ok(()) => match router.call(request.map(Body::new)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        },
-    };
+/// Waits as long as the wrong tokens of this caller's address have it wait, or until the connection has to go.
+async fn slow_down(context: &ServerContext, caller: &Principal, slot: &ConnectionSlot) {
+    let Origin::Address(address) = caller.origin() else { return };
+    let wait = context.wrong_tokens.add(address);
+    tokio::select! {
+        () = SystemClock::new().sleep(wait) => {}
+        () = leave(slot, &context.stop) => {}
+    }
+}
+
+async fn answer(router: &TowerToHyperService<Router>, request: Request<Incoming>) -> Response {
+    match router.call(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn finished(mut response: Response, method: &Method) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     tracing::debug!(http.method = %method, http.status = response.status().as_u16(), "request answered");
     response

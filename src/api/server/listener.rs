@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
 
 use crate::api::settings::Error;
+use crate::config::Listen;
 
 /// What waits to be accepted.
 const BACKLOG: u32 = 1024;
@@ -73,22 +74,54 @@ fn shown(path: &Path) -> String {
     format!("unix:{}", path.display())
 }
 
+/// What was found at a place that can be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriedPlace {
+    /// Nothing.
+    Free,
+    /// A socket that nobody answers on: the daemon replaces it.
+    LeftBehind,
+}
+
+/// Takes a place as the daemon would and gives it back. Nothing is left there, and nothing that is there is touched.
+///
+/// # Errors
+/// [`Error`]: why the daemon could not listen there.
+pub async fn try_place(place: &Listen) -> Result<TriedPlace, Error> {
+    match place {
+        Listen::Tcp(address) => drop(Listener::tcp(*address).await?),
+        Listen::Unix(path) => match occupant(path).await? {
+            TriedPlace::LeftBehind => return Ok(TriedPlace::LeftBehind),
+            TriedPlace::Free => drop(Listener::unix(path).await?),
+        },
+    }
+    Ok(TriedPlace::Free)
+}
+
 /// Removes a socket that a daemon left behind; nothing else, and none that answers.
 async fn clear(path: &Path) -> Result<(), Error> {
+    match occupant(path).await? {
+        TriedPlace::Free => Ok(()),
+        TriedPlace::LeftBehind => {
+            fs::remove_file(path).map_err(|source| Error::Bind { address: shown(path), source })
+        }
+    }
+}
+
+/// What is at a socket's place.
+async fn occupant(path: &Path) -> Result<TriedPlace, Error> {
     let failed = |source| Error::Bind { address: shown(path), source };
     let kind = match fs::symlink_metadata(path) {
         Ok(meta) => meta.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(TriedPlace::Free),
         Err(error) => return Err(failed(error)),
     };
     if !kind.is_socket() {
         return Err(Error::NotASocket { path: path.to_owned() });
     }
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(failed)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(TriedPlace::LeftBehind),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TriedPlace::Free),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(failed(error)),
         // A full queue too: a daemon listens there.
         Ok(_) | Err(_) => Err(Error::InUse { path: path.to_owned() }),

@@ -202,30 +202,23 @@ impl Client {
         Ok(place)
     }
 
-    async fn send(&self, call: ApiCall) -> Result<Response<Incoming>, ClientError> {
-        let (_, mut connection) = self.connect().await?;
-        let nonsense = |error: &dyn std::fmt::Display| {
-            ClientError::Nonsense(format!("the request cannot be sent: {error}"))
+    /// The name of the ledger of the daemon at this one place; `None` where whoever answers there does not say.
+    pub(super) async fn ledger_at(&self, place: &Listen) -> Result<Option<String>, ClientError> {
+        let answer = async {
+            let connection = self.reach(place).await.map_err(ClientError::Unreachable)?;
+            let response = send_on(connection, ApiCall::get("/readyz")).await?;
+            let body = Limited::new(response.into_body(), LARGEST).collect().await;
+            let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+            let said: ServiceReadiness = serde_json::from_slice(&body).unwrap_or_default();
+            Ok(Some(said.ledger_id).filter(|id| !id.is_empty()))
         };
-        let body = call.body.map(|body| body.to_string());
-        let mut request = Request::builder().method(call.method).uri(call.path).header(HOST, "localhost");
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        for (name, value) in call.headers {
-            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| nonsense(&error))?;
-            request = request.header(name, value);
-        }
-        if let Some(token) = connection.token.take() {
-            request = request.header(AUTHORIZATION, token);
-        }
-        let body = Full::new(Bytes::from(body.unwrap_or_default()));
-        let request = request.body(body).map_err(|error| nonsense(&error))?;
-        connection
-            .sender
-            .send_request(request)
-            .await
-            .map_err(|error| ClientError::Broken(format!("the connection to the daemon broke: {error}")))
+        let late = || ClientError::Broken("no answer".to_owned());
+        self.within(CONNECT, answer).await.unwrap_or_else(|| Err(late()))
+    }
+
+    async fn send(&self, call: ApiCall) -> Result<Response<Incoming>, ClientError> {
+        let (_, connection) = self.connect().await?;
+        send_on(connection, call).await
     }
 
     /// The first of the configured places where somebody answers, sockets first.
@@ -234,17 +227,7 @@ impl Client {
         let mut places: Vec<&Listen> = self.api.listen.iter().collect();
         places.sort_by_key(|place| matches!(place, Listen::Tcp(_)));
         for place in places {
-            let opened = match place {
-                Listen::Unix(path) => self.open(UnixStream::connect(path), None).await,
-                Listen::Tcp(address) if address.port() == 0 => {
-                    Err("its port is chosen at each start".to_owned())
-                }
-                Listen::Tcp(address) => match self.token() {
-                    Ok(token) => self.open(TcpStream::connect(reachable(*address)), token).await,
-                    Err(why) => Err(why),
-                },
-            };
-            match opened {
+            match self.reach(place).await {
                 Ok(connection) => return Ok((place.to_string(), connection)),
                 Err(why) => tried.push(format!("{place}: {why}")),
             }
@@ -254,6 +237,17 @@ impl Client {
         Err(ClientError::Unreachable(format!(
             "the daemon cannot be reached ({tried}); is `depositd run` running?"
         )))
+    }
+
+    async fn reach(&self, place: &Listen) -> Result<Connection, String> {
+        match place {
+            Listen::Unix(path) => self.open(UnixStream::connect(path), None).await,
+            Listen::Tcp(address) if address.port() == 0 => Err("its port is chosen at each start".to_owned()),
+            Listen::Tcp(address) => {
+                let token = self.token()?;
+                self.open(TcpStream::connect(reachable(*address)), token).await
+            }
+        }
     }
 
     async fn open<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
@@ -292,6 +286,30 @@ impl Client {
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
     token: Option<HeaderValue>,
+}
+
+async fn send_on(mut connection: Connection, call: ApiCall) -> Result<Response<Incoming>, ClientError> {
+    let nonsense =
+        |error: &dyn std::fmt::Display| ClientError::Nonsense(format!("the request cannot be sent: {error}"));
+    let body = call.body.map(|body| body.to_string());
+    let mut request = Request::builder().method(call.method).uri(call.path).header(HOST, "localhost");
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    for (name, value) in call.headers {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| nonsense(&error))?;
+        request = request.header(name, value);
+    }
+    if let Some(token) = connection.token.take() {
+        request = request.header(AUTHORIZATION, token);
+    }
+    let body = Full::new(Bytes::from(body.unwrap_or_default()));
+    let request = request.body(body).map_err(|error| nonsense(&error))?;
+    connection
+        .sender
+        .send_request(request)
+        .await
+        .map_err(|error| ClientError::Broken(format!("the connection to the daemon broke: {error}")))
 }
 
 /// A listener on all addresses is reached on this machine.
