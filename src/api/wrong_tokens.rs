@@ -61,17 +61,11 @@ struct Record {
 }
 
 /// Counts and slows wrong tokens.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct WrongTokens {
     clock: SystemClock,
     all: AtomicU64,
     records: Mutex<HashMap<Place, Record>>,
-}
-
-impl Default for WrongTokens {
-    fn default() -> Self {
-        Self { clock: SystemClock::new(), all: AtomicU64::default(), records: Mutex::default() }
-    }
 }
 
 impl WrongTokens {

@@ -27,6 +27,7 @@ pub use cron::CronExpression;
 pub use error::Error;
 pub(crate) use error::quoted;
 pub use secret::SecretSource;
+pub(crate) use secret::is_open_to_others;
 pub use settings::{
     ApiConfig, Config, LedgerConfig, MailConfig, MailRule, MailTransport, ReconcileConfig, SmtpConfig,
     SmtpEncryption, UpstreamConfig,

@@ -41,7 +41,8 @@ fn hidden_parts(path: &Path) -> Vec<String> {
         rest.next();
         let is_folder = !rest.as_path().as_os_str().is_empty();
         let name = next.as_os_str().to_string_lossy().into_owned();
-        if !is_file_name(&name) && !(is_folder && is_numbered(&name)) {
+        let is_told = is_file_name(&name) || (is_folder && is_numbered(&name));
+        if !is_told {
             let more = rest.map(|name| name.as_os_str().to_string_lossy().into_owned());
             return [all, name].into_iter().chain(more.filter(|name| !is_file_name(name))).collect();
         }

@@ -36,13 +36,23 @@ pub enum OwnershipError {
 
 /// Proves that the ledger is `account`'s; one that is nobody's yet becomes so.
 pub async fn bind(ledger: &Ledger, account: &str) -> Result<(), OwnershipError> {
+    if is_owner(ledger, account).await? {
+        return Ok(());
+    }
+    Ok(ledger.remember(ACCOUNT, account.to_owned()).await?)
+}
+
+/// True for a ledger of `account`, false for one that is nobody's yet.
+///
+/// # Errors
+/// [`OwnershipError::Foreign`] for one of another account.
+pub async fn is_owner(ledger: &Ledger, account: &str) -> Result<bool, OwnershipError> {
     match ledger.recall(ACCOUNT).await? {
-        Some(held) if held == account => Ok(()),
-        Some(held) => {
+        Some(held) if held != account => {
             let (path, asked) = (ledger.path().display().to_string(), account.to_owned());
             Err(OwnershipError::Foreign { path, held, asked })
         }
-        None => Ok(ledger.remember(ACCOUNT, account.to_owned()).await?),
+        held => Ok(held.is_some()),
     }
 }
 

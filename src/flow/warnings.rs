@@ -26,15 +26,19 @@ impl Flow {
     /// The warnings about time: the clocks of both sides, and the zone of the upstream's list.
     pub async fn time_warnings(&self) -> ledger::Result<Vec<String>> {
         let mut warnings: Vec<String> = Vec::new();
-        if let Some(skew) = self.upstream.skew().filter(|skew| skew.unsigned_abs() > CLOCKS_APART_MS) {
-            let minutes = skew.unsigned_abs().div_euclid(60_000);
-            let which = if skew > 0 { "ahead of" } else { "behind" };
-            warnings.push(format!(
-                "clocks: the upstream's is {minutes} min {which} this machine's; bookings take the upstream's time"
-            ));
-        }
+        warnings.extend(self.upstream.skew().and_then(clocks_apart));
         let hint = self.ledger.recall(ZONE_HINT).await?.filter(|hint| !hint.is_empty());
         warnings.extend(hint.map(|hint| format!("reconcile: {hint}")));
         Ok(warnings)
     }
+}
+
+/// What is said of clocks where the upstream's is `skew_ms` ahead of ours; `None` where they agree.
+#[must_use]
+pub fn clocks_apart(skew_ms: i64) -> Option<String> {
+    let minutes = skew_ms.unsigned_abs().div_euclid(60_000);
+    let which = if skew_ms > 0 { "ahead of" } else { "behind" };
+    (skew_ms.unsigned_abs() > CLOCKS_APART_MS).then(|| {
+        format!("clocks: the upstream's is {minutes} min {which} this machine's; bookings take the upstream's time")
+    })
 }

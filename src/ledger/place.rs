@@ -130,7 +130,8 @@ fn hint(met: Option<Metadata>) -> String {
     let Some(met) = met else { return "ask whoever runs the daemon".to_owned() };
     let user = uzers::get_user_by_uid(met.uid()).map(|user| user.name().to_string_lossy().into_owned());
     let group = uzers::get_group_by_gid(met.gid()).map(|group| group.name().to_string_lossy().into_owned());
-    let (user, group) = (user.unwrap_or_else(|| met.uid().to_string()), group.unwrap_or_else(|| met.gid().to_string()));
+    let (user, group) =
+        (user.unwrap_or_else(|| met.uid().to_string()), group.unwrap_or_else(|| met.gid().to_string()));
     let mode = met.mode() & 0o7777;
     let of_group = if met.is_dir() { 0o010 } else { 0o040 };
     let what = if mode & of_group == 0 {

@@ -20,10 +20,12 @@ pub(super) fn write(directory: &Path, id: &str, bytes: &[u8]) -> io::Result<Path
     Ok(path)
 }
 
-/// Tries whether a message could be written. Blocking.
+/// Tries whether a message could be written; leaves nothing, not even the folder. Blocking.
 pub(super) fn check(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let probe = directory.join(format!(".depositd-check-{}.tmp", std::process::id()));
+    // A folder that is missing is made with the first message.
+    let mut above = directory.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = above.find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let probe = folder.join(format!(".depositd-check-{}.tmp", std::process::id()));
     File::create(&probe)?.write_all(b"depositd")?;
     fs::remove_file(&probe)
 }

@@ -10,6 +10,7 @@
 mod asking;
 mod bench;
 mod books;
+mod checking;
 mod exporting;
 mod places;
 mod reading;

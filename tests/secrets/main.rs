@@ -13,6 +13,7 @@
 #[path = "../program/mod.rs"]
 mod program;
 
+mod misplaced;
 mod unkind;
 
 use std::fs;
@@ -328,132 +329,6 @@ async fn what_is_wrong_with_a_secret_is_said_without_it() {
     fs::remove_file(&file).unwrap();
     assert!(!program.run(&["run"]).status.success());
     assert!(search(&program.out()) > 1000);
-}
-
-/// A key or a password pasted where a path, a time, a number, an address, a word or a list belongs: the key is named, and
-/// what was expected; the secret is not.
-#[tokio::test]
-async fn a_secret_in_the_wrong_place_is_not_repeated() {
-    let program = Program::prepare(Source::File).await;
-    let written = program.secrets().join("wrong.toml");
-    let whole = fs::read_to_string(program.secrets().join("daemon.toml")).unwrap();
-    let keys = [
-        "upstream.base_url",
-        "upstream.user_id",
-        "upstream.api_key_file",
-        "upstream.requests_per_second",
-        "upstream.max_in_flight",
-        "upstream.timeout",
-        "upstream.request_limit",
-        "ledger.path",
-        "ledger.create_if_missing",
-        "ledger.backup_dir",
-        "ledger.backup_schedule",
-        "ledger.backup_keep",
-        "polling.interval",
-        "polling.late_watch",
-        "reconcile.schedule",
-        "reconcile.upstream_utc_offset",
-        "reconcile.tolerance_cents",
-        "reconcile.lag",
-        "mail.transport",
-        "mail.from",
-        "mail.to",
-        "mail.directory",
-        "mail.templates",
-        "mail.quiet_hours",
-        "mail.quiet_utc_offset",
-        "mail.urgent",
-        "mail.flood_above",
-        "mail.rules",
-        "mail.smtp.host",
-        "mail.smtp.port",
-        "mail.smtp.security",
-        "mail.smtp.password_file",
-        "mail.smtp.ca_file",
-        "api.listen",
-        "api.token_file",
-    ];
-    for secret in
-        [KEY, TOKEN, PASSWORD, "MARKEDKEYa8f3c1", "/MARKEDTOKENb7e2d9", "unix:/tmp/MARKEDPASSc6d1e8/x"]
-    {
-        let quoted = serde_json::to_string(secret).unwrap();
-        for key in keys {
-            let (section, leaf) = key.rsplit_once('.').unwrap();
-            let line = |value: &str| format!("[{section}]\n{leaf} = {value}\n");
-            let texts = [
-                line(&quoted),
-                line(&format!("[{quoted}]")),
-                line(&format!("[\"a@b\", {quoted}]")),
-                line(&format!("{{ x = {quoted} }}")),
-                line(secret),
-                format!("[{section}]\n{quoted} = 1\n"),
-                format!("[{section}]\n{leaf} = 1\n{leaf} = {quoted}\n"),
-            ];
-            for text in &texts {
-                fs::write(&written, text).unwrap();
-                let mut command = program.command(&["list"]);
-                command.env("DEPOSITD_CONFIG", &written);
-                program.say(command);
-            }
-            // A whole configuration, and this one value out of its place.
-            let variable = format!("DEPOSITD_{}", key.replace('.', "__")).to_uppercase();
-            for args in [&["list"][..], &["check"]] {
-                let mut command = program.command(args);
-                command.env(&variable, secret).env("DEPOSITD_UPSTREAM__TIMEOUT", "1s");
-                program.say(command);
-            }
-        }
-        fs::write(&written, &whole).unwrap();
-        for args in [
-            &["--config", secret, "list"][..],
-            &[secret],
-            &["list", "--limit", secret],
-            &["list", "--state", secret],
-            &["list", "--since", secret],
-            &["list", &format!("--since={secret}")],
-            &["request", "USDT", "BSC", secret],
-            &["request", secret, "BSC", "5"],
-            &["request", "USDT", "BSC", "5", "--notify", secret],
-            &["request", "USDT", "BSC", "5", "--wait", secret],
-            &["export", "--format", secret],
-            &["export", "--format", "csv", "-o", &format!("nowhere/{secret}")],
-            &["backup", &format!("nowhere/{secret}")],
-            &["close", secret],
-            &["cases", "show", secret],
-            &["baseline", "set", secret, "--note", "x"],
-            &["run", "--log-format", secret],
-            &["sandbox", "--speed", secret],
-        ] {
-            program.say(program.command(args));
-        }
-        for name in ["DEPOSITD_LOG", "DEPOSITD_CONFIG"] {
-            let mut command = program.command(&["run"]);
-            command.env(name, secret);
-            program.say(command);
-        }
-    }
-}
-
-/// What was expected is said, and of what.
-#[tokio::test]
-async fn what_is_not_repeated_is_still_explained() {
-    let program = Program::prepare(Source::File).await;
-    for (key, expected) in [
-        ("upstream.timeout", "expected a duration such as"),
-        ("upstream.api_key_file", "cannot read the secret: No such file"),
-        ("ledger.create_if_missing", "expected \"true\" or \"false\""),
-        ("mail.from", "expected a mail address such as"),
-        ("mail.smtp.port", "expected a whole number from 1 to 65535"),
-        ("api.listen", "expected \"unix:PATH\" or \"IP:PORT\""),
-        ("mail.urgent", "expected the name of an event"),
-    ] {
-        let variable = format!("DEPOSITD_{}", key.replace('.', "__")).to_uppercase();
-        let mut command = program.command(&["run"]);
-        command.env(&variable, "MARKEDKEYa8f3c1");
-        let told = String::from_utf8(command.output().unwrap().stderr).unwrap();
-        assert!(told.contains(key) && told.contains(expected), "{key}: {told}");
-    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 pub(super) use self::events::Events;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::Output;
-use crate::api_types::{ProblemBody, ProblemKind};
+use crate::api_types::{ProblemBody, ProblemKind, ServiceReadiness};
 use crate::clock::SharedClock;
 use crate::config::{ApiConfig, Listen};
 
