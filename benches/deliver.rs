@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use depositd::clock::{SharedClock, SystemClock};
+use depositd::domain::event::Recipient;
 use depositd::domain::poll::Policy;
 use depositd::flow::{self, Flow};
 use depositd::ledger::DepositWrite;
@@ -128,7 +129,7 @@ async fn owe(flow: &Flow, letters: usize, recipients: usize) {
         let at = deposit.updated_at.plus(Duration::from_secs(600));
         let mut step = deposit.observe(seen, at, &policy).unwrap();
         for event in &mut step.events {
-            event.mail_to = vec![format!("finance{}@example.org", n % recipients)];
+            event.mail_to = vec![Recipient::Operator(format!("finance{}@example.org", n % recipients))];
         }
         DepositWrite::from(step)
     });

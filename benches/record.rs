@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use depositd::domain::deposit::Deposit;
-use depositd::domain::event::Step;
+use depositd::domain::event::{Recipient, Step};
 use depositd::domain::observe::Observation;
 use depositd::domain::poll::Policy;
 use depositd::domain::time::Timestamp;
@@ -108,7 +108,7 @@ fn settle(deposit: Deposit, at: &mut Timestamp) -> Step {
     *at = at.plus(Duration::from_millis(20));
     let mut step = deposit.observe(seen, *at, &Policy::default()).unwrap();
     for event in &mut step.events {
-        event.mail_to = vec!["ops@example.org".to_owned()];
+        event.mail_to = vec![Recipient::Operator("ops@example.org".to_owned())];
     }
     assert!(step.events.len() == 1 && step.events[0].postings.len() == 2, "not the change that is measured");
     step

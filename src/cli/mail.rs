@@ -10,8 +10,9 @@ use super::output::{Paint, say};
 use super::table::{Cell, Table, cut, plain, short_time};
 use crate::api_types::{MailList, MailRecipients, MailRow, MailsRetried};
 use crate::domain::event::EventName;
+use crate::domain::time::Timestamp;
 use crate::ledger::{Access, Ledger};
-use crate::notifier::{LetterInput, Mailer, sample};
+use crate::notifier::{LetterInput, Mailer, payer_sample, sample};
 use crate::{daemon, flow};
 
 /// Lists, sends again, or tries.
@@ -19,7 +20,7 @@ pub(super) async fn mail(context: &mut Context, command: MailCommand) -> Command
     match command {
         MailCommand::List { state, limit } => list(context, &state, limit).await,
         MailCommand::Show { id, format } => show(context, id, format).await,
-        MailCommand::Preview { event, format } => preview(context, event, format),
+        MailCommand::Preview { event, payer, format } => preview(context, event, payer, format),
         MailCommand::Retry { id, .. } => retry(context, id).await,
         MailCommand::Test { to } => test(context, to).await,
     }
@@ -37,8 +38,18 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
         say(if states.is_empty() { "no mail waits, and none was given up" } else { "no such mail" });
         return Ok(ExitStatus::Done);
     }
-    let heads =
-        [">mail", "owed since (UTC)", "state", ">tries", "event", "to", "deposit", "sent (UTC)", "why not"];
+    let heads = [
+        ">mail",
+        "owed since (UTC)",
+        "state",
+        ">tries",
+        "event",
+        "to",
+        "as",
+        "deposit",
+        "sent (UTC)",
+        "why not",
+    ];
     let mut table = Table::new(&heads);
     for mail in mails {
         let paint = match mail.state.as_str() {
@@ -53,6 +64,7 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
             Cell::from(mail.attempts.to_string()),
             Cell::from(&mail.event),
             Cell::from(&mail.recipient),
+            Cell::from(&mail.audience),
             Cell::from(mail.deposit_id.as_deref().unwrap_or("-")),
             Cell::from(mail.sent_at.as_deref().map(short_time).unwrap_or_default()),
             Cell::from(cut(&why_not(&mail), 80)),
@@ -73,14 +85,19 @@ fn why_not(mail: &MailRow) -> String {
 async fn show(context: &mut Context, id: i64, format: LetterFormat) -> CommandResult {
     let config = context.config()?;
     let ledger = Ledger::open(daemon::ledger_settings(&config), Access::Read).await?;
-    let Some((row, tells)) = ledger.mail(id).await? else {
+    let Some((row, mut tells)) = ledger.mail(id).await? else {
         return Err(CommandFailure::new(
             ExitStatus::Unknown,
             format_args!("there is no mail {id}; see `depositd mail list`"),
         ));
     };
     let mailer = daemon::previewer(&config).map_err(CommandFailure::usage)?;
-    let input = flow::letter_of(&ledger, &tells);
+    // A letter that has gone is shown as it went.
+    let sent = row.sent_at.as_deref().and_then(|at| Timestamp::parse(at).ok());
+    if sent.is_some() {
+        tells.latest = None;
+    }
+    let input = flow::letter_of(&ledger, &tells, sent.unwrap_or_else(|| context.clock.now()));
     if context.out.json {
         let mut mail = serde_json::to_value(&row)?;
         if let Some(members) = mail.as_object_mut() {
@@ -91,12 +108,13 @@ async fn show(context: &mut Context, id: i64, format: LetterFormat) -> CommandRe
         return Ok(ExitStatus::Done);
     }
     if format == LetterFormat::Text {
-        let due = row.due_at().map(crate::domain::time::Timestamp::to_seconds_text);
+        let due = row.due_at().map(Timestamp::to_seconds_text);
         for (name, value) in [
             ("mail", Some(row.id.to_string())),
             ("event", Some(row.event.clone())),
             ("deposit", row.deposit_id.clone()),
             ("to", Some(row.recipient.clone())),
+            ("in words for", Some(row.audience.clone())),
             ("state", Some(row.state.clone())),
             ("tries", Some(row.attempts.to_string())),
             ("owed since", Some(row.created_at.clone())),
@@ -115,9 +133,12 @@ async fn show(context: &mut Context, id: i64, format: LetterFormat) -> CommandRe
     print(context, &mailer, &input, format)
 }
 
-fn preview(context: &mut Context, event: EventName, format: LetterFormat) -> CommandResult {
+fn preview(context: &mut Context, event: EventName, payer: bool, format: LetterFormat) -> CommandResult {
     let mailer = daemon::previewer(&context.config()?).map_err(CommandFailure::usage)?;
-    let input = sample(event);
+    let input = if payer { payer_sample(event) } else { Some(sample(event)) };
+    let Some(input) = input else {
+        return Err(CommandFailure::usage(format_args!("payers are not told of {event}; see docs/mail.md")));
+    };
     if context.out.json {
         let letter = in_all_shapes(&mailer, &input)?;
         context.out.document(&letter)?;

@@ -121,7 +121,7 @@ pub struct Request {
     pub coupon: Option<String>,
     /// The customer's own words for this deposit.
     pub reference: Option<String>,
-    /// Mail addresses that get this deposit's events, beside the rules'.
+    /// The payers' mail addresses: they get letters of their own about this deposit.
     pub notify: Vec<String>,
     /// When it was accepted.
     pub requested_at: Timestamp,

@@ -48,92 +48,103 @@ enum Timing {
     AnyHour,
 }
 
-/// The table of all events, handed to the macro `$make`. A row is `Name => "word", topic, mailed, timing;`. An event that
-/// is mailed has a folder of its word in `notifier/emails/`.
+/// Whose letters tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// Those whom the rules name.
+    Operators,
+    /// They, and in letters of their own the addresses that the deposit was asked for with.
+    PayersToo,
+}
+
+/// The table of all events, handed to the macro `$make`. A row is `Name => "word", topic, mailed, timing, audience;`. An
+/// event that is mailed has a folder of its word in `notifier/emails/`, and one in `notifier/emails/payer/` where payers
+/// are told, too.
 macro_rules! event_table {
     ($make:ident) => {
         $make! {
             /// A deposit was asked for.
-            Requested => "requested", Deposit, Never, Waits;
+            Requested => "requested", Deposit, Never, Waits, Operators;
             /// The upstream made a wallet.
-            WalletCreated => "wallet_created", Deposit, ByRule, Urgent;
+            WalletCreated => "wallet_created", Deposit, ByRule, Urgent, PayersToo;
             /// The payment was seen on the chain.
-            Confirming => "confirming", Deposit, ByRule, Waits;
+            Confirming => "confirming", Deposit, ByRule, Waits, Operators;
             /// A part arrived.
-            Underpaid => "underpaid", Deposit, ByDefault, Urgent;
+            Underpaid => "underpaid", Deposit, ByDefault, Urgent, PayersToo;
             /// Credited, or credited with more than before.
-            Settled => "settled", Deposit, ByDefault, Waits;
+            Settled => "settled", Deposit, ByDefault, Waits, PayersToo;
             /// Closed with less than required.
-            Short => "short", Deposit, ByDefault, Waits;
+            Short => "short", Deposit, ByDefault, Waits, PayersToo;
             /// Not paid in time.
-            Expired => "expired", Deposit, ByDefault, Waits;
+            Expired => "expired", Deposit, ByDefault, Waits, PayersToo;
             /// An error at the processor.
-            Failed => "failed", Deposit, ByDefault, Waits;
+            Failed => "failed", Deposit, ByDefault, Waits, PayersToo;
             /// Locked by compliance.
-            Held => "held", Deposit, ByDefault, Urgent;
+            Held => "held", Deposit, ByDefault, Urgent, PayersToo;
             /// Money goes back.
-            Refunding => "refunding", Deposit, Never, Waits;
+            Refunding => "refunding", Deposit, Never, Waits, Operators;
             /// Money went back.
-            Refunded => "refunded", Deposit, ByDefault, Waits;
+            Refunded => "refunded", Deposit, ByDefault, Waits, PayersToo;
             /// No wallet: refused.
-            Rejected => "rejected", Deposit, ByDefault, Waits;
+            Rejected => "rejected", Deposit, ByDefault, Waits, Operators;
             /// No wallet that we know of: the outcome cannot be known.
-            Unresolved => "unresolved", Deposit, ByDefault, Waits;
+            Unresolved => "unresolved", Deposit, ByDefault, Waits, Operators;
             /// The upstream's word changed and the state did not.
-            StatusChanged => "status_changed", Deposit, Never, Waits;
+            StatusChanged => "status_changed", Deposit, Never, Waits, Operators;
             /// The upstream's figures changed and the state did not.
-            FiguresChanged => "figures_changed", Deposit, Never, Waits;
+            FiguresChanged => "figures_changed", Deposit, Never, Waits, Operators;
             /// The books were corrected, because a person said so.
-            Corrected => "corrected", Deposit, Never, Waits;
+            Corrected => "corrected", Deposit, Never, Waits, Operators;
             /// The first credited row stated what had been booked provisionally.
-            FigureStated => "figure_stated", Deposit, Never, Waits;
+            FigureStated => "figure_stated", Deposit, Never, Waits, Operators;
             /// A person should review the deposit.
-            NeedsReview => "needs_review", Deposit, ByDefault, Urgent;
+            NeedsReview => "needs_review", Deposit, ByDefault, Urgent, Operators;
             /// A later poll was ordinary again.
-            ReviewCleared => "review_cleared", Deposit, Never, Waits;
+            ReviewCleared => "review_cleared", Deposit, Never, Waits, Operators;
             /// So many changes of flags, words and figures of one deposit were left out within an hour.
-            ChangesLeftOut => "changes_left_out", Deposit, Never, Waits;
+            ChangesLeftOut => "changes_left_out", Deposit, Never, Waits, Operators;
             /// A person has reviewed the deposit.
-            Reviewed => "reviewed", Deposit, Never, Waits;
+            Reviewed => "reviewed", Deposit, Never, Waits, Operators;
             /// Books and upstream do not agree.
-            DiscrepancyOpened => "discrepancy_opened", Case, ByDefault, Waits;
+            DiscrepancyOpened => "discrepancy_opened", Case, ByDefault, Waits, Operators;
             /// A person explained a difference.
-            DiscrepancyExplained => "discrepancy_explained", Case, Never, Waits;
+            DiscrepancyExplained => "discrepancy_explained", Case, Never, Waits, Operators;
             /// They agree again, or a person closed the case.
-            DiscrepancyClosed => "discrepancy_closed", Case, ByDefault, Waits;
+            DiscrepancyClosed => "discrepancy_closed", Case, ByDefault, Waits, Operators;
             /// A run opened or closed cases without a letter.
-            CasesNoted => "cases_noted", Account, Never, Waits;
+            CasesNoted => "cases_noted", Account, Never, Waits, Operators;
             /// The daily summary.
-            Digest => "digest", Account, ByDefault, AnyHour;
+            Digest => "digest", Account, ByDefault, AnyHour, Operators;
             /// The upstream does not answer.
-            UpstreamDown => "upstream_down", Upstream, ByDefault, AnyHour;
+            UpstreamDown => "upstream_down", Upstream, ByDefault, AnyHour, Operators;
             /// It answers again.
-            UpstreamBack => "upstream_back", Upstream, ByDefault, AnyHour;
+            UpstreamBack => "upstream_back", Upstream, ByDefault, AnyHour, Operators;
             /// Reconciliations are void: something could not be fetched, or cannot be what it says.
-            ReconciliationVoid => "reconciliation_void", Reconciliation, ByDefault, AnyHour;
+            ReconciliationVoid => "reconciliation_void", Reconciliation, ByDefault, AnyHour, Operators;
             /// One was whole again.
-            ReconciliationBack => "reconciliation_back", Reconciliation, ByDefault, AnyHour;
+            ReconciliationBack => "reconciliation_back", Reconciliation, ByDefault, AnyHour, Operators;
             /// A month was closed: what is booked in it stands.
-            PeriodClosed => "period_closed", Account, Never, Waits;
+            PeriodClosed => "period_closed", Account, Never, Waits, Operators;
             /// A person said what only a person can know: a correction, an acceptance, or that one is taken back.
-            Decided => "decided", Account, ByDefault, Waits;
+            Decided => "decided", Account, ByDefault, Waits, Operators;
             /// What the account's total held before the first run was established, or set by a person.
-            BaselineSet => "baseline_set", Account, ByDefault, Waits;
+            BaselineSet => "baseline_set", Account, ByDefault, Waits, Operators;
             /// The ledger was restored from a copy: what happened between that copy and its loss is not in it.
-            Restored => "restored", Account, Never, Waits;
+            Restored => "restored", Account, Never, Waits, Operators;
             /// The ledger was given to another account of the upstream's.
-            Rebound => "rebound", Account, Never, Waits;
+            Rebound => "rebound", Account, Never, Waits, Operators;
             /// A message that a person asked for, to try the mail.
-            MailTest => "mail_test", Account, ByItself, AnyHour;
+            MailTest => "mail_test", Account, ByItself, AnyHour, Operators;
             /// Many letters to one recipient in one.
-            Summary => "summary", Account, ByItself, AnyHour;
+            Summary => "summary", Account, ByItself, AnyHour, Operators;
         }
     };
 }
 pub(crate) use event_table;
 
 macro_rules! event_names {
-    ($($(#[$doc:meta])* $event:ident => $word:literal, $topic:ident, $mailed:ident, $timing:ident;)+) => {
+    ($($(#[$doc:meta])* $event:ident => $word:literal, $topic:ident, $mailed:ident, $timing:ident,
+       $audience:ident;)+) => {
         /// The name of an event, in the ledger, the API and the mails.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -161,6 +172,10 @@ macro_rules! event_names {
 
             const fn timing(self) -> Timing {
                 match self { $(Self::$event => Timing::$timing),+ }
+            }
+
+            const fn audience(self) -> Audience {
+                match self { $(Self::$event => Audience::$audience),+ }
             }
         }
     };
@@ -206,6 +221,12 @@ impl EventName {
         matches!(self.timing(), Timing::Urgent)
     }
 
+    /// True for the events of a deposit that its payers are told of, whatever the rules say.
+    #[must_use]
+    pub const fn is_told_to_payers(self) -> bool {
+        matches!(self.audience(), Audience::PayersToo)
+    }
+
     /// The event that the arrival in a state is.
     #[must_use]
     pub const fn of_state(state: State) -> Self {
@@ -233,6 +254,41 @@ impl fmt::Display for EventName {
     }
 }
 
+/// Who is owed a mail, and in whose words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Recipient {
+    /// In the operators' words.
+    Operator(String),
+    /// In a payer's: an address that the deposit was asked for with.
+    Payer {
+        /// The address.
+        payer: String,
+    },
+}
+
+impl Recipient {
+    /// The mail address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Operator(address) | Self::Payer { payer: address } => address,
+        }
+    }
+
+    /// True where it is a payer.
+    #[must_use]
+    pub const fn is_payer(&self) -> bool {
+        matches!(self, Self::Payer { .. })
+    }
+
+    /// `operator` or `payer`, as the ledger writes it.
+    #[must_use]
+    pub const fn audience(&self) -> &'static str {
+        if self.is_payer() { "payer" } else { "operator" }
+    }
+}
+
 /// One thing that happened to a deposit: it commits with its postings and the mails that it owes, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -253,7 +309,7 @@ pub struct Event {
     /// What it moves in a month's totals.
     pub turnover: Turnover,
     /// Who is owed a mail about it.
-    pub mail_to: Vec<String>,
+    pub mail_to: Vec<Recipient>,
 }
 
 /// What one observation makes of a deposit.

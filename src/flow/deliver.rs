@@ -208,7 +208,8 @@ impl<'a> Run<'a> {
 
     /// Until when this letter waits, and why, if it does.
     fn held_back(&self, mail: &ledger::OwedMail, now: Timestamp) -> Option<(Timestamp, String)> {
-        if self.flow.delivery_state.is_asked_for(mail.id) {
+        // A payer has a deadline, and gets no summaries.
+        if mail.to_payer || self.flow.delivery_state.is_asked_for(mail.id) {
             return None;
         }
         if let Some(until) = self.flow.rules.pace().held_until(mail.event, now) {
@@ -260,13 +261,21 @@ impl<'a> Run<'a> {
                 }
                 let due = flow.clock.now().plus(flow.settings.mail_retry_initial);
                 let why = "the delivery broke off".to_owned();
-                Sent { id, recipient, delivery: Delivery::Again { due, why, counted: true }, closed: None }
+                Sent {
+                    id,
+                    recipient,
+                    counts: false,
+                    delivery: Delivery::Again { due, why, counted: true },
+                    closed: None,
+                }
             }
         };
         let good = matches!(sent.delivery, Delivery::Sent(_));
         self.look |= self.queues.landed(sent.id, &sent.recipient, good, &flow.delivery_state);
         if good {
-            flow.delivery_state.note(&sent.recipient, 1, flow.clock.now());
+            if sent.counts {
+                flow.delivery_state.note(&sent.recipient, 1, flow.clock.now());
+            }
             flow.delivery_state.widen();
         }
         if let Some(why) = sent.closed {

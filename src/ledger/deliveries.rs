@@ -153,8 +153,8 @@ impl Ledger {
             .await
     }
 
-    /// Owes one summary to `recipient` of everything that waits for it now, but for those `under_way` and for what is
-    /// never held back; the rows say that it tells them. Gives how many there were; none are no summary.
+    /// Owes one summary to `recipient` of everything that waits for it now, but for those `under_way`, for what is never
+    /// held back, and for what it is told as a payer; the rows say that it tells them. Gives how many there were; none are no summary.
     ///
     /// # Errors
     /// Whatever the disk says; nothing is changed then.
@@ -176,7 +176,7 @@ impl Ledger {
                     let folded = sqlx::query!(
                         r#"UPDATE outbox SET due_ms = NULL, last_error = NULL,
                                told_in = (SELECT s.id FROM outbox s WHERE s.event_seq = ?1 AND s.recipient = ?2)
-                           WHERE recipient = ?2 AND state = 'owed' AND told_in IS NULL
+                           WHERE recipient = ?2 AND state = 'owed' AND told_in IS NULL AND audience = 'operator'
                              AND id NOT IN (SELECT value FROM json_each(?3))
                              AND (SELECT name FROM event WHERE seq = event_seq)
                                  NOT IN (SELECT value FROM json_each(?4))"#,
@@ -227,7 +227,7 @@ async fn gather(
     let groups = sqlx::query!(
         r#"SELECT e.name AS "event!", count(*) AS "n!: i64", min(e.at) AS "since!: String", max(e.at) AS "until!: String"
            FROM outbox o JOIN event e ON e.seq = o.event_seq
-           WHERE o.recipient = ? AND o.state = 'owed' AND o.told_in IS NULL
+           WHERE o.recipient = ? AND o.state = 'owed' AND o.told_in IS NULL AND o.audience = 'operator'
              AND o.id NOT IN (SELECT value FROM json_each(?)) AND e.name NOT IN (SELECT value FROM json_each(?))
            GROUP BY e.name ORDER BY count(*) DESC, e.name"#,
         recipient,
@@ -245,7 +245,7 @@ async fn gather(
         r#"SELECT e.name AS event, d.reference, d.amount_requested AS "amount?", d.currency AS "currency?",
                   d.network AS "network?", e.deposit_id, e.at
            FROM outbox o JOIN event e ON e.seq = o.event_seq LEFT JOIN deposit d ON d.id = e.deposit_id
-           WHERE o.recipient = ? AND o.state = 'owed' AND o.told_in IS NULL
+           WHERE o.recipient = ? AND o.state = 'owed' AND o.told_in IS NULL AND o.audience = 'operator'
              AND o.id NOT IN (SELECT value FROM json_each(?)) AND e.name NOT IN (SELECT value FROM json_each(?))
            ORDER BY o.id LIMIT ?"#,
         recipient,

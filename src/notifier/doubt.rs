@@ -1,8 +1,26 @@
 //! Whether a letter may say where to pay.
 
 use super::letter::LetterInput;
-use crate::domain::deposit::State;
+use crate::domain::address::{self, AddressVerdict};
+use crate::domain::asset::Network;
+use crate::domain::deposit::{Facts, State};
 use crate::domain::event::EventName;
+
+/// True when a review flag says something of where the money should go.
+fn doubts_the_address(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    let words = ["address", "currency", "network", "contradict", "order_id", "another order", "do not pay"];
+    words.iter().any(|word| reason.contains(word))
+}
+
+/// True when a payer must not be given the address: it is withheld, malformed or another deposit's, too, or a flag
+/// says something of where the money should go.
+pub(super) fn is_unsafe_to_pay(network: Network, facts: &Facts) -> bool {
+    let Some(wallet) = &facts.wallet else { return true };
+    let malformed = matches!(address::check(network, &wallet.address), AddressVerdict::Malformed(_));
+    let flagged = facts.review.as_ref().is_some_and(|review| doubts_the_address(&review.reason));
+    wallet.shown_amount().is_none() || wallet.shared || malformed || flagged
+}
 
 /// True when the address is withheld, or a flag says something of where the money should go: then nobody should send
 /// any.
@@ -14,11 +32,6 @@ pub(super) fn is_doubtful(input: &LetterInput) -> bool {
         view.facts.state,
         State::Requested | State::AwaitingPayment | State::Underpaid | State::Unresolved
     );
-    let words = ["address", "currency", "network", "contradict", "order_id", "another order"];
-    let doubts = |text: &str| {
-        let text = text.to_lowercase();
-        words.iter().any(|word| text.contains(word))
-    };
     let withheld = view.facts.wallet.as_ref().is_some_and(|wallet| wallet.withheld.is_some());
-    withheld || open && (flagged.is_some_and(doubts) || review.is_some_and(doubts))
+    withheld || open && (flagged.is_some_and(doubts_the_address) || review.is_some_and(doubts_the_address))
 }

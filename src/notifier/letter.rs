@@ -38,6 +38,17 @@ pub struct LetterInput {
     pub thread_id: Option<String>,
     /// The one recipient.
     pub to: String,
+    /// What the letter is judged by, where it goes to a payer in words of its own.
+    pub payer: Option<PayerView>,
+}
+
+/// What decides whether a payer may still be asked to pay: a letter can be late, and a deposit can have moved on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayerView {
+    /// The deposit's facts as they stand now.
+    pub latest: Facts,
+    /// When the letter is written.
+    pub now: Timestamp,
 }
 
 impl LetterInput {

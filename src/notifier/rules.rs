@@ -2,7 +2,7 @@
 
 use super::retry_schedule::RetrySchedule;
 use crate::domain::deposit::Request;
-use crate::domain::event::EventName;
+use crate::domain::event::{EventName, Recipient};
 use crate::domain::glob::glob_matches;
 
 /// One `[[mail.rules]]` of the configuration. A list of globs that is empty fits everything; one that is not fits
@@ -67,27 +67,30 @@ impl Rules {
     }
 
     /// Who is owed a letter about an `event` of the deposit that `request` asked for, nobody twice, in the order of
-    /// the configuration; then the addresses that it was asked for with.
+    /// the configuration; then the payers: the addresses that it was asked for with, whatever the rules say. Whom the
+    /// rules name gets the operators' letter, as a payer too: it says all that a payer's does.
     #[must_use]
-    pub fn recipients_of(&self, event: EventName, request: &Request) -> Vec<String> {
-        let (mut found, mailed) = self.chosen(event, Some(request));
-        if mailed {
+    pub fn recipients_of(&self, event: EventName, request: &Request) -> Vec<Recipient> {
+        let mut found = self.chosen(event, Some(request));
+        let operators = found.len();
+        if event.is_told_to_payers() {
             add(&mut found, &request.notify);
         }
-        found
+        let payers = found.split_off(operators).into_iter().map(|payer| Recipient::Payer { payer });
+        found.into_iter().map(Recipient::Operator).chain(payers).collect()
     }
 
     /// Who is owed a letter about an `event` that is no deposit's, nobody twice, in the order of the configuration.
     #[must_use]
     pub fn recipients(&self, event: EventName) -> Vec<String> {
-        self.chosen(event, None).0
+        self.chosen(event, None)
     }
 
-    /// Who the rules send it to, and whether it is mailed at all.
-    fn chosen(&self, event: EventName, request: Option<&Request>) -> (Vec<String>, bool) {
+    /// Who the rules send it to.
+    fn chosen(&self, event: EventName, request: Option<&Request>) -> Vec<String> {
         let mut found = Vec::new();
         if !event.is_mailable() {
-            return (found, false);
+            return found;
         }
         let mut named = false;
         for rule in self.rules.iter().filter(|rule| rule.fits(event, request)) {
@@ -97,7 +100,7 @@ impl Rules {
         if !named && event.is_mailed_by_default() {
             add(&mut found, &self.default_to);
         }
-        (found, named || event.is_mailed_by_default())
+        found
     }
 }
 
@@ -123,6 +126,12 @@ mod tests {
 
     fn list(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Who is told of a deposit's event, payers after a `+`.
+    fn told(rules: &Rules, event: EventName, request: &Request) -> String {
+        let of = |to: &Recipient| format!("{}{}", if to.is_payer() { "+" } else { "" }, to.address());
+        rules.recipients_of(event, request).iter().map(of).collect::<Vec<_>>().join(" ")
     }
 
     fn rule(events: &str, to: &str) -> RecipientRule {
@@ -155,18 +164,22 @@ mod tests {
         );
         let request = request("USDT", "BSC", None, "buyer@example.com ALL@example.com");
         let cases = [
-            (E::Settled, "treasury@example.com all@example.com buyer@example.com"),
-            (E::Short, "Treasury@EXAMPLE.com all@example.com buyer@example.com"),
-            (E::Expired, "treasury@example.com buyer@example.com ALL@example.com"),
-            (E::Held, "finance@example.com buyer@example.com ALL@example.com"),
-            (E::WalletCreated, "shop@example.com buyer@example.com ALL@example.com"),
+            (E::Settled, "treasury@example.com all@example.com +buyer@example.com"),
+            (E::Short, "Treasury@EXAMPLE.com all@example.com +buyer@example.com"),
+            (E::Expired, "treasury@example.com +buyer@example.com +ALL@example.com"),
+            (E::Held, "finance@example.com +buyer@example.com +ALL@example.com"),
+            (E::WalletCreated, "shop@example.com +buyer@example.com +ALL@example.com"),
+            (E::Refunded, "finance@example.com +buyer@example.com +ALL@example.com"),
+            (E::NeedsReview, "finance@example.com"),
+            (E::Rejected, "finance@example.com"),
+            (E::Unresolved, "finance@example.com"),
             (E::Confirming, ""),
             (E::Requested, ""),
             (E::Corrected, ""),
             (E::StatusChanged, ""),
         ];
         for (event, expected) in cases {
-            assert_eq!(rules.recipients_of(event, &request), list(expected), "{event}");
+            assert_eq!(told(&rules, event, &request), expected, "{event}");
         }
         let of_the_account = [
             (E::MailTest, ""),
@@ -201,16 +214,16 @@ mod tests {
         for (currency, network, reference, notify, expected) in [
             ("USDT", "TRON", None, "", "stable@example.com cheap@example.com"),
             ("USDC", "ETH", Some("shop-1"), "", "stable@example.com"),
-            ("BTC", "BTC", Some("SHOP-1"), "b@example.com", "shop@example.com b@example.com"),
+            ("BTC", "BTC", Some("SHOP-1"), "b@example.com", "shop@example.com +b@example.com"),
             ("BTC", "BTC", Some("öltank"), "", "shop@example.com"),
-            ("BTC", "BTC", Some("other"), "b@example.com", "rest@example.com b@example.com"),
+            ("BTC", "BTC", Some("other"), "b@example.com", "rest@example.com +b@example.com"),
             ("BTC", "BTC", None, "", "rest@example.com"),
         ] {
             let request = request(currency, network, reference, notify);
-            assert_eq!(rules.recipients_of(E::Settled, &request), list(expected), "{currency} {reference:?}");
+            assert_eq!(told(&rules, E::Settled, &request), expected, "{currency} {reference:?}");
         }
         let nobody_asks = request("LTC", "LTC", None, "b@example.com");
-        assert_eq!(rules.recipients_of(E::WalletCreated, &nobody_asks), list(""));
+        assert_eq!(told(&rules, E::WalletCreated, &nobody_asks), "+b@example.com", "but for its payer");
         assert_eq!(rules.recipients(E::Digest), list("rest@example.com"), "a digest has no currency");
     }
 
@@ -224,11 +237,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_without_recipients_silences_the_event() {
+    fn a_rule_without_recipients_silences_the_event_but_for_its_payers() {
         let rules = Rules::new(list("a@example.com"), vec![rule("expired", "")]);
         let (without, with) = (request("BTC", "BTC", None, ""), request("BTC", "BTC", None, "b@example.com"));
-        assert_eq!(rules.recipients_of(EventName::Expired, &without), Vec::<String>::new());
-        assert_eq!(rules.recipients_of(EventName::Expired, &with), list("b@example.com"));
+        assert_eq!(told(&rules, EventName::Expired, &without), "");
+        assert_eq!(told(&rules, EventName::Expired, &with), "+b@example.com");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::emails;
-use super::letter::{DepositView, LetterInput};
+use super::letter::{DepositView, LetterInput, PayerView};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{
     Booked, Facts, FigureSource, Outcome, Payment, Request, Review, ReviewKind, State, Wallet,
@@ -57,16 +57,27 @@ pub fn sample(event: EventName) -> LetterInput {
         message_id: id(event.as_str()),
         thread_id: Some(id("thread")),
         to: "finance@example.com".to_owned(),
+        payer: None,
     }
+}
+
+/// The letter about `event` to a payer as it might be; `None` where payers are not told.
+#[must_use]
+pub fn payer_sample(event: EventName) -> Option<LetterInput> {
+    let input = LetterInput { to: "payer@example.com".to_owned(), ..sample(event) };
+    let view = input.deposit.as_ref().filter(|_| event.is_told_to_payers())?;
+    let payer = Some(PayerView { latest: view.facts.clone(), now: input.at });
+    Some(LetterInput { payer, ..input })
 }
 
 fn read(event: EventName) -> serde_json::Result<Sample> {
     serde_json::from_str(emails::sample(event))
 }
 
-/// The same with much and with little known: what a template must cope with.
-pub(super) fn samples(event: EventName) -> Vec<LetterInput> {
-    let full = sample(event);
+/// The same with much and with little known, and to payers with nothing to pay any more: what a template must cope with.
+pub(super) fn samples(event: EventName, to_payer: bool) -> Vec<LetterInput> {
+    let full = if to_payer { payer_sample(event) } else { Some(sample(event)) };
+    let Some(full) = full else { return Vec::new() };
     let mut poor = LetterInput { reason: None, ..full.clone() };
     if let Some(view) = &mut poor.deposit {
         view.request.reference = None;
@@ -75,7 +86,11 @@ pub(super) fn samples(event: EventName) -> Vec<LetterInput> {
     if poor.notice.is_some() {
         poor.notice = Some(json!({}));
     }
-    vec![full, poor]
+    let late = full.payer.clone().map(|payer| {
+        let payer = PayerView { now: Timestamp::from_seconds(START.saturating_add(100_000)), ..payer };
+        LetterInput { payer: Some(payer), ..full.clone() }
+    });
+    vec![full, poor].into_iter().chain(late).collect()
 }
 
 /// The deposit that a deposit's event is about.

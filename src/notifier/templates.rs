@@ -14,6 +14,8 @@ use crate::domain::event::EventName;
 
 /// The longest template of an operator's.
 const LONGEST: u64 = 256 * 1024;
+/// What the names of templates for payers' letters begin with.
+const PAYER: &str = "payer.";
 
 /// The parts of a letter that a template can write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,13 +118,13 @@ impl Templates {
             return Ok(());
         }
         for event in EventName::ALL.iter().filter(|event| event.has_letter()) {
-            for input in samples::samples(*event) {
+            for input in samples::samples(*event, false).into_iter().chain(samples::samples(*event, true)) {
                 let facts = values::facts(&input, "12345");
                 let content =
                     self.content(&input, &facts).map_err(|error| unfit(&self.folder, &error, None))?;
                 let values = values::with_words(&facts, &content, None);
                 for part in Part::ALL {
-                    let Some(name) = self.own_name(*event, part) else { continue };
+                    let Some(name) = self.own_name(&input, part) else { continue };
                     let written = self.write_with(&name, &values);
                     let mut text = written.map_err(|error| {
                         let mut error = unfit(&self.folder, &error, Some(&name));
@@ -141,11 +143,12 @@ impl Templates {
         Ok(())
     }
 
-    /// The operator's template for this part of this letter.
-    fn own_name(&self, event: EventName, part: Part) -> Option<String> {
-        [event.as_str(), "letter"]
+    /// The operator's template for this part of this letter. What is meant for operators goes to no payer.
+    fn own_name(&self, input: &LetterInput, part: Part) -> Option<String> {
+        let whose = if input.payer.is_some() { PAYER } else { "" };
+        [input.event.as_str(), "letter"]
             .iter()
-            .map(|stem| format!("{stem}.{}", part.ending()))
+            .map(|stem| format!("{whose}{stem}.{}", part.ending()))
             .find(|name| self.own.contains(name))
     }
 
@@ -162,7 +165,7 @@ impl Templates {
         part: Part,
         values: &Value,
     ) -> Result<Option<String>, minijinja::Error> {
-        if let Some(name) = self.own_name(input.event, part) {
+        if let Some(name) = self.own_name(input, part) {
             match self.write_with(&name, values) {
                 Ok(text) => return Ok(Some(text)),
                 Err(error) => {
@@ -173,6 +176,7 @@ impl Templates {
         }
         match part {
             Part::Subject => Ok(None),
+            Part::Text if input.payer.is_some() => self.write_with("builtin/payer.txt", values).map(Some),
             Part::Text => self.write_with("builtin/letter.txt", values).map(Some),
             Part::Html => self.write_with(&page_of(emails::of(input)), values).map(Some),
         }
@@ -198,8 +202,11 @@ fn files_of(folder: &Path) -> Result<Vec<String>, TemplateError> {
             continue;
         }
         let stem = Part::ALL.iter().find_map(|part| name.strip_suffix(&format!(".{}", part.ending())));
-        let known =
-            |stem: &str| stem == "letter" || EventName::parse(stem).is_some_and(EventName::has_letter);
+        let known = |stem: &str| match stem.strip_prefix(PAYER) {
+            Some("letter") => true,
+            Some(event) => EventName::parse(event).is_some_and(EventName::is_told_to_payers),
+            None => stem == "letter" || EventName::parse(stem).is_some_and(EventName::has_letter),
+        };
         if !name.starts_with('_') && !stem.is_some_and(known) {
             let events: Vec<_> = EventName::ALL
                 .iter()
@@ -208,7 +215,7 @@ fn files_of(folder: &Path) -> Result<Vec<String>, TemplateError> {
                 .collect();
             let problem = format!(
                 "no letter is called so: expected EVENT.txt, EVENT.html or EVENT.subject.txt with EVENT being letter or one of {}; \
-                 parts to include begin with _",
+                 payer.EVENT.txt and so on for payers; parts to include begin with _",
                 events.join(", ")
             );
             return Err(TemplateError { file: folder.join(name), line: None, problem });

@@ -6,6 +6,7 @@ use super::content::{Content, Field, Link, Section};
 use super::doubt::is_doubtful;
 use super::letter::{DepositView, LetterInput};
 use super::notice::Notice;
+use super::payer::PayerFacts;
 use super::{fields, text};
 use crate::domain::deposit::{Booked, Outcome};
 
@@ -14,9 +15,21 @@ const SUBJECT_REFERENCE: usize = 60;
 
 /// The facts that the words of the letter about `input` are made of.
 pub(super) fn facts(input: &LetterInput, account: &str) -> Value {
-    let notice = Notice::of(input);
     let reference = input.deposit.as_ref().and_then(|view| view.request.reference.as_deref());
     let in_subject = |reference| format!(" – {}", text::untrusted_within(reference, SUBJECT_REFERENCE));
+    let and_reference = reference.map(in_subject).unwrap_or_default();
+    if let (Some(payer), Some(view)) = (&input.payer, &input.deposit) {
+        let payment = PayerFacts::of(input, view, payer);
+        return context! {
+            event => input.event.as_str(),
+            at => text::instant(input.at),
+            payment => payment.values(),
+            payable => payment.payable,
+            doubtful => payment.doubtful,
+            and_reference => and_reference,
+        };
+    }
+    let notice = Notice::of(input);
     context! {
         account => text::one_line(account, 80),
         event => input.event.as_str(),
@@ -24,7 +37,7 @@ pub(super) fn facts(input: &LetterInput, account: &str) -> Value {
         reason => input.reason.as_deref().map(text::untrusted),
         because => input.because(),
         deposit => input.deposit.as_ref().map(|view| deposit_of(view, is_doubtful(input))),
-        and_reference => reference.map(in_subject).unwrap_or_default(),
+        and_reference => and_reference,
         notice => notice.named(),
         rows => notice.rows(),
         lists => notice.lists(),

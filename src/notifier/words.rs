@@ -7,6 +7,7 @@ use super::doubt::is_doubtful;
 use super::emails::{self, Email};
 use super::letter::LetterInput;
 use super::notice::Notice;
+use super::payer::PayerFacts;
 use super::text::{one_line, safe_link};
 use super::{fields, jinja, qr};
 use crate::domain::event::Topic;
@@ -47,7 +48,7 @@ impl Words {
         let email = emails::of(input);
         self.written(email, input, facts).or_else(|error| {
             tracing::error!(event = %input.event, "a letter's words failed: {error}");
-            self.written(&emails::OTHER, input, facts)
+            self.written(emails::left(input), input, facts)
         })
     }
 
@@ -63,14 +64,15 @@ impl Words {
         let head = |name: &str| body.state().lookup(name).filter(|value| value.is_true());
         let (mut paragraphs, commands) = parts(body.output());
         let lead = if paragraphs.is_empty() { String::new() } else { paragraphs.remove(0) };
-        let doubtful = is_doubtful(input);
+        let doubtful = input.payer.is_none() && is_doubtful(input);
         let mut content = Content {
             tone: Tone::of(head("tone").as_ref().and_then(Value::as_str).unwrap_or_default()),
             subject: one_line(&subject, MAX_PARAGRAPH),
             lead,
             warning: None,
-            fields: match &input.deposit {
-                Some(view) if input.event.topic() == Topic::Deposit => {
+            fields: match (&input.deposit, &input.payer) {
+                (Some(view), Some(payer)) => PayerFacts::of(input, view, payer).fields(),
+                (Some(view), None) if input.event.topic() == Topic::Deposit => {
                     fields::of_deposit_letter(input, view, doubtful)
                 }
                 _ => Notice::of(input).fields(&named(head("fields").as_ref())),
@@ -113,14 +115,17 @@ fn parts(body: &str) -> (Vec<String>, Vec<String>) {
 
 /// The payment page.
 fn link(input: &LetterInput, label: &str) -> Option<Link> {
-    let url = input.deposit.as_ref()?.facts.wallet.as_ref()?.url.as_deref()?;
+    let facts = input.payer.as_ref().map(|payer| &payer.latest);
+    let facts = facts.or_else(|| input.deposit.as_ref().map(|view| &view.facts))?;
+    let url = facts.wallet.as_ref()?.url.as_deref()?;
     safe_link(url).map(|url| Link { label: label.to_owned(), url })
 }
 
 /// What the QR code says for a payment of `amount`.
 fn payment(input: &LetterInput, amount: &str) -> Option<String> {
     let view = input.deposit.as_ref()?;
-    let address = view.facts.wallet.as_ref()?.shown_address()?;
+    let latest = input.payer.as_ref().map_or(&view.facts, |payer| &payer.latest);
+    let address = latest.wallet.as_ref()?.shown_address()?;
     Some(qr::payment_uri(view.request.asset, address, amount))
 }
 
@@ -163,10 +168,11 @@ mod tests {
     fn every_letter_has_words_of_its_own_for_much_and_for_little() {
         let words = Words::builtin().unwrap();
         for event in mailed_events() {
-            for input in samples(event) {
+            for input in samples(event, false).into_iter().chain(samples(event, true)) {
                 let facts = values::facts(&input, "12345");
                 let content = words.written(emails::of(&input), &input, &facts).unwrap();
                 assert!(!content.subject.is_empty() && !content.lead.is_empty(), "{event}");
+                assert_eq!(emails::of(&input).name.starts_with("payer/"), input.payer.is_some());
             }
         }
     }

@@ -30,7 +30,7 @@ const TABLES: &[(&str, &str, &str)] = &[
          amount_usd amount_usd_micros amount_crypto expire_at wallet_created_at upstream_status txid outcome late \
          settled_at refunded_at amount_booked_micros facts updated_at",
     ),
-    ("outbox", "id", "event_seq recipient message_id created_at"),
+    ("outbox", "id", "event_seq recipient audience message_id created_at"),
     ("period", "month", "month ends_at event_seq closed_at"),
     (
         "month_total",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use depositd::domain::asset::Asset;
 use depositd::domain::deposit::{Deposit, Request};
-use depositd::domain::event::{EventName, Step};
+use depositd::domain::event::{EventName, Recipient, Step};
 use depositd::domain::ids::DepositId;
 use depositd::domain::money::{Amount, UsdMicros};
 use depositd::domain::observe::Observation;
@@ -192,7 +192,7 @@ impl Filling {
     async fn write(&self, mut write: DepositWrite) {
         for event in &mut write.step.events {
             if event.name == EventName::Settled {
-                event.mail_to = vec!["finance@example.com".to_owned()];
+                event.mail_to = vec![Recipient::Operator("finance@example.com".to_owned())];
             }
         }
         self.ledger.record(vec![write]).await.unwrap();

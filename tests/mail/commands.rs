@@ -61,6 +61,11 @@ async fn every_letter_can_be_seen_beforehand_in_every_shape() {
         assert_eq!(message.from().unwrap().first().unwrap().name(), Some("Büro"));
         assert_eq!(text.lines().next().unwrap().strip_prefix("Subject: "), message.subject());
     }
+    let payers = printed(&run(&house, "", &["mail", "preview", "wallet_created", "--payer"]));
+    assert!(payers.starts_with("Subject: Please pay 4.99 USDT on BSC"), "{payers}");
+    let never = run(&house, "", &["mail", "preview", "digest", "--payer"]);
+    assert_eq!(never.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&never.stderr).contains("payers are not told of digest"));
     let unknown = run(&house, "", &["mail", "preview", "setled"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("settled"));
@@ -72,14 +77,24 @@ async fn an_operators_templates_are_used_and_a_broken_one_is_named() {
     let folder = house.folder.path().join("letters");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("settled.subject.txt"), "Gutschrift {{ deposit.credited_usd }} USD").unwrap();
+    std::fs::write(folder.join("letter.txt"), "Für unsere Buchhaltung: {{ content.lead }}").unwrap();
+    std::fs::write(folder.join("payer.settled.subject.txt"), "Danke für {{ payment.arrived }}!").unwrap();
     let mail = "templates = \"letters\"";
     let json: serde_json::Value =
         serde_json::from_str(&printed(&run(&house, mail, &["--json", "mail", "preview", "settled"])))
             .unwrap();
     assert_eq!(json["subject"], "Gutschrift 5.00 USD");
+    assert!(json["text"].as_str().unwrap().starts_with("Für unsere"));
+    let args = ["--json", "mail", "preview", "settled", "--payer"];
+    let json: serde_json::Value = serde_json::from_str(&printed(&run(&house, mail, &args))).unwrap();
+    assert_eq!(json["subject"], "Danke für 4.99!");
+    assert!(
+        !json["text"].as_str().unwrap().contains("unsere"),
+        "what is meant for operators goes to no payer"
+    );
     let checked = String::from_utf8(run(&house, mail, &["check"]).stdout).unwrap();
     assert!(
-        checked.contains("templates      ok") && checked.contains("1 files, every letter tried"),
+        checked.contains("templates      ok") && checked.contains("3 files, every letter tried"),
         "{checked}"
     );
 

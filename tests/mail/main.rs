@@ -16,4 +16,5 @@ mod commands;
 mod exim;
 mod faults;
 mod floods;
+mod payers;
 mod server;

@@ -22,7 +22,7 @@ pub(in crate::cli) struct RequestArgs {
     /// Your own words for this deposit, at most 200 characters
     #[arg(long, value_name = "R")]
     pub(in crate::cli) reference: Option<String>,
-    /// A mail address that gets this deposit's events; may be repeated
+    /// The payer's mail address, which is told where to pay and what became of it; may be repeated
     #[arg(long, value_name = "MAIL")]
     pub(in crate::cli) notify: Vec<String>,
     /// The idempotency key: the same key, the same deposit; made up when not given

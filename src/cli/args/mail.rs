@@ -39,12 +39,16 @@ pub(in crate::cli) enum MailCommand {
     #[command(after_help = "Examples:
   depositd mail preview settled
   depositd mail preview wallet_created --format html > wallet.html
+  depositd mail preview wallet_created --payer
   depositd mail preview digest --format eml > digest.eml
   depositd --json mail preview held | jq -r .subject")]
     Preview {
         /// Which event
         #[arg(value_name = "EVENT", value_parser = event_parser())]
         event: EventName,
+        /// The letter to a payer: an address that `request --notify` named
+        #[arg(long)]
+        payer: bool,
         /// In which shape the letter is printed
         #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LetterFormat::Text)]
         format: LetterFormat,

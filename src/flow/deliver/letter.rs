@@ -7,12 +7,14 @@ use crate::domain::time::Timestamp;
 use crate::flow::Flow;
 use crate::flow::context::backoff;
 use crate::ledger::{Delivery, Ledger, OwedMail};
-use crate::notifier::{DepositView, LetterInput, SendError};
+use crate::notifier::{DepositView, LetterInput, PayerView, SendError};
 
 /// A letter that was tried.
 pub(super) struct Sent {
     pub(super) id: i64,
     pub(super) recipient: String,
+    /// It may count towards a flood.
+    pub(super) counts: bool,
     pub(super) delivery: Delivery,
     /// Why the way out is closed, if that is what was found.
     pub(super) closed: Option<String>,
@@ -20,7 +22,7 @@ pub(super) struct Sent {
 
 #[tracing::instrument(name = "mail.deliver", skip_all, fields(mail.id = mail.id, event = %mail.event))]
 pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
-    let input = letter_of(&flow.ledger, &mail);
+    let input = letter_of(&flow.ledger, &mail, flow.clock.now());
     let (delivery, closed) = match flow.mailer.send(&input).await {
         Ok(_) => {
             tracing::info!(message_id = mail.message_id, "mail sent");
@@ -37,7 +39,7 @@ pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
         }
         Err(SendError::Unreachable { why }) => (again(flow, &mail, failures, why.clone(), false), Some(why)),
     };
-    Sent { id: mail.id, recipient: mail.recipient, delivery, closed }
+    Sent { id: mail.id, recipient: mail.recipient, counts: !mail.to_payer, delivery, closed }
 }
 
 fn again(flow: &Flow, mail: &OwedMail, tries: u32, why: String, counted: bool) -> Delivery {
@@ -58,10 +60,13 @@ pub(super) fn with_jitter(wait: Duration, id: i64, now: Timestamp) -> Duration {
     wait.saturating_add(Duration::from_millis(share))
 }
 
-/// What the letter about `mail` is made of; `ledger` names the conversation that it belongs to.
+/// What the letter about `mail` is made of, where it goes `now`; `ledger` names the conversation that it belongs to.
 #[must_use]
-pub fn letter_of(ledger: &Ledger, mail: &OwedMail) -> LetterInput {
+pub fn letter_of(ledger: &Ledger, mail: &OwedMail, now: Timestamp) -> LetterInput {
+    let latest = mail.latest.as_ref().or(mail.deposit.as_ref().map(|deposit| &deposit.facts));
+    let payer = latest.filter(|_| mail.to_payer).map(|latest| PayerView { latest: latest.clone(), now });
     LetterInput {
+        payer,
         event: mail.event,
         at: mail.at,
         reason: mail.reason.clone(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::domain::deposit::Request;
+use crate::domain::event::Recipient;
 use crate::domain::journal::Posting;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
@@ -49,7 +50,7 @@ struct PostingRecord(i64, String, String, String, UsdMicros);
 struct EvidenceRecord(i64, Option<String>, String, &'static str, Option<u16>, String);
 
 #[derive(Serialize)]
-struct MailRecord(i64, String, String, i64, String);
+struct MailRecord(i64, String, String, i64, String, &'static str);
 
 /// Where the chain stands while it grows.
 struct Chain<'a> {
@@ -167,13 +168,14 @@ impl Chain<'_> {
             evidence_id: None,
             hash: String::new(),
         };
-        self.append(record, (&notice.mail_to, notice.at), &[], None, None)
+        let mail_to: Vec<_> = notice.mail_to.iter().cloned().map(Recipient::Operator).collect();
+        self.append(record, (&mail_to, notice.at), &[], None, None)
     }
 
     fn append(
         &mut self,
         mut record: EventRecord,
-        (mail_to, due): (&[String], Timestamp),
+        (mail_to, due): (&[Recipient], Timestamp),
         postings: &[Posting],
         request: Option<&Request>,
         evidence: Option<&str>,
@@ -206,13 +208,14 @@ impl Chain<'_> {
             ));
         }
         for recipient in mail_to {
-            let message_id = message_id(self.shared, record.seq, &record.hash, recipient);
+            let message_id = message_id(self.shared, record.seq, &record.hash, recipient.address());
             self.appended.mails.push(MailRecord(
                 record.seq,
-                recipient.clone(),
+                recipient.address().to_owned(),
                 message_id,
                 due.as_millis(),
                 record.at.clone(),
+                recipient.audience(),
             ));
         }
         self.seq = record.seq;
@@ -271,8 +274,8 @@ async fn insert_appended(connection: &mut SqliteConnection, appended: &Appended)
     if !mails.is_empty() {
         let rows = json(mails)?;
         sqlx::query!(
-            r#"INSERT INTO outbox (event_seq, recipient, message_id, state, attempts, due_ms, created_at)
-               SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, 'owed', 0, j.value ->> 3, j.value ->> 4
+            r#"INSERT INTO outbox (event_seq, recipient, message_id, state, attempts, due_ms, created_at, audience)
+               SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, 'owed', 0, j.value ->> 3, j.value ->> 4, j.value ->> 5
                FROM json_each(?) AS j"#,
             rows
         )

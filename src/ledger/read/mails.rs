@@ -1,6 +1,6 @@
 //! The mails: what is due, the facts of each letter, and how an operator sees them.
 
-use crate::domain::deposit::Deposit;
+use crate::domain::deposit::{Deposit, Facts};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -15,6 +15,8 @@ pub struct OwedMail {
     pub id: i64,
     /// To whom.
     pub recipient: String,
+    /// In a payer's words.
+    pub to_payer: bool,
     /// The same at every attempt.
     pub message_id: String,
     /// How often it was tried.
@@ -29,6 +31,8 @@ pub struct OwedMail {
     pub reason: Option<String>,
     /// The deposit with its facts as they were right after the event.
     pub deposit: Option<Deposit>,
+    /// Its facts as they stand when it is read.
+    pub latest: Option<Facts>,
     /// The figures of an event of the whole account.
     pub notice: Option<serde_json::Value>,
 }
@@ -66,6 +70,8 @@ pub struct MailRow {
     pub deposit_id: Option<String>,
     /// To whom.
     pub recipient: String,
+    /// In whose words: `operator` or `payer`.
+    pub audience: String,
     /// Its Message-ID, without brackets.
     pub message_id: String,
     /// `owed`, `sent` or `dead`.
@@ -97,6 +103,7 @@ impl MailRow {
 struct OwedRow {
     mail_id: i64,
     recipient: String,
+    audience: String,
     message_id: String,
     attempts: i64,
     created_at: String,
@@ -107,6 +114,7 @@ struct OwedRow {
     id: Option<String>,
     version: Option<i64>,
     request: Option<String>,
+    latest: Option<String>,
     updated_at: Option<String>,
 }
 
@@ -124,9 +132,11 @@ impl TryFrom<OwedRow> for OwedMail {
             _ => None,
         };
         let parse = |text: &str| Timestamp::parse(text).map_err(|_| unreadable(text));
+        let latest = row.latest.as_deref().map(serde_json::from_str).transpose();
         Ok(Self {
             id: row.mail_id,
             recipient: row.recipient,
+            to_payer: row.audience == "payer",
             message_id: row.message_id,
             attempts: row.attempts,
             created_at: parse(&row.created_at)?,
@@ -134,6 +144,7 @@ impl TryFrom<OwedRow> for OwedMail {
             at: parse(&row.at)?,
             reason: row.reason,
             deposit,
+            latest: latest.map_err(|error| unreadable(&error.to_string()))?,
             notice: (!of_deposit)
                 .then(|| serde_json::from_str(&row.event_facts))
                 .transpose()
@@ -154,8 +165,8 @@ macro_rules! owed {
     ($condition:tt, $($argument:expr),+ $(,)?) => {
         query_with_request!(
             as OwedRow,
-            r#"SELECT o.id AS "mail_id!", o.recipient, o.message_id, o.attempts, o.created_at, e.name, e.at, e.reason,
-                      e.facts AS event_facts, d.id AS "id?", d.version AS "version?", d.updated_at AS "updated_at?",
+            r#"SELECT o.id AS "mail_id!", o.recipient, o.audience, o.message_id, o.attempts, o.created_at, e.name, e.at,
+                      e.reason, e.facts AS event_facts, d.facts AS "latest?", d.id AS "id?", d.version AS "version?", d.updated_at AS "updated_at?",
                       iif(d.id IS NULL, NULL, "#,
             [r#") AS "request?: String" "# + $condition],
             $($argument),+
@@ -168,7 +179,7 @@ macro_rules! mails {
     ($condition:tt, $($argument:expr),+) => {
         sqlx::query_as!(
             MailRow,
-            r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.message_id, o.state, o.attempts,
+            r#"SELECT o.id AS "id!", e.name AS event, e.deposit_id, o.recipient, o.audience, o.message_id, o.state, o.attempts,
                       o.created_at, o.due_ms, o.sent_at, o.last_error, o.told_in
                FROM outbox o JOIN event e ON e.seq = o.event_seq "# + $condition,
             $($argument),+
@@ -182,7 +193,7 @@ impl Ledger {
         let (now, limit) = (now.as_millis(), i64::from(limit));
         let (but, not) = (crate::ledger::sql::json(but)?, crate::ledger::sql::json(not)?);
         let rows = owed!(
-            r#"FROM (SELECT id, recipient, message_id, attempts, created_at, event_seq FROM outbox
+            r#"FROM (SELECT id, recipient, audience, message_id, attempts, created_at, event_seq FROM outbox
                      -- the first condition says no more than the second, and lets the index serve the order
                      WHERE state <> 'sent' AND state = 'owed' AND due_ms <= ?
                        AND recipient NOT IN (SELECT value FROM json_each(?))
@@ -241,7 +252,8 @@ impl Ledger {
         .map_err(Error::database("read"))
     }
 
-    /// For whom more letters wait than `at_least`, of those that may be part of a summary and are in none yet.
+    /// For whom more letters wait than `at_least`, of those that may be part of a summary and are in none yet. No
+    /// summary holds a payer's letters: each is about one deposit and nothing else.
     pub async fn waiting_mails(&self, at_least: u64) -> Result<Vec<WaitingMail>> {
         let least = i64::try_from(at_least).unwrap_or(i64::MAX);
         let but = never_held_back()?;
@@ -249,7 +261,7 @@ impl Ledger {
             r#"SELECT o.recipient AS "recipient!", count(*) AS "n!: i64", min(o.created_at) AS "oldest!: String",
                       max(o.created_at) AS "newest!: String"
                FROM outbox o JOIN event e ON e.seq = o.event_seq
-               WHERE o.state = 'owed' AND o.told_in IS NULL AND e.name NOT IN (SELECT value FROM json_each(?))
+               WHERE o.state = 'owed' AND o.told_in IS NULL AND o.audience = 'operator' AND e.name NOT IN (SELECT value FROM json_each(?))
                GROUP BY o.recipient HAVING count(*) >= ?"#,
             but,
             least

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request};
-use crate::domain::event::Step;
+use crate::domain::event::{Recipient, Step};
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::poll::Policy;
@@ -91,7 +91,7 @@ fn wallet_report(number: u128, amount: &str, now: Timestamp) -> OrderReport {
 fn owed_to(step: Step, recipients: &[&str]) -> DepositWrite {
     let mut write = DepositWrite::from(step);
     if let Some(event) = write.step.events.last_mut() {
-        event.mail_to = recipients.iter().map(|name| (*name).to_owned()).collect();
+        event.mail_to = recipients.iter().map(|name| Recipient::Operator((*name).to_owned())).collect();
     }
     write
 }

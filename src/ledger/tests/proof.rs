@@ -159,6 +159,10 @@ const CHANGES: &[(&str, &[&str])] = &[
         "outbox 2: a mail that no event owes",
         "outbox 2: its Message-ID is not the one of its event and recipient",
     ]),
+    ("UPDATE outbox SET audience = 'payer' WHERE id = 2", &[
+        "outbox event 3: a mail that is owed is not there",
+        "outbox 2: a mail that no event owes",
+    ]),
     ("UPDATE outbox SET message_id = 'x' || message_id WHERE id = 2", &["outbox 2: its Message-ID is not the one of its event and recipient"]),
     ("UPDATE outbox SET message_id = message_id || 'x' WHERE id = 2", &[]),
     ("UPDATE outbox SET state = 'owed' WHERE id = 1", &["outbox 1: it is owed but sent_at is Some(\"2026-01-31T22:15:00.000Z\")"]),

@@ -16,7 +16,9 @@ pub(super) async fn verify(
 ) -> Result<()> {
     let missing = sqlx::query!(
             r#"SELECT e.seq AS "seq!", CAST(r.value AS TEXT) AS "recipient!: String" FROM event e, json_each(e.mail_to) AS r
-               WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.event_seq = e.seq AND o.recipient = r.value)"#
+               WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.event_seq = e.seq
+                   AND o.recipient = iif(r.type = 'object', r.value ->> 'payer', r.value)
+                   AND o.audience = iif(r.type = 'object', 'payer', 'operator'))"#
         )
         .fetch_all(&mut *view)
         .await?;
@@ -25,7 +27,9 @@ pub(super) async fn verify(
     }
     let mut rows = sqlx::query!(
             r#"SELECT o.id AS "id!", o.event_seq, o.recipient, o.message_id, o.state, o.sent_at, o.created_at, e.at, e.hash,
-                      EXISTS (SELECT 1 FROM json_each(e.mail_to) r WHERE r.value = o.recipient) AS "owed!: bool"
+                      EXISTS (SELECT 1 FROM json_each(e.mail_to) r
+                          WHERE iif(r.type = 'object', r.value ->> 'payer', r.value) = o.recipient
+                              AND iif(r.type = 'object', 'payer', 'operator') = o.audience) AS "owed!: bool"
                FROM outbox o JOIN event e ON e.seq = o.event_seq"#
         )
         .fetch(view);

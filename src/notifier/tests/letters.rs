@@ -227,6 +227,69 @@ fn a_doubtful_address_is_not_to_be_paid() {
     assert!(letter.subject.starts_with("Needs review: ") && !letter.text.contains("Do not pay."));
 }
 
+#[test]
+fn a_payer_is_told_nothing_of_the_operators_and_asked_only_for_what_is_awaited() {
+    let mut memo = view(State::AwaitingPayment);
+    memo.facts.wallet.as_mut().unwrap().memo = Some("memo-77".to_owned());
+    let mut shared = view(State::AwaitingPayment);
+    shared.facts.wallet.as_mut().unwrap().shared = true;
+    let mut withheld = view(State::AwaitingPayment);
+    withheld.facts.wallet.as_mut().unwrap().withheld =
+        Some("the address is not shown, do not pay".to_owned());
+    let mut malformed = view(State::AwaitingPayment);
+    malformed.facts.wallet.as_mut().unwrap().address = "0x66b928a8".to_owned();
+    let flag = flagged(view(State::AwaitingPayment), "another address is named");
+    let doubtful = [shared, withheld, malformed, flag];
+    let in_doubt = doubtful.iter().map(|latest| (latest.facts.clone(), at(730), false));
+    let whole = State::ALL.iter().map(|state| (view(*state).facts, at(730), true));
+    let all = whole.chain(in_doubt).chain([(memo.facts.clone(), at(730), true)]);
+    // To the second: at the deadline it is too late.
+    let all = all.chain([(memo.facts.clone(), at(3576), true), (memo.facts, at(3577), false)]);
+    let all: Vec<_> = all.collect();
+    for event in EventName::ALL.iter().filter(|event| event.is_told_to_payers()) {
+        for of_event in State::ALL {
+            for (latest, now, good) in &all {
+                let payer = super::super::PayerView { latest: latest.clone(), now: *now };
+                let reason = Some("the upstream says: secret words".to_owned());
+                let input =
+                    LetterInput { payer: Some(payer), reason, ..letter(*event, Some(view(*of_event))) };
+                let asks = matches!(event, EventName::WalletCreated | EventName::Underpaid);
+                let payable = asks && latest.state == *of_event && *good;
+                let letter = composed(&input);
+                let html = letter.html.replace("@depositd", "");
+                let told = [&letter.subject, &letter.text, &html];
+                let shows = |word: &str| told.iter().any(|part| part.contains(word));
+                for foreign in [
+                    "12345",
+                    "af161c5a",
+                    "01971f3a",
+                    "SMSOnline",
+                    "depositd",
+                    "upstream",
+                    "secret",
+                    "credited",
+                    "prepaid",
+                    "account",
+                    "review",
+                ] {
+                    assert!(!shows(foreign), "{foreign} in {}\n{}", letter.subject, letter.text);
+                }
+                let what = format!("{event} of {of_event} in {}: {}", latest.state, letter.text);
+                assert_eq!(shows(ADDRESS), payable, "{what}");
+                assert_eq!(letter.inline.is_some() || shows("cid:"), payable, "{what}");
+                assert_eq!(shows(URL), payable, "{what}");
+                assert_eq!(
+                    shows("memo-77"),
+                    payable && latest.wallet.as_ref().unwrap().memo.is_some(),
+                    "{what}"
+                );
+                assert!(payable || !shows("Pay exactly") && !shows("Please pay"), "{what}");
+                assert!(shows("invoice-42") && shows("5.15 USD"), "{what}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_message_written_twice_is_one_whole_file() {
     let directory = tempfile::tempdir().unwrap();

@@ -117,6 +117,7 @@ fn letter(event: EventName, deposit: Option<DepositView>) -> LetterInput {
         message_id: format!("0197.{event}@depositd.example"),
         thread_id: Some(ROOT.to_owned()),
         to: "finance@example.com".to_owned(),
+        payer: None,
     }
 }
 

@@ -1,0 +1,116 @@
+//! What a payer is told of a deposit: where and how much to pay while that is safe, and what became of it. Nothing of the
+//! operator's is here: no account, no ids of ours, no books, no reasons in the upstream's words.
+
+use minijinja::{Value, context};
+
+use super::content::Field;
+use super::doubt;
+use super::fields::{arrived, crypto, missing, network_name};
+use super::letter::{DepositView, LetterInput, PayerView};
+use super::text::{instant, safe_link, token, untrusted, usd};
+use crate::domain::deposit::{Facts, Wallet};
+use crate::domain::event::EventName;
+use crate::domain::money::Amount;
+
+/// The facts that a letter to a payer is made of.
+pub(super) struct PayerFacts<'a> {
+    view: &'a DepositView,
+    /// As they were right after the event; those of now where the letter asks for money that is still awaited.
+    facts: &'a Facts,
+    /// The letter asks for money, and that is still awaited, and something about the address is not certain.
+    pub(super) doubtful: bool,
+    /// The letter asks for money, and it may be paid.
+    pub(super) payable: bool,
+}
+
+impl<'a> PayerFacts<'a> {
+    pub(super) fn of(input: &LetterInput, view: &'a DepositView, payer: &'a PayerView) -> Self {
+        let asks = matches!(input.event, EventName::WalletCreated | EventName::Underpaid);
+        let awaited = asks && payer.latest.state == view.facts.state;
+        let facts = if awaited { &payer.latest } else { &view.facts };
+        let doubtful = awaited && doubt::is_unsafe_to_pay(view.request.asset.network, facts);
+        let deadline = facts.wallet.as_ref().and_then(|wallet| wallet.expire_at);
+        let in_time = deadline.is_none_or(|deadline| payer.now < deadline);
+        Self { view, facts, doubtful: doubtful && in_time, payable: awaited && !doubtful && in_time }
+    }
+
+    /// The wallet, where the letter may ask to pay to it.
+    fn wallet(&self) -> Option<&'a Wallet> {
+        self.facts.wallet.as_ref().filter(|_| self.payable)
+    }
+
+    /// Exactly what is to be paid, or was.
+    fn due(&self) -> Option<&'a Amount> {
+        self.facts.wallet.as_ref().and_then(|wallet| wallet.shown_amount())
+    }
+
+    /// The deadline, also of a letter that says it has passed.
+    fn deadline(&self) -> Option<String> {
+        self.facts.wallet.as_ref().and_then(|wallet| wallet.expire_at).map(instant)
+    }
+
+    fn refunded(&self) -> Option<&'a Amount> {
+        self.facts.payment.refund_amount.as_ref().filter(|amount| !amount.is_zero())
+    }
+
+    /// By name, for templates.
+    pub(super) fn values(&self) -> Value {
+        let (request, facts) = (&self.view.request, self.facts);
+        context! {
+            asked => usd(&request.amount),
+            asset => request.asset.to_string(),
+            currency => request.asset.currency.as_str(),
+            network => request.asset.network.as_str(),
+            network_name => network_name(request.asset.network),
+            amount_crypto => self.due().map(ToString::to_string),
+            address => self.wallet().map(|wallet| token(&wallet.address)),
+            memo => self.wallet().and_then(|wallet| wallet.memo.as_deref()).map(untrusted),
+            url => self.wallet().and_then(|wallet| wallet.url.as_deref()).and_then(safe_link),
+            expire_at => self.deadline(),
+            arrived => arrived(facts).map(ToString::to_string),
+            missing => missing(facts),
+            outcome => facts.outcome.map(crate::domain::deposit::Outcome::as_str),
+            late => facts.late,
+            refunded => self.refunded().map(ToString::to_string),
+            txid => facts.txid.as_deref().map(token),
+            reference => request.reference.as_deref().map(untrusted),
+        }
+    }
+
+    /// As a table.
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let (view, request, facts) = (self.view, &self.view.request, self.facts);
+        let mut fields = vec![Field::new("Payment", usd(&request.amount))];
+        match self.due() {
+            Some(due) if self.payable => fields.push(Field::mono("Exact amount", crypto(due, view))),
+            Some(due) => fields.push(Field::new("Amount asked for", crypto(due, view))),
+            None => fields.push(Field::new("Currency", request.asset.currency.as_str())),
+        }
+        if let Some(amount) = arrived(facts) {
+            fields.push(Field::new("Arrived", crypto(amount, view)));
+        }
+        if let Some(missing) = missing(facts).filter(|_| self.payable) {
+            fields.push(Field::mono("Missing", format!("{missing} {}", request.asset.currency)));
+        }
+        fields.push(Field::new("Network", network_name(request.asset.network)));
+        if let Some(wallet) = self.wallet() {
+            fields.push(Field::mono("Address", token(&wallet.address)));
+            if let Some(memo) = &wallet.memo {
+                fields.push(Field::mono("Memo (give it with the payment)", untrusted(memo)));
+            }
+        }
+        if let Some(deadline) = self.deadline() {
+            fields.push(Field::new("Deadline", deadline));
+        }
+        if let Some(amount) = self.refunded() {
+            fields.push(Field::new("Sent back", crypto(amount, view)));
+        }
+        if let Some(txid) = &facts.txid {
+            fields.push(Field::mono("Transaction", token(txid)));
+        }
+        if let Some(reference) = &request.reference {
+            fields.push(Field::new("Reference", untrusted(reference)));
+        }
+        fields
+    }
+}
