@@ -81,16 +81,20 @@ impl<'a> PayerFacts<'a> {
     pub(super) fn fields(&self) -> Vec<Field> {
         let (view, request, facts) = (self.view, &self.view.request, self.facts);
         let mut fields = vec![Field::new("Payment", usd(&request.amount))];
+        let missing = missing(facts).filter(|_| self.payable);
         match self.due() {
-            Some(due) if self.payable => fields.push(Field::mono("Exact amount", crypto(due, view))),
+            // Of two amounts to be paid somebody pays the wrong one.
+            Some(due) if self.payable && missing.is_none() => {
+                fields.push(Field::mono("Exact amount", crypto(due, view)))
+            }
             Some(due) => fields.push(Field::new("Amount asked for", crypto(due, view))),
             None => fields.push(Field::new("Currency", request.asset.currency.as_str())),
         }
         if let Some(amount) = arrived(facts) {
             fields.push(Field::new("Arrived", crypto(amount, view)));
         }
-        if let Some(missing) = missing(facts).filter(|_| self.payable) {
-            fields.push(Field::mono("Missing", format!("{missing} {}", request.asset.currency)));
+        if let Some(missing) = missing {
+            fields.push(Field::mono("Still missing", format!("{missing} {}", request.asset.currency)));
         }
         fields.push(Field::new("Network", network_name(request.asset.network)));
         if let Some(wallet) = self.wallet() {

@@ -86,9 +86,12 @@ async fn a_payer_is_told_where_to_pay_what_is_missing_and_when_it_is_done() {
     assert_eq!(subject, format!("Please pay {due} USDT on TRON – invoice 42"));
     let deadline = wallet.expire_at.unwrap().to_seconds_text().replace('T', " ").replace('Z', " UTC");
     assert!(text.starts_with(&format!("Pay exactly {due} USDT on TRON by {deadline}.")), "{text}");
-    for part in
-        [address(&deposit), "TRON (TRC-20)", "invoice 42", "Your address was given for this one payment."]
-    {
+    for part in [
+        address(&deposit),
+        "TRON (TRC-20)",
+        "invoice 42",
+        "Your mail address was given for this one payment.",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     let raw = letters(&house, PAYER).remove(0);
@@ -103,7 +106,7 @@ async fn a_payer_is_told_where_to_pay_what_is_missing_and_when_it_is_done() {
     let arrived = facts.payment.amount.unwrap();
     assert!(subject.starts_with("Please pay the missing "), "{subject}");
     assert!(text.starts_with(&format!("Only {arrived} USDT of {due} USDT arrived:")), "{text}");
-    assert!(text.contains(address(&deposit)) && text.contains("Missing:"), "{text}");
+    assert!(text.contains(address(&deposit)) && text.contains("Still missing:"), "{text}");
 
     act(&house, &deposit, Action::Pay { amount_usd: None });
     house.poll().await;
