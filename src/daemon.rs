@@ -1,23 +1,19 @@
 //! How the parts become one running daemon: built from the configuration, started, drained, closed.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod reload;
+mod running;
 
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-use crate::api::{self, Api};
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::SharedClock;
 use crate::config::{self, Config};
 use crate::domain::causes::chain;
-use crate::flow::{self, Flow, OwnershipError};
-use crate::ledger::{self, Access, Ledger};
+use crate::flow;
+use crate::ledger;
 use crate::notifier::{self, Mailer, Rules};
-use crate::scheduler::{self, BackupPlan, Lifecycle, Loops, Schedule, ServiceStatus};
+use crate::scheduler::{self, BackupPlan, Schedule};
 use crate::upstream::{self, Upstream};
 
-/// How long a drain may take before the daemon goes all the same; everything it leaves is on disk.
-const DRAIN: Duration = Duration::from_secs(25);
+pub use reload::SetLogLevel;
+pub use running::{Daemon, run};
 
 /// Why the daemon did not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -39,109 +35,6 @@ pub enum Error {
 impl From<config::Error> for Error {
     fn from(error: config::Error) -> Self {
         Self::Configuration(error.to_string())
-    }
-}
-
-/// A running daemon.
-#[derive(Debug)]
-pub struct Daemon {
-    flow: Flow,
-    loops: Loops,
-    addresses: Vec<String>,
-    stop_api: CancellationToken,
-    api: JoinHandle<()>,
-}
-
-impl Daemon {
-    /// Opens the ledger, and starts everything that `config` asks for.
-    ///
-    /// # Errors
-    /// [`Error`]; nothing runs then.
-    pub async fn start(config: &Config, clock: SharedClock) -> Result<Self, Error> {
-        config.validate_for_daemon()?;
-        let token = config.api.read_token()?;
-        let flow = build(config, clock).await?;
-        let status = Arc::new(ServiceStatus::default());
-        let settings = api::ApiSettings { listen: config.api.listen.clone(), token };
-        let door = Api::bind(settings, flow.clone(), Arc::clone(&status))
-            .await
-            .map_err(|error| Error::Start(chain(&error)))?;
-        let loops = Loops::start(flow.clone(), status, timetable(config)).await.map_err(Error::Start)?;
-        let (addresses, stop_api) = (door.addresses(), CancellationToken::new());
-        // A refused account is known from here on; nothing waits for it.
-        let (own, stop) = (flow.clone(), stop_api.clone());
-        tokio::spawn(async move { stop.run_until_cancelled(flow::probe_account(&own)).await });
-        let api = tokio::spawn(door.serve(stop_api.clone()));
-        Ok(Self { flow, loops, addresses, stop_api, api })
-    }
-
-    /// Where the API listens: `unix:PATH`, `ADDRESS:PORT`.
-    #[must_use]
-    pub fn addresses(&self) -> &[String] {
-        &self.addresses
-    }
-
-    /// What it works with.
-    #[must_use]
-    pub fn flow(&self) -> &Flow {
-        &self.flow
-    }
-
-    /// Completes when it must not go on, with the reason.
-    pub async fn fatal(&mut self) -> String {
-        tokio::select! {
-            reason = self.loops.fatal() => reason,
-            ended = &mut self.api => match ended {
-                Ok(()) => "the API has ended".to_owned(),
-                Err(error) => format!("the API broke off: {error}"),
-            },
-        }
-    }
-
-    /// Finishes what is under way, and closes the ledger.
-    ///
-    /// # Errors
-    /// Where the ledger could not be closed in order; it is safe even then.
-    pub async fn stop(self) -> Result<(), Error> {
-        self.stop_api.cancel();
-        if let Err(error) = self.api.await {
-            tracing::error!("the API broke off: {error}");
-        }
-        self.loops.stop().await;
-        self.flow.mailer.close_idle().await;
-        self.flow.ledger.close().await?;
-        Ok(())
-    }
-}
-
-/// The daemon in the foreground, until a signal or a fault ends it.
-pub async fn run(config: &Config) -> Result<(), Error> {
-    let clock: SharedClock = Arc::new(SystemClock::new());
-    let mut signals = Lifecycle::new().map_err(|error| Error::Start(format!("signals: {error}")))?;
-    let mut daemon = Daemon::start(config, clock.clone()).await?;
-    let pulse = Arc::clone(&daemon.flow.heartbeats);
-    tracing::info!(
-        ledger = %config.ledger.path.display(),
-        "depositd {} is ready; its API listens on {}",
-        env!("CARGO_PKG_VERSION"),
-        daemon.addresses.join(" and ")
-    );
-    scheduler::notify_ready("watching deposits");
-    let fatal = tokio::select! {
-        () = signals.asked_to_stop() => None,
-        reason = daemon.fatal() => Some(reason),
-        () = scheduler::feed_watchdog(&pulse, &clock) => None,
-    };
-    scheduler::notify_stopping();
-    if let Some(reason) = fatal {
-        tracing::error!("the daemon must not go on: {reason}");
-        return Err(Error::Fatal(reason));
-    }
-    tracing::info!("stopping: what is under way is finished; a second signal aborts");
-    tokio::select! {
-        stopped = daemon.stop() => stopped,
-        () = signals.asked_to_stop() => Err(Error::Fatal("aborted by a second signal".to_owned())),
-        () = clock.sleep(DRAIN) => Err(Error::Fatal("the drain took too long".to_owned())),
     }
 }
 
@@ -268,9 +161,8 @@ fn pace(config: &Config) -> notifier::RetrySchedule {
     }
 }
 
-async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
-    let upstream = upstream_client(config, clock.clone())?;
-    let mailer = mailer(config)?;
+/// Who gets which letter, and when, by `config`.
+fn rules(config: &Config) -> Rules {
     let rules = config
         .mail
         .rules
@@ -283,22 +175,7 @@ async fn build(config: &Config, clock: SharedClock) -> Result<Flow, Error> {
             to: rule.to.clone(),
         })
         .collect();
-    let rules = Rules::new(config.mail.to.clone(), rules).with_pace(pace(config));
-    let ledger = Ledger::open(ledger_settings(config), Access::Write).await?;
-    if let Some(account) = &config.upstream.user_id
-        && let Err(error) = flow::bind(&ledger, account).await
-    {
-        ledger.close().await?;
-        return Err(match error {
-            OwnershipError::Ledger(error) => Error::Ledger(error),
-            foreign @ OwnershipError::Foreign { .. } => Error::Configuration(foreign.to_string()),
-        });
-    }
-    let flow = Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock);
-    if let Some(backups) = &config.ledger.backup_dir {
-        flow::notice_restore(&flow, backups).await?;
-    }
-    Ok(flow)
+    Rules::new(config.mail.to.clone(), rules).with_pace(pace(config))
 }
 
 fn flow_settings(config: &Config) -> flow::FlowSettings {

@@ -1,7 +1,7 @@
 //! What an operator asks for: the mails that wait, sending them again, a test message, a copy of the ledger.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -56,7 +56,7 @@ pub(super) async fn test(
     let to = to
         .map(|to| notifier::parse_address(&to).map_err(|error| Problem::invalid("to", error)))
         .transpose()?;
-    if to.is_none() && api.flow.rules.recipients(EventName::UpstreamDown).is_empty() {
+    if to.is_none() && api.flow.rules.current().recipients(EventName::UpstreamDown).is_empty() {
         return Err(Problem::invalid("to", "nobody is configured to get alerts; name an address"));
     }
     let own = Arc::clone(&api);
@@ -71,25 +71,51 @@ pub(super) async fn backup(
     body: RawBody,
 ) -> Result<Json<BackupReport>, Problem> {
     let path = PathBuf::from(body.fields(&["path"])?.needed_text("path")?);
-    if !path.is_absolute() || path.file_name().is_none() {
-        return Err(Problem::invalid("path", "expected an absolute path of a file"));
-    }
-    if !path.parent().is_some_and(std::path::Path::is_dir) {
-        return Err(Problem::invalid(
-            "path",
-            "its folder does not exist, or the daemon may not look into it",
-        ));
-    }
+    let path = allowed(path, api.backup_dir.as_deref())?;
     let _place = api.backups.try_acquire().map_err(|_| Problem::busy("a copy is being made already", 5))?;
     let own = Arc::clone(&api);
     match whole(&api, caller.origin(), async move { own.flow.ledger.backup(&path).await }).await? {
         Ok(report) => Ok(Json(report)),
-        Err(ledger::Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-            Err(Problem::invalid("path", "exists already; nothing is overwritten"))
+        Err(ledger::Error::Io { doing, source, .. })
+            if matches!(source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput) =>
+        {
+            Err(Problem::invalid("path", format!("the daemon {doing} this: {source}")))
         }
         Err(error) => {
             tracing::error!("a backup failed: {}", error.chain());
             Err(Problem::new(ProblemKind::BackupFailed, error.chain()))
         }
     }
+}
+
+/// The daemon writes copies where its configuration says, and nowhere else: who may call it need not be one who may write
+/// to everything that it may.
+fn allowed(path: PathBuf, backup_dir: Option<&Path>) -> Result<PathBuf, Problem> {
+    let refused = |why: String| Err(Problem::invalid("path", why));
+    let (Some(name), Some(folder), true) = (path.file_name(), path.parent(), path.is_absolute()) else {
+        return refused("expected an absolute path of a file".to_owned());
+    };
+    let Some(backup_dir) = backup_dir else {
+        return refused(
+            "the daemon writes copies into ledger.backup_dir only, and that is not set; `depositd backup FILE` writes where \
+             you may"
+                .to_owned(),
+        );
+    };
+    if let Err(error) = std::fs::create_dir_all(backup_dir) {
+        return refused(format!(
+            "the folder {} (ledger.backup_dir) cannot be made: {error}",
+            backup_dir.display()
+        ));
+    }
+    let (Ok(folder), Ok(allowed)) = (folder.canonicalize(), backup_dir.canonicalize()) else {
+        return refused("its folder does not exist, or the daemon may not look into it".to_owned());
+    };
+    if !folder.starts_with(&allowed) {
+        return refused(format!(
+            "the daemon writes copies into {} (ledger.backup_dir) only; `depositd backup FILE` writes where you may",
+            backup_dir.display()
+        ));
+    }
+    Ok(folder.join(name))
 }

@@ -2,6 +2,7 @@
 //! web page away.
 
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -77,29 +78,48 @@ pub(crate) fn unix_user(uid: u32) -> String {
     }
 }
 
+/// The token that TCP callers must show, as a digest, so that comparing tells nothing of its length. It may be replaced
+/// while they call; all clones share it.
+#[derive(Debug, Clone)]
+pub struct LiveToken(Arc<RwLock<[u8; 32]>>);
+
+impl LiveToken {
+    pub(super) fn new(token: &SecretString) -> Self {
+        Self(Arc::new(RwLock::new(digest(token.expose_secret().as_bytes()))))
+    }
+
+    /// From the next request on this one is asked for, and the one before is refused.
+    pub fn replace(&self, token: &SecretString) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = digest(token.expose_secret().as_bytes());
+    }
+
+    fn fits(&self, shown: &[u8]) -> bool {
+        let wanted = *self.0.read().unwrap_or_else(PoisonError::into_inner);
+        bool::from(digest(shown).ct_eq(&wanted))
+    }
+}
+
+fn digest(token: &[u8]) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
 /// The check at one listener.
 #[derive(Debug)]
 pub(super) enum Authenticator {
     /// A unix socket: whoever could connect may come in.
     Permissions,
-    /// TCP: whoever knows the token, unless a web page asks. Its digest, so that comparing tells nothing of its length.
-    Token([u8; 32]),
+    /// TCP: whoever knows the token, unless a web page asks.
+    Token(LiveToken),
 }
 
 impl Authenticator {
-    pub(super) fn with_token(token: &SecretString) -> Self {
-        Self::Token(Sha256::digest(token.expose_secret().as_bytes()).into())
-    }
-
     /// Lets a request in, or says why not.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {
         let Self::Token(wanted) = self else { return Ok(()) };
         if request.uri().path() == "/healthz" && [Method::GET, Method::HEAD].contains(request.method()) {
             return Ok(());
         }
-        let shown = bearer(request.headers()).unwrap_or_default();
-        let shown: [u8; 32] = Sha256::digest(shown).into();
-        if !bool::from(shown.ct_eq(wanted)) {
+        if !wanted.fits(bearer(request.headers()).unwrap_or_default()) {
             return Err(Problem::new(ProblemKind::Unauthorized, "send `Authorization: Bearer TOKEN`"));
         }
         no_web_page(request.headers(), request.uri())
@@ -148,7 +168,7 @@ mod tests {
     use super::*;
 
     fn verdict(path: &str, headers: &[(&str, &str)]) -> Option<ProblemKind> {
-        let authenticator = Authenticator::with_token(&SecretString::from("s3cret".to_owned()));
+        let authenticator = Authenticator::Token(LiveToken::new(&SecretString::from("s3cret".to_owned())));
         let mut request = Request::builder().uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -177,6 +197,15 @@ mod tests {
                 assert_eq!(verdict(path, headers), Some(ProblemKind::Unauthorized), "{path} {headers:?}");
             }
         }
+    }
+
+    #[test]
+    fn another_token_opens_as_soon_as_it_has_taken_the_place_of_the_one_before() {
+        let token = LiveToken::new(&SecretString::from("s3cret".to_owned()));
+        let shared = token.clone();
+        assert!(token.fits(b"s3cret") && !token.fits(b"n3w"));
+        shared.replace(&SecretString::from("n3w".to_owned()));
+        assert!(!token.fits(b"s3cret") && token.fits(b"n3w"));
     }
 
     #[tokio::test]

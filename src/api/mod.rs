@@ -22,6 +22,7 @@ mod streams;
 mod waiters;
 mod wrong_tokens;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::assets::listing as assets;
 use self::auth::Authenticator;
+pub use self::auth::LiveToken;
 pub(crate) use self::auth::unix_user;
 use self::server::{Listener, ServerContext};
 pub use self::server::{TriedPlace, try_place};
@@ -53,8 +55,8 @@ pub struct Api;
 #[derive(Debug)]
 pub struct Bound {
     listeners: Vec<(Listener, Arc<Authenticator>)>,
-    flow: Flow,
-    status: Arc<ServiceStatus>,
+    token: Option<LiveToken>,
+    backup_dir: Option<PathBuf>,
 }
 
 impl Api {
@@ -62,8 +64,9 @@ impl Api {
     ///
     /// # Errors
     /// [`Error`]; whatever was taken is given back then.
-    pub async fn bind(settings: ApiSettings, flow: Flow, status: Arc<ServiceStatus>) -> Result<Bound, Error> {
+    pub async fn bind(settings: ApiSettings) -> Result<Bound, Error> {
         let token = settings.token.filter(|token| !token.expose_secret().is_empty());
+        let token = token.as_ref().map(LiveToken::new);
         let mut listeners = Vec::with_capacity(settings.listen.len());
         for place in settings.listen {
             listeners.push(match place {
@@ -73,11 +76,11 @@ impl Api {
                     if !address.ip().is_loopback() {
                         tracing::warn!("the API listens on {address}: the token travels there in clear");
                     }
-                    (Listener::tcp(address).await?, Arc::new(Authenticator::with_token(token)))
+                    (Listener::tcp(address).await?, Arc::new(Authenticator::Token(token.clone())))
                 }
             });
         }
-        Ok(Bound { listeners, flow, status })
+        Ok(Bound { listeners, token, backup_dir: settings.backup_dir })
     }
 }
 
@@ -88,11 +91,17 @@ impl Bound {
         self.listeners.iter().map(|(listener, _)| listener.address()).collect()
     }
 
+    /// What TCP callers must show, to be replaced; `None` where nobody may call by TCP.
+    #[must_use]
+    pub fn token(&self) -> Option<LiveToken> {
+        self.token.clone()
+    }
+
     /// Answers until `stop`; then finishes what is under way, for at most five seconds, event streams and callers
     /// that wait for a wallet included.
-    pub async fn serve(self, stop: CancellationToken) {
-        let Self { listeners, flow, status } = self;
-        let api = Arc::new(ApiState::new(flow, status, stop.clone()));
+    pub async fn serve(self, flow: Flow, status: Arc<ServiceStatus>, stop: CancellationToken) {
+        let Self { listeners, backup_dir, .. } = self;
+        let api = Arc::new(ApiState::new(flow, status, backup_dir, stop.clone()));
         let (kill, tasks) = (CancellationToken::new(), TaskTracker::new());
         let router = routes::router(Arc::clone(&api));
         let serving =

@@ -15,6 +15,8 @@ pub struct ApiSettings {
     pub listen: Vec<Listen>,
     /// What TCP callers must show.
     pub token: Option<SecretString>,
+    /// Where copies of the ledger may be asked for; nowhere without it.
+    pub backup_dir: Option<PathBuf>,
 }
 
 /// Why the API cannot start.

@@ -1,6 +1,7 @@
 //! What every answer is made with: the flow, the daemon's status, and the limits on what is under way.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -31,6 +32,8 @@ pub(super) struct ApiState {
     pub(super) wrong_tokens: Arc<WrongTokens>,
     /// The places for reconciliations.
     pub(super) reconciliations: Semaphore,
+    /// Where copies of the ledger may be asked for.
+    pub(super) backup_dir: Option<PathBuf>,
     /// The one place for a backup.
     pub(super) backups: Semaphore,
     /// Cancelled when the daemon stops.
@@ -42,7 +45,12 @@ pub(super) struct ApiState {
 pub(super) type SharedState = Arc<ApiState>;
 
 impl ApiState {
-    pub(super) fn new(flow: Flow, status: Arc<ServiceStatus>, stop: CancellationToken) -> Self {
+    pub(super) fn new(
+        flow: Flow,
+        status: Arc<ServiceStatus>,
+        backup_dir: Option<PathBuf>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             flow,
             status,
@@ -50,6 +58,7 @@ impl ApiState {
             streams: Arc::default(),
             wrong_tokens: Arc::default(),
             reconciliations: Semaphore::new(RECONCILIATIONS),
+            backup_dir,
             backups: Semaphore::new(1),
             stop,
             changes: Arc::default(),

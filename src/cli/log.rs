@@ -1,5 +1,6 @@
 //! How the log is written: in which shape, from which level on, and never with a secret.
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -12,10 +13,10 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 use super::exit::CommandFailure;
-use crate::config::quoted;
+use crate::config;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,12 +33,25 @@ const CAPPED: &[&str] = &["reqwest", "hyper", "hyper_util", "h2", "rustls", "let
 /// The levels where none are configured.
 const USUAL: &str = "info,sqlx=warn,tokio_cron_scheduler=warn";
 
-/// The words for how much is logged.
-const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+/// Changes what is logged while the program runs.
+pub(super) struct LogControl(reload::Handle<EnvFilter, Registry>);
+
+impl LogControl {
+    /// Logs from `level` on (`log.level`), unless the environment says what is logged.
+    pub(super) fn set(&self, level: Option<&str>) -> Result<(), String> {
+        if let Some((name, _)) = asked_by_environment() {
+            return Err(format!("{name} is set, and goes before it"));
+        }
+        let filter = EnvFilter::new(directives(level.unwrap_or_default())?);
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
+}
 
 /// Sends the log to standard error: coloured on a terminal, plain and without times under journald, which adds its own.
-pub(super) fn start_log(format: LogFormat) -> Result<(), CommandFailure> {
-    let filter = wanted()?.and(filter_fn(is_harmless));
+/// `level` is `log.level`; the environment goes before it.
+pub(super) fn start_log(format: LogFormat, level: Option<&str>) -> Result<LogControl, CommandFailure> {
+    let (wanted, control) = reload::Layer::new(wanted(level)?);
+    let filter = wanted.and(filter_fn(is_harmless));
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
     let text = || fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
@@ -55,7 +69,8 @@ pub(super) fn start_log(format: LogFormat) -> Result<(), CommandFailure> {
         }
         LogFormat::Text => text().with_filter(filter).boxed(),
     };
-    Ok(tracing_subscriber::registry().with(layer).try_init()?)
+    tracing_subscriber::registry().with(layer).try_init()?;
+    Ok(LogControl(control))
 }
 
 /// Lines with the priority that journald reads off their beginning (sd-daemon(3)), where they are `ranked`.
@@ -89,42 +104,30 @@ where
     }
 }
 
-/// What is asked for: `$DEPOSITD_LOG`, else `$RUST_LOG`.
-pub(super) fn wanted() -> Result<EnvFilter, CommandFailure> {
-    for name in ["DEPOSITD_LOG", "RUST_LOG"] {
-        let Some(text) = std::env::var_os(name).filter(|text| !text.is_empty()) else { continue };
-        let read = text.to_str().ok_or_else(|| "expected text in UTF-8".to_owned()).and_then(directives);
-        let directives = read.map_err(|problem| CommandFailure::usage(format_args!("{name}: {problem}")))?;
-        return Ok(EnvFilter::new(directives));
-    }
-    Ok(EnvFilter::new(USUAL))
+/// What the environment asks for, and by which name: `$DEPOSITD_LOG`, else `$RUST_LOG`.
+fn asked_by_environment() -> Option<(&'static str, OsString)> {
+    ["DEPOSITD_LOG", "RUST_LOG"]
+        .into_iter()
+        .find_map(|name| std::env::var_os(name).filter(|text| !text.is_empty()).map(|text| (name, text)))
+}
+
+/// What is asked for by the environment, else by `level` (`log.level`).
+pub(super) fn wanted(level: Option<&str>) -> Result<EnvFilter, CommandFailure> {
+    let Some((name, text)) = asked_by_environment() else {
+        let Some(level) = level else { return Ok(EnvFilter::new(USUAL)) };
+        return directives(level).map(EnvFilter::new).map_err(CommandFailure::usage);
+    };
+    let read = text.to_str().ok_or_else(|| "expected text in UTF-8".to_owned()).and_then(directives);
+    let directives = read.map_err(|problem| CommandFailure::usage(format_args!("{name}: {problem}")))?;
+    Ok(EnvFilter::new(directives))
 }
 
 /// Reads levels, and levels of parts, with commas between. What no level is said of is logged as usual: a line about one
 /// part must not silence the errors of all others.
 fn directives(text: &str) -> Result<String, String> {
-    let wrong = |part: &str| {
-        format!(
-            "expected a level (error, warn, info, debug, trace, off), or part=level with commas between, such as \"info\" or \"depositd::flow=debug\"; found {}",
-            quoted(part)
-        )
-    };
-    let (mut directives, mut says_all) = (Vec::new(), false);
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let (target, level) =
-            part.split_once('=').map_or((None, part), |(target, level)| (Some(target), level));
-        let is_level = LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
-        let is_target = |target: &str| {
-            let mut names = target.split("::");
-            names.all(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-        };
-        if !is_level || !target.is_none_or(is_target) {
-            return Err(wrong(part));
-        }
-        says_all |= target.is_none();
-        directives.push(part);
-    }
-    if !says_all {
+    config::check_log_levels(text)?;
+    let mut directives: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if directives.iter().all(|part| part.contains('=')) {
         directives.insert(0, USUAL);
     }
     Ok(directives.join(","))

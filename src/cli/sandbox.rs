@@ -11,7 +11,7 @@ use crate::sandbox::scenario::{self, Error, Options};
 pub(super) fn sandbox(args: SandboxArgs, json: bool) -> CommandResult {
     // The story is what a person came for; the daemon's own log only on demand.
     if ["DEPOSITD_LOG", "RUST_LOG"].iter().any(|name| std::env::var_os(name).is_some()) {
-        start_log(LogFormat::Text)?;
+        start_log(LogFormat::Text, None)?;
     }
     let terminal = std::io::stdout().is_terminal();
     let options = Options {

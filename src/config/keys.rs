@@ -4,7 +4,7 @@ use super::error::nearest;
 
 /// The tables of the file.
 pub(crate) const SECTIONS: &[&str] =
-    &["upstream", "ledger", "polling", "reconcile", "mail", "mail.smtp", "api"];
+    &["upstream", "ledger", "polling", "reconcile", "mail", "mail.smtp", "api", "log"];
 
 /// Every key that is not a secret.
 pub(crate) const KEYS: &[&str] = &[
@@ -56,6 +56,7 @@ pub(crate) const KEYS: &[&str] = &[
     "mail.smtp.ca_file",
     "api.listen",
     "api.token_file",
+    "log.level",
 ];
 
 /// The keys whose values are secrets: they never come near anything that may print them.

@@ -4,6 +4,7 @@
 //! They never pass through the configuration library, whose errors print values.
 
 mod cron;
+mod differences;
 mod error;
 mod keys;
 mod layers;
@@ -24,13 +25,14 @@ use std::path::{Path, PathBuf};
 use layers::{Layers, Surroundings};
 
 pub use cron::CronExpression;
+pub use differences::differences;
 pub use error::Error;
-pub(crate) use error::quoted;
+
 pub use secret::SecretSource;
 pub(crate) use secret::is_open_to_others;
 pub use settings::{
-    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, MailTransport, ReconcileConfig, SmtpConfig,
-    SmtpEncryption, UpstreamConfig,
+    ApiConfig, Config, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport, ReconcileConfig,
+    SmtpConfig, SmtpEncryption, UpstreamConfig,
 };
 pub(crate) use suspects::{suspect_argument, suspect_path};
 pub use values::{DayHours, Listen};
@@ -51,6 +53,14 @@ pub fn locate(explicit: Option<&Path>) -> Result<Option<PathBuf>, Error> {
 /// The file or the variable, the key, and what was expected.
 pub fn load(explicit: Option<&Path>) -> Result<Config, Error> {
     load_in(&Surroundings::of_process()?, explicit)
+}
+
+/// Checks levels of the log that are said elsewhere than under `log.level`, by the same rules.
+///
+/// # Errors
+/// What was expected.
+pub fn check_log_levels(text: &str) -> Result<(), String> {
+    values::log_levels(text).map(drop)
 }
 
 fn load_in(around: &Surroundings, explicit: Option<&Path>) -> Result<Config, Error> {

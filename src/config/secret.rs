@@ -32,6 +32,16 @@ pub struct SecretSource {
     pub key: &'static str,
 }
 
+/// The same place. What is in a file there may have changed all the same.
+impl PartialEq for SecretSource {
+    fn eq(&self, other: &Self) -> bool {
+        let inline = |source: &Self| source.inline.as_ref().map(|text| text.expose_secret().to_owned());
+        inline(self) == inline(other) && self.file == other.file && self.key == other.key
+    }
+}
+
+impl Eq for SecretSource {}
+
 impl SecretSource {
     /// The secret; `None` where none is configured.
     ///

@@ -9,8 +9,8 @@ use super::layers::Layers;
 use super::reader::{constant, texts};
 use super::secret::SecretSource;
 use super::settings::{
-    ApiConfig, Config, LedgerConfig, MailConfig, MailRule, MailTransport, ReconcileConfig, SmtpConfig,
-    SmtpEncryption, UpstreamConfig,
+    ApiConfig, Config, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport, ReconcileConfig,
+    SmtpConfig, SmtpEncryption, UpstreamConfig,
 };
 use super::suspects::{suspect_argument, suspect_host, suspect_path};
 use super::values::{self, Listen};
@@ -38,6 +38,7 @@ impl Config {
             reconcile: reconcile(layers)?,
             mail: mail(layers)?,
             api: api(layers)?,
+            log: LogConfig { level: layers.parsed("log.level", "a level in quotes", values::log_levels)? },
         })
     }
 }

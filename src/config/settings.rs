@@ -35,6 +35,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// `[api]`
     pub api: ApiConfig,
+    /// `[log]`
+    pub log: LogConfig,
 }
 
 /// `[upstream]`: the account and how hard it may be asked.
@@ -150,7 +152,7 @@ pub enum SmtpEncryption {
 }
 
 /// `[mail.smtp]`: the mail server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpConfig {
     /// Its name; needed by the daemon.
     pub host: Option<String>,
@@ -206,4 +208,11 @@ impl ApiConfig {
         }
         Ok(Some(token))
     }
+}
+
+/// `[log]`: what is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogConfig {
+    /// From which level on, for all or by part; `None` is the usual.
+    pub level: Option<String>,
 }

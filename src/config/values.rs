@@ -188,6 +188,29 @@ pub(crate) fn events(pattern: &str) -> Result<Vec<EventName>, String> {
     ))
 }
 
+/// The words for how much is logged.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// Checks what is to be logged: a level, or levels by the part that they are for, as `$DEPOSITD_LOG` takes them too.
+pub(crate) fn log_levels(text: &str) -> Result<String, String> {
+    let fits = |part: &str| {
+        let (target, level) =
+            part.split_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+        let is_target = |target: &str| {
+            let mut names = target.split("::");
+            names.all(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        };
+        LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) && target.is_none_or(is_target)
+    };
+    match text.split(',').map(str::trim).find(|part| !part.is_empty() && !fits(part)) {
+        None => Ok(text.to_owned()),
+        Some(part) => Err(format!(
+            "expected a level (error, warn, info, debug, trace, off), or part=level with commas between, such as \"info\" or \"depositd::flow=debug\"; found {}",
+            quoted(part)
+        )),
+    }
+}
+
 #[cfg(test)]
 #[path = "values_tests.rs"]
 mod tests;

@@ -207,7 +207,7 @@ pub async fn set_baseline(flow: &Flow, cents: i64, who: &str, note: &str) -> Res
         at: flow.clock.now(),
         reason: Some(reason),
         facts,
-        mail_to: flow.rules.recipients(EventName::BaselineSet),
+        mail_to: flow.rules.current().recipients(EventName::BaselineSet),
     };
     let (who, memory) = (who.to_owned(), vec![("baseline_cents", cents.to_string())]);
     let (accept, take_back, close) = (Vec::new(), Vec::new(), Vec::new());

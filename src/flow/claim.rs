@@ -80,7 +80,7 @@ pub async fn claim(
         at: flow.clock.now(),
         reason: Some(format!("order {order} is claimed, by {who}: {note}")),
         facts: json!({ "act": "claim", "order_id": order, "deposit_id": claimed.id, "who": who, "note": note }),
-        mail_to: flow.rules.recipients(EventName::Decided),
+        mail_to: flow.rules.current().recipients(EventName::Decided),
     };
     let (accept, take_back, close) = (Vec::new(), Vec::new(), Vec::new());
     let memory = vec![(WHOLE_DUE, "yes".to_owned())];

@@ -1,6 +1,6 @@
 //! What every verb works with, and the one function that writes changes of deposits.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -68,6 +68,29 @@ pub struct Wakers {
     pub deliver: Notify,
 }
 
+/// Who gets which letter, and when; may be replaced while letters are owed and sent.
+#[derive(Debug, Default)]
+pub struct LiveRules(RwLock<Arc<Rules>>);
+
+impl LiveRules {
+    /// The rules of this moment.
+    #[must_use]
+    pub fn current(&self) -> Arc<Rules> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// These hold from now on; letters that are owed already keep their recipients.
+    pub fn replace(&self, rules: Rules) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+}
+
+impl From<Rules> for LiveRules {
+    fn from(rules: Rules) -> Self {
+        Self(RwLock::new(Arc::new(rules)))
+    }
+}
+
 /// Where the ledger stood when this program opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Started {
@@ -87,7 +110,7 @@ pub struct Flow {
     /// The way letters leave.
     pub mailer: Mailer,
     /// Who gets which.
-    pub rules: Arc<Rules>,
+    pub rules: Arc<LiveRules>,
     /// How.
     pub settings: FlowSettings,
     /// When.
@@ -123,7 +146,7 @@ impl Flow {
             ledger,
             upstream,
             mailer,
-            rules: Arc::new(rules),
+            rules: Arc::new(LiveRules::from(rules)),
             settings,
             clock,
             wakers: Arc::default(),
@@ -144,11 +167,12 @@ impl Flow {
     /// Adds who is owed a mail to every event, and writes. Everything that changes a deposit goes through here.
     pub(super) async fn record(&self, mut writes: Vec<DepositWrite>) -> ledger::Result<Vec<Recorded>> {
         let mut owed = false;
+        let rules = self.rules.current();
         for write in &mut writes {
             write.letters_due = Some(self.clock.now());
             let request = &write.step.deposit.request;
             for event in &mut write.step.events {
-                event.mail_to = self.rules.recipients_of(event.name, request);
+                event.mail_to = rules.recipients_of(event.name, request);
                 owed |= !event.mail_to.is_empty();
                 let deposit = &write.step.deposit;
                 tracing::info!(
@@ -198,7 +222,7 @@ impl Flow {
         reason: Option<String>,
         facts: serde_json::Value,
     ) -> ledger::Result<()> {
-        let mail_to = self.rules.recipients(name);
+        let mail_to = self.rules.current().recipients(name);
         let notice = AccountEvent { name, at: self.clock.now(), reason, facts, mail_to };
         self.ledger.announce(vec![notice]).await?;
         self.wakers.deliver.notify_one();

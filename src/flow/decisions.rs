@@ -64,7 +64,7 @@ pub(super) async fn decide(flow: &Flow, decided: Decided<'_>) -> ledger::Result<
         at: flow.clock.now(),
         reason: Some(reason),
         facts,
-        mail_to: flow.rules.recipients(EventName::Decided),
+        mail_to: flow.rules.current().recipients(EventName::Decided),
     };
     let (who, note) = (who.to_owned(), note.to_owned());
     flow.ledger.decide(Decision { notice, who, note, accept, take_back, close, memory }).await?;
@@ -78,7 +78,7 @@ pub(super) async fn change_cases(flow: &Flow, changes: Vec<CaseChange>) -> ledge
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let rules = std::sync::Arc::clone(&flow.rules);
+    let rules = flow.rules.current();
     let ids = flow
         .ledger
         .change_cases(changes, flow.clock.now(), move |case, change| {

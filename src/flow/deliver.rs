@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
         if mail.to_payer || self.flow.delivery_state.is_asked_for(mail.id) {
             return None;
         }
-        if let Some(until) = self.flow.rules.pace().held_until(mail.event, now) {
+        if let Some(until) = self.flow.rules.current().pace().held_until(mail.event, now) {
             return Some((until, format!("held back by the quiet hours until {}", until.to_seconds_text())));
         }
         if mail.event.is_never_held_back() {
@@ -226,6 +226,7 @@ impl<'a> Run<'a> {
     /// Starts what may start now; gives how long the rate asks to wait where it does.
     fn start(&mut self) -> Option<Duration> {
         let flow = self.flow;
+        let per_second = flow.rules.current().pace().per_second;
         loop {
             // Where the way out was closed, one letter tries it for all.
             let most = if self.failures > 0 && self.done.sent == 0 { 1 } else { flow.delivery_state.most() };
@@ -233,11 +234,11 @@ impl<'a> Run<'a> {
                 return None;
             }
             let now = flow.clock.monotonic();
-            if let Some(wait) = flow.delivery_state.wait(flow.rules.pace().per_second, now) {
+            if let Some(wait) = flow.delivery_state.wait(per_second, now) {
                 return Some(wait);
             }
             let mail = self.queues.next(&flow.delivery_state, now)?;
-            flow.delivery_state.left(flow.rules.pace().per_second, now);
+            flow.delivery_state.left(per_second, now);
             self.look |= self.queues.is_dry(&mail.recipient);
             let (own, failures) = (flow.clone(), self.failures);
             let (id, recipient) = (mail.id, mail.recipient.clone());

@@ -16,11 +16,25 @@ impl Flow {
         Ok(retried)
     }
 
+    /// The way out may be another one now: where it was closed, what waits for it is tried at once.
+    ///
+    /// # Errors
+    /// Whatever the ledger says; what waits is then tried when it would have been.
+    pub async fn mail_way_changed(&self) -> ledger::Result<()> {
+        let now = self.clock.now();
+        if self.delivery_state.is_closed(now) {
+            self.ledger.hasten_mails(now).await?;
+            self.delivery_state.reopen();
+        }
+        self.wakers.deliver.notify_one();
+        Ok(())
+    }
+
     /// Owes a test message to `to`, or to everybody that an ordinary alert would go to.
     pub async fn mail_test(&self, to: Option<String>) -> ledger::Result<Vec<String>> {
         let mail_to = match to {
             Some(to) => vec![to],
-            None => self.rules.recipients(EventName::UpstreamDown),
+            None => self.rules.current().recipients(EventName::UpstreamDown),
         };
         let notice = AccountEvent {
             name: EventName::MailTest,

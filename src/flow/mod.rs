@@ -26,7 +26,7 @@ mod warnings;
 pub use cases::{accept_case, close_case, explain_case, set_baseline, unaccept_case};
 pub use claim::claim;
 pub use close::{CloseError, close_month};
-pub use context::{Flow, FlowSettings, Started, Wakers};
+pub use context::{Flow, FlowSettings, LiveRules, Started, Wakers};
 pub use corrections::{
     Correction, CorrectionRequest, correct_all, correct_case, correct_deposit, uncorrect_case,
     uncorrect_deposit,
@@ -37,7 +37,7 @@ pub use digest::digest;
 pub use heartbeats::Heartbeats;
 pub use open::{NewDeposit, OpenError, Opened, open};
 pub use outage::watch_upstream;
-pub use ownership::{OwnershipError, bind, is_owner, notice_restore, rebind, restored};
+pub use ownership::{OwnershipError, bind, is_owner, notice_restore, rebind, refuse_foreign, restored};
 pub use poll::{PollRound, poll_due};
 pub use reconcile::{Flaw, ReconcileFailed, Report, reconcile};
 pub use review::{ReviewError, review};

@@ -8,7 +8,7 @@ use super::Flow;
 use super::said::{CaseError, checked};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
-use crate::ledger::{self, AccountEvent, Decision, Ledger, RESTORED, Restore};
+use crate::ledger::{self, AccountEvent, Decision, Ledger, RESTORED, Reservation, Restore};
 
 /// Where the account is remembered.
 const ACCOUNT: &str = "account";
@@ -34,6 +34,14 @@ pub enum OwnershipError {
     Ledger(#[from] ledger::Error),
 }
 
+/// Refuses a ledger that is another account's, before anything of it is changed.
+///
+/// # Errors
+/// [`OwnershipError`]
+pub async fn refuse_foreign(reserved: &Reservation, account: &str) -> Result<(), OwnershipError> {
+    is_owned(reserved.recall(ACCOUNT).await?, reserved.path(), account).map(|_| ())
+}
+
 /// Proves that the ledger is `account`'s; one that is nobody's yet becomes so.
 pub async fn bind(ledger: &Ledger, account: &str) -> Result<(), OwnershipError> {
     if is_owner(ledger, account).await? {
@@ -47,9 +55,14 @@ pub async fn bind(ledger: &Ledger, account: &str) -> Result<(), OwnershipError> 
 /// # Errors
 /// [`OwnershipError::Foreign`] for one of another account.
 pub async fn is_owner(ledger: &Ledger, account: &str) -> Result<bool, OwnershipError> {
-    match ledger.recall(ACCOUNT).await? {
+    is_owned(ledger.recall(ACCOUNT).await?, ledger.path(), account)
+}
+
+/// Whether it has an owner; that can only be `account`.
+fn is_owned(held: Option<String>, path: &Path, account: &str) -> Result<bool, OwnershipError> {
+    match held {
         Some(held) if held != account => {
-            let (path, asked) = (ledger.path().display().to_string(), account.to_owned());
+            let (path, asked) = (path.display().to_string(), account.to_owned());
             Err(OwnershipError::Foreign { path, held, asked })
         }
         held => Ok(held.is_some()),

@@ -127,6 +127,29 @@ impl Ledger {
             .await
     }
 
+    /// Has everything that was tried and waits for its next try be due now.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn hasten_mails(&self, now: Timestamp) -> Result<()> {
+        let now = now.as_millis();
+        self.writer()?
+            .run(move |connection| {
+                Box::pin(async move {
+                    sqlx::query!(
+                        r#"UPDATE outbox SET due_ms = ?1
+                           WHERE state = 'owed' AND due_ms > ?1 AND last_error IS NOT NULL"#,
+                        now
+                    )
+                    .execute(connection)
+                    .await
+                    .map(|_| ())
+                    .map_err(Error::database("written"))
+                })
+            })
+            .await
+    }
+
     /// Puts dead and waiting mails (one, or all) back to the front of the queue; gives how many. What a summary tells
     /// goes with it, unless it is asked for by its own number: then it goes as a letter of its own, whether the summary
     /// was sent or not.

@@ -24,10 +24,23 @@ pub enum Error {
         hint: String,
     },
     /// Another daemon works on it.
-    #[error("the ledger {path} is in use by another depositd (its lock {path}.lock is held)")]
+    #[error("the ledger {path} is in use by another depositd ({lock} is locked)")]
     InUse {
         /// The ledger.
         path: PathBuf,
+        /// The file that the other one has locked.
+        lock: PathBuf,
+    },
+    /// The file has several names (hard links): SQLite keeps a log for each of them.
+    #[error(
+        "the ledger {path} has {names} names (hard links), and the latest entries are found under one of them alone; keep the \
+         name that the daemon uses, and remove the others (find -samefile {path})"
+    )]
+    SeveralNames {
+        /// The ledger.
+        path: PathBuf,
+        /// How many.
+        names: u64,
     },
     /// A newer program has written it.
     #[error(
@@ -104,6 +117,20 @@ impl Error {
     /// SQLite's extended result code.
     pub(crate) fn code(source: &sqlx::Error) -> Option<i32> {
         source.as_database_error()?.code()?.parse().ok()
+    }
+
+    /// True where the file cannot be read before somebody who may write it has: what was cut off must be undone first
+    /// (SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK), or its log cannot be opened.
+    pub(crate) fn needs_a_writer(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if matches!(Self::code(source), Some(264 | 776)))
+            || self.cannot_open()
+    }
+
+    /// True where the file, or the log beside it, cannot be opened (SQLITE_CANTOPEN, and SQLITE_READONLY for reasons of
+    /// the log's: CANTLOCK, CANTINIT, DIRECTORY).
+    pub(crate) fn cannot_open(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        Self::code(source).is_some_and(|code| code & 0xff == 14 || matches!(code, 520 | 1288 | 1544))
     }
 
     /// The error and its causes on one line.

@@ -5,6 +5,7 @@ mod backup;
 mod batch;
 mod cases;
 mod commit;
+mod connect;
 mod deliveries;
 mod error;
 mod invoices;
@@ -14,7 +15,9 @@ mod periods;
 mod place;
 mod poll_queue;
 mod read;
+mod reading;
 mod request_row;
+mod reserve;
 mod shared;
 mod sql;
 #[cfg(test)]
@@ -41,13 +44,13 @@ pub use batch::{
 };
 pub(crate) use cases::RESTORED;
 pub use cases::{Acceptance, Case, CaseChange, Closing, Decision, NewAcceptance, NewCase, Restore};
+pub use connect::{Access, LedgerSettings};
 pub use deliveries::Delivery;
 pub use error::{Error, Result};
 pub use invoices::{
     ForeignOrders, GoodRun, IncompleteRuns, Known, KnownRow, NAMED_ROWS, Pages, RowChange, RowStaging, Run,
     RunFigures, Scope, StagedRow, Sums, Tally, Total, UnknownWord, UnreadRow,
 };
-pub use open::{Access, LedgerSettings};
 pub use periods::ClosedMonth;
 pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
@@ -56,6 +59,7 @@ pub use read::{
     EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, OpenState, OwedMail, Period,
     PeriodTotals, Settled, Unsent, WaitingMail,
 };
+pub use reserve::Reservation;
 pub use verify::{Finding, Verification};
 
 /// The books. Cheap to clone; all clones share one writer and a few readers.

@@ -10,7 +10,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::error::{Error, Result};
-use super::lock::sidecar_path;
+use super::lock::{real_path, sidecar_path};
 
 /// What every SQLite file begins with, and where its header says that a log belongs to it (SQLite's "Database File
 /// Format", section 1.3).
@@ -92,6 +92,7 @@ pub(super) async fn refuse_foreign(path: &Path) -> Result<()> {
 /// daemon ran, and what was written last is missing.
 #[must_use]
 pub fn is_without_log(path: &Path) -> bool {
+    let path = &real_path(path);
     let has_log = header(path)
         .is_some_and(|header| header.starts_with(MAGIC) && header.get(READ_VERSION) == Some(&WITH_LOG));
     let log = fs::metadata(sidecar_path(path, "-wal")).map(|log| log.len());

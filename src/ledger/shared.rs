@@ -11,7 +11,10 @@ use crate::metrics::CommitMetrics;
 /// One for each opened file.
 #[derive(Debug)]
 pub(super) struct LedgerState {
+    /// As it was asked for.
     pub(super) path: PathBuf,
+    /// The file itself, links followed: SQLite's own files lie beside this one.
+    pub(super) real: PathBuf,
     /// A random name for this ledger, part of every Message-ID.
     pub(super) ledger_id: String,
     /// The domain of every Message-ID.
@@ -24,7 +27,4 @@ pub(super) struct LedgerState {
     pub(super) poll_queue: PollQueue,
     /// How long transactions take.
     pub(super) metrics: CommitMetrics,
-    /// Held for as long as the daemon lives; `None` for readers.
-    /// Never read: it locks for as long as it is held.
-    pub(super) _lock: Option<std::fs::File>,
 }

@@ -3,15 +3,16 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Stopwatch;
+use crate::clock::{Clock as _, Stopwatch, SystemClock};
 use crate::ledger::batch::{AccountEvent, DepositWrite, Recorded, Requeue};
 use crate::ledger::error::{Error, Result};
-use crate::ledger::lock::sidecar_path;
+use crate::ledger::lock::{Inode, LedgerLock, sidecar_path};
 use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::rollback;
 
@@ -19,6 +20,9 @@ use crate::ledger::sql::rollback;
 const GROUP: usize = 256;
 /// The most jobs that wait before callers do.
 const QUEUE: usize = 1024;
+/// How often, and how far apart, the file is asked to be one whole file again while readers come and go.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 type Run = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
 
@@ -54,12 +58,16 @@ impl IntegrityFault {
 }
 
 impl Writer {
-    /// Starts the task on `connection`.
-    pub(super) fn start(connection: SqliteConnection, shared: Arc<LedgerState>) -> Result<Self> {
-        let identity = Identity::of(&shared)?;
+    /// Starts the task on `connection`, which keeps `lock` until it is closed.
+    pub(super) fn start(
+        connection: SqliteConnection,
+        lock: LedgerLock,
+        shared: Arc<LedgerState>,
+    ) -> Result<Self> {
+        let identity = Identity::of(&lock)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mistrust = Arc::<IntegrityFault>::default();
-        tokio::spawn(work(connection, queue, shared, identity, Arc::clone(&mistrust)));
+        tokio::spawn(work((connection, lock), queue, shared, identity, Arc::clone(&mistrust)));
         Ok(Self { jobs, integrity: mistrust })
     }
 
@@ -130,16 +138,22 @@ impl Writer {
     }
 }
 
-/// Which file was opened, and which lock is held: paths can come to mean other ones.
+/// Which file is locked, and which lock file: paths can come to mean other ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
-    ledger: (u64, u64),
-    lock: (u64, u64),
+    ledger: Inode,
+    lock: Inode,
 }
 
 impl Identity {
+    /// What is held.
+    fn of(lock: &LedgerLock) -> Result<Self> {
+        let (ledger, lock) = lock.inodes()?;
+        Ok(Self { ledger, lock })
+    }
+
     /// What the paths mean now. Only asked of the paths: to open and close the file here would drop SQLite's locks.
-    fn of(shared: &LedgerState) -> Result<Self> {
+    fn now(shared: &LedgerState) -> Result<Self> {
         let look = |path: &Path| {
             let gone = |error| Error::Untrusted(format!("{} is gone: {error}", path.display()));
             std::fs::metadata(path).map_err(gone)
@@ -148,41 +162,41 @@ impl Identity {
         if ledger.len() == 0 {
             return Err(Error::Untrusted(format!("{} has been emptied", shared.path.display())));
         }
-        let lock = look(&sidecar_path(&shared.path, ".lock"))?;
+        let lock = look(&sidecar_path(&shared.real, ".lock"))?;
         Ok(Self { ledger: (ledger.dev(), ledger.ino()), lock: (lock.dev(), lock.ino()) })
     }
 
     fn check(self, shared: &LedgerState) -> Result<()> {
-        let (now, path) = (Self::of(shared)?, shared.path.display());
+        let now = Self::now(shared)?;
         if now.ledger != self.ledger {
-            return Err(Error::Untrusted(format!("{path} has been replaced by another file")));
+            return Err(Error::Untrusted(format!(
+                "{} has been replaced by another file",
+                shared.path.display()
+            )));
         }
         if now.lock != self.lock {
             let why = "has been replaced: another daemon may work on the ledger";
-            return Err(Error::Untrusted(format!("{path}.lock {why}")));
+            return Err(Error::Untrusted(format!("{}.lock {why}", shared.real.display())));
         }
         Ok(())
     }
 }
 
 async fn work(
-    mut connection: SqliteConnection,
+    (mut connection, lock): (SqliteConnection, LedgerLock),
     mut queue: mpsc::Receiver<Job>,
     shared: Arc<LedgerState>,
     identity: Identity,
     mistrust: Arc<IntegrityFault>,
 ) {
+    let mut closing = None;
     let mut next = queue.recv().await;
     while let Some(job) = next.take() {
         match job {
             Job::Run(run) => run(&mut connection).await,
             Job::Close(reply) => {
-                let closed = close(connection).await;
-                // The lock is released with it: once the ledger is closed, another process may open it.
-                drop(shared);
-                // Nobody listens where the daemon is already gone.
-                let _ = reply.send(closed);
-                return;
+                closing = Some(reply);
+                break;
             }
             Job::Record(batch) => {
                 let mut group = vec![batch];
@@ -207,6 +221,20 @@ async fn work(
         if next.is_none() {
             next = queue.recv().await;
         }
+    }
+    let trusted = mistrust.check().and_then(|()| identity.check(&shared));
+    let closed = match trusted {
+        Ok(()) => close(connection, lock).await,
+        // SQLite would write to it, and remove what lies beside it by name: that may be another ledger's now.
+        Err(_) => {
+            abandon(connection, lock);
+            Ok(())
+        }
+    };
+    // With it went the lock: whoever hears that the ledger is closed may open it again.
+    if let Some(reply) = closing {
+        // Nobody listens where the daemon is already gone.
+        let _ = reply.send(closed);
     }
 }
 
@@ -333,12 +361,33 @@ fn answer(batches: impl IntoIterator<Item = Batch>, outcome: Result<Vec<Recorded
     }
 }
 
-/// Leaves one whole file without sidecars, so that a user who may only read it can. A reader who has it open right
-/// now keeps the sidecars in place, which serves as well.
-async fn close(mut connection: SqliteConnection) -> Result<()> {
-    let left = sqlx::query("PRAGMA journal_mode = DELETE").execute(&mut connection).await;
-    if let Err(error) = left {
-        tracing::debug!(%error, "a reader holds the ledger; its sidecar files stay");
+/// Leaves one whole file without sidecars, so that a user who may only read it can, and lets go of the lock.
+///
+/// A reader that has it open just now keeps the sidecars in place. Then the connection is not closed at all, and they
+/// stay, as after a kill: the last one to close a log removes it, and leaves a file that none but a writer can open.
+pub(super) async fn close(mut connection: SqliteConnection, lock: LedgerLock) -> Result<()> {
+    rollback(&mut connection).await;
+    let clock = SystemClock::new();
+    for _ in 0..TRIES {
+        let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE");
+        match mode.fetch_one(&mut connection).await {
+            Ok(mode) if mode == "delete" => {
+                let closed = connection.close().await.map_err(Error::database("closed"));
+                drop(lock);
+                return closed;
+            }
+            Ok(mode) => tracing::debug!(mode, "the ledger keeps its log"),
+            Err(error) => tracing::debug!(%error, "a reader holds the ledger"),
+        }
+        clock.sleep(PAUSE).await;
     }
-    connection.close().await.map_err(Error::database("closed"))
+    tracing::debug!("the ledger's sidecar files stay");
+    abandon(connection, lock);
+    Ok(())
+}
+
+/// Leaves the file as a kill would: SQLite does nothing more to it, and the kernel closes it with the process.
+fn abandon(connection: SqliteConnection, lock: LedgerLock) {
+    std::mem::forget(connection);
+    lock.let_go();
 }

@@ -1,8 +1,9 @@
 //! How a letter leaves this machine: composed, made a message, and handed to a mail server or a folder.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use lettre::Message;
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
@@ -17,7 +18,7 @@ use crate::domain::causes::chain;
 /// Sends letters; shared freely, keeps its connections.
 #[derive(Debug, Clone)]
 pub struct Mailer {
-    shared: Arc<Shared>,
+    current: Arc<RwLock<Arc<Shared>>>,
 }
 
 #[derive(Debug)]
@@ -60,7 +61,22 @@ impl Mailer {
             }
         };
         let account = settings.account;
-        Ok(Self { shared: Arc::new(Shared { from, account, templates, backend }) })
+        let shared = Arc::new(Shared { from, account, templates, backend });
+        Ok(Self { current: Arc::new(RwLock::new(shared)) })
+    }
+
+    /// From now on, everywhere that this mailer is shared, letters leave as by `new`. Those under way leave as they
+    /// began; connections that nobody uses are given up.
+    pub async fn replace(&self, new: Self) {
+        let new = new.shared();
+        let old = std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), new);
+        if let OpenBackend::Smtp(server) = &old.backend {
+            server.close_idle_but(0).await;
+        }
+    }
+
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Composes the letter and sends it to its one recipient. To call it again with the same input is to send the
@@ -69,10 +85,10 @@ impl Mailer {
     /// # Errors
     /// [`SendError`], which says whether to try again, to give up, or to pause everything.
     pub async fn send(&self, input: &LetterInput) -> Result<DeliveryReport, SendError> {
-        let letter = self.letter(input)?;
-        let message = mime::build(input, letter, &self.shared.from).map_err(|error| permanent(&error))?;
+        let shared = self.shared();
+        let message = shared.message(input)?;
         let bytes = message.formatted();
-        let response = match &self.shared.backend {
+        let response = match &shared.backend {
             OpenBackend::Smtp(server) => server.send(message.envelope(), &bytes).await?,
             OpenBackend::File(directory) => {
                 let (directory, id) = (directory.clone(), input.message_id.clone());
@@ -85,7 +101,7 @@ impl Mailer {
     /// Tries the transport without sending anything: a connection up to and with the login, or a file in the folder.
     /// Returns what was found, in words.
     pub async fn check(&self) -> Result<String, SendError> {
-        match &self.shared.backend {
+        match &self.shared().backend {
             OpenBackend::Smtp(server) => server.check().await,
             OpenBackend::File(directory) => {
                 let place = directory.clone();
@@ -97,29 +113,36 @@ impl Mailer {
 
     /// Closes most of the idle connections to the server, for times without letters.
     pub async fn rest(&self) {
-        if let OpenBackend::Smtp(server) = &self.shared.backend {
+        if let OpenBackend::Smtp(server) = &self.shared().backend {
             server.close_idle_but(smtp::RESTING).await;
         }
     }
 
     /// Closes all idle connections to the server, for the end of the daemon.
     pub async fn close_idle(&self) {
-        if let OpenBackend::Smtp(server) = &self.shared.backend {
+        if let OpenBackend::Smtp(server) = &self.shared().backend {
             server.close_idle_but(0).await;
         }
     }
 
     /// The message as it would be sent now, for previews.
     pub fn preview(&self, input: &LetterInput) -> Result<Vec<u8>, SendError> {
-        let letter = self.letter(input)?;
-        let message = mime::build(input, letter, &self.shared.from).map_err(|error| permanent(&error))?;
-        Ok(message.formatted())
+        Ok(self.shared().message(input)?.formatted())
     }
 
     /// The letter in words, before it becomes a message.
     pub fn letter(&self, input: &LetterInput) -> Result<Letter, SendError> {
-        let Shared { templates, account, .. } = &*self.shared;
-        render::compose(templates, input, account).map_err(|error| permanent(&error))
+        self.shared().letter(input)
+    }
+}
+
+impl Shared {
+    fn letter(&self, input: &LetterInput) -> Result<Letter, SendError> {
+        render::compose(&self.templates, input, &self.account).map_err(|error| permanent(&error))
+    }
+
+    fn message(&self, input: &LetterInput) -> Result<Message, SendError> {
+        mime::build(input, self.letter(input)?, &self.from).map_err(|error| permanent(&error))
     }
 }
 

@@ -9,6 +9,6 @@ mod tasks;
 
 pub use cron::Schedule;
 pub use driver::{Loops, TaskSettings};
-pub use lifecycle::{Lifecycle, feed_watchdog, notify_ready, notify_stopping};
+pub use lifecycle::{Lifecycle, Signalled, feed_watchdog, notify_ready, notify_reloading, notify_stopping};
 pub use status::{Readiness, ServiceStatus, TaskStatus};
 pub use tasks::BackupPlan;

@@ -123,7 +123,8 @@ async fn mails_are_listed_retried_and_tried() {
 async fn a_copy_is_made_once_and_overwrites_nothing() {
     let bench = Bench::start().await;
     bench.ask(BODY, &[]).await;
-    let path = bench.folder.path().join("copy.db");
+    let folder = bench.folder.path();
+    let path = folder.join("backups/copy.db");
     let body = json!({ "path": path }).to_string();
     let (status, report) = bench.post("/v1/backups", &body).await;
     assert_eq!((status, &report["path"]), (200, &json!(path)), "{report}");
@@ -138,6 +139,45 @@ async fn a_copy_is_made_once_and_overwrites_nothing() {
         let (status, problem) = bench.post("/v1/backups", &body).await;
         assert_eq!((status, &problem["field"]), (422, &json!("path")), "{body}");
     }
+}
+
+/// Who may call the daemon need not be one who may write where the daemon may.
+#[tokio::test]
+async fn copies_go_where_the_configuration_says_and_nowhere_else() {
+    let bench = Bench::start().await;
+    bench.ask(BODY, &[]).await;
+    let folder = bench.folder.path();
+    let (backups, outside) = (folder.join("backups"), folder.join("outside"));
+    for made in [&backups, &outside, &backups.join("below")] {
+        std::fs::create_dir_all(made).unwrap();
+    }
+    std::os::unix::fs::symlink(&outside, backups.join("link")).unwrap();
+    for (name, foreign) in [("x.db.partial", "precious"), ("y.db-wal", "precious")] {
+        std::fs::write(backups.join(name), foreign).unwrap();
+    }
+    for (path, words) in [
+        (outside.join("copy.db"), "(ledger.backup_dir) only"),
+        (folder.join("copy.db"), "(ledger.backup_dir) only"),
+        (backups.join("link/copy.db"), "(ledger.backup_dir) only"),
+        (backups.join("../outside/copy.db"), "(ledger.backup_dir) only"),
+        (folder.join("ledger.db-journal"), "(ledger.backup_dir) only"),
+        (folder.join("backups-of-another/copy.db"), "does not exist"),
+        (backups.join("ledger.db-journal"), "-journal at its end"),
+        (backups.join("y.db"), "y.db-wal would be taken for a part of it"),
+        (backups.join(".."), "expected an absolute path of a file"),
+    ] {
+        let (status, problem) = bench.post("/v1/backups", &json!({ "path": path }).to_string()).await;
+        assert_eq!((status, &problem["field"]), (422, &json!("path")), "{}: {problem}", path.display());
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{}: {problem}", path.display());
+    }
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    for path in [backups.join("x.db"), backups.join("below/x.db"), backups.join("below/../z.db")] {
+        let (status, report) = bench.post("/v1/backups", &json!({ "path": path }).to_string()).await;
+        assert_eq!(status, 200, "{report}");
+        assert!(path.exists());
+    }
+    assert_eq!(std::fs::read_to_string(backups.join("x.db.partial")).unwrap(), "precious");
+    assert_eq!(std::fs::read_to_string(backups.join("y.db-wal")).unwrap(), "precious");
 }
 
 #[tokio::test]

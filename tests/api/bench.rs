@@ -112,12 +112,13 @@ impl Bench {
         let settings = ApiSettings {
             listen: vec![Listen::Unix(socket.clone()), Listen::Tcp("127.0.0.1:0".parse().unwrap())],
             token: Some(SecretString::from(TOKEN.to_owned())),
+            backup_dir: Some(folder.path().join("backups")),
         };
-        let bound = Api::bind(settings, flow.clone(), status).await.unwrap();
+        let bound = Api::bind(settings).await.unwrap();
         let addresses = bound.addresses();
         assert_eq!(addresses[0], format!("unix:{}", socket.display()));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(bound.serve(stop.clone()));
+        let serving = tokio::spawn(bound.serve(flow.clone(), status, stop.clone()));
         Self {
             upstream,
             flow,

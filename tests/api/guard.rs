@@ -1,12 +1,10 @@
 //! The door: the token over TCP, web pages turned away, permissions of the unix socket, and no TCP without a token.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use depositd::api::{Api, ApiSettings, Error, Listen};
 use depositd::clock::{Clock as _, SystemClock};
-use depositd::scheduler::ServiceStatus;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
@@ -137,9 +135,8 @@ async fn the_unix_socket_is_the_groups_and_leaves_with_the_daemon() {
     let mode = std::fs::metadata(bench.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
     assert_eq!(bench.get("/v1/deposits").await.0, 200);
-    let status = Arc::<ServiceStatus>::default();
-    let same = ApiSettings { listen: vec![Listen::Unix(bench.socket())], token: None };
-    let taken = Api::bind(same, bench.flow.clone(), status).await;
+    let same = ApiSettings { listen: vec![Listen::Unix(bench.socket())], ..ApiSettings::default() };
+    let taken = Api::bind(same).await;
     assert!(matches!(taken, Err(Error::InUse { .. })), "{taken:?}");
     let socket = bench.socket();
     bench.stop.cancel();
@@ -155,12 +152,12 @@ async fn there_is_no_tcp_without_a_token() {
             Listen::Unix(bench.folder.path().join("other.sock")),
             Listen::Tcp("127.0.0.1:0".parse().unwrap()),
         ];
-        let refused = Api::bind(ApiSettings { listen, token }, bench.flow.clone(), Arc::default()).await;
+        let refused = Api::bind(ApiSettings { listen, token, backup_dir: None }).await;
         assert!(matches!(refused, Err(Error::NoToken { .. })));
         assert!(!bench.folder.path().join("other.sock").exists(), "what was taken is given back");
     }
     let listen = vec![Listen::Tcp(bench.tcp.parse().unwrap())];
     let token = Some(SecretString::from(TOKEN.to_owned()));
-    let refused = Api::bind(ApiSettings { listen, token }, bench.flow.clone(), Arc::default()).await;
+    let refused = Api::bind(ApiSettings { listen, token, backup_dir: None }).await;
     assert!(matches!(refused, Err(Error::Bind { .. })));
 }

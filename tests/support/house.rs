@@ -101,7 +101,7 @@ impl House {
     /// As after an upgrade: the ledger's file is the one that this SQL makes, and it is now `at` the least.
     pub async fn upgraded(self, sql: &std::path::Path, at: Timestamp) -> Self {
         let Self { clock, world, simulator, smtp, flow, folder } = self;
-        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules.current()));
         flow.ledger.close().await.unwrap();
         let path = folder.path().join("ledger.db");
         for file in std::fs::read_dir(folder.path()).unwrap() {
@@ -118,7 +118,7 @@ impl House {
     /// As on a new machine, with a ledger that was restored: the old process never came to its end.
     pub async fn restart_restored(self) -> Self {
         let Self { clock, world, simulator, smtp, flow, folder } = self;
-        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules.current()));
         // Its lock goes with it; what it still holds open is a file that nobody can see any more.
         let _ = flow.ledger.close().await;
         let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, rules).await;
@@ -132,7 +132,7 @@ impl House {
     /// As after a crash: memory is gone, the disk is not.
     pub async fn restart(self) -> Self {
         let Self { clock, world, simulator, smtp, flow, folder } = self;
-        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules.current()));
         flow.ledger.close().await.unwrap();
         let flow = build(&folder, &simulator, &smtp, clock.clone(), settings, rules).await;
         Self { clock, world, simulator, smtp, flow, folder }
@@ -209,7 +209,7 @@ impl House {
     /// Dies without closing anything, and comes back.
     pub async fn die_and_rise(self) -> Self {
         let Self { clock, world, simulator, smtp, flow, folder } = self;
-        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules));
+        let (settings, rules) = (flow.settings, Rules::clone(&flow.rules.current()));
         let lock = flow.ledger.path().with_extension("db.lock");
         drop(flow);
         // The last of the tasks that were cut off lets go of the ledger.

@@ -80,6 +80,11 @@ journal_has() { journal > "$work/journal"; grep -q -- "$1" "$work/journal"; }
 nowhere() { inside journalctl --no-pager > "$work/journal"; ! grep -- "$1" "$work/journal"; }
 # locked SECONDS [LEDGER]: another program keeps the ledger from being written
 locked() { (echo 'BEGIN EXCLUSIVE;'; sleep "$1") | inside sqlite3 "${2:-/var/lib/depositd/ledger.db}"; }
+# read_on FILE: the accountant's own command, again and again until FILE is gone; says each time that it fails
+read_on() {
+  inside runuser -u accountant -- sh -c \
+    "while [ -e $1 ]; do depositd --config /etc/depositd/reader.toml --json list > /dev/null 2> /tmp/why || { echo FAILED; cat /tmp/why; }; echo read; done"
+}
 is_locked() { ! inside sqlite3 /var/lib/depositd/ledger.db 'BEGIN IMMEDIATE' 2> /dev/null; }
 
 # configure FILE NAME: writes a configuration whose places end in NAME ("" or "/name")
@@ -191,6 +196,57 @@ configure "$tree/etc/depositd/daemon.toml" ""
 reload
 check "put right, it starts" inside systemctl start depositd
 
+echo "== reload"
+before=$(property MainPID)
+sed -i 's/^to = .*/to = ["books@example.com"]/' "$tree/etc/depositd/daemon.toml"
+check "reload succeeds" inside systemctl reload depositd
+check "and takes effect, and the journal says so" eventually journal_has 'reloaded: mail.to'
+check "it is active again" eventually is ActiveState active
+sed -i 's/^to = .*/to = "nobody"/' "$tree/etc/depositd/daemon.toml"
+check "reload of a wrong configuration is no end" inside systemctl reload depositd
+check "the journal says why nothing was reloaded" eventually journal_has 'nothing is reloaded, all goes on as before: .*mail.to'
+configure "$tree/etc/depositd/daemon.toml" ""
+inside depositd --json mail test > "$work/out" 2>&1 || true
+check "letters go where the last good configuration sends them" eventually \
+  inside sh -c 'grep -l "^To: books@example.com" /var/lib/depositd/mail/*.eml'
+for _ in $(seq 100); do inside systemctl kill --signal=HUP depositd; done
+check "after a hundred hang-ups more it answers" get /readyz
+check "the first address is back" eventually journal_has 'reloaded: mail.to'
+check "it is the same process" is MainPID "$before"
+
+echo "== starts that are refused, in a loop"
+# Its own copy: the daemon's is written anew meanwhile.
+cp "$tree/etc/depositd/daemon.toml" "$tree/etc/depositd/reader.toml"
+inside touch /tmp/reading
+read_on /tmp/reading > "$work/reads" 2>&1 &
+reader=$!
+inside systemctl stop depositd
+sum=$(sha256sum "$tree/var/lib/depositd/ledger.db")
+inside systemd-run --quiet --unit=squatter python3 -c '
+import socket, time
+taken = socket.socket(); taken.bind(("127.0.0.1", 9999)); taken.listen(); time.sleep(600)'
+sed -i 's/^listen = .*/listen = ["127.0.0.1:9999"]\ntoken = "a-token-of-this-machine"/' "$tree/etc/depositd/daemon.toml"
+drop_in hurry <<'UNIT'
+[Service]
+RestartSec=200ms
+UNIT
+check_not "a port that is taken is no start" inside systemctl start depositd
+check "systemd tries again until it has had enough" eventually is ActiveState failed
+check "which was not at once" test "$(property NRestarts)" -ge 4
+check "the journal names the port" journal_has '127.0.0.1:9999.*Address already in use'
+check "the accountant reads as before" query accountant
+check "not a byte of the ledger has changed" test "$(sha256sum "$tree/var/lib/depositd/ledger.db")" = "$sum"
+check_not "and nothing was put beside it" test -e "$tree/var/lib/depositd/ledger.db-wal"
+inside systemctl stop squatter
+configure "$tree/etc/depositd/daemon.toml" ""
+drop_out hurry
+check "put right, it starts again" inside systemctl start depositd
+for _ in 1 2 3 4 5; do inside systemctl reset-failed depositd; inside systemctl restart depositd; done
+inside rm /tmp/reading
+wait "$reader" || true
+check_not "who may only read never failed to, through stops, refusals and restarts" grep -A3 FAILED "$work/reads"
+check "and read all the while" test "$(grep -c read "$work/reads")" -gt 10
+
 echo "== who may read and call"
 check "the accountant reads the ledger while it runs" query accountant
 check "and calls the API" get /healthz accountant
@@ -271,7 +327,8 @@ check "the instances start" inside systemctl start depositd@alpha depositd@beta
 check "alpha answers at its own socket" get /readyz root $alpha
 check "and beta at its own" get /readyz root /run/depositd/beta/depositd.sock
 check "alpha has alpha's key: a deposit" inside depositd --config /etc/depositd/alpha.toml request USDT BSC 25
-check_not "beta has beta's, which the upstream refuses" inside depositd --config /etc/depositd/beta.toml request USDT BSC 25
+# A refused account keeps its requests waiting.
+check_not "beta has beta's, for which the upstream makes no wallet" inside timeout 15 depositd --config /etc/depositd/beta.toml request USDT BSC 25
 check "its ledger is read by the accountant" query accountant /var/lib/depositd/alpha/ledger.db
 check "beta stops" inside systemctl stop depositd@beta
 check "and alpha does not mind" get /readyz root $alpha

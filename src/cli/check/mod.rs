@@ -72,7 +72,7 @@ pub(super) async fn check(context: &mut Context) -> CommandResult {
 
 /// What `run` would refuse before it touches anything.
 fn complete(config: &Config) -> Result<(), String> {
-    log::wanted().map_err(|failure| failure.words())?;
+    log::wanted(config.log.level.as_deref()).map_err(|failure| failure.words())?;
     config.validate_for_daemon().map_err(|error| error.to_string())?;
     // A token that cannot be read is said of the secrets.
     match config.api.token.read() {

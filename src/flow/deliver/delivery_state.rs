@@ -169,6 +169,11 @@ impl DeliveryState {
         self.lock().closed = None;
     }
 
+    /// Whether nothing leaves at `now`.
+    pub(in crate::flow) fn is_closed(&self, now: Timestamp) -> bool {
+        self.closed(now).is_some()
+    }
+
     /// Until when nothing leaves, and why, where `now` is before that.
     pub(super) fn closed(&self, now: Timestamp) -> Option<(Timestamp, String)> {
         self.lock().closed.clone().filter(|(until, _)| now < *until)

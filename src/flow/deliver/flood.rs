@@ -9,9 +9,10 @@ use crate::notifier::Digesting;
 /// Tells floods that have been still for a moment, or have waited long enough, in one summary for each recipient;
 /// the others are gathered. `under_way` are letters that go by themselves. Gives how many were folded.
 pub(super) async fn fold(flow: &Flow, under_way: &[i64]) -> ledger::Result<u64> {
-    let Some(flood) = flow.rules.pace().flood else { return Ok(0) };
+    let rules = flow.rules.current();
+    let Some(flood) = rules.pace().flood else { return Ok(0) };
     let now = flow.clock.now();
-    let quiet = flow.rules.pace().quiet_hours.is_some_and(|hours| hours.end(now).is_some());
+    let quiet = rules.pace().quiet_hours.is_some_and(|hours| hours.end(now).is_some());
     // Who got little and has little waiting cannot be in a flood.
     let least = flood.above.saturating_sub(flow.delivery_state.busiest(now)).max(1);
     let (mut folded, mut gathering) = (0_u64, HashMap::new());

@@ -150,7 +150,7 @@ async fn establish(context: &RunContext<'_>, cents: i64) -> ledger::Result<Optio
             dollars(cents.saturating_neg())
         )
     };
-    let mail_to = if taken { Vec::new() } else { flow.rules.recipients(EventName::BaselineSet) };
+    let mail_to = if taken { Vec::new() } else { flow.rules.current().recipients(EventName::BaselineSet) };
     let facts = json!({ "baseline_cents": cents, "taken": taken, "by": "runs" });
     let notice =
         AccountEvent { name: EventName::BaselineSet, at, reason: Some(reason.clone()), facts, mail_to };

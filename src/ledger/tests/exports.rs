@@ -81,12 +81,12 @@ async fn a_copy_is_proven_before_it_has_its_name_and_never_takes_anothers() {
     let mut bench = Bench::new().await;
     bench.paid(1, "5").await;
     let path = bench.file("copy.db");
-    // What an earlier copy left unfinished is no hindrance.
+    // What lies beside it is no hindrance, and is somebody else's.
     std::fs::write(bench.file("copy.db.partial"), b"half").unwrap();
     let report = bench.ledger.backup(&path).await.unwrap();
     assert_eq!((report.path.clone(), report.bytes), (path.clone(), std::fs::metadata(&path).unwrap().len()));
     assert_eq!((report.verification.events, report.verification.head_seq), (3, 3));
-    assert!(!bench.file("copy.db.partial").exists());
+    assert_eq!(std::fs::read(bench.file("copy.db.partial")).unwrap(), b"half");
     let copy = Ledger::open(settings(&path), Access::Read).await.unwrap();
     assert_eq!(copy.head_hash().await.unwrap(), bench.ledger.head_hash().await.unwrap());
     assert!(matches!(bench.ledger.backup(&path).await, Err(Error::Io { doing: "will not overwrite", .. })));
@@ -95,7 +95,70 @@ async fn a_copy_is_proven_before_it_has_its_name_and_never_takes_anothers() {
     sqlx::raw_sql("UPDATE account_balance SET balance_micros = 1").execute(&mut aside).await.unwrap();
     let error = bench.ledger.backup(&bench.file("second.db")).await.unwrap_err();
     assert!(matches!(&error, Error::Untrusted(why) if why.contains("account_balance")), "{error}");
-    assert!(!bench.file("second.db").exists() && !bench.file("second.db.partial").exists());
+    let left: Vec<_> =
+        names(bench.folder.path()).into_iter().filter(|name| name.contains("second")).collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Found by names from the future: each new copy was removed as the oldest.
+#[tokio::test]
+async fn the_copies_stay_that_know_most_whatever_names_and_times_say() {
+    let mut bench = Bench::new().await;
+    let folder = bench.file("copies");
+    std::fs::create_dir(&folder).unwrap();
+    bench.ask(9, "5").await;
+    // Copies of this ledger that know little, named and dated as if they were the newest.
+    for year in ["2098", "2099"] {
+        bench.ledger.backup(&folder.join(format!("ledger-{year}0101T000000Z.db"))).await.unwrap();
+    }
+    // No copies; another ledger's; a link to the ledger itself; and one of this ledger that knows another past.
+    for year in ["2097", "2096"] {
+        std::fs::write(folder.join(format!("ledger-{year}0101T000000Z.db")), b"mine").unwrap();
+    }
+    let other = Bench::new().await;
+    other.ask(1, "5").await;
+    other.ledger.backup(&folder.join("ledger-20950101T000000Z.db")).await.unwrap();
+    std::os::unix::fs::symlink(bench.path(), folder.join("ledger-20940101T000000Z.db")).unwrap();
+    bench.paid(1, "5").await;
+    let past = folder.join("ledger-20930101T000000Z.db");
+    bench.ledger.backup(&past).await.unwrap();
+    let mut aside = connect(&past).await;
+    let history = "DROP TRIGGER event_no_update; UPDATE event SET hash = 'another' WHERE seq = (SELECT max(seq) FROM event)";
+    sqlx::raw_sql(history).execute(&mut aside).await.unwrap();
+    aside.close().await.unwrap();
+    let (fresh, old) = ("00000000000000000000000000000001", "00000000000000000000000000000002");
+    std::fs::write(folder.join(format!("ledger-20260110T100000Z.db.{fresh}.partial")), b"").unwrap();
+    let unfinished = folder.join(format!("ledger-20260110T100000Z.db.{old}.partial"));
+    let file = std::fs::File::create(&unfinished).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+
+    let mut made = Vec::new();
+    for number in 2..5 {
+        bench.wait(60);
+        bench.ask(number, "5").await;
+        let report = bench.ledger.scheduled_backup(&folder, 2, bench.now).await.unwrap();
+        assert!(report.path.exists(), "the new copy stays");
+        made.push(report.path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    let mut expected = vec![
+        made[1].clone(),
+        made[2].clone(),
+        format!("ledger-20260110T100000Z.db.{fresh}.partial"),
+        "ledger-20930101T000000Z.db".to_owned(),
+        "ledger-20940101T000000Z.db".to_owned(),
+        "ledger-20950101T000000Z.db".to_owned(),
+        "ledger-20960101T000000Z.db".to_owned(),
+        "ledger-20970101T000000Z.db".to_owned(),
+    ];
+    expected.sort_unstable();
+    assert_eq!(names(&folder), expected);
 }
 
 #[tokio::test]

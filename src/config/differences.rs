@@ -1,0 +1,191 @@
+//! Which keys of two configurations differ, for a daemon that is told to read its configuration again.
+
+use super::settings::{
+    ApiConfig, Config, LedgerConfig, LogConfig, MailConfig, ReconcileConfig, SmtpConfig, UpstreamConfig,
+};
+use crate::domain::poll::Policy;
+
+/// Adds the keys of one section whose values differ. Each field is named, so that a new one cannot be forgotten here; one
+/// that is called otherwise than its key is followed by the key.
+macro_rules! differing {
+    ($found:ident, $section:literal, $one:expr, $other:expr, $type:ident { $($field:ident $(as $key:literal)?),* $(,)? }) => {
+        let $type { $($field),* } = $one;
+        $(
+            if *$field != $other.$field {
+                $found.push(concat!($section, ".", differing!(@key $field $($key)?)));
+            }
+        )*
+    };
+    (@key $field:ident) => { stringify!($field) };
+    (@key $field:ident $key:literal) => { $key };
+}
+
+/// The keys whose values differ, defaults filled in, in the order of the sections. Of a secret it is the place that is
+/// compared, not what a file holds there.
+#[must_use]
+pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
+    let Config { source: _, upstream, ledger, polling, reconcile, mail, api, log } = one;
+    let mut found = Vec::new();
+    differing!(
+        found,
+        "upstream",
+        upstream,
+        other.upstream,
+        UpstreamConfig {
+            base_url,
+            user_id,
+            api_key,
+            requests_per_second,
+            max_in_flight,
+            timeout,
+            create_attempts,
+            down_after,
+            request_limit,
+        }
+    );
+    differing!(
+        found,
+        "ledger",
+        ledger,
+        other.ledger,
+        LedgerConfig { path, create_if_missing, backup_dir, backup_schedule, backup_keep }
+    );
+    differing!(
+        found,
+        "polling",
+        polling,
+        other.polling,
+        Policy { interval, confirming_interval, expiry_grace, confirming_limit, late_watch, books_open_from }
+    );
+    differing!(found, "reconcile", reconcile, other.reconcile, ReconcileConfig {
+        schedule, upstream_zone as "upstream_utc_offset", tolerance_cents, tell_after_runs, lag,
+    });
+    differing!(found, "mail", mail, other.mail, MailConfig {
+        transport, from, to, directory, retry_initial, retry_max, give_up_after, digest_schedule, templates,
+        quiet_hours, quiet_utc_offset_seconds as "quiet_utc_offset", urgent, flood_above, flood_wait,
+        messages_per_second, smtp, rules,
+    });
+    if let (Some(smtp), Some(other)) = (&mail.smtp, &other.mail.smtp) {
+        found.retain(|key| *key != "mail.smtp");
+        differing!(
+            found,
+            "mail.smtp",
+            smtp,
+            other,
+            SmtpConfig { host, port, security, username, password, ca_file }
+        );
+    }
+    differing!(found, "api", api, other.api, ApiConfig { listen, token });
+    differing!(found, "log", log, other.log, LogConfig { level });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::config::keys::{KEYS, SECRETS};
+
+    /// Another value than the default for each key.
+    const OTHERS: &[(&str, &str)] = &[
+        ("upstream.base_url", "\"https://other.example.com\""),
+        ("upstream.user_id", "\"777\""),
+        ("upstream.api_key_file", "\"key\""),
+        ("upstream.requests_per_second", "9"),
+        ("upstream.max_in_flight", "9"),
+        ("upstream.timeout", "\"9s\""),
+        ("upstream.create_attempts", "9"),
+        ("upstream.down_after", "\"9s\""),
+        ("upstream.request_limit", "\"9s\""),
+        ("ledger.path", "\"other.db\""),
+        ("ledger.create_if_missing", "false"),
+        ("ledger.backup_dir", "\"copies\""),
+        ("ledger.backup_schedule", "\"0 0 1 * * *\""),
+        ("ledger.backup_keep", "9"),
+        ("polling.interval", "\"9s\""),
+        ("polling.confirming_interval", "\"9s\""),
+        ("polling.expiry_grace", "\"9s\""),
+        ("polling.confirming_limit", "\"9s\""),
+        ("polling.late_watch", "\"9s\""),
+        ("reconcile.schedule", "\"0 0 1 * * *\""),
+        ("reconcile.upstream_utc_offset", "\"+03:00\""),
+        ("reconcile.tolerance_cents", "9"),
+        ("reconcile.tell_after_runs", "9"),
+        ("reconcile.lag", "\"9s\""),
+        ("mail.transport", "\"file\""),
+        ("mail.from", "\"other@example.com\""),
+        ("mail.to", "[\"other@example.com\"]"),
+        ("mail.directory", "\"other\""),
+        ("mail.retry_initial", "\"9s\""),
+        ("mail.retry_max", "\"9s\""),
+        ("mail.give_up_after", "\"9d\""),
+        ("mail.digest_schedule", "\"0 0 1 * * *\""),
+        ("mail.templates", "\"other\""),
+        ("mail.quiet_hours", "\"01:00-02:00\""),
+        ("mail.quiet_utc_offset", "\"+03:00\""),
+        ("mail.urgent", "[\"settled\"]"),
+        ("mail.flood_above", "9"),
+        ("mail.flood_wait", "\"9s\""),
+        ("mail.messages_per_second", "9"),
+        ("mail.rules", "[{ events = [\"settled\"], to = [] }]"),
+        ("mail.smtp.host", "\"other.example.com\""),
+        ("mail.smtp.port", "9"),
+        ("mail.smtp.security", "\"tls\""),
+        ("mail.smtp.username", "\"other\""),
+        ("mail.smtp.password_file", "\"other\""),
+        ("mail.smtp.ca_file", "\"other\""),
+        ("api.listen", "[\"unix:other.sock\"]"),
+        ("api.token_file", "\"other\""),
+        ("log.level", "\"debug\""),
+        ("upstream.api_key", "\"other\""),
+        ("mail.smtp.password", "\"other\""),
+        ("api.token", "\"another token of the test\""),
+    ];
+
+    fn config(lines: &[(&str, &str)]) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("daemon.toml");
+        let mut text = String::from("mail.smtp.host = \"smtp.example.com\"\n");
+        for (key, value) in lines {
+            if *key == "mail.smtp.host" {
+                text.clear();
+            }
+            writeln!(text, "{key} = {value}").unwrap();
+        }
+        std::fs::write(&file, text).unwrap();
+        crate::config::load(Some(&file)).unwrap()
+    }
+
+    #[test]
+    fn each_key_that_is_changed_is_named_and_no_other() {
+        for key in KEYS.iter().chain(SECRETS) {
+            let (_, value) = OTHERS.iter().find(|(known, _)| known == key).unwrap_or_else(|| panic!("{key}"));
+            let mut lines = vec![(*key, *value)];
+            if *key == "ledger.backup_schedule" {
+                lines.push(("ledger.backup_dir", "\"copies\""));
+            }
+            let mut found = differences(&relative(config(&[])), &relative(config(&lines)));
+            found.retain(|found| *key != "ledger.backup_schedule" || *found != "ledger.backup_dir");
+            // A secret is named by its key, wherever it stands; the usual port goes with the security.
+            let named = key.strip_suffix("_file").filter(|name| SECRETS.contains(name)).unwrap_or(key);
+            let expected =
+                if named == "mail.smtp.security" { vec!["mail.smtp.port", named] } else { vec![named] };
+            assert_eq!(found, expected, "{key}");
+        }
+        assert_eq!(differences(&relative(config(&[])), &relative(config(&[]))), Vec::<&str>::new());
+    }
+
+    /// Paths start from a folder that each of these configurations has for itself.
+    fn relative(mut config: Config) -> Config {
+        let name = |path: &mut std::path::PathBuf| *path = path.file_name().unwrap().into();
+        name(&mut config.ledger.path);
+        name(&mut config.mail.directory);
+        for listen in &mut config.api.listen {
+            if let crate::config::Listen::Unix(path) = listen {
+                name(path);
+            }
+        }
+        config
+    }
+}
