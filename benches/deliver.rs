@@ -94,6 +94,7 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
             security: Security::None,
             username: None,
             ca_file: None,
+            hello: None,
         },
         from: "Deposits <deposits@example.org>".to_owned(),
         account: "12345".to_owned(),

@@ -95,6 +95,7 @@ pub fn mailer(config: &Config) -> Result<Mailer, Error> {
                 },
                 username: smtp.username.clone(),
                 ca_file: smtp.ca_file.clone(),
+                hello: smtp.hello.clone(),
             }
         }
         (config::MailTransport::Smtp, None) => {
@@ -103,7 +104,10 @@ pub fn mailer(config: &Config) -> Result<Mailer, Error> {
     };
     Mailer::with_templates(mail_settings(config, transport), password, templates(config)?).map_err(|error| {
         let key = match error {
-            notifier::SettingsError::CaFile(..) => "mail.smtp.ca_file",
+            notifier::SettingsError::CaFile(..) | notifier::SettingsError::NoCertificate(_) => {
+                "mail.smtp.ca_file"
+            }
+            notifier::SettingsError::From(_) => "mail.from",
             _ => "mail",
         };
         Error::Configuration(format!("{key}: {}", chain(&error)))

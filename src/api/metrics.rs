@@ -50,6 +50,8 @@ async fn mails(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
     let age = oldest.map_or(0, |at| age(api, at));
     let name = "depositd_oldest_owed_mail_age_seconds";
     page.gauge(name, "How long the oldest mail has been owed; 0 where none is.", age);
+    let failing = api.status.tasks().get("deliver").is_some_and(|task| task.last_error.is_some());
+    page.gauge("depositd_mail_failing", "1 while no mail can leave.", i64::from(failing));
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn mail(context: &mut Context, command: MailCommand) -> Command
         MailCommand::Show { id, format } => show(context, id, format).await,
         MailCommand::Preview { event, payer, format } => preview(context, event, payer, format),
         MailCommand::Retry { id, .. } => retry(context, id).await,
-        MailCommand::Test { to } => test(context, to).await,
+        MailCommand::Test { to } => super::mail_test::mail_test(context, to).await,
     }
 }
 
@@ -51,6 +51,7 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
         "why not",
     ];
     let mut table = Table::new(&heads);
+    let dead = mails.iter().filter(|mail| mail.state == "dead").count();
     for mail in mails {
         let paint = match mail.state.as_str() {
             "sent" => Paint::Good,
@@ -71,6 +72,9 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
         ]);
     }
     table.print(&mut context.out, "");
+    if dead > 0 {
+        say("dead letters are sent again by hand, once it is mended why: depositd mail retry ID, or --all");
+    }
     Ok(ExitStatus::Done)
 }
 
@@ -182,16 +186,5 @@ async fn retry(context: &mut Context, id: Option<i64>) -> CommandResult {
             1 => "1 mail is sent again".to_owned(),
             count => format!("{count} mails are sent again"),
         });
-    })
-}
-
-async fn test(context: &mut Context, to: Option<String>) -> CommandResult {
-    let body = to.map_or_else(|| json!({}), |to| json!({ "to": to }));
-    let reply = context.client()?.call(ApiCall::post("/v1/mails/test", body)).await?;
-    reply.answer(&mut context.out, |out, MailRecipients { recipients }| {
-        let to = recipients.iter().map(|to| plain(to)).collect::<Vec<_>>().join(", ");
-        out.line(format_args!(
-            "a test message is owed to {to}; `depositd mail list` shows what became of it"
-        ));
     })
 }

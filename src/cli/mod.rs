@@ -18,6 +18,8 @@ mod export;
 mod list;
 mod log;
 mod mail;
+mod mail_check;
+mod mail_test;
 mod objects;
 mod output;
 mod ownership;

@@ -54,6 +54,7 @@ pub(crate) const KEYS: &[&str] = &[
     "mail.smtp.username",
     "mail.smtp.password_file",
     "mail.smtp.ca_file",
+    "mail.smtp.hello",
     "api.listen",
     "api.token_file",
     "log.level",

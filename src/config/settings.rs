@@ -164,8 +164,10 @@ pub struct SmtpConfig {
     pub username: Option<String>,
     /// Needed with a user name.
     pub password: SecretSource,
-    /// A private authority to trust besides the system's.
+    /// A private authority, or the server's own certificate, to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The name for EHLO; `None` for the machine's full one.
+    pub hello: Option<String>,
 }
 
 /// One `[[mail.rules]]`.

@@ -137,11 +137,13 @@ pub(crate) fn mail_address(text: &str) -> Result<(), String> {
 
 /// Reads a mail address, with or without a name before it, and gives it back without the name.
 pub(crate) fn recipient(text: &str) -> Result<String, String> {
-    notifier::parse_recipient(text).map_err(|_| {
-        format!(
+    notifier::parse_recipient(text).map_err(|error| match error {
+        // It says how a name is quoted.
+        notifier::AddressError::Name => format!("{error}, found {}", quoted(text)),
+        _ => format!(
             "expected a mail address such as \"finance@example.com\" or \"Name <finance@example.com>\", found {}",
             quoted(text)
-        )
+        ),
     })
 }
 

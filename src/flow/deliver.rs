@@ -4,6 +4,8 @@ mod delivery_state;
 mod flood;
 mod letter;
 mod recipient_queues;
+mod refusals;
+mod way_out;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,10 +14,9 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::letter::{Sent, send};
+use self::letter::{Found, Sent, send};
 use self::recipient_queues::RecipientQueues;
 use super::Flow;
-use super::context::backoff;
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Delivery};
 
@@ -69,11 +70,7 @@ pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> le
     ended?;
     flow.mailer.rest().await;
     if let Some(why) = run.done.unreachable.clone() {
-        let (now, settings) = (flow.clock.now(), flow.settings);
-        let wait = backoff(settings.mail_retry_initial, failures, settings.mail_retry_max);
-        let until = now.plus(letter::with_jitter(wait, 0, now));
-        flow.delivery_state.close(until, &why);
-        run.postpone(until, why).await?;
+        run.close(why).await?;
     } else {
         flow.delivery_state.reopen();
     }
@@ -97,6 +94,12 @@ struct Run<'a> {
     look: bool,
     more: bool,
     folded_at: Duration,
+    /// The way out is closed because the server has enough for now.
+    busy: bool,
+    /// Why the last letter was refused that may not be at fault.
+    doubt: Option<String>,
+    /// Refused for good in a row with everybody else: owed again, whatever was written down of them.
+    refused: Vec<i64>,
     done: DeliveryRound,
 }
 
@@ -113,6 +116,9 @@ impl<'a> Run<'a> {
             look: true,
             more: false,
             folded_at: flow.clock.monotonic(),
+            busy: false,
+            doubt: None,
+            refused: Vec::new(),
             done: DeliveryRound::default(),
         }
     }
@@ -134,6 +140,10 @@ impl<'a> Run<'a> {
             self.queues.mark_slow(flow.clock.monotonic());
             let idle = self.under_way.is_empty() && self.marking.is_none();
             if idle && (!open || (self.queues.is_empty() && !self.look)) {
+                if flow.delivery_state.is_in_doubt() && self.done.unreachable.is_none() {
+                    // No other letter has shown whose fault it was.
+                    self.done.unreachable = self.doubt.take();
+                }
                 return Ok(());
             }
             let span = match last_moment {
@@ -228,8 +238,9 @@ impl<'a> Run<'a> {
         let flow = self.flow;
         let per_second = flow.rules.current().pace().per_second;
         loop {
-            // Where the way out was closed, one letter tries it for all.
-            let most = if self.failures > 0 && self.done.sent == 0 { 1 } else { flow.delivery_state.most() };
+            // Where the way out was closed, one letter tries it for all; one that is not in doubt, where there is one.
+            let probing = self.failures > 0 && self.done.sent == 0;
+            let most = if probing { 1 } else { flow.delivery_state.most() };
             if self.under_way.len() >= most || !self.queues.may_start(&flow.delivery_state) {
                 return None;
             }
@@ -237,7 +248,9 @@ impl<'a> Run<'a> {
             if let Some(wait) = flow.delivery_state.wait(per_second, now) {
                 return Some(wait);
             }
-            let mail = self.queues.next(&flow.delivery_state, now)?;
+            let state = &flow.delivery_state;
+            let fresh = probing.then(|| self.queues.next(state, now, |id| state.is_doubted(id))).flatten();
+            let mail = fresh.or_else(|| self.queues.next(state, now, |_| false))?;
             flow.delivery_state.left(per_second, now);
             self.look |= self.queues.is_dry(&mail.recipient);
             let (own, failures) = (flow.clone(), self.failures);
@@ -267,7 +280,7 @@ impl<'a> Run<'a> {
                     recipient,
                     counts: false,
                     delivery: Delivery::Again { due, why, counted: true },
-                    closed: None,
+                    found: Found::Open,
                 }
             }
         };
@@ -279,11 +292,27 @@ impl<'a> Run<'a> {
             }
             flow.delivery_state.widen();
         }
-        if let Some(why) = sent.closed {
-            // A server that has just taken others may only want fewer connections at a time.
-            if self.done.sent > 0 && !self.under_way.is_empty() && flow.delivery_state.narrow() {
-                tracing::warn!("fewer letters at a time from now on: {why}");
-            } else {
+        match sent.found {
+            Found::Open => {}
+            Found::Refused(why) => {
+                if let Some(all) = flow.delivery_state.everybody_refused() {
+                    self.done.unreachable =
+                        Some(format!("all of {} letters in a row were refused, the last: {why}", all.len()));
+                    self.refused = all;
+                }
+                self.doubt = Some(why);
+            }
+            // A server that is busy with others, or has just taken some, may only want fewer at a time.
+            Found::Closed { busy, why } if !self.under_way.is_empty() && (busy || self.done.sent > 0) => {
+                if flow.delivery_state.narrow(self.under_way.len()) {
+                    tracing::debug!(
+                        "no more than {} letters at a time from now on: {why}",
+                        self.under_way.len()
+                    );
+                }
+            }
+            Found::Closed { busy, why } => {
+                self.busy = busy;
                 self.done.unreachable = Some(why);
             }
         }
@@ -337,18 +366,6 @@ impl<'a> Run<'a> {
         let folded = flood::fold(self.flow, &by_themselves).await?;
         self.folded_at = self.flow.clock.monotonic();
         self.done.folded = self.done.folded.saturating_add(folded);
-        Ok(())
-    }
-
-    /// The way out is closed for all: what is due now waits with the letter that found it.
-    async fn postpone(&mut self, until: Timestamp, why: String) -> ledger::Result<()> {
-        let (flow, now) = (self.flow, self.flow.clock.now());
-        let give_up = now.minus(flow.settings.mail_give_up_after);
-        let dead = flow.ledger.postpone_mails(now, until, give_up, why).await?;
-        if dead > 0 {
-            tracing::error!("{dead} mails were given up: the mail server was out of reach for too long");
-        }
-        self.done.dead = self.done.dead.saturating_add(dead);
         Ok(())
     }
 }

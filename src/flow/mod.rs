@@ -42,4 +42,4 @@ pub use poll::{PollRound, poll_due};
 pub use reconcile::{Flaw, ReconcileFailed, Report, reconcile};
 pub use review::{ReviewError, review};
 pub use said::CaseError;
-pub use warnings::clocks_apart;
+pub use warnings::{clocks_apart, mail_warnings};

@@ -127,11 +127,38 @@ impl Ledger {
             .await
     }
 
-    /// Has everything that was tried and waits for its next try be due now.
+    /// Mails that were given up are owed again, and due at `until`; with a summary, what it tells. Gives how many.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn hasten_mails(&self, now: Timestamp) -> Result<()> {
+    pub async fn put_back_mails(&self, ids: Vec<i64>, until: Timestamp, why: String) -> Result<u64> {
+        let (ids, until) = (crate::ledger::sql::json(&ids)?, until.as_millis());
+        self.writer()?
+            .run(move |connection| {
+                Box::pin(async move {
+                    sqlx::query!(
+                        r#"UPDATE outbox SET state = 'owed', last_error = CASE WHEN told_in IS NULL THEN ?3 END,
+                               due_ms = CASE WHEN told_in IS NULL THEN ?2 END
+                           WHERE state <> 'sent' AND state = 'dead'
+                             AND coalesce(told_in, id) IN (SELECT value FROM json_each(?1))"#,
+                        ids,
+                        until,
+                        why
+                    )
+                    .execute(connection)
+                    .await
+                    .map(|done| done.rows_affected())
+                    .map_err(Error::database("written"))
+                })
+            })
+            .await
+    }
+
+    /// What a closed way out had put off is due now; gives how many mails.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn hasten_mails(&self, now: Timestamp) -> Result<u64> {
         let now = now.as_millis();
         self.writer()?
             .run(move |connection| {
@@ -143,7 +170,7 @@ impl Ledger {
                     )
                     .execute(connection)
                     .await
-                    .map(|_| ())
+                    .map(|done| done.rows_affected())
                     .map_err(Error::database("written"))
                 })
             })

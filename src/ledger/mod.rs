@@ -56,8 +56,8 @@ pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
     CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, Earlier, Ended, Entries, EntryLine,
-    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, OpenState, OwedMail, Period,
-    PeriodTotals, Settled, Unsent, WaitingMail,
+    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles, OpenState,
+    OwedMail, Period, PeriodTotals, Settled, Unsent, WaitingMail,
 };
 pub use reserve::Reservation;
 pub use verify::{Finding, Verification};

@@ -20,6 +20,11 @@ pub enum AddressError {
         "the mail address holds a character that is not allowed; write it alone, such as name@example.com"
     )]
     Character,
+    /// A name before the address with one quotation mark, or a bracket.
+    #[error(
+        "the name before the mail address cannot be read; write Name <name@example.com>, or \"Name\" <name@example.com>"
+    )]
+    Name,
     /// Something else.
     #[error("that is not a mail address; write one such as name@example.com")]
     Invalid,
@@ -58,10 +63,47 @@ pub(super) fn mailbox(text: &str) -> Result<Mailbox, AddressError> {
     if text.len() > MAX_LEN.saturating_mul(2) {
         return Err(AddressError::TooLong);
     }
-    let mailbox: Mailbox = text.parse().map_err(|_| AddressError::Invalid)?;
+    let (name, address) = match text.trim().strip_suffix('>') {
+        None => (None, text.trim()),
+        Some(rest) => {
+            let (name, address) = rest.rsplit_once('<').ok_or(AddressError::Invalid)?;
+            (display_name(name.trim())?, address)
+        }
+    };
     // The sender may be a name of this machine's own network: a local mail server puts that right.
-    check(mailbox.email.as_ref())?;
-    Ok(mailbox)
+    check(address)?;
+    Ok(Mailbox::new(name, address.parse().map_err(|_| AddressError::Invalid)?))
+}
+
+/// A name as people write it: with commas, dots and umlauts, in quotation marks or without.
+fn display_name(text: &str) -> Result<Option<String>, AddressError> {
+    if text.contains(['<', '>']) {
+        return Err(AddressError::Name);
+    }
+    let Some(quoted) = text.strip_prefix('"') else {
+        let whole = !text.ends_with('"') || text.matches('"').count().is_multiple_of(2);
+        return if whole { Ok((!text.is_empty()).then(|| text.to_owned())) } else { Err(AddressError::Name) };
+    };
+    let (mut name, mut escaped, mut closed) = (String::new(), false, false);
+    for c in quoted.chars() {
+        match c {
+            // Two quoted words, or something behind the last quotation mark.
+            _ if closed => return Err(AddressError::Name),
+            '\\' if !escaped => escaped = true,
+            '"' if !escaped => closed = true,
+            c => {
+                name.push(c);
+                escaped = false;
+            }
+        }
+    }
+    if closed { Ok((!name.trim().is_empty()).then_some(name)) } else { Err(AddressError::Name) }
+}
+
+/// The address of a recipient as it travels.
+pub(super) fn recipient(text: &str) -> Result<Address, AddressError> {
+    let address = parse_recipient(text)?.parse().map_err(|_| AddressError::Invalid)?;
+    in_transport(&address)
 }
 
 /// A domain as machines write it: international names in their ASCII form (RFC 5891), lower case. What is no name of
@@ -170,6 +212,37 @@ mod tests {
             assert_eq!(parse_recipient(kept).as_deref(), Ok(kept));
         }
         assert!(parse_recipient("ops").is_err());
+    }
+
+    #[test]
+    fn a_name_is_taken_as_people_write_it() {
+        for (written, name) in [
+            ("ACME, Inc. <d@example.com>", "ACME, Inc."),
+            ("A.C.M.E. Ltd <d@example.com>", "A.C.M.E. Ltd"),
+            ("\"ACME, Inc.\" <d@example.com>", "ACME, Inc."),
+            ("\"The \\\"Shop\\\" \\\\ Co\" <d@example.com>", "The \"Shop\" \\ Co"),
+            ("The \"Shop\" <d@example.com>", "The \"Shop\""),
+            ("Büro (Wien); Kasse: 1 <d@example.com>", "Büro (Wien); Kasse: 1"),
+            ("請求書 <d@example.com>", "請求書"),
+            ("d@example.com <d@example.com>", "d@example.com"),
+            ("  Shop   <d@example.com> ", "Shop"),
+        ] {
+            let mailbox = mailbox(written).unwrap();
+            assert_eq!((mailbox.name.as_deref(), mailbox.email.as_ref()), (Some(name), "d@example.com"));
+        }
+        for none in ["<d@example.com>", "\"\" <d@example.com>", "d@example.com"] {
+            assert_eq!(mailbox(none).unwrap().name, None);
+        }
+        for bad in [
+            "\"ACME, Inc. <d@example.com>",
+            "ACME, Inc.\" <d@example.com>",
+            "\"ACME\" Inc <d@example.com>",
+            "A <b> <d@example.com>",
+        ] {
+            let error = mailbox(bad).unwrap_err();
+            assert_eq!(error, AddressError::Name, "{bad}");
+            assert!(error.to_string().contains("\"Name\" <name@example.com>"), "it says how");
+        }
     }
 
     #[test]

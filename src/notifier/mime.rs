@@ -29,10 +29,7 @@ pub(super) enum MessageError {
 
 /// Builds the message of `letter`, from `from` to the one recipient.
 pub(super) fn build(input: &LetterInput, letter: Letter, from: &Mailbox) -> Result<Message, MessageError> {
-    let to = address::parse_recipient(&input.to)
-        .and_then(|text| text.parse().map_err(|_| AddressError::Invalid))
-        .and_then(|to| address::in_transport(&to))
-        .map_err(MessageError::Recipient)?;
+    let to = address::recipient(&input.to).map_err(MessageError::Recipient)?;
     let id = angled(&input.message_id)?;
     let millis = u64::try_from(input.at.as_millis()).unwrap_or(0);
     let at = UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH);

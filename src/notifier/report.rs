@@ -12,6 +12,19 @@ pub struct DeliveryReport {
     pub response: String,
 }
 
+/// What a refusal for good is about, as far as the server's digits tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Culprit {
+    /// This recipient: there is no such mailbox, or it is full.
+    Recipient,
+    /// This recipient, most likely.
+    PerhapsRecipient,
+    /// This message: too large, not to be read.
+    Message,
+    /// This letter, or us. Whether the server takes the next one will tell.
+    Unclear,
+}
+
 /// Why a letter was not taken. No text holds a mail address or a secret; each is one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -24,12 +37,16 @@ pub enum SendError {
     /// Never: this letter will be refused each time.
     #[error("refused: {why}")]
     Permanent {
+        /// What that is about.
+        culprit: Culprit,
         /// In words.
         why: String,
     },
     /// The way out is closed; this says nothing of the letter. Pause the whole transport.
     #[error("the mail transport is out of order: {why}")]
     Unreachable {
+        /// The server takes no more at a time, or in a while: fewer may go on.
+        busy: bool,
         /// In words.
         why: String,
     },
@@ -40,19 +57,23 @@ impl SendError {
         Self::Temporary { why: harmless(why) }
     }
 
-    pub(super) fn permanent(why: &str) -> Self {
-        Self::Permanent { why: harmless(why) }
+    pub(super) fn permanent(culprit: Culprit, why: &str) -> Self {
+        Self::Permanent { culprit, why: harmless(why) }
     }
 
     pub(super) fn unreachable(why: &str) -> Self {
-        Self::Unreachable { why: harmless(why) }
+        Self::Unreachable { busy: false, why: harmless(why) }
+    }
+
+    pub(super) fn busy(why: &str) -> Self {
+        Self::Unreachable { busy: true, why: harmless(why) }
     }
 
     /// The explanation alone.
     #[must_use]
     pub fn why(&self) -> &str {
         match self {
-            Self::Temporary { why } | Self::Permanent { why } | Self::Unreachable { why } => why,
+            Self::Temporary { why } | Self::Permanent { why, .. } | Self::Unreachable { why, .. } => why,
         }
     }
 }

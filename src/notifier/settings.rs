@@ -37,8 +37,10 @@ pub enum MailBackend {
         security: Security,
         /// For AUTH; with a password.
         username: Option<String>,
-        /// One or more certificates (PEM) to trust beside the system's.
+        /// One or more certificates (PEM) to trust beside the system's: of authorities, or of the server itself.
         ca_file: Option<PathBuf>,
+        /// How this machine names itself there (EHLO); its full name where that is not said.
+        hello: Option<String>,
     },
     /// A folder: one `.eml` a message.
     File {
@@ -75,7 +77,13 @@ pub enum SettingsError {
     /// The authority's file cannot be read.
     #[error("the certificate file {path} cannot be read", path = .0.display())]
     CaFile(PathBuf, #[source] std::io::Error),
-    /// The authority's file holds no certificate, or the host's name cannot be checked against one.
+    /// The name for EHLO is none.
+    #[error("hello: {0}")]
+    Hello(String),
+    /// The authority's file holds no certificate.
+    #[error("{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", path = .0.display())]
+    NoCertificate(PathBuf),
+    /// The host's name cannot be checked against a certificate, or one in the authority's file is unfit.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
     /// A template is unfit.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use lettre::Message;
+use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
 use super::letter::{Letter, LetterInput};
-use super::report::{DeliveryReport, MAX_WHY, SendError, harmless};
+use super::report::{Culprit, DeliveryReport, MAX_WHY, SendError, harmless};
 use super::settings::{MailBackend, MailerSettings, SettingsError};
 use super::templates::Templates;
 use super::text::one_line;
@@ -51,11 +51,12 @@ impl Mailer {
         from.email = address::in_transport(&from.email).map_err(SettingsError::From)?;
         let backend = match settings.transport {
             MailBackend::File { directory } => OpenBackend::File(directory),
-            MailBackend::Smtp { host, port, security, username, ca_file } => {
+            MailBackend::Smtp { host, port, security, username, ca_file, hello } => {
                 OpenBackend::Smtp(Box::new(smtp::Server::new(
                     smtp::Endpoint { host, port, security },
                     username.map(|name| (name, password)),
                     ca_file.as_deref(),
+                    hello,
                     settings.send_timeout,
                 )?))
             }
@@ -101,14 +102,36 @@ impl Mailer {
     /// Tries the transport without sending anything: a connection up to and with the login, or a file in the folder.
     /// Returns what was found, in words.
     pub async fn check(&self) -> Result<String, SendError> {
+        self.check_recipients(&[]).await.map(|(found, _)| found)
+    }
+
+    /// The same, and whether each of these recipients would be taken from this sender: as far as RCPT, and no letter.
+    /// A file takes everybody.
+    ///
+    /// # Errors
+    /// [`SendError::Unreachable`]; what is said of one recipient stands in the list, in the order of `recipients`.
+    pub async fn check_recipients(
+        &self,
+        recipients: &[String],
+    ) -> Result<(String, Vec<Result<(), SendError>>), SendError> {
         match &self.shared().backend {
-            OpenBackend::Smtp(server) => server.check().await,
+            OpenBackend::Smtp(server) => {
+                let envelopes: Result<Vec<Envelope>, SendError> =
+                    recipients.iter().map(|to| self.envelope(to)).collect();
+                server.check(&envelopes?).await
+            }
             OpenBackend::File(directory) => {
                 let place = directory.clone();
                 blocking(move || file::check(&place)).await?;
-                Ok(format!("{} can be written", directory.display()))
+                Ok((format!("{} can be written", directory.display()), vec![Ok(()); recipients.len()]))
             }
         }
+    }
+
+    fn envelope(&self, to: &str) -> Result<Envelope, SendError> {
+        let to = address::recipient(to).map_err(|error| permanent(&error))?;
+        let from = Some(self.shared().from.email.clone());
+        Envelope::new(from, vec![to]).map_err(|error| permanent(&error))
     }
 
     /// Closes most of the idle connections to the server, for times without letters.
@@ -152,7 +175,7 @@ fn harmless_path(response: &str) -> String {
 }
 
 fn permanent(error: &dyn std::error::Error) -> SendError {
-    SendError::permanent(&chain(error))
+    SendError::permanent(Culprit::Message, &chain(error))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -21,6 +21,7 @@ fn mail_settings(exim: &Exim, host: &str) -> MailerSettings {
             security: Security::StartTls,
             username: Some(USER.to_owned()),
             ca_file: Some(exim.authority()),
+            hello: None,
         },
         from: "Büro Deposits <deposits@example.com>".to_owned(),
         account: "12345".to_owned(),
@@ -112,7 +113,7 @@ async fn a_server_that_is_not_who_it_says_or_is_busy_gets_nothing_and_nothing_is
     let wrong = Mailer::new(mail_settings(&exim, "localhost"), Some("wr0ng".to_owned().into())).unwrap();
     for (mailer, part) in [(&other_name, "certificate"), (&wrong, "login: 535")] {
         let error = mailer.check().await.unwrap_err();
-        assert!(matches!(&error, SendError::Unreachable { why } if why.contains(part)), "{error}");
+        assert!(matches!(&error, SendError::Unreachable { why, .. } if why.contains(part)), "{error}");
         assert!(!error.to_string().contains("wr0ng"));
     }
     house.flow.mailer = other_name;

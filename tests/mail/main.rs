@@ -9,12 +9,18 @@
     reason = "test code: a broken expectation is a failed test"
 )]
 
+#[path = "../program/mod.rs"]
+mod program;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod commands;
 mod exim;
 mod faults;
 mod floods;
 mod payers;
+mod refusals;
+mod scripted;
 mod server;
+mod way_out;

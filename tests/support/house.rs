@@ -339,6 +339,7 @@ async fn build(
             security: Security::None,
             username: None,
             ca_file: None,
+            hello: None,
         },
         from: "Deposits <deposits@example.com>".to_owned(),
         account: "12345".to_owned(),

@@ -1,6 +1,7 @@
 //! The letters' templates and the way out for letters, tried without sending anything.
 
 use super::finding::Check;
+use crate::cli::mail_check;
 use crate::config::Config;
 use crate::daemon;
 use crate::domain::causes::chain;
@@ -20,11 +21,6 @@ pub(super) async fn way_out(config: &Config, is_sealed: bool) -> Check {
     if is_sealed {
         return Check::open("mail", "not tried: only systemd can read the password");
     }
-    let mailer = match daemon::mailer(config) {
-        Ok(mailer) => mailer,
-        Err(error) => return Check::of("mail", Err(chain(&error))),
-    };
-    let found = mailer.check().await.map_err(|error| chain(&error));
-    mailer.close_idle().await;
-    Check::of("mail", found)
+    let tried = mail_check::way_out(config).await;
+    Check::of("mail", tried.found).with_warnings(tried.warnings)
 }

@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::refusals::{Refusals, Verdict};
 use crate::domain::time::Timestamp;
-use crate::notifier::Digesting;
+use crate::notifier::{Culprit, Digesting};
 
 /// How many letters are under way at once.
 pub(super) const AT_ONCE: usize = 16;
-/// So many letters must go well before one more goes at once.
-const WELL: u32 = 64;
+/// So many letters must go well before one more goes at once; each time that this was one too many, twice as many.
+const WELL: u32 = 16;
+const MOST_WELL: u32 = 512;
 /// How many recipients are remembered at most.
 const MOST: usize = 4096;
 
@@ -34,9 +36,15 @@ struct Memory {
     next: Duration,
     /// Until when the way out is closed, and why.
     closed: Option<(Timestamp, String)>,
-    /// By how much the number of letters at a time was lowered, and how many went well since.
+    /// The server has refused letters for their number, and nothing has gone since.
+    sated: bool,
+    /// By how much the number of letters at a time was lowered, how many went well since, and how many must.
     fewer: usize,
     well: u32,
+    patience: u32,
+    /// One more goes at once since it was lowered.
+    widened: bool,
+    refusals: Refusals,
 }
 
 impl DeliveryState {
@@ -140,23 +148,62 @@ impl DeliveryState {
         AT_ONCE.saturating_sub(self.lock().fewer).max(1)
     }
 
-    /// Half as many from now on; false where it is one already.
-    pub(super) fn narrow(&self) -> bool {
-        let most = self.most();
+    /// No more than so many at once from now on: those that the server is busy with. True where that is fewer.
+    pub(super) fn narrow(&self, to: usize) -> bool {
+        let narrower = to.max(1) < self.most();
         let mut memory = self.lock();
-        memory.fewer = AT_ONCE.saturating_sub(most / 2);
         memory.well = 0;
-        most > 1
+        if narrower {
+            memory.fewer = AT_ONCE.saturating_sub(to.max(1));
+            let times = if std::mem::take(&mut memory.widened) { 2 } else { 1 };
+            memory.patience = memory.patience.saturating_mul(times).clamp(WELL, MOST_WELL);
+        }
+        narrower
     }
 
     /// A letter went well; many that did let one more go at once.
     pub(super) fn widen(&self) {
         let mut memory = self.lock();
+        memory.sated = false;
         memory.well = memory.well.saturating_add(1);
-        if memory.well >= WELL {
+        if memory.fewer > 0 && memory.well >= memory.patience {
             memory.well = 0;
             memory.fewer = memory.fewer.saturating_sub(1);
+            memory.widened = true;
         }
+    }
+
+    /// The server takes no letters for now, since it had `taken` some, or since it was sated already: true where that
+    /// is the reason.
+    pub(super) fn sate(&self, taken: bool) -> bool {
+        let mut memory = self.lock();
+        memory.sated |= taken;
+        memory.sated
+    }
+
+    /// A letter was refused for good; what is to be done with it.
+    pub(super) fn refused(&self, id: i64, recipient: &str, culprit: Culprit) -> Verdict {
+        self.lock().refusals.refused(id, recipient, culprit)
+    }
+
+    /// A letter was taken.
+    pub(super) fn taken(&self, id: i64, recipient: &str) {
+        self.lock().refusals.taken(id, recipient);
+    }
+
+    /// Whether this letter's last refusal may not be its own fault.
+    pub(super) fn is_doubted(&self, id: i64) -> bool {
+        self.lock().refusals.is_doubted(id)
+    }
+
+    /// Whether the last refusals may well be about us, and nothing was taken since.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.lock().refusals.is_in_doubt()
+    }
+
+    /// The letters that were refused in a row, where that is everybody.
+    pub(super) fn everybody_refused(&self) -> Option<Vec<i64>> {
+        self.lock().refusals.everybody()
     }
 
     /// Nothing leaves until then: the server is out of reach.
@@ -196,6 +243,45 @@ fn is_within(old: i64, now: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How many letters are handed over until `letters` are taken, by a server that takes so many at a time.
+    fn handovers(letters: usize, at_a_time: usize) -> usize {
+        let state = DeliveryState::default();
+        let (mut taken, mut handed_over) = (0, 0);
+        while taken < letters {
+            let at_once = state.most().min(letters - taken);
+            handed_over += at_once;
+            // What is too many is refused at once, one after another; the others are taken.
+            for busy in (at_a_time..at_once).rev() {
+                state.narrow(busy);
+            }
+            for _ in 0..at_once.min(at_a_time) {
+                state.widen();
+                taken += 1;
+            }
+        }
+        handed_over
+    }
+
+    #[test]
+    fn it_narrows_to_what_the_server_takes_and_widens_with_care() {
+        for (letters, at_a_time, most) in
+            [(96, 3, 115), (1000, 3, 1020), (96, 1, 116), (1000, 8, 1020), (96, 16, 96), (1000, 100, 1000)]
+        {
+            let handed_over = handovers(letters, at_a_time);
+            assert!(handed_over <= most, "{letters} letters, {at_a_time} at a time: {handed_over}");
+        }
+        let state = DeliveryState::default();
+        assert!(state.narrow(3) && !state.narrow(3) && !state.narrow(9));
+        assert_eq!(state.most(), 3);
+        assert!(state.narrow(0));
+        assert_eq!(state.most(), 1);
+        // A server that has become large again is used again.
+        for _ in 0..16 * 16 {
+            state.widen();
+        }
+        assert_eq!(state.most(), AT_ONCE);
+    }
 
     #[test]
     fn a_second_may_hold_no_more_than_the_rate_after_the_first() {

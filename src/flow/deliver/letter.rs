@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::refusals::Verdict;
 use crate::domain::event::Topic;
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
@@ -16,30 +17,53 @@ pub(super) struct Sent {
     /// It may count towards a flood.
     pub(super) counts: bool,
     pub(super) delivery: Delivery,
-    /// Why the way out is closed, if that is what was found.
-    pub(super) closed: Option<String>,
+    pub(super) found: Found,
+}
+
+/// What a try has shown of the way out.
+pub(super) enum Found {
+    /// Nothing but what became of the letter.
+    Open,
+    /// It is closed: why, and whether the server only has enough for now.
+    Closed { busy: bool, why: String },
+    /// A letter was refused for good; the digits leave it open whether others would be.
+    Refused(String),
 }
 
 #[tracing::instrument(name = "mail.deliver", skip_all, fields(mail.id = mail.id, event = %mail.event))]
 pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
     let input = letter_of(&flow.ledger, &mail, flow.clock.now());
-    let (delivery, closed) = match flow.mailer.send(&input).await {
+    let tries = u32::try_from(mail.attempts).unwrap_or(u32::MAX);
+    let (delivery, found) = match flow.mailer.send(&input).await {
         Ok(_) => {
             tracing::info!(message_id = mail.message_id, "mail sent");
-            (Delivery::Sent(flow.clock.now()), None)
+            flow.delivery_state.taken(mail.id, &mail.recipient);
+            (Delivery::Sent(flow.clock.now()), Found::Open)
         }
-        Err(SendError::Permanent { why }) => {
-            tracing::error!(message_id = mail.message_id, "mail refused for good: {why}");
-            (Delivery::Dead(why), None)
+        Err(SendError::Permanent { culprit, why }) => {
+            match flow.delivery_state.refused(mail.id, &mail.recipient, culprit) {
+                Verdict::Dead => {
+                    tracing::error!(message_id = mail.message_id, "mail refused for good: {why}");
+                    (Delivery::Dead(why.clone()), Found::Refused(why))
+                }
+                Verdict::Doubted => {
+                    tracing::warn!(
+                        message_id = mail.message_id,
+                        "mail refused, perhaps not for its own fault: {why}"
+                    );
+                    (again(flow, &mail, tries.max(failures), why.clone(), true), Found::Refused(why))
+                }
+            }
         }
         Err(SendError::Temporary { why }) => {
             tracing::warn!(message_id = mail.message_id, "mail not taken yet: {why}");
-            let tries = u32::try_from(mail.attempts).unwrap_or(u32::MAX);
-            (again(flow, &mail, tries, why, true), None)
+            (again(flow, &mail, tries, why, true), Found::Open)
         }
-        Err(SendError::Unreachable { why }) => (again(flow, &mail, failures, why.clone(), false), Some(why)),
+        Err(SendError::Unreachable { busy, why }) => {
+            (again(flow, &mail, failures, why.clone(), false), Found::Closed { busy, why })
+        }
     };
-    Sent { id: mail.id, recipient: mail.recipient, counts: !mail.to_payer, delivery, closed }
+    Sent { id: mail.id, recipient: mail.recipient, counts: !mail.to_payer, delivery, found }
 }
 
 fn again(flow: &Flow, mail: &OwedMail, tries: u32, why: String, counted: bool) -> Delivery {

@@ -33,8 +33,8 @@ impl RecipientQueue {
         if self.wide { WIDE } else { 1 }
     }
 
-    /// The next letter that may go: letters of one deposit go one after another.
-    fn ready(&self) -> Option<usize> {
+    /// The next letter that may go: letters of one deposit go one after another. `but` are not to go now.
+    fn ready(&self, but: impl Fn(i64) -> bool) -> Option<usize> {
         if self.in_flight.len() >= self.width() {
             return None;
         }
@@ -42,7 +42,7 @@ impl RecipientQueue {
             let own = mail.deposit.as_ref().map(|deposit| deposit.id);
             own.is_some() && self.in_flight.iter().any(|(_, other, ..)| *other == own)
         };
-        self.letters.iter().position(|mail| !busy(mail))
+        self.letters.iter().position(|mail| !busy(mail) && !but(mail.id))
     }
 }
 
@@ -134,14 +134,19 @@ impl RecipientQueues {
         self.queues.iter().filter(|(_, own)| !own.in_flight.is_empty()).map(of).sum()
     }
 
-    /// The next letter, each recipient in turn; it is under way from now on.
-    pub(super) fn next(&mut self, memory: &DeliveryState, now: Duration) -> Option<OwedMail> {
+    /// The next letter, each recipient in turn; it is under way from now on. Letters `but` which others go wait.
+    pub(super) fn next(
+        &mut self,
+        memory: &DeliveryState,
+        now: Duration,
+        but: impl Fn(i64) -> bool,
+    ) -> Option<OwedMail> {
         let suspects = self.suspects(memory);
         for _ in 0..self.turns.len() {
             let whom = self.turns.pop_front()?;
             let barred = memory.is_suspect(&whom) && suspects >= SUSPECT_AT_ONCE;
             let Some(own) = self.queues.get_mut(&whom) else { continue };
-            let mail = own.ready().filter(|_| !barred).and_then(|at| own.letters.remove(at));
+            let mail = own.ready(&but).filter(|_| !barred).and_then(|at| own.letters.remove(at));
             if let Some(mail) = &mail {
                 let deposit = mail.deposit.as_ref().map(|deposit| deposit.id);
                 own.in_flight.push((mail.id, deposit, now, false));

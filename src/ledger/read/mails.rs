@@ -59,6 +59,19 @@ pub struct WaitingMail {
     pub newest: Timestamp,
 }
 
+/// What should be known of the mails that are not sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailTroubles {
+    /// How many were given up.
+    pub dead: u64,
+    /// Why the latest of them was.
+    pub why_dead: Option<String>,
+    /// How many were tried, and are owed for long.
+    pub late: u64,
+    /// Why the oldest of them was not taken.
+    pub why_late: Option<String>,
+}
+
 /// A mail as an operator sees it.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct MailRow {
@@ -281,6 +294,34 @@ impl Ledger {
                 })
             })
             .collect()
+    }
+
+    /// Mails that were given up, and those that were tried and are owed since before `long_ago`.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn mail_troubles(&self, long_ago: Timestamp) -> Result<MailTroubles> {
+        let long_ago = long_ago.to_string();
+        let row = sqlx::query!(
+            r#"SELECT count(*) FILTER (WHERE state = 'dead') AS "dead!: i64",
+                      count(*) FILTER (WHERE state = 'owed') AS "late!: i64",
+                      (SELECT last_error FROM outbox WHERE state <> 'sent' AND state = 'dead' ORDER BY id DESC LIMIT 1)
+                          AS "why_dead?: String",
+                      (SELECT last_error FROM outbox WHERE state <> 'sent' AND state = 'owed' AND attempts > 0
+                           AND created_at < ?1 ORDER BY id LIMIT 1) AS "why_late?: String"
+               FROM outbox WHERE state <> 'sent' AND (state = 'dead' OR (state = 'owed' AND attempts > 0 AND created_at < ?1))"#,
+            long_ago
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(Error::database("read"))?;
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        Ok(MailTroubles {
+            dead: count(row.dead),
+            why_dead: row.why_dead,
+            late: count(row.late),
+            why_late: row.why_late,
+        })
     }
 
     /// How many mails there are in each state.

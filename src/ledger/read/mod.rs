@@ -10,4 +10,4 @@ pub use self::deposits::{DepositFilter, DepositHistory, HistoryCall, HistoryMail
 pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use self::events::EventRow;
 pub use self::export::{DepositLine, Earlier, Entries, EntryLine, ExportValue, Period};
-pub use self::mails::{DueMails, MailRow, OwedMail, WaitingMail};
+pub use self::mails::{DueMails, MailRow, MailTroubles, OwedMail, WaitingMail};

@@ -1,11 +1,14 @@
-//! Where a mail server is, and how the way to it is protected.
+//! Where a mail server is, and the way to it.
 
-use std::path::Path;
+use std::io;
+use std::time::Duration;
 
-use lettre::transport::smtp::client::{Certificate, TlsParameters};
+use tokio::net::TcpStream;
 
-use crate::notifier::report::harmless;
-use crate::notifier::settings::{Security, SettingsError};
+use crate::notifier::settings::Security;
+
+/// One of a name's addresses may be dead while another lives; none is waited for longer.
+const EACH_ADDRESS: Duration = Duration::from_secs(10);
 
 /// Where a server is and how it is reached.
 #[derive(Debug)]
@@ -15,16 +18,51 @@ pub(in crate::notifier) struct Endpoint {
     pub(in crate::notifier) security: Security,
 }
 
-/// How TLS is set up for `host`: by the system's authorities, and by those in `ca_file`.
-pub(super) fn tls_parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, SettingsError> {
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(path) = ca_file {
-        let pem = std::fs::read(path).map_err(|error| SettingsError::CaFile(path.to_owned(), error))?;
-        let certificate =
-            Certificate::from_pem(&pem).map_err(|error| SettingsError::Tls(harmless(&error.to_string())))?;
-        builder = builder.add_root_certificate(certificate);
+impl Endpoint {
+    /// The name or the address, without the brackets of an address.
+    pub(super) fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
     }
-    builder.build_rustls().map_err(|error| SettingsError::Tls(harmless(&error.to_string())))
+
+    /// A connection to one of its addresses; else why not, in words.
+    pub(super) async fn connect(&self) -> Result<TcpStream, String> {
+        let (host, port) = (self.bare_host(), self.port);
+        let unknown =
+            |why: &str| format!("DNS: no address of {host} is known: {why}; is mail.smtp.host right?");
+        let addresses =
+            tokio::net::lookup_host((host, port)).await.map_err(|error| unknown(&error.to_string()))?;
+        let mut failed = unknown("the answer is empty");
+        for address in addresses {
+            let tried = tokio::time::timeout(EACH_ADDRESS, TcpStream::connect(address)).await;
+            match tried.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(stream) => {
+                    // Each command waits for its answer: none may wait for company on its way.
+                    stream.set_nodelay(true).map_err(|error| format!("connection: {error}"))?;
+                    return Ok(stream);
+                }
+                Err(error) => failed = format!("connection: {}", self.in_words(&error)),
+            }
+        }
+        Err(failed)
+    }
+
+    fn in_words(&self, error: &io::Error) -> String {
+        let place = format!("{}:{}", self.host, self.port);
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                format!(
+                    "refused: nothing listens at {place}, or a firewall says no; are mail.smtp.host and port right?"
+                )
+            }
+            io::ErrorKind::TimedOut => {
+                format!("no answer from {place}: it is down, or a firewall drops what is sent to it")
+            }
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+                format!("no way to {place} from this machine: {error}")
+            }
+            _ => format!("{place}: {error}"),
+        }
+    }
 }
 
 /// True for a host that can only be this machine.

@@ -1,57 +1,56 @@
-//! How a mail server is spoken to, and what each of its refusals means.
+//! How letters are handed to a mail server, and what each of its refusals means to them.
 //!
-//! lettre's own pool takes a connection back even when a send was dropped half-way, and the next letter would then
-//! read the answer to this one. So connections are kept here: one is put back only after a complete conversation, and
-//! a dropped send closes its own.
+//! A connection is kept only after a complete conversation, and a dropped send closes its own: the next letter can
+//! never read the answer to this one.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::address::Envelope;
-use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt, Rset};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::response::Code;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-use super::endpoint::{Endpoint, is_loopback, tls_parameters};
+use super::connection::{Cause, Connection, Login, Trouble};
+use super::endpoint::{Endpoint, is_loopback};
+use super::hello::own_name;
 use super::message::{in_one_piece, mail_parameters};
+use super::pool::Pool;
 use super::progress::{ADDRESSING, CONNECTING, Progress, WRITING};
-use crate::notifier::report::SendError;
+use super::refusals::{About, Step, row_of};
+use super::reply::{NoReply, Reply, readable};
+use super::tls::Tls;
+use crate::notifier::report::{Culprit, SendError, harmless};
 use crate::notifier::settings::{Security, SettingsError};
+use crate::notifier::text::one_line;
 use crate::secret::Secret;
 
-/// Connections kept between letters, and those kept while there is nothing to send.
-const MAX_IDLE: usize = 16;
+/// Connections kept while there is nothing to send.
 pub(in crate::notifier) const RESTING: usize = 2;
+/// So much of a server's words is shown where ours follow.
+const MAX_QUOTE: usize = 160;
 
 /// A mail server and the connections to it that wait for the next letter.
 pub(in crate::notifier) struct Server {
     endpoint: Endpoint,
-    tls: Option<TlsParameters>,
-    credentials: Option<Credentials>,
+    tls: Option<Tls>,
+    login: Option<Login>,
     /// What the server was told at the login, and may say back at any time.
     password: Option<Secret>,
-    hello: ClientId,
+    /// How we greet; by our address where there is no name.
+    hello: Option<String>,
     deadline: Duration,
-    idle: Mutex<Vec<Idle>>,
-}
-
-struct Idle {
-    connection: AsyncSmtpConnection,
-    /// A letter was refused on it: RSET comes first.
-    needs_reset: bool,
+    pool: Arc<Pool>,
 }
 
 /// How a conversation ended, other than well.
 enum Failure {
-    /// A kept connection had died meanwhile; nothing was said yet.
+    /// A kept connection had ended meanwhile; nothing of the letter was taken.
     Stale,
     Final(SendError),
 }
+
+/// What one recipient is told at the door, without a letter.
+pub(in crate::notifier) type Answer = Result<(), SendError>;
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -64,6 +63,7 @@ impl Server {
         endpoint: Endpoint,
         login: Option<(String, Option<SecretString>)>,
         ca_file: Option<&Path>,
+        hello: Option<String>,
         deadline: Duration,
     ) -> Result<Self, SettingsError> {
         if endpoint.security == Security::None && !is_loopback(&endpoint.host) {
@@ -71,18 +71,20 @@ impl Server {
         }
         let tls = match endpoint.security {
             Security::None => None,
-            Security::StartTls | Security::Tls => Some(tls_parameters(&endpoint.host, ca_file)?),
+            Security::StartTls | Security::Tls => Some(Tls::new(endpoint.bare_host(), ca_file)?),
         };
-        let (credentials, password) = match login {
+        let (login, password) = match login {
             None => (None, None),
             Some((_, None)) => return Err(SettingsError::Password),
             Some((name, Some(password))) => {
-                let credentials = Credentials::new(name, password.expose_secret().to_owned());
-                (Some(credentials), Some(Secret::new(password)))
+                (Some(Login { name, password: password.clone() }), Some(Secret::new(password)))
             }
         };
-        let hello = ClientId::default();
-        Ok(Self { endpoint, tls, credentials, password, hello, deadline, idle: Mutex::new(Vec::new()) })
+        let hello = match hello {
+            Some(name) => Some(super::hello::parse_hello(&name).map_err(SettingsError::Hello)?),
+            None => own_name(),
+        };
+        Ok(Self { endpoint, tls, login, password, hello, deadline, pool: Arc::default() })
     }
 
     /// Sends one message within the deadline; gives back the server's words.
@@ -98,17 +100,23 @@ impl Server {
         }
     }
 
-    /// Connects, greets, protects, logs in, and leaves.
-    pub(in crate::notifier) async fn check(&self) -> Result<String, SendError> {
+    /// Connects, greets, protects, logs in, asks whether each recipient would be taken from this sender, and leaves.
+    pub(in crate::notifier) async fn check(
+        &self,
+        envelopes: &[Envelope],
+    ) -> Result<(String, Vec<Answer>), SendError> {
         let visit = async {
-            let mut connection = self.connect().await?;
-            connection.command(Noop).await.map_err(|error| self.unreachable("NOOP", &error))?;
-            let encrypted = connection.is_encrypted();
+            let mut connection = self.open().await?;
+            self.said(connection.command(Step::Hello, "NOOP", Reply::is_done).await)?;
+            let mut answers = Vec::new();
+            for envelope in envelopes {
+                answers.push(self.rehearse(&mut connection, envelope).await?);
+            }
             // The answer to QUIT matters to nobody.
-            let _ = connection.quit().await;
-            Ok(encrypted)
+            let _ = connection.command(Step::Hello, "QUIT", Reply::is_done).await;
+            Ok((connection.encrypted, answers))
         };
-        let encrypted = match tokio::time::timeout(self.deadline, visit).await {
+        let (encrypted, answers) = match tokio::time::timeout(self.deadline, visit).await {
             Ok(outcome) => outcome?,
             Err(_) => return Err(Progress::default().timed_out(self.deadline)),
         };
@@ -117,27 +125,37 @@ impl Server {
             Security::StartTls => "with STARTTLS",
             Security::Tls | Security::None => "with TLS",
         };
-        let login = if self.credentials.is_some() { ", login accepted" } else { ", no login" };
-        Ok(format!("{}:{} answers {protection}{login}", self.endpoint.host, self.endpoint.port))
+        let login = if self.login.is_some() { ", login accepted" } else { ", no login" };
+        let found = format!("{}:{} answers {protection}{login}", self.endpoint.host, self.endpoint.port);
+        Ok((found, answers))
+    }
+
+    /// A letter as far as its recipient, and no further. What is about us, or broke, ends the visit.
+    async fn rehearse(&self, connection: &mut Connection, envelope: &Envelope) -> Result<Answer, SendError> {
+        let parameters = match mail_parameters(&connection.capabilities, envelope, b"") {
+            Ok(parameters) => parameters,
+            Err(error @ SendError::Unreachable { .. }) => return Err(error),
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut answer = Ok(());
+        for (step, command) in commands(envelope, &parameters) {
+            let said = connection.command(step, &command, Reply::is_done).await;
+            let Err(trouble) = said else { continue };
+            let talks = trouble.code().is_some_and(|code| code != 421);
+            let error = self.meaning(&trouble);
+            if !talks || matches!(error, SendError::Unreachable { .. }) {
+                return Err(error);
+            }
+            answer = Err(error);
+            break;
+        }
+        self.said(connection.command(Step::Hello, "RSET", Reply::is_done).await)?;
+        Ok(answer)
     }
 
     /// Takes leave on all kept connections but `kept` of them.
     pub(in crate::notifier) async fn close_idle_but(&self, kept: usize) {
-        let idle = {
-            let mut idle = self.idle();
-            let kept = kept.min(idle.len());
-            idle.split_off(kept)
-        };
-        if idle.is_empty() {
-            return;
-        }
-        let leave = async {
-            for mut kept in idle {
-                let _ = kept.connection.quit().await;
-            }
-        };
-        // Whoever does not say goodbye in time is left without.
-        let _ = tokio::time::timeout(Duration::from_secs(2), leave).await;
+        self.pool.close_but(kept).await;
     }
 
     async fn deliver(
@@ -146,19 +164,24 @@ impl Server {
         bytes: &[u8],
         progress: &Progress,
     ) -> Result<String, SendError> {
-        let kept = self.idle().pop();
-        if let Some(kept) = kept {
-            match self.converse(kept, true, envelope, bytes, progress).await {
+        if let Some(mut kept) = self.pool.take() {
+            let reset = !kept.needs_reset
+                || kept.connection.command(Step::Sender, "RSET", Reply::is_done).await.is_ok();
+            let outcome = if reset {
+                self.converse(kept.connection, true, envelope, bytes, progress).await
+            } else {
+                Err(Failure::Stale)
+            };
+            match outcome {
                 Ok(response) => return Ok(response),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Stale) => {
                     progress.reach(CONNECTING);
-                    // What closed one has closed the others too, most likely.
-                    self.idle().clear();
+                    self.pool.clear();
                 }
             }
         }
-        let fresh = Idle { connection: self.connect().await?, needs_reset: false };
+        let fresh = self.open().await?;
         match self.converse(fresh, false, envelope, bytes, progress).await {
             Ok(response) => Ok(response),
             Err(Failure::Final(error)) => Err(error),
@@ -166,166 +189,127 @@ impl Server {
         }
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let address = (self.endpoint.host.as_str(), self.endpoint.port);
-        let wrapper = self.tls.clone().filter(|_| self.endpoint.security == Security::Tls);
-        let mut connection = match wrapper {
-            None => {
-                let failed = |error: std::io::Error| SendError::unreachable(&format!("connection: {error}"));
-                let stream = tokio::net::TcpStream::connect(address).await.map_err(failed)?;
-                // Each command waits for its answer: none may wait for company on its way.
-                stream.set_nodelay(true).map_err(failed)?;
-                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
-            }
-            Some(tls) => {
-                let limit = Some(self.deadline);
-                AsyncSmtpConnection::connect_tokio1(address, limit, &self.hello, Some(tls), None).await
-            }
-        }
-        .map_err(|error| self.unreachable("connection", &error))?;
-        if let Some(tls) = self.tls.clone().filter(|_| self.endpoint.security == Security::StartTls) {
-            if !connection.can_starttls() {
-                return Err(SendError::unreachable(
-                    "the server does not offer STARTTLS; nothing is sent without it",
-                ));
-            }
-            connection
-                .starttls(tls, &self.hello)
-                .await
-                .map_err(|error| self.unreachable("STARTTLS", &error))?;
-        }
-        if let Some(credentials) = &self.credentials {
-            connection
-                .auth(&[Mechanism::Plain, Mechanism::Login], credentials)
-                .await
-                .map_err(|error| refused_login(&error))?;
-        }
-        Ok(connection)
+    async fn open(&self) -> Result<Connection, SendError> {
+        self.said(
+            Connection::open(&self.endpoint, self.tls.as_ref(), self.hello.as_deref(), self.login.as_ref())
+                .await,
+        )
     }
 
     async fn converse(
         &self,
-        mut kept: Idle,
+        mut connection: Connection,
         reused: bool,
         envelope: &Envelope,
         bytes: &[u8],
         progress: &Progress,
     ) -> Result<String, Failure> {
-        let connection = &mut kept.connection;
-        let parameters = match mail_parameters(connection, envelope, bytes) {
+        let parameters = match mail_parameters(&connection.capabilities, envelope, bytes) {
             Ok(parameters) => parameters,
             Err(error) => {
-                self.keep(kept);
+                self.pool.keep(connection, false);
                 return Err(Failure::Final(error));
             }
         };
-        if kept.needs_reset && connection.command(Rset).await.is_err() {
-            return Err(Failure::Stale);
-        }
-        if let Err(error) = connection.command(Mail::new(envelope.from().cloned(), parameters)).await {
-            // Every letter has the same sender, so a refusal here says nothing of this one.
-            let gone = error.status().is_none_or(|code| number(code) == 421);
-            if error.status().is_some_and(|code| number(code) == 555) {
-                // What this letter asked for beside the address, which others may not ask for.
-                return Err(self.refused(kept, "MAIL FROM", &error));
+        for (step, command) in commands(envelope, &parameters) {
+            if let Err(trouble) = connection.command(step, &command, Reply::is_done).await {
+                return Err(self.refused(connection, reused, &trouble));
             }
-            return Err(if reused && gone {
-                Failure::Stale
-            } else {
-                Failure::Final(self.unreachable("MAIL FROM", &error))
-            });
+            progress.reach(ADDRESSING);
         }
-        progress.reach(ADDRESSING);
-        for to in envelope.to() {
-            if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())).await {
-                return Err(self.refused(kept, "recipient", &error));
-            }
-        }
-        if let Err(error) = connection.command(Data).await {
-            return Err(self.refused(kept, "DATA", &error));
+        if let Err(trouble) = connection.command(Step::Data, "DATA", Reply::wants_more).await {
+            return Err(self.refused(connection, reused, &trouble));
         }
         progress.reach(WRITING);
-        let answer = match in_one_piece(bytes) {
-            Some(message) => connection.command(message).await,
-            None => connection.message(bytes).await,
-        };
-        match answer {
-            Ok(response) => {
-                let said = response.message().collect::<Vec<_>>().join(" ");
-                let words = format!("{} {}", response.code(), self.masked(&said));
-                self.keep(Idle { needs_reset: false, ..kept });
+        match connection.message(&in_one_piece(bytes)).await {
+            Ok(reply) => {
+                let words = format!("{} {}", reply.code, self.readable(&reply.text()));
+                self.pool.keep(connection, false);
                 Ok(words)
             }
-            Err(error) => Err(self.refused(kept, "message", &error)),
+            Err(trouble) => Err(self.refused(connection, reused, &trouble)),
         }
     }
 
     /// What a refusal of this letter means; the connection is kept where the server is still talking.
-    fn refused(&self, kept: Idle, what: &str, error: &Error) -> Failure {
-        let words = self.words(what, error);
-        let Some(code) = error.status() else {
+    fn refused(&self, connection: Connection, reused: bool, trouble: &Trouble) -> Failure {
+        let gone = trouble.code().is_none_or(|code| code == 421);
+        // A notice that a kept connection was idle for too long, or has carried enough, is read as the answer to the
+        // first command on it; another connection will do. A message may have been taken before a connection broke.
+        let untouched = match trouble.step {
+            Step::Sender => true,
+            Step::Recipient | Step::Data => trouble.code().is_some(),
+            _ => false,
+        };
+        if reused && gone && untouched {
+            return Failure::Stale;
+        }
+        if !gone {
+            self.pool.keep(connection, true);
+        }
+        Failure::Final(self.meaning(trouble))
+    }
+
+    fn said<T>(&self, outcome: Result<T, Trouble>) -> Result<T, SendError> {
+        outcome.map_err(|trouble| self.meaning(&trouble))
+    }
+
+    /// What it means to the letter and to the others.
+    fn meaning(&self, trouble: &Trouble) -> SendError {
+        let letters_own = matches!(trouble.step, Step::Recipient | Step::Data | Step::Message);
+        let reply = match &trouble.cause {
+            Cause::Refused(reply) => reply,
+            Cause::Said(words) => return SendError::unreachable(words),
             // Cut off or nonsense while this letter was being handed over: it may be this letter's doing, and it may
             // have been taken. Only this letter waits; the next one finds out whether the server is dead.
-            return Failure::Final(SendError::temporary(&words));
-        };
-        match number(code) {
-            421 | 530 | 535 | 538 => Failure::Final(SendError::unreachable(&words)),
-            status => {
-                self.keep(Idle { needs_reset: true, ..kept });
-                Failure::Final(if status >= 500 {
-                    SendError::permanent(&words)
-                } else {
-                    SendError::temporary(&words)
-                })
+            Cause::NoReply(none) if letters_own => {
+                return SendError::temporary(&self.without_reply(trouble.step, none));
             }
+            Cause::NoReply(none) => return SendError::unreachable(&self.without_reply(trouble.step, none)),
+        };
+        let said = format!("{}: {} {}", trouble.step, reply.code, self.readable(&reply.text()));
+        let Some(row) = row_of(trouble.step, reply) else {
+            return if letters_own { SendError::temporary(&said) } else { SendError::unreachable(&said) };
+        };
+        let why = if row.advice.is_empty() {
+            said
+        } else {
+            format!("{} ({})", one_line(&harmless(&said), MAX_QUOTE), row.advice)
+        };
+        match row.about {
+            About::Us => SendError::unreachable(&why),
+            About::Load => SendError::busy(&why),
+            About::Later => SendError::temporary(&why),
+            About::Recipient => SendError::permanent(Culprit::Recipient, &why),
+            About::PerhapsRecipient => SendError::permanent(Culprit::PerhapsRecipient, &why),
+            About::Message => SendError::permanent(Culprit::Message, &why),
+            About::Unclear => SendError::permanent(Culprit::Unclear, &why),
         }
     }
 
-    fn unreachable(&self, what: &str, error: &Error) -> SendError {
-        SendError::unreachable(&self.words(what, error))
-    }
-
-    /// The failure in words: the server's own where it spoke, else what broke.
-    fn words(&self, what: &str, error: &Error) -> String {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(deeper) = cause.source() {
-            // Each layer repeats the one below it: the innermost says it once.
-            cause = deeper;
-        }
-        match (error.status(), std::error::Error::source(error)) {
-            (Some(code), None) => format!("{what}: {code}"),
-            (Some(code), Some(_)) => format!("{what}: {code} {}", self.masked(&cause.to_string())),
-            (None, _) => format!("{what}: {}", self.masked(&cause.to_string())),
+    fn without_reply(&self, step: Step, none: &NoReply) -> String {
+        match none {
+            NoReply::Closed => format!("{step}: the server closed the connection without an answer"),
+            NoReply::Broken(error) => format!("{step}: {error}"),
+            NoReply::Strange(line) => format!("{step}: the answer is no SMTP: {}", self.readable(line)),
+            NoReply::Endless => format!("{step}: the answer does not end"),
         }
     }
 
     /// What the server says without the password, before anything else is done to it: a server can say it back long
     /// after the login.
-    fn masked(&self, said: &str) -> String {
-        self.password.as_ref().map_or_else(|| said.to_owned(), |password| password.redact_text(said))
-    }
-
-    fn keep(&self, kept: Idle) {
-        let mut idle = self.idle();
-        if idle.len() < MAX_IDLE {
-            idle.push(kept);
+    fn readable(&self, said: &[u8]) -> String {
+        match &self.password {
+            Some(password) => readable(&password.redact(said)),
+            None => readable(said),
         }
     }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Only the code of a refused login: a server may say the password back in its words.
-fn refused_login(error: &Error) -> SendError {
-    match error.status() {
-        Some(code) => SendError::unreachable(&format!("login: {code}")),
-        None => SendError::unreachable("login: it broke off, or the answer is no SMTP"),
-    }
-}
-
-/// The three digits as a number.
-fn number(code: Code) -> u16 {
-    u16::from(code)
+/// What is said before DATA.
+fn commands(envelope: &Envelope, parameters: &str) -> Vec<(Step, String)> {
+    let from = envelope.from().map(ToString::to_string).unwrap_or_default();
+    let mut commands = vec![(Step::Sender, format!("MAIL FROM:<{from}>{parameters}"))];
+    commands.extend(envelope.to().iter().map(|to| (Step::Recipient, format!("RCPT TO:<{to}>"))));
+    commands
 }

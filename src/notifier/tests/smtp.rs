@@ -5,13 +5,20 @@ use std::time::Duration;
 use mail_parser::MessageParser;
 use secrecy::SecretString;
 
-use super::super::{MailBackend, Mailer, MailerSettings, Security, SendError, SettingsError};
+use super::super::{Culprit, MailBackend, Mailer, MailerSettings, Security, SendError, SettingsError};
 use super::receiver::{HANG_UP, Receiver, Script};
 use super::*;
 
 fn settings(host: &str, port: u16, security: Security) -> MailerSettings {
     MailerSettings {
-        transport: MailBackend::Smtp { host: host.to_owned(), port, security, username: None, ca_file: None },
+        transport: MailBackend::Smtp {
+            host: host.to_owned(),
+            port,
+            security,
+            username: None,
+            ca_file: None,
+            hello: None,
+        },
         from: "Deposits <deposits@example.com>".to_owned(),
         account: "12345".to_owned(),
         send_timeout: Duration::from_millis(400),
@@ -55,7 +62,13 @@ async fn a_refusal_is_the_recipients_and_the_next_letter_goes() {
     })
     .await;
     let never = mailer.send(&to("never@example.com")).await.unwrap_err();
-    assert_eq!(never, SendError::Permanent { why: "recipient: 550 5.1.1 (address) unknown".to_owned() });
+    assert_eq!(
+        never,
+        SendError::Permanent {
+            culprit: Culprit::Recipient,
+            why: "recipient: 550 5.1.1 (address) unknown".to_owned()
+        }
+    );
     let later = mailer.send(&to("later@example.com")).await.unwrap_err();
     assert!(
         matches!(&later, SendError::Temporary { why } if why.starts_with("recipient: 451 4.7.1")),
@@ -92,7 +105,7 @@ async fn what_is_no_fault_of_the_letter_closes_the_way_out() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let mailer = Mailer::new(settings("127.0.0.1", free, Security::None), None).unwrap();
     let error = mailer.send(&to("a@example.com")).await.unwrap_err();
-    assert!(matches!(&error, SendError::Unreachable { why } if why.contains("refused")), "{error}");
+    assert!(matches!(&error, SendError::Unreachable { why, .. } if why.contains("refused")), "{error}");
     assert!(matches!(mailer.check().await, Err(SendError::Unreachable { .. })));
 }
 
@@ -146,7 +159,7 @@ async fn nothing_is_said_in_the_clear_where_tls_is_asked_for() {
     }
     let mailer = Mailer::new(settings.clone(), Some(SecretString::from("geheim"))).unwrap();
     let error = mailer.send(&to("a@example.com")).await.unwrap_err();
-    assert!(matches!(&error, SendError::Unreachable { why } if why.contains("STARTTLS")), "{error}");
+    assert!(matches!(&error, SendError::Unreachable { why, .. } if why.contains("STARTTLS")), "{error}");
     assert!(receiver.heard().lines.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"));
     assert!(matches!(Mailer::new(settings, None), Err(SettingsError::Password)));
 }
@@ -161,7 +174,10 @@ async fn a_refused_login_names_no_secret() {
     }
     let mailer = Mailer::new(settings, Some(SecretString::from("geheim"))).unwrap();
     let error = mailer.check().await.unwrap_err();
-    assert!(matches!(&error, SendError::Unreachable { why } if why == "login: 535"), "{error}");
+    assert!(
+        matches!(&error, SendError::Unreachable { why, .. } if why == "login: 535 no [secret] (is the user name or the password wrong?)"),
+        "{error}"
+    );
     assert!(!format!("{mailer:?} {error:?}").contains("geheim"));
 }
 

@@ -7,6 +7,8 @@ use crate::scheduler::task::{Task, TaskContext};
 pub(in crate::scheduler) struct Deliver {
     /// How often in a row no letter could leave.
     failures: u32,
+    /// What an earlier process had put off was made due.
+    begun: bool,
 }
 
 impl Task for Deliver {
@@ -14,6 +16,16 @@ impl Task for Deliver {
 
     async fn round(&mut self, context: &TaskContext) {
         let flow = &context.flow;
+        // Whoever has mended something starts the daemon anew, and wants to see it work.
+        if !self.begun {
+            match flow.ledger.hasten_mails(flow.clock.now()).await {
+                Ok(_) => self.begun = true,
+                Err(error) => {
+                    context.failed(Self::NAME, &error).await;
+                    return;
+                }
+            }
+        }
         let run = flow::deliver(flow, self.failures, &context.stop);
         match context.with_heartbeat(Self::NAME, run).await {
             Ok(done) => {
@@ -21,7 +33,7 @@ impl Task for Deliver {
                     if self.failures == 0 {
                         tracing::error!("mail cannot leave, it is kept and tried again: {why}");
                     }
-                    self.failures = self.failures.saturating_add(1);
+                    self.failures = if done.sent > 0 { 1 } else { self.failures.saturating_add(1) };
                     let why = format!("mail cannot leave: {why}");
                     context.status.failed(Self::NAME, flow.clock.now(), why);
                 } else {
