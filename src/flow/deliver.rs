@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::letter::{Found, Sent, send};
+use self::letter::{Sent, WayOutFinding, send};
 use self::recipient_queues::RecipientQueues;
 use super::Flow;
 use crate::domain::time::Timestamp;
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
                     recipient,
                     counts: false,
                     delivery: Delivery::Again { due, why, counted: true },
-                    found: Found::Open,
+                    found: WayOutFinding::Open,
                 }
             }
         };
@@ -293,8 +293,8 @@ impl<'a> Run<'a> {
             flow.delivery_state.widen();
         }
         match sent.found {
-            Found::Open => {}
-            Found::Refused(why) => {
+            WayOutFinding::Open => {}
+            WayOutFinding::Refused(why) => {
                 if let Some(all) = flow.delivery_state.everybody_refused() {
                     self.done.unreachable =
                         Some(format!("all of {} letters in a row were refused, the last: {why}", all.len()));
@@ -303,7 +303,9 @@ impl<'a> Run<'a> {
                 self.doubt = Some(why);
             }
             // A server that is busy with others, or has just taken some, may only want fewer at a time.
-            Found::Closed { busy, why } if !self.under_way.is_empty() && (busy || self.done.sent > 0) => {
+            WayOutFinding::Closed { busy, why }
+                if !self.under_way.is_empty() && (busy || self.done.sent > 0) =>
+            {
                 if flow.delivery_state.narrow(self.under_way.len()) {
                     tracing::debug!(
                         "no more than {} letters at a time from now on: {why}",
@@ -311,7 +313,7 @@ impl<'a> Run<'a> {
                     );
                 }
             }
-            Found::Closed { busy, why } => {
+            WayOutFinding::Closed { busy, why } => {
                 self.busy = busy;
                 self.done.unreachable = Some(why);
             }

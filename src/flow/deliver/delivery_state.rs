@@ -245,6 +245,7 @@ mod tests {
     use super::*;
 
     /// How many letters are handed over until `letters` are taken, by a server that takes so many at a time.
+    #[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
     fn handovers(letters: usize, at_a_time: usize) -> usize {
         let state = DeliveryState::default();
         let (mut taken, mut handed_over) = (0, 0);

@@ -17,11 +17,11 @@ pub(super) struct Sent {
     /// It may count towards a flood.
     pub(super) counts: bool,
     pub(super) delivery: Delivery,
-    pub(super) found: Found,
+    pub(super) found: WayOutFinding,
 }
 
 /// What a try has shown of the way out.
-pub(super) enum Found {
+pub(super) enum WayOutFinding {
     /// Nothing but what became of the letter.
     Open,
     /// It is closed: why, and whether the server only has enough for now.
@@ -38,29 +38,29 @@ pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
         Ok(_) => {
             tracing::info!(message_id = mail.message_id, "mail sent");
             flow.delivery_state.taken(mail.id, &mail.recipient);
-            (Delivery::Sent(flow.clock.now()), Found::Open)
+            (Delivery::Sent(flow.clock.now()), WayOutFinding::Open)
         }
         Err(SendError::Permanent { culprit, why }) => {
             match flow.delivery_state.refused(mail.id, &mail.recipient, culprit) {
                 Verdict::Dead => {
                     tracing::error!(message_id = mail.message_id, "mail refused for good: {why}");
-                    (Delivery::Dead(why.clone()), Found::Refused(why))
+                    (Delivery::Dead(why.clone()), WayOutFinding::Refused(why))
                 }
                 Verdict::Doubted => {
                     tracing::warn!(
                         message_id = mail.message_id,
                         "mail refused, perhaps not for its own fault: {why}"
                     );
-                    (again(flow, &mail, tries.max(failures), why.clone(), true), Found::Refused(why))
+                    (again(flow, &mail, tries.max(failures), why.clone(), true), WayOutFinding::Refused(why))
                 }
             }
         }
         Err(SendError::Temporary { why }) => {
             tracing::warn!(message_id = mail.message_id, "mail not taken yet: {why}");
-            (again(flow, &mail, tries, why, true), Found::Open)
+            (again(flow, &mail, tries, why, true), WayOutFinding::Open)
         }
         Err(SendError::Unreachable { busy, why }) => {
-            (again(flow, &mail, failures, why.clone(), false), Found::Closed { busy, why })
+            (again(flow, &mail, failures, why.clone(), false), WayOutFinding::Closed { busy, why })
         }
     };
     Sent { id: mail.id, recipient: mail.recipient, counts: !mail.to_payer, delivery, found }

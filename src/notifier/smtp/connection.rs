@@ -57,13 +57,13 @@ pub(super) struct Login {
 }
 
 /// A connection on which the server has greeted us, and knows us where it wants to.
-pub(super) struct Connection {
+pub(super) struct SmtpConnection {
     wire: BufReader<Box<dyn Wire>>,
     pub(super) capabilities: Capabilities,
     pub(super) encrypted: bool,
 }
 
-impl Connection {
+impl SmtpConnection {
     /// Connects, greets as `hello` (or by our address), begins TLS as the endpoint wants it, and logs in.
     pub(super) async fn open(
         endpoint: &Endpoint,

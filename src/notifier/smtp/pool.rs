@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::connection::Connection;
+use super::connection::SmtpConnection;
 use super::refusals::Step;
 use super::reply::Reply;
 use crate::clock::{Clock as _, SystemClock};
@@ -20,7 +20,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A connection that waits.
 pub(super) struct Idle {
-    pub(super) connection: Connection,
+    pub(super) connection: SmtpConnection,
     /// A letter was refused on it: RSET comes first.
     pub(super) needs_reset: bool,
     since: Duration,
@@ -43,7 +43,7 @@ impl Pool {
     }
 
     /// Keeps a connection after a complete conversation.
-    pub(super) fn keep(self: &Arc<Self>, connection: Connection, needs_reset: bool) {
+    pub(super) fn keep(self: &Arc<Self>, connection: SmtpConnection, needs_reset: bool) {
         let mut idle = self.idle();
         if idle.len() < MOST {
             idle.push(Idle { connection, needs_reset, since: self.clock.monotonic() });

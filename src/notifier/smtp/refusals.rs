@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::reply::{Reply, Status};
+use super::reply::{EnhancedStatus, Reply};
 
 /// What a mail server was asked when it refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +204,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     pattern.len() == text.len() && pattern.bytes().zip(text.bytes()).all(|(p, b)| p == b'x' || p == b)
 }
 
-fn status_fits(pattern: &str, status: Option<Status>) -> bool {
+fn status_fits(pattern: &str, status: Option<EnhancedStatus>) -> bool {
     match (pattern, status) {
         ("*", _) => true,
         ("", status) => status.is_none(),

@@ -17,7 +17,7 @@ const LONGEST: usize = 1024 * 1024;
 
 /// An enhanced status code (RFC 3463), such as `5.7.1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Status {
+pub(super) struct EnhancedStatus {
     pub(super) class: u16,
     pub(super) subject: u16,
     pub(super) detail: u16,
@@ -27,7 +27,7 @@ pub(super) struct Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) code: u16,
-    pub(super) status: Option<Status>,
+    pub(super) status: Option<EnhancedStatus>,
     /// The texts of its lines, without the digits and what follows them.
     pub(super) lines: Vec<Vec<u8>>,
 }
@@ -57,13 +57,13 @@ impl From<io::Error> for NoReply {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for EnhancedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
     }
 }
 
-impl Status {
+impl EnhancedStatus {
     /// Reads `5.7.1` at the beginning of `text`, or `(#5.7.1)` anywhere in it, as qmail writes it.
     fn read(text: &[u8], class: u16) -> Option<Self> {
         let marks = text.windows(2).enumerate().filter(|(_, pair)| pair == b"(#");
@@ -93,7 +93,7 @@ impl Reply {
             }
             if last {
                 let class = code.checked_div(100).unwrap_or(0);
-                let status = lines.iter().rev().find_map(|line| Status::read(line, class));
+                let status = lines.iter().rev().find_map(|line| EnhancedStatus::read(line, class));
                 return Ok(Self { code, status, lines });
             }
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lettre::address::Envelope;
 use secrecy::SecretString;
 
-use super::connection::{Cause, Connection, Login, Trouble};
+use super::connection::{Cause, Login, SmtpConnection, Trouble};
 use super::endpoint::{Endpoint, is_loopback};
 use super::hello::own_name;
 use super::message::{in_one_piece, mail_parameters};
@@ -48,9 +48,6 @@ enum Failure {
     Stale,
     Final(SendError),
 }
-
-/// What one recipient is told at the door, without a letter.
-pub(in crate::notifier) type Answer = Result<(), SendError>;
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -104,7 +101,7 @@ impl Server {
     pub(in crate::notifier) async fn check(
         &self,
         envelopes: &[Envelope],
-    ) -> Result<(String, Vec<Answer>), SendError> {
+    ) -> Result<(String, Vec<Result<(), SendError>>), SendError> {
         let visit = async {
             let mut connection = self.open().await?;
             self.said(connection.command(Step::Hello, "NOOP", Reply::is_done).await)?;
@@ -131,7 +128,11 @@ impl Server {
     }
 
     /// A letter as far as its recipient, and no further. What is about us, or broke, ends the visit.
-    async fn rehearse(&self, connection: &mut Connection, envelope: &Envelope) -> Result<Answer, SendError> {
+    async fn rehearse(
+        &self,
+        connection: &mut SmtpConnection,
+        envelope: &Envelope,
+    ) -> Result<Result<(), SendError>, SendError> {
         let parameters = match mail_parameters(&connection.capabilities, envelope, b"") {
             Ok(parameters) => parameters,
             Err(error @ SendError::Unreachable { .. }) => return Err(error),
@@ -189,16 +190,21 @@ impl Server {
         }
     }
 
-    async fn open(&self) -> Result<Connection, SendError> {
+    async fn open(&self) -> Result<SmtpConnection, SendError> {
         self.said(
-            Connection::open(&self.endpoint, self.tls.as_ref(), self.hello.as_deref(), self.login.as_ref())
-                .await,
+            SmtpConnection::open(
+                &self.endpoint,
+                self.tls.as_ref(),
+                self.hello.as_deref(),
+                self.login.as_ref(),
+            )
+            .await,
         )
     }
 
     async fn converse(
         &self,
-        mut connection: Connection,
+        mut connection: SmtpConnection,
         reused: bool,
         envelope: &Envelope,
         bytes: &[u8],
@@ -232,7 +238,7 @@ impl Server {
     }
 
     /// What a refusal of this letter means; the connection is kept where the server is still talking.
-    fn refused(&self, connection: Connection, reused: bool, trouble: &Trouble) -> Failure {
+    fn refused(&self, connection: SmtpConnection, reused: bool, trouble: &Trouble) -> Failure {
         let gone = trouble.code().is_none_or(|code| code == 421);
         // A notice that a kept connection was idle for too long, or has carried enough, is read as the answer to the
         // first command on it; another connection will do. A message may have been taken before a connection broke.

@@ -182,11 +182,11 @@ fn of_certificate(error: &CertificateError) -> String {
     match error {
         C::Expired => "the server's certificate has expired; it must be renewed there".to_owned(),
         C::ExpiredContext { not_after, .. } => {
-            format!("the server's certificate expired at {}; it must be renewed there", at(*not_after))
+            format!("the server's certificate has expired, at {}; it must be renewed there", at(*not_after))
         }
         C::NotValidYet => "the server's certificate is not valid yet; is this machine's clock right?".to_owned(),
         C::NotValidYetContext { not_before, .. } => format!(
-            "the server's certificate is not valid before {}; is this machine's clock right?",
+            "the server's certificate is not valid yet, before {}; is this machine's clock right?",
             at(*not_before)
         ),
         C::UnknownIssuer => "the server's certificate is of an authority that is not trusted here; put that authority's certificate, or the server's own, into a file and name it in mail.smtp.ca_file".to_owned(),
