@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::refusals::{Refusals, Verdict};
+use super::refusals::{RefusalVerdict, Refusals};
 use crate::domain::time::Timestamp;
 use crate::notifier::{Culprit, Digesting};
 
@@ -182,7 +182,7 @@ impl DeliveryState {
     }
 
     /// A letter was refused for good; what is to be done with it.
-    pub(super) fn refused(&self, id: i64, recipient: &str, culprit: Culprit) -> Verdict {
+    pub(super) fn refused(&self, id: i64, recipient: &str, culprit: Culprit) -> RefusalVerdict {
         self.lock().refusals.refused(id, recipient, culprit)
     }
 

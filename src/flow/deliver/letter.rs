@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::refusals::Verdict;
+use super::refusals::RefusalVerdict;
 use crate::domain::event::Topic;
 use crate::domain::time::Timestamp;
 use crate::flow::Flow;
@@ -42,11 +42,11 @@ pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
         }
         Err(SendError::Permanent { culprit, why }) => {
             match flow.delivery_state.refused(mail.id, &mail.recipient, culprit) {
-                Verdict::Dead => {
+                RefusalVerdict::Dead => {
                     tracing::error!(message_id = mail.message_id, "mail refused for good: {why}");
                     (Delivery::Dead(why.clone()), WayOutFinding::Refused(why))
                 }
-                Verdict::Doubted => {
+                RefusalVerdict::Doubted => {
                     tracing::warn!(
                         message_id = mail.message_id,
                         "mail refused, perhaps not for its own fault: {why}"

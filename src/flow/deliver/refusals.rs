@@ -14,7 +14,7 @@ const MOST: usize = 4096;
 
 /// What is to be done with a letter that was refused for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RefusalVerdict {
     /// It is at fault.
     Dead,
     /// Perhaps it is not: it stays owed.
@@ -45,9 +45,9 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// A letter was refused for good.
-    pub(super) fn refused(&mut self, id: i64, recipient: &str, culprit: Culprit) -> Verdict {
+    pub(super) fn refused(&mut self, id: i64, recipient: &str, culprit: Culprit) -> RefusalVerdict {
         if culprit == Culprit::Message || self.judged.remove(&id) {
-            return Verdict::Dead;
+            return RefusalVerdict::Dead;
         }
         let doubted = culprit == Culprit::Unclear;
         // Whoever never had a letter, while others have, is a case of its own.
@@ -58,9 +58,9 @@ impl Refusals {
         }
         if doubted && self.doubted.len() < MOST {
             self.doubted.insert(id);
-            return Verdict::Doubted;
+            return RefusalVerdict::Doubted;
         }
-        Verdict::Dead
+        RefusalVerdict::Dead
     }
 
     /// A letter was taken: what was refused before it was refused for a reason of its own.
@@ -106,18 +106,18 @@ mod tests {
         let mut refusals = Refusals::default();
         for (id, culprit) in [(1, Culprit::Recipient), (2, Culprit::PerhapsRecipient), (3, Culprit::Message)]
         {
-            assert_eq!(refusals.refused(id, "a", culprit), Verdict::Dead);
+            assert_eq!(refusals.refused(id, "a", culprit), RefusalVerdict::Dead);
         }
         assert!(!refusals.is_in_doubt() && refusals.everybody().is_none());
-        assert_eq!(refusals.refused(4, "a", Culprit::Unclear), Verdict::Doubted);
+        assert_eq!(refusals.refused(4, "a", Culprit::Unclear), RefusalVerdict::Doubted);
         assert!(refusals.is_in_doubt() && refusals.is_doubted(4));
         // The next one is taken, so it was the letter.
         refusals.taken(5, "b");
         assert!(!refusals.is_in_doubt() && !refusals.is_doubted(4));
-        assert_eq!(refusals.refused(4, "a", Culprit::Unclear), Verdict::Dead);
+        assert_eq!(refusals.refused(4, "a", Culprit::Unclear), RefusalVerdict::Dead);
         // Once it has gone after all, nothing is left of that.
         refusals.taken(4, "a");
-        assert_eq!(refusals.refused(4, "a", Culprit::Unclear), Verdict::Doubted);
+        assert_eq!(refusals.refused(4, "a", Culprit::Unclear), RefusalVerdict::Doubted);
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             refusals.taken(1, "a");
             for id in 2..=4 {
                 assert_eq!(refusals.everybody(), None);
-                assert_eq!(refusals.refused(id, "a", culprit), Verdict::Dead);
+                assert_eq!(refusals.refused(id, "a", culprit), RefusalVerdict::Dead);
             }
             // A mailbox that the digits say is gone is gone.
             assert_eq!(refusals.everybody(), everybody);
@@ -141,14 +141,14 @@ mod tests {
         // Three recipients, one after another, whatever the digits say.
         let mut refusals = Refusals::default();
         for (id, whom) in [(1, "a"), (2, "b"), (3, "b")] {
-            assert_eq!(refusals.refused(id, whom, Culprit::Recipient), Verdict::Dead);
+            assert_eq!(refusals.refused(id, whom, Culprit::Recipient), RefusalVerdict::Dead);
             assert_eq!(refusals.everybody(), None);
         }
         refusals.refused(4, "c", Culprit::Recipient);
         assert_eq!(refusals.everybody(), Some(vec![1, 2, 3, 4]));
         // One of them is taken: the others are tried once more, and are then what the server says.
         refusals.taken(2, "b");
-        assert_eq!(refusals.refused(1, "a", Culprit::Recipient), Verdict::Dead);
+        assert_eq!(refusals.refused(1, "a", Culprit::Recipient), RefusalVerdict::Dead);
         assert_eq!(refusals.everybody(), None);
         // One recipient alone, who never had a letter, from a server that has never taken one.
         let mut refusals = Refusals::default();
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(refusals.everybody(), None);
         // Its letters wait where the digits are unclear, and hold up nobody.
         for id in 200..210 {
-            assert_eq!(refusals.refused(id, "a", Culprit::Unclear), Verdict::Doubted);
+            assert_eq!(refusals.refused(id, "a", Culprit::Unclear), RefusalVerdict::Doubted);
         }
         assert!(refusals.everybody().is_none() && !refusals.is_in_doubt());
     }

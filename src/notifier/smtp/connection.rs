@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::capabilities::Capabilities;
 use super::endpoint::Endpoint;
 use super::hello::address_literal;
-use super::refusals::Step;
+use super::refusals::SmtpStep;
 use super::reply::{NoReply, Reply};
 use super::tls::Tls;
 use crate::notifier::settings::Security;
@@ -21,7 +21,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 /// What was asked, and how it went wrong.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    pub(super) step: Step,
+    pub(super) step: SmtpStep,
     pub(super) cause: Cause,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Cause {
 }
 
 impl Trouble {
-    fn said(step: Step, words: impl Into<String>) -> Self {
+    fn said(step: SmtpStep, words: impl Into<String>) -> Self {
         Self { step, cause: Cause::Said(words.into()) }
     }
 
@@ -71,7 +71,7 @@ impl SmtpConnection {
         hello: Option<&str>,
         login: Option<&Login>,
     ) -> Result<Self, Trouble> {
-        let at_door = |words| Trouble::said(Step::Greeting, words);
+        let at_door = |words| Trouble::said(SmtpStep::Greeting, words);
         let stream = endpoint.connect().await.map_err(at_door)?;
         let hello = match hello {
             Some(name) => name.to_owned(),
@@ -82,7 +82,7 @@ impl SmtpConnection {
             Some(tls) => Self::over(Box::new(tls.begin(stream).await.map_err(at_door)?), true),
             None => Self::over(Box::new(stream), false),
         };
-        connection.asked(Step::Greeting, Reply::is_done).await?;
+        connection.asked(SmtpStep::Greeting, Reply::is_done).await?;
         connection.hello(&hello).await?;
         if let Some(tls) = tls.filter(|_| endpoint.security == Security::StartTls) {
             connection = connection.start_tls(tls).await?;
@@ -101,7 +101,7 @@ impl SmtpConnection {
     /// Says a command and reads the answer, which must be as wanted.
     pub(super) async fn command(
         &mut self,
-        step: Step,
+        step: SmtpStep,
         command: &str,
         wanted: fn(&Reply) -> bool,
     ) -> Result<Reply, Trouble> {
@@ -111,18 +111,18 @@ impl SmtpConnection {
 
     /// Writes a whole message with its end, at once, and reads the answer.
     pub(super) async fn message(&mut self, bytes: &[u8]) -> Result<Reply, Trouble> {
-        self.write(Step::Message, bytes).await?;
-        self.asked(Step::Message, Reply::is_done).await
+        self.write(SmtpStep::Message, bytes).await?;
+        self.asked(SmtpStep::Message, Reply::is_done).await
     }
 
-    async fn write(&mut self, step: Step, bytes: &[u8]) -> Result<(), Trouble> {
+    async fn write(&mut self, step: SmtpStep, bytes: &[u8]) -> Result<(), Trouble> {
         let broken = |error: std::io::Error| Trouble { step, cause: Cause::NoReply(error.into()) };
         let wire = self.wire.get_mut();
         wire.write_all(bytes).await.map_err(broken)?;
         wire.flush().await.map_err(broken)
     }
 
-    async fn asked(&mut self, step: Step, wanted: fn(&Reply) -> bool) -> Result<Reply, Trouble> {
+    async fn asked(&mut self, step: SmtpStep, wanted: fn(&Reply) -> bool) -> Result<Reply, Trouble> {
         match Reply::read(&mut self.wire).await {
             Ok(reply) if wanted(&reply) => Ok(reply),
             Ok(reply) => Err(Trouble { step, cause: Cause::Refused(reply) }),
@@ -131,7 +131,7 @@ impl SmtpConnection {
     }
 
     async fn hello(&mut self, name: &str) -> Result<(), Trouble> {
-        let reply = self.command(Step::Hello, &format!("EHLO {name}"), Reply::is_done).await?;
+        let reply = self.command(SmtpStep::Hello, &format!("EHLO {name}"), Reply::is_done).await?;
         self.capabilities = Capabilities::read(&reply);
         Ok(())
     }
@@ -139,24 +139,24 @@ impl SmtpConnection {
     async fn start_tls(mut self, tls: &Tls) -> Result<Self, Trouble> {
         if !self.capabilities.starttls {
             let words = "the server does not offer STARTTLS; nothing is sent without it. Is it a port for security = \"tls\" (465)?";
-            return Err(Trouble::said(Step::StartTls, words));
+            return Err(Trouble::said(SmtpStep::StartTls, words));
         }
-        self.command(Step::StartTls, "STARTTLS", Reply::is_done).await?;
+        self.command(SmtpStep::StartTls, "STARTTLS", Reply::is_done).await?;
         // What was said before TLS began must not be taken for said in it.
         if !self.wire.buffer().is_empty() {
             return Err(Trouble::said(
-                Step::StartTls,
+                SmtpStep::StartTls,
                 "the server said more before TLS began than it should",
             ));
         }
         let begun = tls.begin(self.wire.into_inner()).await;
-        Ok(Self::over(Box::new(begun.map_err(|words| Trouble::said(Step::StartTls, words))?), true))
+        Ok(Self::over(Box::new(begun.map_err(|words| Trouble::said(SmtpStep::StartTls, words))?), true))
     }
 
     /// By PLAIN where it is offered, else by LOGIN (RFC 4954, RFC 4616).
     async fn login(&mut self, login: &Login) -> Result<(), Trouble> {
         let (name, password) = (login.name.as_str(), login.password.expose_secret());
-        let step = Step::Login;
+        let step = SmtpStep::Login;
         let either = |reply: &Reply| reply.is_done() || reply.wants_more();
         let answers = if self.capabilities.offers_login("PLAIN") {
             let packed = STANDARD.encode(format!("\0{name}\0{password}"));

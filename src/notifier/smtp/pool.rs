@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::connection::SmtpConnection;
-use super::refusals::Step;
+use super::refusals::SmtpStep;
 use super::reply::Reply;
 use crate::clock::{Clock as _, SystemClock};
 
@@ -109,7 +109,7 @@ async fn goodbye(leaving: Vec<Idle>) {
     }
     let all = async {
         for mut kept in leaving {
-            let _ = kept.connection.command(Step::Greeting, "QUIT", Reply::is_done).await;
+            let _ = kept.connection.command(SmtpStep::Greeting, "QUIT", Reply::is_done).await;
         }
     };
     let _ = tokio::time::timeout(GOODBYE, all).await;

@@ -9,7 +9,7 @@ use super::reply::{EnhancedStatus, Reply};
 
 /// What a mail server was asked when it refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum SmtpStep {
     Greeting,
     Hello,
     StartTls,
@@ -20,7 +20,7 @@ pub(super) enum Step {
     Message,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SmtpStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Greeting => "connection",
@@ -57,7 +57,7 @@ pub(super) enum About {
 /// A row of the table. `code` and `status` are patterns: `x` is any digit, `*` any number; an empty status is none at
 /// all, and `*` alone is any or none.
 pub(super) struct Row {
-    steps: &'static [Step],
+    steps: &'static [SmtpStep],
     code: &'static str,
     status: &'static str,
     pub(super) about: About,
@@ -76,23 +76,23 @@ pub(super) struct Row {
 
 use About::{Later, Load, Message, PerhapsRecipient, Recipient, Unclear, Us};
 
-const ANY: &[Step] = &[
-    Step::Greeting,
-    Step::Hello,
-    Step::StartTls,
-    Step::Login,
-    Step::Sender,
-    Step::Recipient,
-    Step::Data,
-    Step::Message,
+const ANY: &[SmtpStep] = &[
+    SmtpStep::Greeting,
+    SmtpStep::Hello,
+    SmtpStep::StartTls,
+    SmtpStep::Login,
+    SmtpStep::Sender,
+    SmtpStep::Recipient,
+    SmtpStep::Data,
+    SmtpStep::Message,
 ];
-const LETTER: &[Step] = &[Step::Sender, Step::Recipient, Step::Data, Step::Message];
-const LOGIN: &[Step] = &[Step::Login];
-const HELLO: &[Step] = &[Step::Hello];
-const DOOR: &[Step] = &[Step::Greeting, Step::Hello, Step::StartTls, Step::Login];
-const SENDER: &[Step] = &[Step::Sender];
-const RCPT: &[Step] = &[Step::Recipient, Step::Data];
-const MESSAGE: &[Step] = &[Step::Message];
+const LETTER: &[SmtpStep] = &[SmtpStep::Sender, SmtpStep::Recipient, SmtpStep::Data, SmtpStep::Message];
+const LOGIN: &[SmtpStep] = &[SmtpStep::Login];
+const HELLO: &[SmtpStep] = &[SmtpStep::Hello];
+const DOOR: &[SmtpStep] = &[SmtpStep::Greeting, SmtpStep::Hello, SmtpStep::StartTls, SmtpStep::Login];
+const SENDER: &[SmtpStep] = &[SmtpStep::Sender];
+const RCPT: &[SmtpStep] = &[SmtpStep::Recipient, SmtpStep::Data];
+const MESSAGE: &[SmtpStep] = &[SmtpStep::Message];
 
 const OUR_NAME: &str = "set mail.smtp.hello to this machine's full name";
 const OUR_SENDER: &str = "the login may not send as mail.from";
@@ -106,7 +106,7 @@ const POLICY: &str = "the server's policy is against this sender or this machine
 const RELAY: &str = "does the server know us, and may it pass letters on for us?";
 
 const fn row(
-    steps: &'static [Step],
+    steps: &'static [SmtpStep],
     code: &'static str,
     status: &'static str,
     about: About,
@@ -192,7 +192,7 @@ pub(super) static TABLE: &[Row] = &[
 ];
 
 /// The row that says whom a refusal is about; none for an answer that is no refusal and was not to be expected.
-pub(super) fn row_of(step: Step, reply: &Reply) -> Option<&'static Row> {
+pub(super) fn row_of(step: SmtpStep, reply: &Reply) -> Option<&'static Row> {
     let code = reply.code.to_string();
     TABLE.iter().find(|row| {
         row.steps.contains(&step) && fits(row.code, &code) && status_fits(row.status, reply.status)

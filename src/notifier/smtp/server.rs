@@ -16,7 +16,7 @@ use super::hello::own_name;
 use super::message::{in_one_piece, mail_parameters};
 use super::pool::Pool;
 use super::progress::{ADDRESSING, CONNECTING, Progress, WRITING};
-use super::refusals::{About, Step, row_of};
+use super::refusals::{About, SmtpStep, row_of};
 use super::reply::{NoReply, Reply, readable};
 use super::tls::Tls;
 use crate::notifier::report::{Culprit, SendError, harmless};
@@ -104,13 +104,13 @@ impl Server {
     ) -> Result<(String, Vec<Result<(), SendError>>), SendError> {
         let visit = async {
             let mut connection = self.open().await?;
-            self.said(connection.command(Step::Hello, "NOOP", Reply::is_done).await)?;
+            self.said(connection.command(SmtpStep::Hello, "NOOP", Reply::is_done).await)?;
             let mut answers = Vec::new();
             for envelope in envelopes {
                 answers.push(self.rehearse(&mut connection, envelope).await?);
             }
             // The answer to QUIT matters to nobody.
-            let _ = connection.command(Step::Hello, "QUIT", Reply::is_done).await;
+            let _ = connection.command(SmtpStep::Hello, "QUIT", Reply::is_done).await;
             Ok((connection.encrypted, answers))
         };
         let (encrypted, answers) = match tokio::time::timeout(self.deadline, visit).await {
@@ -150,7 +150,7 @@ impl Server {
             answer = Err(error);
             break;
         }
-        self.said(connection.command(Step::Hello, "RSET", Reply::is_done).await)?;
+        self.said(connection.command(SmtpStep::Hello, "RSET", Reply::is_done).await)?;
         Ok(answer)
     }
 
@@ -167,7 +167,7 @@ impl Server {
     ) -> Result<String, SendError> {
         if let Some(mut kept) = self.pool.take() {
             let reset = !kept.needs_reset
-                || kept.connection.command(Step::Sender, "RSET", Reply::is_done).await.is_ok();
+                || kept.connection.command(SmtpStep::Sender, "RSET", Reply::is_done).await.is_ok();
             let outcome = if reset {
                 self.converse(kept.connection, true, envelope, bytes, progress).await
             } else {
@@ -223,7 +223,7 @@ impl Server {
             }
             progress.reach(ADDRESSING);
         }
-        if let Err(trouble) = connection.command(Step::Data, "DATA", Reply::wants_more).await {
+        if let Err(trouble) = connection.command(SmtpStep::Data, "DATA", Reply::wants_more).await {
             return Err(self.refused(connection, reused, &trouble));
         }
         progress.reach(WRITING);
@@ -243,8 +243,8 @@ impl Server {
         // A notice that a kept connection was idle for too long, or has carried enough, is read as the answer to the
         // first command on it; another connection will do. A message may have been taken before a connection broke.
         let untouched = match trouble.step {
-            Step::Sender => true,
-            Step::Recipient | Step::Data => trouble.code().is_some(),
+            SmtpStep::Sender => true,
+            SmtpStep::Recipient | SmtpStep::Data => trouble.code().is_some(),
             _ => false,
         };
         if reused && gone && untouched {
@@ -262,7 +262,7 @@ impl Server {
 
     /// What it means to the letter and to the others.
     fn meaning(&self, trouble: &Trouble) -> SendError {
-        let letters_own = matches!(trouble.step, Step::Recipient | Step::Data | Step::Message);
+        let letters_own = matches!(trouble.step, SmtpStep::Recipient | SmtpStep::Data | SmtpStep::Message);
         let reply = match &trouble.cause {
             Cause::Refused(reply) => reply,
             Cause::Said(words) => return SendError::unreachable(words),
@@ -293,7 +293,7 @@ impl Server {
         }
     }
 
-    fn without_reply(&self, step: Step, none: &NoReply) -> String {
+    fn without_reply(&self, step: SmtpStep, none: &NoReply) -> String {
         match none {
             NoReply::Closed => format!("{step}: the server closed the connection without an answer"),
             NoReply::Broken(error) => format!("{step}: {error}"),
@@ -313,9 +313,9 @@ impl Server {
 }
 
 /// What is said before DATA.
-fn commands(envelope: &Envelope, parameters: &str) -> Vec<(Step, String)> {
+fn commands(envelope: &Envelope, parameters: &str) -> Vec<(SmtpStep, String)> {
     let from = envelope.from().map(ToString::to_string).unwrap_or_default();
-    let mut commands = vec![(Step::Sender, format!("MAIL FROM:<{from}>{parameters}"))];
-    commands.extend(envelope.to().iter().map(|to| (Step::Recipient, format!("RCPT TO:<{to}>"))));
+    let mut commands = vec![(SmtpStep::Sender, format!("MAIL FROM:<{from}>{parameters}"))];
+    commands.extend(envelope.to().iter().map(|to| (SmtpStep::Recipient, format!("RCPT TO:<{to}>"))));
     commands
 }
