@@ -8,7 +8,7 @@ use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::{Paint, say};
 use super::table::{Cell, Table, cut, plain, short_time};
-use crate::api_types::{MailList, MailRecipients, MailRow, MailsRetried};
+use crate::api_types::{MailList, MailRow, MailsRetried};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Access, Ledger};

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::say;
 use super::table::plain;
+use crate::api_types::MailRecipients;
 
 /// How often the outbox is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -58,9 +59,9 @@ impl Row {
 pub(super) async fn mail_test(context: &mut Context, to: Option<String>) -> CommandResult {
     let client = context.client()?;
     let body = to.map_or_else(|| json!({}), |to| json!({ "to": to }));
-    let mut reply = client.call(ApiCall::post("/v1/mails/test", body)).await?.value;
-    let recipients: Vec<String> =
-        reply.get("recipients").cloned().map(serde_json::from_value).transpose()?.unwrap_or_default();
+    let reply = client.call(ApiCall::post("/v1/mails/test", body)).await?;
+    let MailRecipients { recipients } = reply.read()?;
+    let mut reply = reply.value;
     let (own, rows) = outcome(context, &client, &recipients).await?;
     let sent = own.len() == recipients.len() && own.iter().all(Row::is_sent);
     if context.out.json {
