@@ -72,7 +72,7 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
             "mail.smtp",
             smtp,
             other,
-            SmtpConfig { host, port, security, username, password, ca_file }
+            SmtpConfig { host, port, security, hello, username, password, ca_file }
         );
     }
     differing!(found, "api", api, other.api, ApiConfig { listen, token });
@@ -132,6 +132,7 @@ mod tests {
         ("mail.smtp.host", "\"other.example.com\""),
         ("mail.smtp.port", "9"),
         ("mail.smtp.security", "\"tls\""),
+        ("mail.smtp.hello", "\"other.example.com\""),
         ("mail.smtp.username", "\"other\""),
         ("mail.smtp.password_file", "\"other\""),
         ("mail.smtp.ca_file", "\"other\""),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use lettre::Message;
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use secrecy::SecretString;
