@@ -125,8 +125,10 @@ pub(super) fn wanted(level: Option<&str>) -> Result<EnvFilter, CommandFailure> {
 /// Reads levels, and levels of parts, with commas between. What no level is said of is logged as usual: a line about one
 /// part must not silence the errors of all others.
 fn directives(text: &str) -> Result<String, String> {
-    config::check_log_levels(text)?;
     let mut directives: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if !directives.is_empty() {
+        config::check_log_levels(text)?;
+    }
     if directives.iter().all(|part| part.contains('=')) {
         directives.insert(0, USUAL);
     }

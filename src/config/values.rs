@@ -204,7 +204,9 @@ pub(crate) fn log_levels(text: &str) -> Result<String, String> {
         };
         LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) && target.is_none_or(is_target)
     };
-    match text.split(',').map(str::trim).find(|part| !part.is_empty() && !fits(part)) {
+    let mut parts = text.split(',').map(str::trim).filter(|part| !part.is_empty()).peekable();
+    let wrong = if parts.peek().is_none() { Some(text) } else { parts.find(|part| !fits(part)) };
+    match wrong {
         None => Ok(text.to_owned()),
         Some(part) => Err(format!(
             "expected a level (error, warn, info, debug, trace, off), or part=level with commas between, such as \"info\" or \"depositd::flow=debug\"; found {}",

@@ -227,6 +227,7 @@ impl Partial {
 
     /// Whether a file is called as only this program calls a copy that is being made.
     fn is_named(name: &str) -> bool {
+        let name = SIDECARS.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
         let stem = name.strip_suffix(".partial").and_then(|stem| stem.rsplit_once('.'));
         stem.is_some_and(|(_, id)| uuid::Uuid::try_parse(id).is_ok())
     }
@@ -267,8 +268,11 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // What is left of a failed copy helps nobody; where it was renamed there is none.
-        let _ = std::fs::remove_file(&self.path);
+        // What is left of a failed copy helps nobody; where it was renamed there is none. While SQLite is still at it, its
+        // journal lies beside it.
+        for suffix in SIDECARS.iter().chain(&[""]) {
+            let _ = std::fs::remove_file(sidecar_path(&self.path, suffix));
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) async fn read_only(settings: &LedgerSettings) -> Result<(SqlitePool, String)> {
     let path = &settings.path;
     let real = real_path(path);
-    let Some(found) = place::find(&real)? else {
+    let Some(found) = place::find(path)? else {
         let hint = "start the daemon once, or name the right file under [ledger] path".to_owned();
         return Err(Error::Missing { path: path.clone(), hint });
     };

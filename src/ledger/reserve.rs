@@ -30,7 +30,7 @@ impl Reservation {
     pub async fn take(settings: LedgerSettings) -> Result<Self> {
         let real = real_path(&settings.path);
         // An empty file is no ledger: what was in it is lost, or was never there.
-        let is_there = place::find(&real)?.is_some_and(|meta| meta.len() > 0);
+        let is_there = place::find(&settings.path)?.is_some_and(|meta| meta.len() > 0);
         if is_there {
             refuse_second_name(&real)?;
         } else {

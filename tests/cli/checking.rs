@@ -82,9 +82,10 @@ impl Place {
     fn start(&mut self) {
         let log = std::fs::File::create(self.bench.file("log")).unwrap();
         let mut child = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        while std::os::unix::net::UnixStream::connect(self.bench.file("d.sock")).is_err() {
-            let log = std::fs::read_to_string(self.bench.file("log")).unwrap();
-            assert_eq!(child.try_wait().unwrap(), None, "{log}");
+        // Its addresses are taken before its ledger is open.
+        let log = || std::fs::read_to_string(self.bench.file("log")).unwrap();
+        while !log().contains("is ready") {
+            assert_eq!(child.try_wait().unwrap(), None, "{}", log());
             std::thread::yield_now();
         }
         self.child = Some(child);
