@@ -23,6 +23,8 @@ use crate::notifier::settings::SettingsError;
 const AUTHORITY: &str = "CaUsedAsEndEntity";
 /// How one of the first form (X.509 version 1) is called.
 const VERSION_1: &str = "UnsupportedCertVersion";
+/// How one for another purpose is called (`EkuError` of the platform's verifier).
+const PURPOSE: &str = "certificate had invalid extensions";
 
 /// TLS as one server's settings want it.
 #[derive(Clone)]
@@ -215,7 +217,7 @@ fn of_other(name: &str) -> String {
     match name {
         AUTHORITY => "the server's certificate is an authority's (CA:TRUE), self-signed as a rule; put that very certificate into a file and name it in mail.smtp.ca_file, or have one made without CA:TRUE".to_owned(),
         VERSION_1 => "the server's certificate has an old form (X.509 version 1) that cannot be checked; one of version 3 with the server's name must be made there".to_owned(),
-        name if name.contains("extended key usage") => of_certificate(&CertificateError::InvalidPurpose),
+        PURPOSE => of_certificate(&CertificateError::InvalidPurpose),
         name => format!("the server's certificate is not trusted: {name}"),
     }
 }
