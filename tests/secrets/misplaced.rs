@@ -12,7 +12,7 @@ const KEYS: &str = "upstream.base_url upstream.user_id upstream.api_key_file ups
     reconcile.schedule reconcile.upstream_utc_offset reconcile.tolerance_cents reconcile.lag mail.transport \
     mail.from mail.to mail.directory mail.templates mail.quiet_hours mail.quiet_utc_offset mail.urgent \
     mail.flood_above mail.rules mail.smtp.host mail.smtp.port mail.smtp.security mail.smtp.password_file \
-    mail.smtp.ca_file api.listen api.token_file";
+    mail.smtp.ca_file mail.smtp.hello api.listen api.token_file";
 
 /// What can be typed; `@` is the secret.
 const COMMANDS: &str = "--config @ list\n@\nlist --limit @\nlist --state @\nlist --since @\nlist --since=@\n\
