@@ -64,6 +64,10 @@ async fn books(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
     let bytes = i64::try_from(ledger.log_bytes()).unwrap_or(i64::MAX);
     let help = "The size of the ledger's log; it grows while somebody keeps one view open.";
     page.gauge("depositd_ledger_log_bytes", help, bytes);
+    if let Some(at) = ledger.last_backup().await? {
+        let help = "How long ago the schedule last made a copy that was proven.";
+        page.gauge("depositd_backup_age_seconds", help, age(api, at));
+    }
     let credited = ledger.credited_ever().await?.cents_floor();
     let help = "What the books ever credited, in cents; refunds do not lower it.";
     page.counter("depositd_credited_cents_total", help, u64::try_from(credited).unwrap_or(0));

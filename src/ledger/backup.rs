@@ -32,6 +32,8 @@ pub struct BackupReport {
     pub verification: Verification,
 }
 
+/// What the ledger remembers of the schedule: when it last made a copy.
+const LAST_BACKUP: &str = "last_backup_at";
 /// So many files of a backup folder are looked into, the latest first.
 const COPIES: usize = 16;
 
@@ -143,10 +145,17 @@ impl Ledger {
             }
         }
         let surplus = self.surplus(copies, keep).await?;
+        self.remember(LAST_BACKUP, now.to_string()).await?;
         for old in surplus.into_iter().chain(unfinished) {
             std::fs::remove_file(&old).map_err(io("cannot remove an old copy in"))?;
         }
         Ok(report)
+    }
+
+    /// When a copy was last made by the schedule and proven; `None` before the first.
+    pub async fn last_backup(&self) -> Result<Option<Timestamp>> {
+        let read = |at: String| Timestamp::parse(&at).map_err(|error| Error::Unreadable(error.to_string()));
+        self.recall(LAST_BACKUP).await?.map(read).transpose()
     }
 
     /// Of these, with a new copy beside them, the ones that are too many: those that know least of this ledger.

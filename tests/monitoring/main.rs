@@ -103,6 +103,8 @@ const INTERFACE: &[&str] = &[
     "depositd_reconciliation_age_seconds",
     "depositd_mails",
     "depositd_oldest_owed_mail_age_seconds",
+    "depositd_mail_failing",
+    "depositd_backup_age_seconds",
     "depositd_ledger_log_bytes",
     "process_resident_memory_bytes",
 ];
@@ -148,7 +150,8 @@ impl Scene {
         }
         let config = format!(
             "[upstream]\nbase_url = \"{}\"\nuser_id = \"12345\"\napi_key_file = \"key\"\nrequests_per_second = 0\n\
-             [ledger]\npath = \"ledger.db\"\n[polling]\ninterval = \"200ms\"\nconfirming_interval = \"200ms\"\n\
+             [ledger]\npath = \"ledger.db\"\nbackup_dir = \"copies\"\n\
+             backup_schedule = \"* * * * * *\"\nbackup_keep = 1\n[polling]\ninterval = \"200ms\"\nconfirming_interval = \"200ms\"\n\
              [reconcile]\nschedule = \"* * * * * *\"\nlag = \"0s\"\n[api]\nlisten = [\"{address}\"]\ntoken_file = \"token\"\n\
              [mail]\ntransport = \"file\"\nfrom = \"deposits@example.com\"\nto = [\"finance@example.com\"]\n\
              directory = \"mail\"\n",
@@ -183,8 +186,12 @@ impl Scene {
         }
         let order = self.simulator.orders().remove(0).order_id;
         self.simulator.act(&order, depositd::sandbox::upstream::Action::Pay { amount_usd: None }).unwrap();
-        for line in ["depositd_deposits{state=\"settled\"} 1", "depositd_drift_cents 0"] {
-            while !self.get("/metrics").await.lines().any(|found| found == line) {
+        for line in [
+            "depositd_deposits{state=\"settled\"} 1",
+            "depositd_drift_cents 0",
+            "depositd_backup_age_seconds ",
+        ] {
+            while !self.get("/metrics").await.lines().any(|found| found.starts_with(line)) {
                 assert!(begun.elapsed() < PATIENCE, "{line} never comes");
                 std::thread::sleep(Duration::from_millis(50));
             }
