@@ -293,7 +293,10 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
         username: layers.text("mail.smtp.username")?,
         password: secret(layers, "mail.smtp.password", "mail.smtp.password_file", "smtp-password")?,
         ca_file: layers.path("mail.smtp.ca_file")?,
-        hello: layers.parsed("mail.smtp.hello", "a host name in quotes", crate::notifier::parse_hello)?,
+        hello: layers.parsed("mail.smtp.hello", "a host name in quotes", |text| {
+            crate::notifier::parse_hello(text)
+                .map_err(|expected| format!("{expected}, found {}", quoted(text)))
+        })?,
     }))
 }
 

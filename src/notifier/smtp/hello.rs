@@ -2,17 +2,16 @@
 
 use std::net::IpAddr;
 
+/// What would be right. What was written is not repeated here: it could be anything, a secret too.
+const EXPECTED: &str = "expected the full name of this machine such as \"host.example.com\", or an address in brackets such as \"[192.0.2.1]\" or \"[IPv6:2001:db8::1]\"";
+
 /// A name for EHLO as a person may write it: a full domain name, or an address literal such as `[192.0.2.1]`
 /// (RFC 5321, 4.1.3). Gives it back as it travels, international names in their ASCII form.
 ///
 /// # Errors
 /// What would be right, in words.
 pub fn parse_hello(text: &str) -> Result<String, String> {
-    let expected = || {
-        format!(
-            "expected the full name of this machine such as \"host.example.com\", or an address in brackets such as \"[192.0.2.1]\" or \"[IPv6:2001:db8::1]\", found {text:?}"
-        )
-    };
+    let expected = || EXPECTED.to_owned();
     if let Some(literal) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address = match literal.split_at_checked(5) {
             Some((tag, v6)) if tag.eq_ignore_ascii_case("IPv6:") => v6.parse().map(IpAddr::V6).ok(),
