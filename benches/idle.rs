@@ -151,13 +151,15 @@ async fn copy(file: &mut SqliteConnection, count: u64) {
             .await
             .unwrap();
     let order = "printf('%08x-0000-4000-8000-%012x', (n * 2654435761) & 4294967295, n)";
+    let address = format!("'0x' || replace({order}, '-', '') || '{}'", cast::ADDRESS_END);
     let values: Vec<String> = columns
         .iter()
         .map(|name| match name.as_str() {
             "id" => "printf('0196f2a1-%04x-7000-8000-%012x', n / 65536, n)".to_owned(),
             "order_id" | "link_id" => order.to_owned(),
+            "address" => address.clone(),
             "facts" => format!(
-                "json_set(facts, '$.wallet.order_id', {order}, '$.wallet.url', '{}' || {order})",
+                "json_set(facts, '$.wallet.order_id', {order}, '$.wallet.url', '{}' || {order}, '$.wallet.address', {address})",
                 cast::PAY
             ),
             other => other.to_owned(),

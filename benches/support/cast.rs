@@ -16,8 +16,6 @@ use uuid::Uuid;
 
 /// When the story begins.
 pub const START: i64 = 1_748_611_977;
-/// Every wallet's address: the bench server knows no other.
-pub const ADDRESS: &str = "0x66b928a82377d75ced043e95738372e9e9607f1f";
 pub const PAY: &str = "https://pay.cryptomus.com/pay/";
 /// The deadline: far away, so that nothing expires while it is measured, by the real clock either.
 pub const EXPIRE_AT: i64 = START + 3650 * 86_400;
@@ -33,6 +31,14 @@ pub fn order_id(n: usize) -> String {
     Uuid::from_u128(bits).to_string()
 }
 
+/// The address of an order's wallet: each has its own, as a shared one would not be shown.
+pub fn address(order_id: &str) -> String {
+    format!("0x{}{ADDRESS_END}", order_id.replace('-', ""))
+}
+
+/// How every address ends: an order id alone is too short for one.
+pub const ADDRESS_END: &str = "e9607f1f";
+
 fn amount(text: &str) -> Option<Amount> {
     Some(Amount::parse(text).expect("an amount"))
 }
@@ -42,7 +48,7 @@ pub fn report(order_id: &str, status: Option<&str>) -> OrderReport {
     let paid = status == Some("paid");
     OrderReport {
         order_id: Some(order_id.to_owned()),
-        address: Some(ADDRESS.to_owned()),
+        address: Some(address(order_id)),
         currency: Some("USDT".to_owned()),
         network: Some("bsc".to_owned()),
         amount_usd: amount("25.00"),

@@ -152,7 +152,7 @@ pub fn body(order_id: &str, length: Option<usize>) -> String {
     let status = if length.is_some() { r#""status":"check","# } else { "" };
     let mut text = format!(
         r#"{{"ok":true,"body":{{"to_address":"{}","currency":"USDT","network":"bsc","amountInUSD":"25.00","amountInCrypto":"24.98","expire_at":{},"url":"{}{order_id}",{status}"order_id":"{order_id}""#,
-        cast::ADDRESS,
+        cast::address(order_id),
         cast::EXPIRE_AT,
         cast::PAY,
     );

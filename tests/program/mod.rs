@@ -5,6 +5,7 @@
 pub(crate) mod marks;
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output};
@@ -205,12 +206,20 @@ impl Program {
         let mut child = command.spawn().unwrap();
         let (clock, limit) = (SystemClock::new(), Duration::from_secs(60));
         let started = clock.monotonic();
-        while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
+        while !self.answers() {
             assert_eq!(child.try_wait().unwrap(), None, "it ended: {}", self.log());
             assert!(clock.monotonic() - started < limit, "it does not answer: {}", self.log());
             std::thread::yield_now();
         }
         self.child = Some(child);
+    }
+
+    /// Whether it answers. Its socket is there before its ledger is open; what is asked meanwhile waits.
+    fn answers(&self) -> bool {
+        let Ok(mut stream) = std::os::unix::net::UnixStream::connect(self.socket()) else { return false };
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: depositd\r\nConnection: close\r\n\r\n");
+        asked.and_then(|()| stream.read(&mut [0; 1])).is_ok_and(|count| count > 0)
     }
 
     pub(crate) fn log(&self) -> String {
