@@ -173,7 +173,7 @@ async fn copy(file: &mut SqliteConnection, count: u64) {
         values.join(", ")
     );
     let queue = "INSERT INTO queue (urgency, due_ms, deposit, version)
-                 SELECT q.urgency, q.due_ms, d.row_id, q.version FROM queue q, deposit d WHERE d.row_id > 1";
+                 SELECT q.urgency, q.due_ms, d.row_id, q.version FROM queue q, deposit d WHERE d.row_id > 1 AND q.version = d.version";
     for sql in ["PRAGMA synchronous = OFF", &deposits, queue] {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut *file).await.unwrap();
     }
