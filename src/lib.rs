@@ -1,6 +1,6 @@
 //! `depositd` tracks the top-ups of a prepaid SMSOnline account from the request to the books.
 //!
-//! Modules in floor order; a module uses only floors below its own (`tests/architecture.rs`):
+//! Modules in floor order; a module uses only floors below its own (`tests/architecture/`):
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|

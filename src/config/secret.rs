@@ -51,12 +51,7 @@ impl SecretSource {
         self.read_with(credentials_directory().as_deref())
     }
 
-    /// True when [`SecretSource::read`] would find something to read.
-    #[must_use]
-    pub fn is_configured(&self) -> bool {
-        self.is_configured_with(credentials_directory().as_deref())
-    }
-
+    /// True when there is something to read, with systemd's credentials in this folder.
     pub(crate) fn is_configured_with(&self, credentials: Option<&Path>) -> bool {
         self.inline.is_some()
             || self.file.is_some()

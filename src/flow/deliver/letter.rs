@@ -1,10 +1,8 @@
 //! One letter: what it is made of, what a refusal means for it, and when it is tried again.
 
-use std::time::Duration;
-
 use super::refusals::RefusalVerdict;
 use crate::domain::event::Topic;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, with_jitter};
 use crate::flow::Flow;
 use crate::flow::context::backoff;
 use crate::ledger::{Delivery, Ledger, OwedMail};
@@ -73,15 +71,7 @@ fn again(flow: &Flow, mail: &OwedMail, tries: u32, why: String, counted: bool) -
         return Delivery::Dead(format!("given up: {why}"));
     }
     let wait = backoff(flow.settings.mail_retry_initial, tries, flow.settings.mail_retry_max);
-    Delivery::Again { due: now.plus(with_jitter(wait, mail.id, now)), why, counted }
-}
-
-/// Up to a tenth more, so that many letters do not come back in one moment.
-pub(super) fn with_jitter(wait: Duration, id: i64, now: Timestamp) -> Duration {
-    let tenth = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).checked_div(10).unwrap_or(0);
-    let mixed = (id.unsigned_abs() ^ now.as_millis().unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let share = mixed.rotate_left(29).checked_rem(tenth.saturating_add(1)).unwrap_or(0);
-    wait.saturating_add(Duration::from_millis(share))
+    Delivery::Again { due: now.plus(with_jitter(wait, mail.id.unsigned_abs(), now)), why, counted }
 }
 
 /// What the letter about `mail` is made of, where it goes `now`; `ledger` names the conversation that it belongs to.

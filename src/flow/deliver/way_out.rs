@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::Run;
-use super::letter::with_jitter;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, with_jitter};
 use crate::flow::context::backoff;
 use crate::ledger;
 

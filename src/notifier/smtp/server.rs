@@ -11,7 +11,7 @@ use lettre::address::Envelope;
 use secrecy::SecretString;
 
 use super::connection::{Cause, Login, SmtpConnection, Trouble};
-use super::endpoint::{Endpoint, is_loopback};
+use super::endpoint::Endpoint;
 use super::hello::own_name;
 use super::message::{in_one_piece, mail_parameters};
 use super::pool::Pool;
@@ -19,6 +19,7 @@ use super::progress::{ADDRESSING, CONNECTING, Progress, WRITING};
 use super::refusals::{About, SmtpStep, row_of};
 use super::reply::{NoReply, Reply, readable};
 use super::tls::Tls;
+use crate::domain::host::is_loopback;
 use crate::notifier::report::{Culprit, SendError, harmless};
 use crate::notifier::settings::{Security, SettingsError};
 use crate::notifier::text::one_line;
