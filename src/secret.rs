@@ -20,8 +20,8 @@ const LONGEST_SPELLING: usize = 8;
 
 /// Every secret that this process has read, for output that has no secret at hand, such as a panic's.
 static KNOWN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
-/// So many are remembered, the latest: a process has three, and what stands in the wrong place and could be one.
-const MOST_KNOWN: usize = 64;
+/// So many are remembered, the latest: those of the configuration, and what stands in the wrong place and could be one.
+const MOST_KNOWN: usize = 512;
 /// Where a secret was pasted by mistake, a shorter text is no secret, and masking it would garble other words.
 const SHORTEST_SUSPECT: usize = 4;
 

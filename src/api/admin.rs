@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::{Extension, Json};
 
-use super::auth::Principal;
 use super::input::{Params, RawBody, clip};
+use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::{SharedState, whole};
 use crate::api_types::{BackupReport, MailList, MailRecipients, MailsRetried};

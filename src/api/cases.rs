@@ -7,8 +7,8 @@ use axum::http::Uri;
 use axum::{Extension, Json};
 use serde_json::Value;
 
-use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
+use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::{ApiState, SharedState, whole};
 use crate::api_types::{

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 
-use super::auth::Principal;
 use super::input::{Name, Params, RawBody, clip};
+use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::{ApiState, SharedState, whole};
 use crate::api_types::{DepositObject, DepositPage, EventList, Story};
@@ -47,6 +47,7 @@ pub(super) async fn open(
         reference: fields.text("reference")?,
         notify: fields.texts("notify")?,
         idempotency_key: key(&headers)?,
+        asked_by: Some(caller.words().await),
     };
     let wait = wait_seconds(&headers);
     let own = Arc::clone(&api);
@@ -228,7 +229,9 @@ pub(super) async fn review(
     let note = body.fields(&["note"])?.needed_text("note")?;
     let empty = note.trim().is_empty();
     let (own, asked) = (Arc::clone(&api), name.clone());
-    match whole(&api, caller.origin(), async move { flow::review(&own.flow, &asked, &note).await }).await? {
+    let who = caller.words().await;
+    let act = async move { flow::review(&own.flow, &asked, &who, &note).await };
+    match whole(&api, caller.origin(), act).await? {
         Ok(deposit) => Ok(Json(DepositObject::from(&deposit))),
         Err(ReviewError::Unknown(name)) => Err(unknown(&name)),
         Err(ReviewError::Ledger(error)) => Err(error.into()),

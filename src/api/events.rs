@@ -14,8 +14,8 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Principal;
 use super::input::{Params, clip};
+use super::principal::Principal;
 use super::problem::Problem;
 use super::state::SharedState;
 use super::streams::StreamSlot;

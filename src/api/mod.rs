@@ -3,6 +3,7 @@
 //! The only user of axum in the daemon. It keeps nothing: every answer is read from the ledger, every change goes
 //! through the flow, and whatever changes something is carried out whole even if the caller goes away.
 
+mod access;
 mod admin;
 mod assets;
 mod auth;
@@ -13,6 +14,7 @@ mod health;
 mod input;
 mod metrics;
 mod periods;
+mod principal;
 mod problem;
 mod routes;
 mod server;
@@ -30,10 +32,10 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::access::LiveAccess;
 pub(crate) use self::assets::listing as assets;
 use self::auth::Authenticator;
-pub use self::auth::LiveToken;
-pub(crate) use self::auth::unix_user;
+pub(crate) use self::principal::unix_user;
 use self::server::{Listener, ServerContext};
 pub use self::server::{TriedPlace, try_place};
 pub use self::settings::{ApiSettings, Error};
@@ -55,32 +57,36 @@ pub struct Api;
 #[derive(Debug)]
 pub struct Bound {
     listeners: Vec<(Listener, Arc<Authenticator>)>,
-    token: Option<LiveToken>,
+    access: LiveAccess,
     backup_dir: Option<PathBuf>,
 }
 
 impl Api {
-    /// Takes every address. A unix socket is guarded by its permissions (0660), a TCP address by the token.
+    /// Takes every address. A unix socket is guarded by its permissions (0660), a TCP address by the tokens.
     ///
     /// # Errors
     /// [`Error`]; whatever was taken is given back then.
     pub async fn bind(settings: ApiSettings) -> Result<Bound, Error> {
-        let token = settings.token.filter(|token| !token.expose_secret().is_empty());
-        let token = token.as_ref().map(LiveToken::new);
+        let access = LiveAccess::new(&settings.tokens, &settings.groups);
+        let nobody = settings.tokens.iter().all(|token| token.secret.expose_secret().is_empty());
         let mut listeners = Vec::with_capacity(settings.listen.len());
         for place in settings.listen {
             listeners.push(match place {
-                Listen::Unix(path) => (Listener::unix(&path).await?, Arc::new(Authenticator::Permissions)),
+                Listen::Unix(path) => {
+                    (Listener::unix(&path).await?, Arc::new(Authenticator::Permissions(access.clone())))
+                }
                 Listen::Tcp(address) => {
-                    let token = token.as_ref().ok_or(Error::NoToken { address })?;
+                    if nobody {
+                        return Err(Error::NoToken { address });
+                    }
                     if !address.ip().is_loopback() {
                         tracing::warn!("the API listens on {address}: the token travels there in clear");
                     }
-                    (Listener::tcp(address).await?, Arc::new(Authenticator::Token(token.clone())))
+                    (Listener::tcp(address).await?, Arc::new(Authenticator::Tokens(access.clone())))
                 }
             });
         }
-        Ok(Bound { listeners, token, backup_dir: settings.backup_dir })
+        Ok(Bound { listeners, access, backup_dir: settings.backup_dir })
     }
 }
 
@@ -91,10 +97,10 @@ impl Bound {
         self.listeners.iter().map(|(listener, _)| listener.address()).collect()
     }
 
-    /// What TCP callers must show, to be replaced; `None` where nobody may call by TCP.
+    /// Who may do what, to be replaced.
     #[must_use]
-    pub fn token(&self) -> Option<LiveToken> {
-        self.token.clone()
+    pub fn access(&self) -> LiveAccess {
+        self.access.clone()
     }
 
     /// Answers until `stop`; then finishes what is under way, for at most five seconds, event streams and callers

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 
-use super::auth::Principal;
 use super::input::{Name, RawBody};
+use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::{SharedState, whole};
 use crate::api_types::{ClosedMonth, MonthList};

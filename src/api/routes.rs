@@ -1,98 +1,116 @@
-//! Which address answers what: one table, and the description of it that callers can read.
+//! Which address answers what, and to whom: one table, and the description of it that callers can read.
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Uri};
+use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 
+use super::cases::CaseAction;
 use super::input::clip;
+use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::SharedState;
 use super::{admin, assets, cases, deposits, events, health, metrics, periods};
+use crate::config::Role;
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
 const DESCRIPTION: &str = include_str!("openapi.json");
 
-type Route = (&'static str, &'static str, MethodRouter<SharedState>);
+/// Who may make a call: anybody, or whoever has this role.
+type Needs = Option<Role>;
+
+const ANYBODY: Needs = None;
+const READ: Needs = Some(Role::Read);
+const REQUEST: Needs = Some(Role::Request);
+const OPERATE: Needs = Some(Role::Operate);
+
+type Route = (&'static str, &'static str, Needs, MethodRouter<SharedState>);
 
 /// Every call there is.
 fn table() -> Vec<Route> {
     vec![
-        ("POST", "/v1/deposits", post(deposits::open)),
-        ("GET", "/v1/deposits", get(deposits::list)),
-        ("GET", "/v1/deposits/{id}", get(deposits::show)),
-        ("GET", "/v1/deposits/{id}/events", get(deposits::events)),
-        ("GET", "/v1/deposits/{id}/story", get(deposits::story)),
-        ("POST", "/v1/deposits/{id}/review", post(deposits::review)),
-        ("POST", "/v1/reconciliations", post(cases::run)),
-        ("GET", "/v1/reconciliations/latest", get(cases::latest)),
-        ("GET", "/v1/cases", get(cases::list)),
-        ("GET", "/v1/cases/{id}", get(cases::show)),
-        (
-            "POST",
-            "/v1/cases/{id}/explain",
-            post(|a, b, c, d| cases::act(cases::CaseAction::Explain, a, b, c, d)),
-        ),
-        ("POST", "/v1/cases/{id}/close", post(|a, b, c, d| cases::act(cases::CaseAction::Close, a, b, c, d))),
-        (
-            "POST",
-            "/v1/cases/{id}/accept",
-            post(|a, b, c, d| cases::act(cases::CaseAction::Accept, a, b, c, d)),
-        ),
-        (
-            "POST",
-            "/v1/cases/{id}/unaccept",
-            post(|a, b, c, d| cases::act(cases::CaseAction::Unaccept, a, b, c, d)),
-        ),
-        (
-            "POST",
-            "/v1/cases/{id}/correct",
-            post(|a, b, c, d| cases::act(cases::CaseAction::Correct, a, b, c, d)),
-        ),
-        (
-            "POST",
-            "/v1/cases/{id}/uncorrect",
-            post(|a, b, c, d| cases::act(cases::CaseAction::Uncorrect, a, b, c, d)),
-        ),
-        ("POST", "/v1/corrections", post(cases::correct_all)),
-        (
-            "POST",
-            "/v1/deposits/{id}/correct",
-            post(|a, b, c, d| cases::of_deposit(cases::CaseAction::Correct, a, b, c, d)),
-        ),
-        (
-            "POST",
-            "/v1/deposits/{id}/uncorrect",
-            post(|a, b, c, d| cases::of_deposit(cases::CaseAction::Uncorrect, a, b, c, d)),
-        ),
-        ("POST", "/v1/claims", post(cases::claim)),
-        ("POST", "/v1/restored", post(cases::restored)),
-        ("GET", "/v1/baseline", get(cases::baseline)),
-        ("POST", "/v1/baseline", post(cases::set_baseline)),
-        ("GET", "/v1/periods", get(periods::list)),
-        ("POST", "/v1/periods/{month}/close", post(periods::close)),
-        ("GET", "/v1/mails", get(admin::mails)),
-        ("POST", "/v1/mails/retry", post(admin::retry)),
-        ("POST", "/v1/mails/test", post(admin::test)),
-        ("POST", "/v1/backups", post(admin::backup)),
-        ("GET", "/v1/assets", get(assets::list)),
-        ("GET", "/v1/events", get(events::follow)),
-        ("GET", "/healthz", get(health::live)),
-        ("GET", "/readyz", get(health::ready)),
-        ("GET", "/metrics", get(metrics::metrics)),
-        ("GET", "/openapi.json", get(description)),
+        ("POST", "/v1/deposits", REQUEST, post(deposits::open)),
+        ("GET", "/v1/deposits", READ, get(deposits::list)),
+        ("GET", "/v1/deposits/{id}", READ, get(deposits::show)),
+        ("GET", "/v1/deposits/{id}/events", READ, get(deposits::events)),
+        ("GET", "/v1/deposits/{id}/story", READ, get(deposits::story)),
+        ("POST", "/v1/deposits/{id}/review", OPERATE, post(deposits::review)),
+        ("POST", "/v1/reconciliations", OPERATE, post(cases::run)),
+        ("GET", "/v1/reconciliations/latest", READ, get(cases::latest)),
+        ("GET", "/v1/cases", READ, get(cases::list)),
+        ("GET", "/v1/cases/{id}", READ, get(cases::show)),
+        ("POST", "/v1/cases/{id}/explain", OPERATE, on_case(CaseAction::Explain)),
+        ("POST", "/v1/cases/{id}/close", OPERATE, on_case(CaseAction::Close)),
+        ("POST", "/v1/cases/{id}/accept", OPERATE, on_case(CaseAction::Accept)),
+        ("POST", "/v1/cases/{id}/unaccept", OPERATE, on_case(CaseAction::Unaccept)),
+        ("POST", "/v1/cases/{id}/correct", OPERATE, on_case(CaseAction::Correct)),
+        ("POST", "/v1/cases/{id}/uncorrect", OPERATE, on_case(CaseAction::Uncorrect)),
+        ("POST", "/v1/corrections", OPERATE, post(cases::correct_all)),
+        ("POST", "/v1/deposits/{id}/correct", OPERATE, on_deposit(CaseAction::Correct)),
+        ("POST", "/v1/deposits/{id}/uncorrect", OPERATE, on_deposit(CaseAction::Uncorrect)),
+        ("POST", "/v1/claims", OPERATE, post(cases::claim)),
+        ("POST", "/v1/restored", OPERATE, post(cases::restored)),
+        ("GET", "/v1/baseline", READ, get(cases::baseline)),
+        ("POST", "/v1/baseline", OPERATE, post(cases::set_baseline)),
+        ("GET", "/v1/periods", READ, get(periods::list)),
+        ("POST", "/v1/periods/{month}/close", OPERATE, post(periods::close)),
+        ("GET", "/v1/mails", READ, get(admin::mails)),
+        ("POST", "/v1/mails/retry", OPERATE, post(admin::retry)),
+        ("POST", "/v1/mails/test", OPERATE, post(admin::test)),
+        ("POST", "/v1/backups", OPERATE, post(admin::backup)),
+        ("GET", "/v1/assets", READ, get(assets::list)),
+        ("GET", "/v1/events", READ, get(events::follow)),
+        ("GET", "/healthz", ANYBODY, get(health::live)),
+        ("GET", "/readyz", READ, get(health::ready)),
+        ("GET", "/metrics", READ, get(metrics::metrics)),
+        ("GET", "/openapi.json", READ, get(description)),
     ]
+}
+
+fn on_case(action: CaseAction) -> MethodRouter<SharedState> {
+    post(move |a, b, c, d| cases::act(action, a, b, c, d))
+}
+
+fn on_deposit(action: CaseAction) -> MethodRouter<SharedState> {
+    post(move |a, b, c, d| cases::of_deposit(action, a, b, c, d))
 }
 
 /// Everything that can be asked, once the caller has been let in.
 pub(super) fn router(api: SharedState) -> Router {
-    let routes = table()
-        .into_iter()
-        .fold(Router::new(), |router: Router<SharedState>, (_, path, answer)| router.route(path, answer));
+    let routes = table().into_iter().fold(
+        Router::new(),
+        |router: Router<SharedState>, (method, path, needs, answer)| {
+            router.route(path, guarded(needs, method, path, answer))
+        },
+    );
     routes.fallback(nothing).method_not_allowed_fallback(no_method).with_state(Arc::clone(&api))
+}
+
+/// The one place where it is decided whether a caller may make a call.
+fn guarded(
+    needs: Needs,
+    method: &'static str,
+    path: &'static str,
+    answer: MethodRouter<SharedState>,
+) -> MethodRouter<SharedState> {
+    let Some(role) = needs else { return answer };
+    let guard = move |caller: Option<Extension<Principal>>, request: Request, next: Next| async move {
+        let what = format!("{method} {path}");
+        let refused = match caller {
+            Some(Extension(caller)) => caller.require(role, &what).await.err(),
+            None => Some(Problem::new(ProblemKind::Internal, "nobody said who asks")),
+        };
+        match refused {
+            Some(problem) => problem.into_response(),
+            None => next.run(request).await,
+        }
+    };
+    answer.route_layer(from_fn(guard))
 }
 
 async fn description() -> impl IntoResponse {
@@ -122,7 +140,7 @@ mod tests {
     #[test]
     fn every_call_is_described_and_nothing_else_is() {
         let offered: BTreeSet<String> =
-            table().iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+            table().iter().map(|(method, path, ..)| format!("{method} {path}")).collect();
         let mut described = BTreeSet::new();
         for (path, calls) in description()["paths"].as_object().unwrap() {
             for method in calls.as_object().unwrap().keys().filter(|key| *key != "parameters") {
@@ -130,6 +148,19 @@ mod tests {
             }
         }
         assert_eq!(offered, described);
+    }
+
+    #[test]
+    fn looking_needs_to_read_and_what_changes_anything_more() {
+        for (method, path, needs, _) in table() {
+            let expected = match (method, path) {
+                (_, "/healthz") => ANYBODY,
+                ("GET", _) => READ,
+                (_, "/v1/deposits") => REQUEST,
+                _ => OPERATE,
+            };
+            assert_eq!(needs, expected, "{method} {path}");
+        }
     }
 
     #[test]

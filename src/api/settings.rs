@@ -1,20 +1,20 @@
-//! Where the API listens, the token of TCP callers, and why the API cannot start.
+//! Where the API listens, who may do what there, and why the API cannot start.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-
-use crate::config::Listen;
+use crate::config::{GroupConfig, Listen, NamedToken};
 
 /// `[api]`
 #[derive(Debug, Clone, Default)]
 pub struct ApiSettings {
     /// Where to listen.
     pub listen: Vec<Listen>,
-    /// What TCP callers must show.
-    pub token: Option<SecretString>,
+    /// What TCP callers may show: one of these.
+    pub tokens: Vec<NamedToken>,
+    /// Who may do what at the unix socket; everybody may do everything there where this is empty.
+    pub groups: Vec<GroupConfig>,
     /// Where copies of the ledger may be asked for; nowhere without it.
     pub backup_dir: Option<PathBuf>,
 }
@@ -23,7 +23,7 @@ pub struct ApiSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Anybody on the machine, or the network, could ask for anything.
-    #[error("the API listens on {address} and has no token; set api.token_file")]
+    #[error("the API listens on {address} and has no token; set api.token_file, or write [[api.tokens]]")]
     NoToken {
         /// The TCP address.
         address: SocketAddr,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Origin;
+use super::principal::Origin;
 use super::problem::{Problem, ProblemKind};
 use super::server::ConcurrencyLimit;
 use super::streams::StreamSlots;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Origin;
+use super::principal::Origin;
 
 /// The most event streams at a time.
 const STREAMS: usize = 64;

@@ -75,7 +75,7 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
             SmtpConfig { host, port, security, hello, username, password, ca_file }
         );
     }
-    differing!(found, "api", api, other.api, ApiConfig { listen, token });
+    differing!(found, "api", api, other.api, ApiConfig { listen, token, tokens, groups });
     differing!(found, "log", log, other.log, LogConfig { level });
     found
 }
@@ -138,6 +138,8 @@ mod tests {
         ("mail.smtp.ca_file", "\"other\""),
         ("api.listen", "[\"unix:other.sock\"]"),
         ("api.token_file", "\"other\""),
+        ("api.tokens", "[{ name = \"shop\", role = \"read\", file = \"other\" }]"),
+        ("api.groups", "[{ name = \"shop\", role = \"read\" }]"),
         ("log.level", "\"debug\""),
         ("upstream.api_key", "\"other\""),
         ("mail.smtp.password", "\"other\""),

@@ -57,6 +57,8 @@ pub(crate) const KEYS: &[&str] = &[
     "mail.smtp.hello",
     "api.listen",
     "api.token_file",
+    "api.tokens",
+    "api.groups",
     "log.level",
 ];
 

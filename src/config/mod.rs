@@ -14,6 +14,7 @@ mod secret;
 mod sections;
 mod settings;
 mod suspects;
+mod tables;
 mod validate;
 mod values;
 
@@ -28,11 +29,11 @@ pub use cron::CronExpression;
 pub use differences::differences;
 pub use error::Error;
 
-pub use secret::SecretSource;
 pub(crate) use secret::is_open_to_others;
+pub use secret::{SecretFile, SecretSource};
 pub use settings::{
-    ApiConfig, Config, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport, ReconcileConfig,
-    SmtpConfig, SmtpEncryption, UpstreamConfig,
+    ApiConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport, NamedToken,
+    PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig, UpstreamConfig,
 };
 pub(crate) use suspects::{suspect_argument, suspect_path};
 pub use values::{DayHours, Listen};

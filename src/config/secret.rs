@@ -72,7 +72,7 @@ impl SecretSource {
             return checked(inline.expose_secret()).map(Some).map_err(|problem| Error::of(self.key, problem));
         }
         match self.place_with(credentials) {
-            Some((file, key)) => self.read_file(&file, &key).map(Some),
+            Some((file, key)) => read_file(&file, &key).map(Some),
             None => Ok(None),
         }
     }
@@ -109,27 +109,51 @@ impl SecretSource {
     pub(crate) fn given_twice(&self) -> String {
         format!("expected either {0} or {0}_file; both are given", self.key)
     }
+}
 
-    fn read_file(&self, path: &Path, key: &str) -> Result<SecretString, Error> {
-        let fault = |problem: String| Error::at(&path.display().to_string(), key, problem);
-        let cannot = |error: std::io::Error| fault(format!("cannot read the secret: {error}"));
-        // Before it is opened: a pipe would never open.
-        let found = std::fs::metadata(path).map_err(cannot)?;
-        if found.is_dir() {
-            return Err(fault("expected a file that holds the secret, found a folder".to_owned()));
-        }
-        if !found.is_file() && !found.file_type().is_char_device() {
-            return Err(fault("expected a file that holds the secret, found something else".to_owned()));
-        }
-        let file = File::open(path).map_err(cannot)?;
-        warn_of_others(path, &found);
-        let mut bytes = Vec::with_capacity(LONGEST);
-        let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(3);
-        file.take(limit).read_to_end(&mut bytes).map_err(cannot)?;
-        // The error of from_utf8 would carry the bytes along.
-        let text = String::from_utf8(bytes).map_err(|_| fault("expected text in UTF-8".to_owned()))?;
-        checked(&text).map_err(fault)
+/// A file that holds a secret, or one a line: that of a table which may stand several times. What it holds is not read
+/// before it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Where.
+    pub path: PathBuf,
+    /// What errors call it.
+    pub key: String,
+}
+
+impl SecretFile {
+    /// The one secret.
+    ///
+    /// # Errors
+    /// When it cannot be read, is empty, longer than 4 KiB, or more than one line of text.
+    pub fn read(&self) -> Result<SecretString, Error> {
+        read_file(&self.path, &self.key)
     }
+}
+
+fn read_file(path: &Path, key: &str) -> Result<SecretString, Error> {
+    let fault = |problem: String| Error::at(&path.display().to_string(), key, problem);
+    checked(&read_text(path, key)?).map_err(fault)
+}
+
+fn read_text(path: &Path, key: &str) -> Result<String, Error> {
+    let fault = |problem: String| Error::at(&path.display().to_string(), key, problem);
+    let cannot = |error: std::io::Error| fault(format!("cannot read the secret: {error}"));
+    // Before it is opened: a pipe would never open.
+    let found = std::fs::metadata(path).map_err(cannot)?;
+    if found.is_dir() {
+        return Err(fault("expected a file that holds the secret, found a folder".to_owned()));
+    }
+    if !found.is_file() && !found.file_type().is_char_device() {
+        return Err(fault("expected a file that holds the secret, found something else".to_owned()));
+    }
+    let file = File::open(path).map_err(cannot)?;
+    warn_of_others(path, &found);
+    let mut bytes = Vec::with_capacity(LONGEST);
+    let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(3);
+    file.take(limit).read_to_end(&mut bytes).map_err(cannot)?;
+    // The error of from_utf8 would carry the bytes along.
+    String::from_utf8(bytes).map_err(|_| fault("expected text in UTF-8".to_owned()))
 }
 
 /// True for a file that every user of this machine can reach.

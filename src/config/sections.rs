@@ -6,17 +6,16 @@ use std::time::Duration;
 use super::cron::CronExpression;
 use super::error::{Error, quoted};
 use super::layers::Layers;
-use super::reader::{constant, texts};
-use super::secret::SecretSource;
+use super::reader::constant;
+use super::secret::{SecretFile, SecretSource};
 use super::settings::{
-    ApiConfig, Config, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport, ReconcileConfig,
-    SmtpConfig, SmtpEncryption, UpstreamConfig,
+    ApiConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport,
+    PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig, UpstreamConfig,
 };
 use super::suspects::{suspect_argument, suspect_host, suspect_path};
+use super::tables::{ConfigTable, TableKind, tables};
 use super::values::{self, Listen};
-use crate::domain::asset::{Currency, Network};
 use crate::domain::event::EventName;
-use crate::domain::glob::glob_matches;
 use crate::domain::host::is_loopback;
 use crate::domain::poll;
 use crate::domain::time::Zone;
@@ -205,59 +204,26 @@ fn recipients(addresses: Vec<String>) -> Result<Vec<String>, String> {
     Ok(kept)
 }
 
-/// What a rule may ask of a deposit.
-const GLOBS: [&str; 3] = ["currency", "network", "reference"];
+const RULES: TableKind = TableKind {
+    section: "mail.rules",
+    noun: "rule",
+    needed: &["events", "to"],
+    optional: &["currency", "network", "reference"],
+    most: 1000,
+};
 
 fn rules(layers: &Layers) -> Result<Vec<MailRule>, Error> {
-    let mut rules = Vec::new();
-    for (number, table) in (1_usize..).zip(layers.tables("mail.rules")?) {
-        let fault = |problem: String| layers.fault("mail.rules", format!("in rule {number}: {problem}"));
-        const KEYS: [&str; 5] = ["events", "currency", "network", "reference", "to"];
-        if let Some(stranger) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            let problem = format!(
-                "unknown key {}; expected events and to, and perhaps {}",
-                quoted(stranger),
-                GLOBS.join(", ")
-            );
-            return Err(fault(problem));
-        }
-        let list = |key: &str| {
-            let values = table.get(key).and_then(|value| value.as_array()).and_then(texts);
-            values
-                .ok_or_else(|| fault(format!("expected {key} = a list of texts such as [\"one\", \"two\"]")))
-        };
-        // Globs of what a deposit is: one text, or a list of them.
-        let globs = |key: &str| match table.get(key) {
-            None => Ok(Vec::new()),
-            Some(value) => match value.as_str() {
-                Some(one) => Ok(vec![one.to_owned()]),
-                None => list(key),
-            },
-        };
-        let (patterns, to) = (list("events")?, list("to")?);
-        let (currency, network, reference) = (globs("currency")?, globs("network")?, globs("reference")?);
-        for (key, globs, known) in [
-            ("currency", &currency, Currency::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>()),
-            ("network", &network, Network::ALL.iter().map(|one| one.as_str()).collect()),
-        ] {
-            let lower = |text: &str| text.to_lowercase();
-            let idle = |glob: &&String| !known.iter().any(|word| glob_matches(&lower(glob), &lower(word)));
-            if let Some(idle) = globs.iter().find(idle) {
-                return Err(fault(format!("{key} = {} fits none of {}", quoted(idle), known.join(", "))));
-            }
-        }
-        if patterns.is_empty() {
-            return Err(fault("expected at least one event".to_owned()));
-        }
-        let mut events = Vec::new();
-        for pattern in patterns {
-            events.extend(values::events(&pattern).map_err(fault)?);
-        }
-        events.sort_unstable();
-        events.dedup();
-        rules.push(MailRule { events, currency, network, reference, to: recipients(to).map_err(fault)? });
-    }
-    Ok(rules)
+    let read = |rule: ConfigTable<'_>| {
+        let (patterns, to) = (rule.list("events")?, rule.list("to")?);
+        Ok(MailRule {
+            currency: rule.currencies()?,
+            network: rule.networks()?,
+            reference: rule.globs("reference")?,
+            events: rule.events(&patterns, values::events)?,
+            to: recipients(to).map_err(|problem| rule.fault(problem))?,
+        })
+    };
+    tables(layers, RULES)?.into_iter().map(read).collect()
 }
 
 fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
@@ -325,7 +291,62 @@ fn api(layers: &Layers) -> Result<ApiConfig, Error> {
         }
         listen.push(place);
     }
-    Ok(ApiConfig { listen, token: secret(layers, "api.token", "api.token_file", "api-token")? })
+    Ok(ApiConfig {
+        listen,
+        token: secret(layers, "api.token", "api.token_file", "api-token")?,
+        tokens: tokens(layers)?,
+        groups: groups(layers)?,
+    })
+}
+
+const TOKENS: TableKind = TableKind {
+    section: "api.tokens",
+    noun: "token",
+    needed: &["name", "role", "file"],
+    optional: &[],
+    most: 64,
+};
+
+fn tokens(layers: &Layers) -> Result<Vec<TokenConfig>, Error> {
+    let mut tokens: Vec<TokenConfig> = Vec::new();
+    let has_plain = layers.secret("api.token").is_some() || layers.find("api.token_file").is_some();
+    for table in tables(layers, TOKENS)? {
+        let name = table.name()?;
+        let is_taken = tokens.iter().any(|known| known.name.eq_ignore_ascii_case(&name));
+        if is_taken || (has_plain && name.eq_ignore_ascii_case(PLAIN_TOKEN)) {
+            let also = if is_taken { "" } else { "; api.token has the name \"api\"" };
+            return Err(table.fault(format!("expected each name once, found {name:?} twice{also}")));
+        }
+        let role = role(&table)?;
+        table.needed("file", "/path/to/token")?;
+        let path = table.path("file")?.unwrap_or_default();
+        let key = format!("api.tokens {name:?} file");
+        tokens.push(TokenConfig { name, role, file: SecretFile { path, key } });
+    }
+    Ok(tokens)
+}
+
+const GROUPS: TableKind =
+    TableKind { section: "api.groups", noun: "group", needed: &["name", "role"], optional: &[], most: 64 };
+
+fn groups(layers: &Layers) -> Result<Vec<GroupConfig>, Error> {
+    let mut groups: Vec<GroupConfig> = Vec::new();
+    for table in tables(layers, GROUPS)? {
+        let name = table.name()?;
+        if groups.iter().any(|known| known.name == name) {
+            return Err(table.fault(format!("expected each name once, found {name:?} twice")));
+        }
+        groups.push(GroupConfig { name, role: role(&table)? });
+    }
+    Ok(groups)
+}
+
+fn role(table: &ConfigTable<'_>) -> Result<Role, Error> {
+    let word = table.needed("role", "request")?;
+    Role::parse(word).ok_or_else(|| {
+        let all: Vec<_> = Role::ALL.iter().map(|role| format!("{:?}", role.as_str())).collect();
+        table.fault(format!("expected role = {}, found {}", all.join(" or "), quoted(word)))
+    })
 }
 
 fn secret(

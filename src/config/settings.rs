@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cron::CronExpression;
 use super::error::Error;
-use super::secret::SecretSource;
+use super::secret::{SecretFile, SecretSource};
 use super::values::{DayHours, Listen};
 use crate::domain::event::EventName;
 use crate::domain::poll;
@@ -185,31 +185,161 @@ pub struct MailRule {
     pub to: Vec<String>,
 }
 
+/// What somebody may do over the API; each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Look at everything.
+    Read,
+    /// Ask for deposits.
+    Request,
+    /// Everything.
+    Operate,
+}
+
+impl Role {
+    /// Every role, the smallest first.
+    pub const ALL: &[Self] = &[Self::Read, Self::Request, Self::Operate];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Request => "request",
+            Self::Operate => "operate",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.as_str() == word)
+    }
+}
+
+/// The name of the token of `api.token`.
+pub const PLAIN_TOKEN: &str = "api";
+
+/// One `[[api.tokens]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// Who shows it.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// The file that holds it.
+    pub file: SecretFile,
+}
+
+/// One `[[api.groups]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// A group of this machine.
+    pub name: String,
+    /// What its members may do at the unix socket.
+    pub role: Role,
+}
+
+/// A token that was read.
+#[derive(Debug, Clone)]
+pub struct NamedToken {
+    /// Who shows it.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// What they show.
+    pub secret: SecretString,
+}
+
 /// `[api]`: the local HTTP API.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
     /// Where it listens.
     pub listen: Vec<Listen>,
-    /// What TCP callers must show.
+    /// The token called `api`, with which everything may be done.
     pub token: SecretSource,
+    /// The others.
+    pub tokens: Vec<TokenConfig>,
+    /// Who may do what at the unix socket; everybody may do everything there where this is empty.
+    pub groups: Vec<GroupConfig>,
 }
 
 impl ApiConfig {
-    /// What TCP callers must show; `None` where nothing is configured.
+    /// All that TCP callers may show.
+    ///
+    /// # Errors
+    /// Where one cannot be read, is shorter than 16 characters, could not be sent in a header, or is another one, too:
+    /// then nobody could say who shows it.
+    pub fn read_tokens(&self) -> Result<Vec<NamedToken>, Error> {
+        let mut tokens: Vec<NamedToken> = Vec::new();
+        if let Some(secret) = self.read_token()? {
+            tokens.push(NamedToken { name: PLAIN_TOKEN.to_owned(), role: Role::Operate, secret });
+        }
+        for token in &self.tokens {
+            let key = &token.file.key;
+            let token = NamedToken { name: token.name.clone(), role: token.role, secret: token.read()? };
+            let same = |known: &&NamedToken| known.secret.expose_secret() == token.secret.expose_secret();
+            if let Some(known) = tokens.iter().find(same) {
+                let problem = format!(
+                    "expected a token of its own, found that of {:?}: who shows it could be either",
+                    known.name
+                );
+                return Err(Error::of(key, problem));
+            }
+            tokens.push(token);
+        }
+        Ok(tokens)
+    }
+
+    /// The token called `api`; `None` where none is configured.
     ///
     /// # Errors
     /// Where it cannot be read, is shorter than 16 characters, or could not be sent in a header.
     pub fn read_token(&self) -> Result<Option<SecretString>, Error> {
         let Some(token) = self.token.read()? else { return Ok(None) };
-        let fault = |problem: &str| Err(Error::of(&self.token.given_by(), problem));
-        if !token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return fault("expected a token of visible ASCII characters, without spaces");
-        }
-        if token.expose_secret().len() < SHORTEST_TOKEN {
-            return fault(TOO_SHORT);
-        }
-        Ok(Some(token))
+        checked_token(token, &self.token.given_by()).map(Some)
     }
+
+    /// What the commands of whoever reads this configuration show over TCP: the token `api`, or the one of the others
+    /// that may do most of those that can be read.
+    ///
+    /// # Errors
+    /// Where none can be read, why not the first.
+    pub fn own_token(&self) -> Result<Option<SecretString>, Error> {
+        if let Some(token) = self.token.read()? {
+            return Ok(Some(token));
+        }
+        let mut tokens: Vec<&TokenConfig> = self.tokens.iter().collect();
+        tokens.sort_by_key(|token| std::cmp::Reverse(token.role));
+        let mut why = None;
+        for token in tokens {
+            match token.file.read() {
+                Ok(secret) => return Ok(Some(secret)),
+                Err(error) => why = why.or(Some(error)),
+            }
+        }
+        why.map_or(Ok(None), Err)
+    }
+}
+
+impl TokenConfig {
+    /// The token itself.
+    ///
+    /// # Errors
+    /// As [`ApiConfig::read_token`].
+    pub fn read(&self) -> Result<SecretString, Error> {
+        checked_token(self.file.read()?, &self.file.key)
+    }
+}
+
+fn checked_token(token: SecretString, key: &str) -> Result<SecretString, Error> {
+    if !token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::of(key, "expected a token of visible ASCII characters, without spaces"));
+    }
+    if token.expose_secret().len() < SHORTEST_TOKEN {
+        return Err(Error::of(key, TOO_SHORT));
+    }
+    Ok(token)
 }
 
 /// `[log]`: what is logged.

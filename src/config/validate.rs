@@ -72,7 +72,7 @@ impl Config {
         }
         for place in &api.listen {
             match place {
-                Listen::Tcp(_) if !api.token.is_configured_with(credentials) => {
+                Listen::Tcp(_) if api.tokens.is_empty() && !api.token.is_configured_with(credentials) => {
                     let example = "token_file = \"/path/to/token\"";
                     let missing = self.missing_secret("api.token", example, api.token.credential);
                     return Err(missing.because(&format!("{place} is TCP, which needs a token")));

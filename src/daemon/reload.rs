@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Error, mailer, rules};
-use crate::api::LiveToken;
-use crate::config::{self, ApiConfig, Config, MailConfig};
+use crate::api::LiveAccess;
+use crate::config::{self, ApiConfig, Config, MailConfig, NamedToken, PLAIN_TOKEN};
 use crate::flow::Flow;
 use crate::notifier::{Mailer, Rules};
 
@@ -29,13 +29,13 @@ pub(super) struct Reloader {
 struct Secrets {
     api_key: Option<SecretString>,
     password: Option<SecretString>,
-    token: Option<SecretString>,
+    tokens: Vec<NamedToken>,
 }
 
 impl Secrets {
     fn read(config: &Config) -> Result<Self, config::Error> {
         let password = config.mail.smtp.as_ref().map(|smtp| smtp.password.read()).transpose()?.flatten();
-        Ok(Self { api_key: config.upstream.api_key.read()?, password, token: config.api.read_token()? })
+        Ok(Self { api_key: config.upstream.api_key.read()?, password, tokens: config.api.read_tokens()? })
     }
 }
 
@@ -79,7 +79,7 @@ impl Reloader {
     }
 
     /// Reads everything again and has it take effect, or says why not; what can only be changed by a restart is named.
-    pub(super) async fn reload(&mut self, flow: &Flow, token: Option<&LiveToken>) {
+    pub(super) async fn reload(&mut self, flow: &Flow, access: &LiveAccess) {
         let (source, started) = (self.started.source.clone(), self.started.clone());
         let fresh = match tokio::task::spawn_blocking(move || Fresh::read(source, &started)).await {
             Ok(Ok(fresh)) => fresh,
@@ -96,9 +96,7 @@ impl Reloader {
         let Fresh { applied, secrets, mailer, rules, .. } = fresh;
         flow.mailer.replace(mailer).await;
         flow.rules.replace(rules);
-        if let (Some(live), Some(token)) = (token, &secrets.token) {
-            live.replace(token);
-        }
+        access.replace(&secrets.tokens, &applied.api.groups);
         if let Err(error) = flow.mail_way_changed().await {
             tracing::warn!("letters that wait are tried no sooner: {}", error.chain());
         }
@@ -133,12 +131,16 @@ impl Reloader {
             };
             text(one) != text(other)
         };
+        let (was, is) = (&self.secrets.tokens, &fresh.secrets.tokens);
+        let changed_token = |name: &str| differs(&secret_of(was, name), &secret_of(is, name));
         let mut changed = config::differences(&self.applied, &fresh.applied);
-        for (key, one, other) in [
-            ("mail.smtp.password", &self.secrets.password, &fresh.secrets.password),
-            ("api.token", &self.secrets.token, &fresh.secrets.token),
+        let others = &fresh.applied.api.tokens;
+        for (key, has_changed) in [
+            ("mail.smtp.password", differs(&self.secrets.password, &fresh.secrets.password)),
+            ("api.token", changed_token(PLAIN_TOKEN)),
+            ("api.tokens", others.iter().any(|token| changed_token(&token.name))),
         ] {
-            if differs(one, other) && !changed.contains(&key) {
+            if has_changed && !changed.contains(&key) {
                 changed.push(key);
             }
         }
@@ -148,4 +150,9 @@ impl Reloader {
         }
         (changed, waiting)
     }
+}
+
+/// What the token of this name is.
+fn secret_of(tokens: &[NamedToken], name: &str) -> Option<SecretString> {
+    tokens.iter().find(|token| token.name == name).map(|token| token.secret.clone())
 }

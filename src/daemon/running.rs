@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reload::{Reloader, SetLogLevel};
 use super::{Error, flow_settings, ledger_settings, mailer, rules, timetable, upstream_client};
-use crate::api::{Api, ApiSettings, Bound, LiveToken};
+use crate::api::{Api, ApiSettings, Bound, LiveAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::causes::chain;
@@ -29,7 +29,7 @@ pub struct Daemon {
     flow: Flow,
     loops: Loops,
     addresses: Vec<String>,
-    token: Option<LiveToken>,
+    access: LiveAccess,
     stop_api: CancellationToken,
     api: JoinHandle<()>,
 }
@@ -61,7 +61,8 @@ impl Daemon {
         };
         let settings = ApiSettings {
             listen: config.api.listen.clone(),
-            token: config.api.read_token()?,
+            tokens: config.api.read_tokens()?,
+            groups: config.api.groups.clone(),
             backup_dir: config.ledger.backup_dir.clone(),
         };
         let reserved = Reservation::take(ledger_settings(config)).await?;
@@ -94,12 +95,12 @@ impl Daemon {
         let status = Arc::new(ServiceStatus::default());
         let loops = Loops::start(flow.clone(), Arc::clone(&status), timetable(config));
         let loops = loops.await.map_err(Error::Start)?;
-        let (addresses, token, stop_api) = (door.addresses(), door.token(), CancellationToken::new());
+        let (addresses, access, stop_api) = (door.addresses(), door.access(), CancellationToken::new());
         // A refused account is known from here on; nothing waits for it.
         let (own, stop) = (flow.clone(), stop_api.clone());
         tokio::spawn(async move { stop.run_until_cancelled(flow::probe_account(&own)).await });
         let api = tokio::spawn(door.serve(flow.clone(), status, stop_api.clone()));
-        Ok(Self { flow, loops, addresses, token, stop_api, api })
+        Ok(Self { flow, loops, addresses, access, stop_api, api })
     }
 
     /// Where the API listens: `unix:PATH`, `ADDRESS:PORT`.
@@ -184,7 +185,7 @@ pub async fn run(config: &Config, set_log_level: SetLogLevel) -> Result<(), Erro
             Signalled::Reload => {
                 scheduler::notify_reloading();
                 tokio::select! {
-                    () = reloader.reload(&daemon.flow, daemon.token.as_ref()) => {}
+                    () = reloader.reload(&daemon.flow, &daemon.access) => {}
                     () = &mut feeding => {}
                 }
                 scheduler::notify_ready("watching deposits");

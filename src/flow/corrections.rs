@@ -113,7 +113,7 @@ pub async fn uncorrect_deposit(
     }
     let (id, order_id, before) = described(&deposit);
     let reason = format!("a correction is taken back, by {who}: {note}");
-    let after = book(flow, deposit, Observation::Uncorrected { reason: reason.clone() }).await?;
+    let after = book(flow, deposit, who, Observation::Uncorrected { reason: reason.clone() }).await?;
     let done =
         Correction { deposit_id: id, order_id, booked: before, corrected: booked_of(&after), done: true };
     let facts = json!({ "act": "uncorrect", "corrections": [done], "who": who, "note": note });
@@ -159,7 +159,7 @@ async fn correct(
     let (who, mut done, mut close) = (wish.who, Vec::new(), Vec::new());
     for (deposit, cases, credited, mut correction) in planned {
         let reason = format!("a person ({who}) says so: {note}");
-        book(flow, deposit, Observation::Corrected { credited, reason }).await?;
+        book(flow, deposit, who, Observation::Corrected { credited, reason }).await?;
         correction.done = true;
         done.push(correction);
         close.extend(
@@ -205,14 +205,20 @@ async fn wanted_amount(
 }
 
 /// Books one observation of a person, and tries again where the deposit has just changed.
-async fn book(flow: &Flow, mut deposit: Deposit, observation: Observation) -> Result<Deposit, CaseError> {
+async fn book(
+    flow: &Flow,
+    mut deposit: Deposit,
+    who: &str,
+    observation: Observation,
+) -> Result<Deposit, CaseError> {
     loop {
         let id = deposit.id;
         let step = deposit
             .observe_by(observation.clone(), flow.clock.now(), flow.upstream.upstream_now(), &flow.policy())
             .map_err(|error: InvalidTransition| CaseError::Refused(error.to_string()))?;
         let after = step.deposit.clone();
-        match flow.record(vec![DepositWrite::from(step)]).await?.first() {
+        let write = DepositWrite { acted_by: Some(who.to_owned()), ..DepositWrite::from(step) };
+        match flow.record(vec![write]).await?.first() {
             Some(Recorded::Written) => return Ok(after),
             Some(Recorded::Conflict) => deposit = named(flow, &id.to_string()).await?,
             Some(Recorded::Forbidden(why)) => return Err(CaseError::Refused(why.clone())),

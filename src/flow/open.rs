@@ -34,6 +34,9 @@ pub struct NewDeposit {
     /// The caller's key: the same key, the same deposit. A header of the API.
     #[serde(skip)]
     pub idempotency_key: Option<String>,
+    /// Who asks: a user of this machine, or a token by its name. Known by how the caller came in.
+    #[serde(skip)]
+    pub asked_by: Option<String>,
 }
 
 impl NewDeposit {
@@ -80,7 +83,7 @@ const NOTIFY: usize = 20;
 
 /// Judges a request and writes it to disk.
 pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
-    let key = new.idempotency_key.clone();
+    let (key, acted_by) = (new.idempotency_key.clone(), new.asked_by.clone());
     if let Some(key) = &key {
         plain("Idempotency-Key", key, KEY)?;
     }
@@ -95,7 +98,7 @@ pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
     let step = Deposit::open(fresh_id(now), request);
     let deposit = step.deposit.clone();
     let opening = Opening { idempotency_key: key.clone(), request_digest: digest.clone() };
-    let write = DepositWrite { opening: Some(opening), ..DepositWrite::from(step) };
+    let write = DepositWrite { opening: Some(opening), acted_by, ..DepositWrite::from(step) };
     let recorded = flow.record(vec![write]).await?;
     if recorded.first() == Some(&Recorded::Written) {
         flow.wakers.create.notify_one();

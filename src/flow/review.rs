@@ -20,8 +20,8 @@ pub enum ReviewError {
     Ledger(#[from] ledger::Error),
 }
 
-/// Clears the review flag of the deposit named `name` (ours, the order, or the address), and keeps the note.
-pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, ReviewError> {
+/// Clears the review flag of the deposit named `name` (ours, the order, or the address), and keeps the note and who left it.
+pub async fn review(flow: &Flow, name: &str, who: &str, note: &str) -> Result<Deposit, ReviewError> {
     let note = checked(note).map_err(ReviewError::Refused)?;
     loop {
         let deposit = flow.ledger.find(name).await?.ok_or_else(|| ReviewError::Unknown(name.to_owned()))?;
@@ -29,7 +29,8 @@ pub async fn review(flow: &Flow, name: &str, note: &str) -> Result<Deposit, Revi
             .observe(Observation::Reviewed(note.clone()), flow.clock.now(), &flow.policy())
             .map_err(|error: InvalidTransition| ReviewError::Refused(error.to_string()))?;
         let after = step.deposit.clone();
-        if flow.record(vec![DepositWrite::from(step)]).await?.first() == Some(&Recorded::Written) {
+        let write = DepositWrite { acted_by: Some(who.to_owned()), ..DepositWrite::from(step) };
+        if flow.record(vec![write]).await?.first() == Some(&Recorded::Written) {
             return Ok(after);
         }
     }

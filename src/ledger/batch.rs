@@ -88,11 +88,21 @@ pub struct DepositWrite {
     /// From when on its letters are due, by our clock: an event may carry the upstream's time. By default the event's
     /// own time.
     pub letters_due: Option<Timestamp>,
+    /// Who did it, where somebody did: a user of this machine, or a token by its name.
+    pub acted_by: Option<String>,
 }
 
 impl From<Step> for DepositWrite {
     fn from(step: Step) -> Self {
-        Self { step, evidence: None, opening: None, attempt: None, entry: None, letters_due: None }
+        Self {
+            step,
+            evidence: None,
+            opening: None,
+            attempt: None,
+            entry: None,
+            letters_due: None,
+            acted_by: None,
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use depositd::api::{Api, ApiSettings, Listen};
+use depositd::api::{Api, ApiSettings, Listen, LiveAccess};
 use depositd::clock::{SharedClock, SystemClock};
+use depositd::config::{NamedToken, Role};
 use depositd::domain::poll::Policy;
 use depositd::flow::{self, Flow};
 use depositd::ledger::{self, Access, Ledger};
@@ -21,11 +22,22 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) const TOKEN: &str = "a-token-of-the-test";
 
+/// A token of this name.
+pub(crate) fn token(name: &str, role: Role, secret: &str) -> NamedToken {
+    NamedToken { name: name.to_owned(), role, secret: SecretString::from(secret.to_owned()) }
+}
+
+/// The token with which everything may be done.
+pub(crate) fn operate(secret: &str) -> NamedToken {
+    token("api", Role::Operate, secret)
+}
+
 pub(crate) struct Bench {
     pub(crate) upstream: SimulatedUpstream,
     pub(crate) flow: Flow,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) tcp: String,
+    pub(crate) access: LiveAccess,
     pub(crate) stop: CancellationToken,
     pub(crate) serving: JoinHandle<()>,
     _loops: Loops,
@@ -111,11 +123,12 @@ impl Bench {
         let socket = folder.path().join("d.sock");
         let settings = ApiSettings {
             listen: vec![Listen::Unix(socket.clone()), Listen::Tcp("127.0.0.1:0".parse().unwrap())],
-            token: Some(SecretString::from(TOKEN.to_owned())),
+            tokens: vec![operate(TOKEN)],
+            groups: Vec::new(),
             backup_dir: Some(folder.path().join("backups")),
         };
         let bound = Api::bind(settings).await.unwrap();
-        let addresses = bound.addresses();
+        let (addresses, access) = (bound.addresses(), bound.access());
         assert_eq!(addresses[0], format!("unix:{}", socket.display()));
         let stop = CancellationToken::new();
         let serving = tokio::spawn(bound.serve(flow.clone(), status, stop.clone()));
@@ -123,6 +136,7 @@ impl Bench {
             upstream,
             flow,
             tcp: addresses[1].clone(),
+            access,
             stop,
             serving,
             _loops: loops,

@@ -6,11 +6,10 @@ use std::time::Duration;
 use depositd::api::{Api, ApiSettings, Error, Listen};
 use depositd::clock::{Clock as _, SystemClock};
 use reqwest::Method;
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::bench::{Bench, TOKEN, answer};
+use crate::bench::{Bench, TOKEN, answer, operate};
 
 #[tokio::test]
 async fn over_tcp_everything_but_healthz_needs_the_token() {
@@ -147,17 +146,17 @@ async fn the_unix_socket_is_the_groups_and_leaves_with_the_daemon() {
 #[tokio::test]
 async fn there_is_no_tcp_without_a_token() {
     let bench = Bench::start().await;
-    for token in [None, Some(SecretString::from(String::new()))] {
+    for tokens in [Vec::new(), vec![operate("")]] {
         let listen = vec![
             Listen::Unix(bench.folder.path().join("other.sock")),
             Listen::Tcp("127.0.0.1:0".parse().unwrap()),
         ];
-        let refused = Api::bind(ApiSettings { listen, token, backup_dir: None }).await;
+        let refused = Api::bind(ApiSettings { listen, tokens, ..ApiSettings::default() }).await;
         assert!(matches!(refused, Err(Error::NoToken { .. })));
         assert!(!bench.folder.path().join("other.sock").exists(), "what was taken is given back");
     }
     let listen = vec![Listen::Tcp(bench.tcp.parse().unwrap())];
-    let token = Some(SecretString::from(TOKEN.to_owned()));
-    let refused = Api::bind(ApiSettings { listen, token, backup_dir: None }).await;
+    let tokens = vec![operate(TOKEN)];
+    let refused = Api::bind(ApiSettings { listen, tokens, ..ApiSettings::default() }).await;
     assert!(matches!(refused, Err(Error::Bind { .. })));
 }

@@ -14,3 +14,4 @@ mod follow;
 mod guard;
 mod limits;
 mod open;
+mod roles;

@@ -118,7 +118,7 @@ async fn contradictions_are_flagged_and_never_stored_as_fact() {
     assert!(flagged.facts.review.unwrap().reason.contains("address"));
     assert_eq!(house.letters(&deposit), ["needs_review"]);
     // A person has reviewed it; the same contradiction is not raised again.
-    flow::review(&house.flow, &deposit.id.to_string(), "asked the upstream").await.unwrap();
+    flow::review(&house.flow, &deposit.id.to_string(), "unix user root", "asked the upstream").await.unwrap();
     house.poll().await;
     assert_eq!(house.read(&deposit).await.facts.review, None);
     assert_eq!(house.letters(&deposit), ["needs_review"]);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::api::auth::Origin;
+use crate::api::principal::Origin;
 use crate::api::problem::{Problem, ProblemKind};
 
 /// As many as the ledger's writer lets wait.

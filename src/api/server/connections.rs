@@ -25,7 +25,8 @@ use tokio_util::task::TaskTracker;
 use super::connection_slots::{ConnectionSlot, ConnectionSlots, Served};
 use super::listener::{Listener, Stream};
 use super::write_timeout::WriteTimeout;
-use crate::api::auth::{Authenticator, Origin, Principal, is_guess};
+use crate::api::auth::{Authenticator, is_guess};
+use crate::api::principal::{Origin, Principal};
 use crate::api::wrong_tokens::WrongTokens;
 use crate::clock::{Clock as _, SystemClock};
 
@@ -94,10 +95,12 @@ pub(in crate::api) async fn serve(listener: Listener, context: ServerContext) {
             let permit = permit.filter(|_| slot.is_none());
             match stream {
                 Stream::Unix(stream) => {
-                    let caller = Principal::at_socket(stream.peer_cred().ok().map(|peer| peer.uid()));
-                    receive(stream, caller, slot, own).await;
+                    let peer = stream.peer_cred().ok();
+                    let (uid, gid) = (peer.map(|peer| peer.uid()), peer.map(|peer| peer.gid()));
+                    let role = own.authenticator.access().role_of(uid, gid).await;
+                    receive(stream, Principal::at_socket(uid, role), slot, own).await;
                 }
-                Stream::Tcp(stream, from) => receive(stream, Principal::with_token(from), slot, own).await,
+                Stream::Tcp(stream, from) => receive(stream, Principal::at_address(from), slot, own).await,
             }
             drop(permit);
         });
@@ -131,13 +134,16 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let router = TowerToHyperService::new(context.router.clone());
     let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(caller.clone());
         let (router, mut work) = (router.clone(), slot.work());
         let (context, caller) = (&context, &caller);
         async move {
             let method = request.method().clone();
             let response = match context.authenticator.check(&request) {
-                Ok(()) => answer(&router, request).await,
+                Ok(token) => {
+                    let caller = token.map_or_else(|| caller.clone(), |token| caller.with_token(token));
+                    request.extensions_mut().insert(caller);
+                    answer(&router, request).await
+                }
                 Err(problem) => {
                     if is_guess(&request, &problem) {
                         // Whoever is made to wait keeps nobody from a place.

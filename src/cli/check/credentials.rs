@@ -54,6 +54,14 @@ pub(super) fn secrets(
         }
         reach(&mut found, secret, daemon);
     }
+    for token in &config.api.tokens {
+        let (key, role) = (&token.file.key, token.role.as_str());
+        match token.read() {
+            Ok(_) => found.good(format!("{key}: {} (role {role})", token.file.path.display())),
+            Err(error) => found.wrong(error.to_string()),
+        }
+        reach_file(&mut found, &token.file.path, key, Some(daemon));
+    }
     if found.is_empty() {
         found.good("none is configured");
     }
@@ -85,19 +93,22 @@ fn not_passed(found: &mut Findings, config: &Config, secret: &SecretSource, unit
 fn reach(found: &mut Findings, secret: &SecretSource, daemon: &Account) {
     let written = secret.written_in.clone().filter(|_| secret.inline.is_some());
     let Some(file) = secret.place().or(written) else { return };
-    let Ok(met) = fs::metadata(&file) else { return };
+    // What systemd passes, systemd reads.
+    let own = secret.file.is_some().then_some(daemon);
+    let key = if secret.file.is_some() { format!("{}_file", secret.key) } else { secret.key.to_owned() };
+    reach_file(found, &file, &key, own);
+}
+
+fn reach_file(found: &mut Findings, file: &Path, key: &str, daemon: Option<&Account>) {
+    let Ok(met) = fs::metadata(file) else { return };
     if is_open_to_others(&met) {
         found.warn(format!(
-            "{}: every user of this machine can reach this secret ({}): chmod 0640 or 0600 it",
-            file.display(),
-            secret.key
+            "{}: every user of this machine can reach this secret ({key}): chmod 0640 or 0600 it",
+            file.display()
         ));
     }
-    // What systemd passes, systemd reads.
-    if secret.file.is_some()
-        && let Err(why) = daemon.may(&file, Want::Read)
-    {
-        found.wrong(format!("{}_file: {why}", secret.key));
+    if let Some(Err(why)) = daemon.map(|daemon| daemon.may(file, Want::Read)) {
+        found.wrong(format!("{key}: {why}"));
     }
 }
 

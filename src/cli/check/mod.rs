@@ -75,8 +75,8 @@ fn complete(config: &Config) -> Result<(), String> {
     log::wanted(config.log.level.as_deref()).map_err(|failure| failure.words())?;
     config.validate_for_daemon().map_err(|error| error.to_string())?;
     // A token that cannot be read is said of the secrets.
-    match config.api.token.read() {
-        Ok(_) => config.api.read_token().map(|_| ()).map_err(|error| error.to_string()),
+    match config.api.own_token() {
+        Ok(_) => config.api.read_tokens().map(|_| ()).map_err(|error| error.to_string()),
         Err(_) => Ok(()),
     }
 }

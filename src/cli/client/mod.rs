@@ -134,7 +134,7 @@ fn words_of(problem: &ProblemBody) -> String {
     let words =
         words.map_or_else(|| format!("the daemon answered {}", problem.status), |it| super::table::plain(it));
     match problem.status {
-        401 => format!("{words} ([api] token or token_file; the unix socket needs none)"),
+        401 => format!("{words} ([api] token_file or [[api.tokens]]; the unix socket needs none)"),
         _ => words,
     }
 }
@@ -267,7 +267,7 @@ impl Client {
     }
 
     fn token(&self) -> Result<Option<HeaderValue>, String> {
-        let Some(token) = self.api.token.read().map_err(|error| error.to_string())? else { return Ok(None) };
+        let Some(token) = self.api.own_token().map_err(|error| error.to_string())? else { return Ok(None) };
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_| "the token cannot be sent in a header".to_owned())?;
         value.set_sensitive(true);

@@ -122,6 +122,31 @@ fn bad_input_is_named_with_what_was_expected() {
         ("[mail.rules]\nevents = [\"settled\"]", &["mail.rules: expected tables written [[mail.rules]]"]),
         ("[api]\nlisten = [\"localhost:1\"]", &["api.listen: expected \"unix:PATH\" or \"IP:PORT\""]),
         ("[api]\nlisten = [\"unix:a\", \"unix:a\"]", &["api.listen: expected each address once"]),
+        (
+            "[[api.tokens]]\nname = \"a\"\nrole = \"read\"",
+            &["api.tokens: in token 1: missing file; write file = "],
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nrole = \"admin\"\nfile = \"f\"",
+            &["in token 1: expected role = \"read\" or \"request\" or \"operate\", found \"admin\""],
+        ),
+        (
+            "[[api.tokens]]\nname = \"a b\"\nrole = \"read\"\nfile = \"f\"",
+            &["in token 1: expected name = a letter or digit"],
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nrole = \"read\"\nfile = \"f\"\n[[api.tokens]]\nname = \"A\"\nrole = \"read\"\nfile = \"g\"",
+            &["in token 2: expected each name once, found \"A\" twice"],
+        ),
+        (
+            "[api]\ntoken_file = \"t\"\n[[api.tokens]]\nname = \"api\"\nrole = \"read\"\nfile = \"f\"",
+            &["in token 1: expected each name once", "api.token has the name \"api\""],
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nrole = \"read\"\ntoken = \"x\"",
+            &["in token 1: unknown key \"token\"; expected name and role and file"],
+        ),
+        ("[[api.groups]]\nname = \"a\"", &["api.groups: in group 1: missing role; write role = \"request\""]),
     ] {
         let error = error_of(text);
         for part in parts {

@@ -30,6 +30,9 @@ pub(in crate::ledger) struct ChainLink<'a> {
     /// The request as it was made; with a deposit's first event only.
     pub(in crate::ledger) request: Option<&'a Request>,
     pub(in crate::ledger) postings: &'a [Posting],
+    /// Who did it; left out where nobody is named, as of all events before there was this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::ledger) acted_by: Option<&'a str>,
 }
 
 impl ChainLink<'_> {

@@ -41,6 +41,7 @@ struct EventRecord {
     mail_to: String,
     evidence_id: Option<i64>,
     hash: String,
+    acted_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -143,6 +144,7 @@ impl Chain<'_> {
                 mail_to: json(&event.mail_to)?,
                 evidence_id: evidence.as_ref().map(|(id, _)| *id),
                 hash: String::new(),
+                acted_by: write.acted_by.clone(),
             };
             let request = (version == 1).then_some(&deposit.request);
             let digest = evidence.as_ref().map(|(_, digest)| digest.as_str());
@@ -167,6 +169,7 @@ impl Chain<'_> {
             mail_to: json(&notice.mail_to)?,
             evidence_id: None,
             hash: String::new(),
+            acted_by: None,
         };
         let mail_to: Vec<_> = notice.mail_to.iter().cloned().map(Recipient::Operator).collect();
         self.append(record, (&mail_to, notice.at), &[], None, None)
@@ -196,6 +199,7 @@ impl Chain<'_> {
             evidence,
             request,
             postings,
+            acted_by: record.acted_by.as_deref(),
         };
         record.hash = link.hash().map_err(|error| Error::Unreadable(error.to_string()))?;
         for line in postings {
@@ -261,10 +265,11 @@ async fn insert_appended(connection: &mut SqliteConnection, appended: &Appended)
     let rows = json(events)?;
     sqlx::query!(
         r#"INSERT INTO event (seq, deposit_id, version, at, name, from_state, to_state, upstream_status, reason, facts,
-                              mail_to, evidence_id, hash)
+                              mail_to, evidence_id, hash, acted_by)
            SELECT j.value ->> 'seq', j.value ->> 'deposit_id', j.value ->> 'version', j.value ->> 'at', j.value ->> 'name',
                   j.value ->> 'from_state', j.value ->> 'to_state', j.value ->> 'upstream_status', j.value ->> 'reason',
-                  j.value ->> 'facts', j.value ->> 'mail_to', j.value ->> 'evidence_id', j.value ->> 'hash'
+                  j.value ->> 'facts', j.value ->> 'mail_to', j.value ->> 'evidence_id', j.value ->> 'hash',
+                  j.value ->> 'acted_by'
            FROM json_each(?) AS j"#,
         rows
     )

@@ -27,6 +27,8 @@ pub struct EventRow {
     pub reason: Option<String>,
     /// Its link in the chain.
     pub hash: String,
+    /// Who did it, where somebody did: a user of this machine, or a token by its name.
+    pub acted_by: Option<String>,
 }
 
 /// A query for events, by the end of its statement.
@@ -34,7 +36,8 @@ macro_rules! events {
     ($condition:tt, $($argument:expr),+) => {
         sqlx::query_as!(
             EventRow,
-            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash
+            r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash,
+                      acted_by
                FROM event "# + $condition,
             $($argument),+
         )

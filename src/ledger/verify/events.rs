@@ -35,7 +35,7 @@ pub(super) async fn verify(
     let mut rows = query_with_request!(
         as ChainRow,
         r#"SELECT e.seq AS "seq!", e.deposit_id, e.version, e.at, e.name, e.from_state, e.to_state, e.upstream_status,
-                  e.reason, e.facts, e.mail_to, e.hash, e.evidence_id, v.body AS "body?",
+                  e.reason, e.facts, e.mail_to, e.hash, e.acted_by, e.evidence_id, v.body AS "body?",
                   v.deposit_id IS e.deposit_id AS "same_deposit!: bool",
                   iif(d.id IS NULL, NULL, "#,
         [r#") AS "request?: String",
@@ -119,6 +119,7 @@ struct ChainRow {
     facts: String,
     mail_to: String,
     hash: String,
+    acted_by: Option<String>,
     evidence_id: Option<i64>,
     /// The answer that it came of.
     body: Option<String>,
@@ -155,6 +156,7 @@ impl ChainRow {
             evidence: evidence.as_deref(),
             request,
             postings,
+            acted_by: self.acted_by.as_deref(),
         };
         link.hash().ok().as_ref() == Some(&self.hash)
     }
