@@ -8,7 +8,7 @@ use crate::config::{self, Config};
 use crate::domain::causes::chain;
 use crate::flow;
 use crate::ledger;
-use crate::notifier::{self, Mailer, Rules};
+use crate::notifier::{self, Mailer, Rules, WebhookEndpoint};
 use crate::scheduler::{self, BackupPlan, Schedule};
 use crate::upstream::{self, Upstream};
 
@@ -179,7 +179,41 @@ fn rules(config: &Config) -> Rules {
             to: rule.to.clone(),
         })
         .collect();
-    Rules::new(config.mail.to.clone(), rules).with_pace(pace(config))
+    let webhooks = config.webhooks.iter().map(|webhook| notifier::RecipientRule {
+        events: webhook.events.iter().map(|event| event.as_str().to_owned()).collect(),
+        currency: webhook.currency.clone(),
+        network: webhook.network.clone(),
+        reference: webhook.reference.clone(),
+        to: vec![webhook.name.clone()],
+    });
+    Rules::new(config.mail.to.clone(), rules).with_webhooks(webhooks.collect()).with_pace(pace(config))
+}
+
+/// The webhooks by `config`.
+///
+/// # Errors
+/// Where a secret or a file of certificates cannot be used.
+pub fn webhooks(config: &Config) -> Result<Vec<WebhookEndpoint>, Error> {
+    config.webhooks.iter().map(webhook).collect()
+}
+
+/// One webhook by its configuration.
+///
+/// # Errors
+/// As [`webhooks`].
+pub fn webhook(webhook: &config::WebhookConfig) -> Result<WebhookEndpoint, Error> {
+    let settings = notifier::WebhookSettings {
+        name: webhook.name.clone(),
+        url: webhook.url.clone(),
+        secrets: webhook.secrets()?,
+        timeout: webhook.timeout,
+        retry_initial: webhook.retry_initial,
+        retry_max: webhook.retry_max,
+        give_up_after: webhook.give_up_after,
+        ca_file: webhook.ca_file.clone(),
+    };
+    WebhookEndpoint::new(settings)
+        .map_err(|error| Error::Configuration(format!("webhooks {:?}: {error}", webhook.name)))
 }
 
 fn flow_settings(config: &Config) -> flow::FlowSettings {

@@ -56,7 +56,7 @@ pub(super) async fn test(
     let to = to
         .map(|to| notifier::parse_address(&to).map_err(|error| Problem::invalid("to", error)))
         .transpose()?;
-    if to.is_none() && api.flow.rules.current().recipients(EventName::UpstreamDown).is_empty() {
+    if to.is_none() && api.flow.rules.current().mailed(EventName::UpstreamDown).is_empty() {
         return Err(Problem::invalid("to", "nobody is configured to get alerts; name an address"));
     }
     let own = Arc::clone(&api);

@@ -65,6 +65,9 @@ pub(super) async fn readiness(api: &ApiState) -> Readiness {
     if let Ok(warnings) = flow.mail_warnings().await {
         readiness.warnings.extend(warnings);
     }
+    if let Ok(warnings) = flow.webhook_warnings().await {
+        readiness.warnings.extend(warnings);
+    }
     readiness.warnings.extend(flow.log_warning());
     if api.stop.is_cancelled() {
         readiness.ready = false;

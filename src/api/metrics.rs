@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::state::{ApiState, SharedState};
 use crate::domain::deposit::State as DepositState;
 use crate::domain::time::Timestamp;
+use crate::flow;
 use crate::ledger;
 use crate::metrics::{self, Page};
 
@@ -23,6 +24,7 @@ pub(super) async fn metrics(State(api): State<SharedState>) -> Result<Response, 
     }
     deposits(&mut page, &api).await?;
     mails(&mut page, &api).await?;
+    webhooks(&mut page, &api).await?;
     books(&mut page, &api).await?;
     conditions(&mut page, &api).await;
     tasks(&mut page, &api);
@@ -52,6 +54,25 @@ async fn mails(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
     page.gauge(name, "How long the oldest mail has been owed; 0 where none is.", age);
     let failing = api.status.tasks().get("deliver").is_some_and(|task| task.last_error.is_some());
     page.gauge("depositd_mail_failing", "1 while no mail can leave.", i64::from(failing));
+    Ok(())
+}
+
+async fn webhooks(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
+    let states = api.flow.webhook_states().await?;
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let sum = |of: fn(&flow::WebhookStanding) -> u64| states.iter().map(of).fold(0, u64::saturating_add);
+    let sent = api.flow.ledger.webhooks_sent().await?;
+    let figures = [("owed", sum(|one| one.owed)), ("sent", sent), ("dead", sum(|one| one.dead))];
+    let help = "Webhooks in each state; dead ones are retried by hand.";
+    page.gauges("depositd_webhooks", help, "state", figures.map(|(state, n)| (state, count(n))));
+    let oldest = states.iter().filter_map(|one| one.oldest.as_deref()).min();
+    let age = oldest.and_then(|at| Timestamp::parse(at).ok()).map_or(0, |at| age(api, at));
+    let name = "depositd_oldest_owed_webhook_age_seconds";
+    page.gauge(name, "How long the oldest webhook has been owed; 0 where none is.", age);
+    let failing = states.iter().map(|one| (one.name.as_str(), i64::from(one.state != "open")));
+    let help =
+        "1 while nothing is sent to a webhook: it waits after a failure, has ended, or is not configured.";
+    page.gauges("depositd_webhook_failing", help, "webhook", failing);
     Ok(())
 }
 

@@ -22,6 +22,7 @@ mod settings;
 mod state;
 mod streams;
 mod waiters;
+mod webhooks;
 mod wrong_tokens;
 
 use std::path::PathBuf;

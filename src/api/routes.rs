@@ -15,7 +15,7 @@ use super::input::clip;
 use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::SharedState;
-use super::{admin, assets, cases, deposits, events, health, metrics, periods};
+use super::{admin, assets, cases, deposits, events, health, metrics, periods, webhooks};
 use crate::config::Role;
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
@@ -62,6 +62,12 @@ fn table() -> Vec<Route> {
         ("GET", "/v1/mails", READ, get(admin::mails)),
         ("POST", "/v1/mails/retry", OPERATE, post(admin::retry)),
         ("POST", "/v1/mails/test", OPERATE, post(admin::test)),
+        ("GET", "/v1/webhooks", READ, get(webhooks::list)),
+        ("GET", "/v1/webhooks/deliveries", READ, get(webhooks::deliveries)),
+        ("GET", "/v1/webhooks/deliveries/{id}", READ, get(webhooks::show)),
+        ("POST", "/v1/webhooks/retry", OPERATE, post(webhooks::retry)),
+        ("POST", "/v1/webhooks/{id}/test", OPERATE, post(webhooks::test)),
+        ("POST", "/v1/webhooks/{id}/enable", OPERATE, post(webhooks::enable)),
         ("POST", "/v1/backups", OPERATE, post(admin::backup)),
         ("GET", "/v1/assets", READ, get(assets::list)),
         ("GET", "/v1/events", READ, get(events::follow)),

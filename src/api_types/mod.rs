@@ -4,17 +4,18 @@
 //! here. A field that an older daemon does not send is read as nothing, and one that is not known is left alone.
 
 mod answers;
-mod deposit;
 mod problem;
+mod webhooks;
 
 pub use self::answers::{
     AccountBalance, Baseline, CaseAfter, CaseList, ClosedFigures, CorrectionList, DepositPage, EventList,
     ListEvidence, Liveness, MailList, MailRecipients, MailsRetried, MonthList, RestoredSpan, RunEvidence,
     ServiceReadiness, Story, UpstreamReadiness,
 };
-#[cfg(test)]
-pub(crate) use self::deposit::keys;
-pub use self::deposit::{DepositObject, PayWith};
 pub use self::problem::{ProblemBody, ProblemKind};
+pub use self::webhooks::{WebhookDelivery, WebhookDeliveryList, WebhookList, WebhookState, WebhooksRetried};
 pub use crate::flow::{Correction, NewDeposit, Report};
-pub use crate::ledger::{BackupReport, Case, ClosedMonth, EventRow, MailRow};
+pub use crate::ledger::{BackupReport, Case, ClosedMonth, EventRow, MailRow, WebhookRow};
+#[cfg(test)]
+pub(crate) use crate::notifier::deposit_keys as keys;
+pub use crate::notifier::{DepositObject, PayWith};

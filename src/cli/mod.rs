@@ -33,6 +33,7 @@ mod show;
 mod table;
 mod verify;
 mod watch;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -107,6 +108,7 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         Command::Verify => wait_for(verify::verify(context)),
         Command::Backup { file } => wait_for(backup::backup(context, &file)),
         Command::Mail(command) => wait_for(mail::mail(context, command)),
+        Command::Webhooks(command) => wait_for(webhooks::webhooks(context, command)),
         Command::Assets => assets::assets(context),
         Command::Completions { shell } => completions::completions(context, shell),
         Command::Check => wait_for(check::check(context)),

@@ -20,6 +20,7 @@ pub(super) fn sandbox(args: SandboxArgs, json: bool) -> CommandResult {
         deposits: args.deposits,
         seed: args.seed,
         serve: args.serve,
+        webhook: args.webhook,
         json,
         quiet: args.quiet,
         colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),

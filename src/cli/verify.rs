@@ -63,6 +63,7 @@ fn print(out: &mut Output, found: &Verification, path: &str) {
             ("deposits", Some(found.deposits.to_string())),
             ("transactions", Some(found.transactions.to_string())),
             ("mails", Some(found.mails.to_string())),
+            ("webhooks", Some(found.webhooks.to_string())),
             ("head", Some(format!("event {}", found.head_seq))),
             ("hash", Some(found.head_hash.clone())),
         ],

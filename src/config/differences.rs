@@ -24,7 +24,7 @@ macro_rules! differing {
 /// compared, not what a file holds there.
 #[must_use]
 pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
-    let Config { source: _, upstream, ledger, polling, reconcile, mail, api, log } = one;
+    let Config { source: _, upstream, ledger, polling, reconcile, mail, webhooks, api, log } = one;
     let mut found = Vec::new();
     differing!(
         found,
@@ -74,6 +74,9 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
             other,
             SmtpConfig { host, port, security, hello, username, password, ca_file }
         );
+    }
+    if *webhooks != other.webhooks {
+        found.push("webhooks");
     }
     differing!(found, "api", api, other.api, ApiConfig { listen, token, tokens, groups });
     differing!(found, "log", log, other.log, LogConfig { level });
@@ -136,6 +139,7 @@ mod tests {
         ("mail.smtp.username", "\"other\""),
         ("mail.smtp.password_file", "\"other\""),
         ("mail.smtp.ca_file", "\"other\""),
+        ("webhooks", "[{ name = \"shop\", url = \"https://shop.example.com/\", secret_file = \"other\" }]"),
         ("api.listen", "[\"unix:other.sock\"]"),
         ("api.token_file", "\"other\""),
         ("api.tokens", "[{ name = \"shop\", role = \"read\", file = \"other\" }]"),

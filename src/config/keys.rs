@@ -55,6 +55,7 @@ pub(crate) const KEYS: &[&str] = &[
     "mail.smtp.password_file",
     "mail.smtp.ca_file",
     "mail.smtp.hello",
+    "webhooks",
     "api.listen",
     "api.token_file",
     "api.tokens",

@@ -221,7 +221,8 @@ fn from_environment(around: &Surroundings) -> Result<Layer, Error> {
     for (name, value) in &around.variables {
         let name = name.to_string_lossy();
         let Some(rest) = name.strip_prefix(PREFIX).filter(|rest| *rest != "CONFIG") else { continue };
-        if !rest.contains("__") {
+        let is_section = known(KEYS, &rest.to_lowercase()).is_some();
+        if !rest.contains("__") && !is_section {
             // Not one of ours, unless it is one of ours misspelt.
             if let Some(key) = meant_by_single_underscores(rest) {
                 let hint = format!("unknown variable (did you mean {}?)", variable(key));

@@ -17,6 +17,7 @@ mod suspects;
 mod tables;
 mod validate;
 mod values;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use settings::{
 };
 pub(crate) use suspects::{suspect_argument, suspect_path};
 pub use values::{DayHours, Listen};
+pub use webhooks::WebhookConfig;
 
 /// The configuration file: `explicit` (`--config`), else `$DEPOSITD_CONFIG`, else `./daemon.toml`, else
 /// `/etc/depositd/daemon.toml`; `None` where there is none.

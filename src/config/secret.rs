@@ -129,6 +129,20 @@ impl SecretFile {
     pub fn read(&self) -> Result<SecretString, Error> {
         read_file(&self.path, &self.key)
     }
+
+    /// One secret a line; empty lines are left out.
+    ///
+    /// # Errors
+    /// When it cannot be read, is empty or longer than 4 KiB, or a line is not plain text.
+    pub fn read_lines(&self) -> Result<Vec<SecretString>, Error> {
+        let fault = |problem: String| Error::at(&self.path.display().to_string(), &self.key, problem);
+        let text = read_text(&self.path, &self.key)?;
+        if text.len() > LONGEST {
+            return Err(fault(format!("expected at most {LONGEST} bytes")));
+        }
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        lines.map(|line| checked(line).map_err(fault)).collect()
+    }
 }
 
 fn read_file(path: &Path, key: &str) -> Result<SecretString, Error> {

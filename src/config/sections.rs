@@ -15,6 +15,7 @@ use super::settings::{
 use super::suspects::{suspect_argument, suspect_host, suspect_path};
 use super::tables::{ConfigTable, TableKind, tables};
 use super::values::{self, Listen};
+use super::webhooks::{RetryDefaults, webhooks};
 use crate::domain::event::EventName;
 use crate::domain::host::is_loopback;
 use crate::domain::poll;
@@ -29,13 +30,20 @@ const LONGEST_CALL: Duration = Duration::from_hours(1);
 
 impl Config {
     pub(crate) fn from_layers(layers: &Layers, source: Option<&Path>) -> Result<Self, Error> {
+        let mail = mail(layers)?;
+        let usual = RetryDefaults {
+            initial: mail.retry_initial,
+            max: mail.retry_max,
+            give_up_after: mail.give_up_after,
+        };
         Ok(Self {
             source: source.map(Path::to_path_buf),
             upstream: upstream(layers)?,
             ledger: ledger(layers)?,
             polling: polling(layers)?,
             reconcile: reconcile(layers)?,
-            mail: mail(layers)?,
+            webhooks: webhooks(layers, usual)?,
+            mail,
             api: api(layers)?,
             log: LogConfig { level: layers.parsed("log.level", "a level in quotes", values::log_levels)? },
         })

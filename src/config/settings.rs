@@ -10,6 +10,7 @@ use super::cron::CronExpression;
 use super::error::Error;
 use super::secret::{SecretFile, SecretSource};
 use super::values::{DayHours, Listen};
+use super::webhooks::WebhookConfig;
 use crate::domain::event::EventName;
 use crate::domain::poll;
 use crate::domain::time::Zone;
@@ -33,6 +34,8 @@ pub struct Config {
     pub reconcile: ReconcileConfig,
     /// `[mail]`
     pub mail: MailConfig,
+    /// `[[webhooks]]`
+    pub webhooks: Vec<WebhookConfig>,
     /// `[api]`
     pub api: ApiConfig,
     /// `[log]`

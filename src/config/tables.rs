@@ -1,6 +1,7 @@
 //! Tables that may stand several times, such as `[[mail.rules]]`: their keys, each read by the same rules.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::value::{Dict, Value};
 
@@ -8,6 +9,7 @@ use super::error::{Error, quoted};
 use super::layers::Layers;
 use super::reader::texts;
 use super::suspects::suspect_path;
+use super::values::{self, LONGEST};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::event::EventName;
 use crate::domain::glob::glob_matches;
@@ -110,6 +112,18 @@ impl ConfigTable<'_> {
         });
         path.as_deref().inspect(|path| suspect_path(path));
         Ok(path)
+    }
+
+    /// Whether a key is written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// A duration, where it is written.
+    pub(super) fn duration(&self, key: &str) -> Result<Option<Duration>, Error> {
+        let read =
+            |text| values::duration(text, LONGEST).map_err(|problem| self.fault(format!("{key}: {problem}")));
+        self.text(key)?.map(read).transpose()
     }
 
     /// A list of texts that must be there.

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Error, mailer, rules};
+use super::{Error, mailer, rules, webhooks};
 use crate::api::LiveAccess;
 use crate::config::{self, ApiConfig, Config, MailConfig, NamedToken, PLAIN_TOKEN};
 use crate::flow::Flow;
-use crate::notifier::{Mailer, Rules};
+use crate::notifier::{Mailer, Rules, WebhookEndpoint};
 
 /// Sets from which level on is logged, by `log.level`; says why not where something else decides that.
 pub type SetLogLevel = Box<dyn Fn(Option<&str>) -> Result<(), String> + Send>;
@@ -30,12 +30,18 @@ struct Secrets {
     api_key: Option<SecretString>,
     password: Option<SecretString>,
     tokens: Vec<NamedToken>,
+    webhooks: Vec<SecretString>,
 }
 
 impl Secrets {
     fn read(config: &Config) -> Result<Self, config::Error> {
         let password = config.mail.smtp.as_ref().map(|smtp| smtp.password.read()).transpose()?.flatten();
-        Ok(Self { api_key: config.upstream.api_key.read()?, password, tokens: config.api.read_tokens()? })
+        let mut webhooks = Vec::new();
+        for webhook in &config.webhooks {
+            webhooks.extend(webhook.read_secrets()?);
+        }
+        let api_key = config.upstream.api_key.read()?;
+        Ok(Self { api_key, password, tokens: config.api.read_tokens()?, webhooks })
     }
 }
 
@@ -48,6 +54,7 @@ struct Fresh {
     secrets: Secrets,
     mailer: Mailer,
     rules: Rules,
+    webhooks: Vec<WebhookEndpoint>,
 }
 
 impl Fresh {
@@ -65,9 +72,10 @@ impl Fresh {
             ..read.mail.clone()
         };
         let api = ApiConfig { listen: started.api.listen.clone(), ..read.api.clone() };
-        let applied = Config { mail, api, log: read.log.clone(), ..started.clone() };
-        let (mailer, rules) = (mailer(&applied)?, rules(&applied));
-        Ok(Self { read, applied, secrets, mailer, rules })
+        let applied =
+            Config { mail, api, webhooks: read.webhooks.clone(), log: read.log.clone(), ..started.clone() };
+        let (mailer, rules, webhooks) = (mailer(&applied)?, rules(&applied), webhooks(&applied)?);
+        Ok(Self { read, applied, secrets, mailer, rules, webhooks })
     }
 }
 
@@ -93,9 +101,11 @@ impl Reloader {
             }
         };
         let (changed, waiting) = self.changes(&fresh);
-        let Fresh { applied, secrets, mailer, rules, .. } = fresh;
+        let Fresh { applied, secrets, mailer, rules, webhooks, .. } = fresh;
         flow.mailer.replace(mailer).await;
         flow.rules.replace(rules);
+        flow.webhooks.replace(webhooks);
+        flow.wakers.webhooks.notify_one();
         access.replace(&secrets.tokens, &applied.api.groups);
         if let Err(error) = flow.mail_way_changed().await {
             tracing::warn!("letters that wait are tried no sooner: {}", error.chain());
@@ -139,6 +149,7 @@ impl Reloader {
             ("mail.smtp.password", differs(&self.secrets.password, &fresh.secrets.password)),
             ("api.token", changed_token(PLAIN_TOKEN)),
             ("api.tokens", others.iter().any(|token| changed_token(&token.name))),
+            ("webhooks", text_of(&self.secrets.webhooks) != text_of(&fresh.secrets.webhooks)),
         ] {
             if has_changed && !changed.contains(&key) {
                 changed.push(key);
@@ -155,4 +166,8 @@ impl Reloader {
 /// What the token of this name is.
 fn secret_of(tokens: &[NamedToken], name: &str) -> Option<SecretString> {
     tokens.iter().find(|token| token.name == name).map(|token| token.secret.clone())
+}
+
+fn text_of(secrets: &[SecretString]) -> Vec<&str> {
+    secrets.iter().map(|secret| secret.expose_secret()).collect()
 }

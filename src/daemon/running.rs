@@ -7,14 +7,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::{Reloader, SetLogLevel};
-use super::{Error, flow_settings, ledger_settings, mailer, rules, timetable, upstream_client};
+use super::{Error, flow_settings, ledger_settings, mailer, rules, timetable, upstream_client, webhooks};
 use crate::api::{Api, ApiSettings, Bound, LiveAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::causes::chain;
 use crate::flow::{self, Flow, OwnershipError};
 use crate::ledger::{Ledger, Reservation};
-use crate::notifier::{Mailer, Rules};
+use crate::notifier::{Mailer, Rules, WebhookEndpoint};
 use crate::scheduler::{self, Lifecycle, Loops, ServiceStatus, Signalled};
 use crate::upstream::Upstream;
 
@@ -39,6 +39,7 @@ struct Parts {
     upstream: Upstream,
     mailer: Mailer,
     rules: Rules,
+    webhooks: Vec<WebhookEndpoint>,
     clock: SharedClock,
 }
 
@@ -57,6 +58,7 @@ impl Daemon {
             upstream: upstream_client(config, clock.clone())?,
             mailer: mailer(config)?,
             rules: rules(config),
+            webhooks: webhooks(config)?,
             clock,
         };
         let settings = ApiSettings {
@@ -87,8 +89,9 @@ impl Daemon {
         if let Some(account) = &config.upstream.user_id {
             flow::bind(&ledger, account).await.map_err(not_ours)?;
         }
-        let Parts { upstream, mailer, rules, clock } = parts;
+        let Parts { upstream, mailer, rules, webhooks, clock } = parts;
         let flow = Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock);
+        flow.webhooks.replace(webhooks);
         if let Some(backups) = &config.ledger.backup_dir {
             flow::notice_restore(&flow, backups).await?;
         }

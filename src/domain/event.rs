@@ -135,6 +135,8 @@ macro_rules! event_table {
             Rebound => "rebound", Account, Never, Waits, Operators;
             /// A message that a person asked for, to try the mail.
             MailTest => "mail_test", Account, ByItself, AnyHour, Operators;
+            /// The same for a webhook.
+            WebhookTest => "webhook_test", Account, Never, Waits, Operators;
             /// Many letters to one recipient in one.
             Summary => "summary", Account, ByItself, AnyHour, Operators;
         }
@@ -202,6 +204,25 @@ impl EventName {
         matches!(self.mailed(), Mailed::ByRule | Mailed::ByDefault)
     }
 
+    /// True for the events that a webhook may be told of: all of a deposit, and of the account those that a mail rule may
+    /// name.
+    #[must_use]
+    pub const fn is_hookable(self) -> bool {
+        matches!(self.topic(), Topic::Deposit) || self.is_mailable()
+    }
+
+    /// What a webhook calls it (docs/interface.md, "Webhooks"): what it is about, a point, and what happened.
+    #[must_use]
+    pub fn webhook_type(self) -> String {
+        let word = self.as_str();
+        match (self.topic(), word.strip_prefix("discrepancy_"), word.split_once('_')) {
+            (Topic::Deposit, ..) => format!("deposit.{word}"),
+            (_, Some(what), _) => format!("case.{what}"),
+            (_, None, Some((about, what))) => format!("{about}.{what}"),
+            (_, None, None) => format!("account.{word}"),
+        }
+    }
+
     /// True for the events that are mailed where no rule says anything.
     #[must_use]
     pub const fn is_mailed_by_default(self) -> bool {
@@ -254,7 +275,7 @@ impl fmt::Display for EventName {
     }
 }
 
-/// Who is owed a mail, and in whose words.
+/// Who is owed word of an event, and in which words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Recipient {
@@ -265,14 +286,20 @@ pub enum Recipient {
         /// The address.
         payer: String,
     },
+    /// Not by mail: a program, which is told by HTTP.
+    Webhook {
+        /// Its name in the configuration.
+        webhook: String,
+    },
 }
 
 impl Recipient {
-    /// The mail address.
+    /// The mail address; `None` for a webhook.
     #[must_use]
-    pub fn address(&self) -> &str {
+    pub fn address(&self) -> Option<&str> {
         match self {
-            Self::Operator(address) | Self::Payer { payer: address } => address,
+            Self::Operator(address) | Self::Payer { payer: address } => Some(address),
+            Self::Webhook { .. } => None,
         }
     }
 

@@ -212,6 +212,6 @@ pub async fn set_baseline(flow: &Flow, cents: i64, who: &str, note: &str) -> Res
     let (who, memory) = (who.to_owned(), vec![("baseline_cents", cents.to_string())]);
     let (accept, take_back, close) = (Vec::new(), Vec::new(), Vec::new());
     flow.ledger.decide(Decision { notice, who, note, accept, take_back, close, memory }).await?;
-    flow.wakers.deliver.notify_one();
+    flow.wakers.owed();
     Ok(())
 }

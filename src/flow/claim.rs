@@ -88,7 +88,7 @@ pub async fn claim(
         .decide(Decision { notice, who: who.to_owned(), note, accept, take_back, close, memory })
         .await?;
     flow.wakers.poll.notify_one();
-    flow.wakers.deliver.notify_one();
+    flow.wakers.owed();
     Ok(claimed)
 }
 

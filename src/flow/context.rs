@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::deliver::DeliveryState;
 use super::heartbeats::Heartbeats;
 use super::poll_troubles::PollTroubles;
+use super::webhooks::LiveWebhooks;
 use crate::clock::SharedClock;
 use crate::domain::deposit::State;
 use crate::domain::event::{EventName, Step};
@@ -66,6 +67,16 @@ pub struct Wakers {
     pub poll: Notify,
     /// A mail is owed.
     pub deliver: Notify,
+    /// A webhook is owed.
+    pub webhooks: Notify,
+}
+
+impl Wakers {
+    /// Somebody may be owed word of an event, by mail or by a webhook.
+    pub fn owed(&self) {
+        self.deliver.notify_one();
+        self.webhooks.notify_one();
+    }
 }
 
 /// Who gets which letter, and when; may be replaced while letters are owed and sent.
@@ -111,6 +122,8 @@ pub struct Flow {
     pub mailer: Mailer,
     /// Who gets which.
     pub rules: Arc<LiveRules>,
+    /// The programs that are told.
+    pub webhooks: Arc<LiveWebhooks>,
     /// How.
     pub settings: FlowSettings,
     /// When.
@@ -147,6 +160,7 @@ impl Flow {
             upstream,
             mailer,
             rules: Arc::new(LiveRules::from(rules)),
+            webhooks: Arc::default(),
             settings,
             clock,
             wakers: Arc::default(),
@@ -189,7 +203,7 @@ impl Flow {
             writes.iter().map(|write| news(write).then(|| self.put_off(write))).collect();
         let recorded = self.ledger.record(writes).await?;
         if owed {
-            self.wakers.deliver.notify_one();
+            self.wakers.owed();
         }
         let mut put_off = Vec::new();
         for (outcome, again) in recorded.iter().zip(again) {
@@ -225,7 +239,7 @@ impl Flow {
         let mail_to = self.rules.current().recipients(name);
         let notice = AccountEvent { name, at: self.clock.now(), reason, facts, mail_to };
         self.ledger.announce(vec![notice]).await?;
-        self.wakers.deliver.notify_one();
+        self.wakers.owed();
         Ok(())
     }
 

@@ -68,7 +68,7 @@ pub(super) async fn decide(flow: &Flow, decided: Decided<'_>) -> ledger::Result<
     };
     let (who, note) = (who.to_owned(), note.to_owned());
     flow.ledger.decide(Decision { notice, who, note, accept, take_back, close, memory }).await?;
-    flow.wakers.deliver.notify_one();
+    flow.wakers.owed();
     Ok(())
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn change_cases(flow: &Flow, changes: Vec<CaseChange>) -> ledge
             }
         })
         .await?;
-    flow.wakers.deliver.notify_one();
+    flow.wakers.owed();
     Ok(ids)
 }
 

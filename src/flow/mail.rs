@@ -1,7 +1,7 @@
 //! What a person asks of the mails: one more attempt, or a test.
 
 use super::Flow;
-use crate::domain::event::EventName;
+use crate::domain::event::{EventName, Recipient};
 use crate::ledger::{self, AccountEvent};
 
 impl Flow {
@@ -34,14 +34,14 @@ impl Flow {
     pub async fn mail_test(&self, to: Option<String>) -> ledger::Result<Vec<String>> {
         let mail_to = match to {
             Some(to) => vec![to],
-            None => self.rules.current().recipients(EventName::UpstreamDown),
+            None => self.rules.current().mailed(EventName::UpstreamDown),
         };
         let notice = AccountEvent {
             name: EventName::MailTest,
             at: self.clock.now(),
             reason: None,
             facts: serde_json::json!({}),
-            mail_to: mail_to.clone(),
+            mail_to: mail_to.iter().cloned().map(Recipient::Operator).collect(),
         };
         self.ledger.announce(vec![notice]).await?;
         self.delivery_state.reopen();

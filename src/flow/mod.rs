@@ -22,6 +22,7 @@ mod review;
 mod said;
 mod sharing;
 mod warnings;
+mod webhooks;
 
 pub use cases::{accept_case, close_case, explain_case, set_baseline, unaccept_case};
 pub use claim::claim;
@@ -43,3 +44,7 @@ pub use reconcile::{Flaw, ReconcileFailed, Report, reconcile};
 pub use review::{ReviewError, review};
 pub use said::CaseError;
 pub use warnings::{clocks_apart, mail_warnings};
+pub use webhooks::{
+    LiveWebhooks, WebhookRequestError, WebhookRound, WebhookStanding, deliver_webhooks, message_of,
+    next_webhook,
+};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::deposit::Deposit;
-use crate::domain::event::{EventName, Step};
+use crate::domain::event::{EventName, Recipient, Step};
 use crate::domain::poll::Due;
 use crate::domain::time::Timestamp;
 
@@ -124,8 +124,8 @@ pub struct AccountEvent {
     pub reason: Option<String>,
     /// Its figures.
     pub facts: serde_json::Value,
-    /// Who is owed a mail about it.
-    pub mail_to: Vec<String>,
+    /// Who is owed word of it.
+    pub mail_to: Vec<Recipient>,
 }
 
 /// What became of a write.

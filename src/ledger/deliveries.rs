@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use crate::domain::event::EventName;
+use crate::domain::event::{EventName, Recipient};
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::batch::AccountEvent;
@@ -219,7 +219,7 @@ impl Ledger {
                         commit(connection).await?;
                         return Ok(0);
                     };
-                    let mail_to = vec![recipient.clone()];
+                    let mail_to = vec![Recipient::Operator(recipient.clone())];
                     let notice = AccountEvent { name: EventName::Summary, at: now, reason: None, facts, mail_to };
                     let head = crate::ledger::commit::announce_in(connection, &shared, &[&notice]).await?;
                     let but = never_held_back()?;

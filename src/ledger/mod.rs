@@ -23,6 +23,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod webhook_deliveries;
 mod writer;
 
 use std::sync::Arc;
@@ -55,12 +56,14 @@ pub use periods::ClosedMonth;
 pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
-    CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, Earlier, Ended, Entries, EntryLine,
-    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles, OpenState,
-    OwedMail, Period, PeriodTotals, Settled, Unsent, WaitingMail,
+    CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, DueWebhooks, Earlier, Ended, Entries,
+    EntryLine, EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles,
+    OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled, Unsent, WaitingMail, WebhookRow,
+    WebhookSummary,
 };
 pub use reserve::Reservation;
 pub use verify::{Finding, Verification};
+pub use webhook_deliveries::EndedWebhook;
 
 /// The books. Cheap to clone; all clones share one writer and a few readers.
 #[derive(Debug, Clone)]

@@ -1,10 +1,11 @@
-//! Letters: who gets which event, what the letter says, and how it leaves this machine.
+//! Letters and webhooks: who gets which event, what it says, and how it leaves this machine.
 //!
 //! The only module that knows lettre. It keeps no state of its own: what is owed, to whom and since when is in
 //! the ledger. A letter is composed anew at every attempt, from the same facts, to the same bytes.
 
 mod address;
 mod content;
+mod deposit_object;
 mod doubt;
 mod emails;
 mod fields;
@@ -26,12 +27,16 @@ mod templates;
 mod text;
 mod transport;
 mod values;
+mod webhook;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox, parse_recipient};
+#[cfg(test)]
+pub(crate) use self::deposit_object::keys as deposit_keys;
+pub use self::deposit_object::{DepositObject, PayWith};
 pub use self::letter::{DepositView, InlineImage, Letter, LetterInput, PayerView};
 pub use self::render::{ComposeError, compose};
 pub use self::report::{Culprit, DeliveryReport, SendError};
@@ -42,3 +47,7 @@ pub use self::settings::{MailBackend, MailerSettings, Security, SettingsError};
 pub use self::smtp::parse_hello;
 pub use self::templates::{TemplateError, Templates};
 pub use self::transport::Mailer;
+pub use self::webhook::{
+    InvalidSecret, InvalidWebhookUrl, Posted, Secrets, WebhookEndpoint, WebhookError, WebhookMessage,
+    WebhookSettings, parse_webhook_url,
+};

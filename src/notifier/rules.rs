@@ -44,6 +44,8 @@ impl RecipientRule {
 pub struct Rules {
     default_to: Vec<String>,
     rules: Vec<RecipientRule>,
+    /// Which webhooks are told; `to` has their names.
+    webhooks: Vec<RecipientRule>,
     pace: RetrySchedule,
 }
 
@@ -51,13 +53,19 @@ impl Rules {
     /// The rules of `[mail]`: `to` and `[[mail.rules]]`.
     #[must_use]
     pub fn new(default_to: Vec<String>, rules: Vec<RecipientRule>) -> Self {
-        Self { default_to, rules, pace: RetrySchedule::default() }
+        Self { default_to, rules, ..Self::default() }
     }
 
     /// The same, at this pace.
     #[must_use]
     pub fn with_pace(self, pace: RetrySchedule) -> Self {
         Self { pace, ..self }
+    }
+
+    /// The same, with the webhooks that are told: each by a rule whose `to` has its name.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: Vec<RecipientRule>) -> Self {
+        Self { webhooks, ..self }
     }
 
     /// When letters go, and how many at once.
@@ -77,13 +85,28 @@ impl Rules {
             add(&mut found, &request.notify);
         }
         let payers = found.split_off(operators).into_iter().map(|payer| Recipient::Payer { payer });
-        found.into_iter().map(Recipient::Operator).chain(payers).collect()
+        let webhooks = self.hooked(event, Some(request));
+        found.into_iter().map(Recipient::Operator).chain(payers).chain(webhooks).collect()
     }
 
-    /// Who is owed a letter about an `event` that is no deposit's, nobody twice, in the order of the configuration.
+    /// Who is owed word of an `event` that is no deposit's, nobody twice, in the order of the configuration; then the
+    /// webhooks.
     #[must_use]
-    pub fn recipients(&self, event: EventName) -> Vec<String> {
+    pub fn recipients(&self, event: EventName) -> Vec<Recipient> {
+        let webhooks = self.hooked(event, None);
+        self.mailed(event).into_iter().map(Recipient::Operator).chain(webhooks).collect()
+    }
+
+    /// Who is owed a letter about an `event` that is no deposit's.
+    #[must_use]
+    pub fn mailed(&self, event: EventName) -> Vec<String> {
         self.chosen(event, None)
+    }
+
+    /// The webhooks that are told.
+    fn hooked(&self, event: EventName, request: Option<&Request>) -> Vec<Recipient> {
+        let told = self.webhooks.iter().filter(|rule| event.is_hookable() && rule.fits(event, request));
+        told.flat_map(|rule| &rule.to).map(|name| Recipient::Webhook { webhook: name.clone() }).collect()
     }
 
     /// Who the rules send it to.
@@ -130,7 +153,11 @@ mod tests {
 
     /// Who is told of a deposit's event, payers after a `+`.
     fn told(rules: &Rules, event: EventName, request: &Request) -> String {
-        let of = |to: &Recipient| format!("{}{}", if to.is_payer() { "+" } else { "" }, to.address());
+        let of = |to: &Recipient| match to {
+            Recipient::Operator(address) => address.clone(),
+            Recipient::Payer { payer } => format!("+{payer}"),
+            Recipient::Webhook { webhook } => format!("@{webhook}"),
+        };
         rules.recipients_of(event, request).iter().map(of).collect::<Vec<_>>().join(" ")
     }
 
@@ -190,7 +217,7 @@ mod tests {
             (E::UpstreamDown, "finance@example.com"),
         ];
         for (event, expected) in of_the_account {
-            assert_eq!(rules.recipients(event), list(expected), "{event}");
+            assert_eq!(rules.mailed(event), list(expected), "{event}");
         }
     }
 
@@ -224,7 +251,7 @@ mod tests {
         }
         let nobody_asks = request("LTC", "LTC", None, "b@example.com");
         assert_eq!(told(&rules, E::WalletCreated, &nobody_asks), "+b@example.com", "but for its payer");
-        assert_eq!(rules.recipients(E::Digest), list("rest@example.com"), "a digest has no currency");
+        assert_eq!(rules.mailed(E::Digest), list("rest@example.com"), "a digest has no currency");
     }
 
     #[test]
@@ -232,7 +259,7 @@ mod tests {
         let rules = Rules::new(list("a@example.com"), Vec::new());
         for event in EventName::ALL {
             let expected = if event.is_mailed_by_default() { list("a@example.com") } else { Vec::new() };
-            assert_eq!(rules.recipients(*event), expected, "{event}");
+            assert_eq!(rules.mailed(*event), expected, "{event}");
         }
     }
 
@@ -242,6 +269,34 @@ mod tests {
         let (without, with) = (request("BTC", "BTC", None, ""), request("BTC", "BTC", None, "b@example.com"));
         assert_eq!(told(&rules, EventName::Expired, &without), "");
         assert_eq!(told(&rules, EventName::Expired, &with), "+b@example.com");
+    }
+
+    #[test]
+    fn webhooks_are_told_by_the_same_rules_beside_the_letters() {
+        use EventName as E;
+        let hook = |name: &str, events: &str, reference: &str| RecipientRule {
+            reference: list(reference),
+            ..rule(events, name)
+        };
+        let rules = Rules::new(list("a@example.com"), vec![rule("expired", "")]).with_webhooks(vec![
+            hook("shop", "settled expired refunding", "shop-*"),
+            hook("books", "* ", ""),
+            hook("alarms", "upstream_* discrepancy_opened", ""),
+        ]);
+        let (shop, other) =
+            (request("BTC", "BTC", Some("shop-1"), "b@example.com"), request("BTC", "BTC", None, ""));
+        for (event, request, expected) in [
+            (E::Settled, &shop, "a@example.com +b@example.com @shop @books"),
+            (E::Settled, &other, "a@example.com @books"),
+            (E::Expired, &other, "@books"),
+            (E::Refunding, &shop, "@shop @books"),
+            (E::Requested, &other, "@books"),
+        ] {
+            assert_eq!(told(&rules, event, request), expected, "{event}");
+        }
+        let of_the_account = |event| rules.recipients(event).len() - rules.mailed(event).len();
+        assert_eq!((of_the_account(E::UpstreamDown), of_the_account(E::Digest)), (2, 1));
+        assert_eq!((of_the_account(E::MailTest), of_the_account(E::CasesNoted)), (0, 0));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::status::ServiceStatus;
 use super::task::{Task, TaskContext, drive};
 use super::tasks::{
     Backup, BackupPlan, Create, Deliver, Digest, LedgerWatch, Poll, Reconcile, Timetable, UpstreamWatch,
+    Webhooks,
 };
 use crate::flow::Flow;
 
@@ -55,6 +56,7 @@ impl Loops {
         spawn(&context, &tasks, Create::default());
         spawn(&context, &tasks, Poll);
         spawn(&context, &tasks, Deliver::default());
+        spawn(&context, &tasks, Webhooks::default());
         spawn(&context, &tasks, UpstreamWatch::default());
         spawn(&context, &tasks, LedgerWatch::default());
         let mut jobs = Vec::new();

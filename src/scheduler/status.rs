@@ -77,7 +77,7 @@ impl ServiceStatus {
             } else if let Some(error) = &task.last_error {
                 let text = format!("{name}: {error}");
                 match *name {
-                    "deliver" | "reconcile" | "backup" => readiness.warnings.push(text),
+                    "deliver" | "webhooks" | "reconcile" | "backup" => readiness.warnings.push(text),
                     _ => readiness.reasons.push(text),
                 }
             }

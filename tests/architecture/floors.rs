@@ -41,7 +41,8 @@ const NEIGHBOURS: &[(&str, &str)] = &[
 /// A path that only the modules behind it may name.
 const OWNED: &[(&str, &[&str])] = &[
     ("sqlx", &["ledger"]),
-    ("reqwest", &["upstream"]),
+    ("reqwest", &["notifier", "upstream"]),
+    ("aws_lc_rs", &["notifier"]),
     ("lettre", &["notifier"]),
     ("rustls", &["notifier"]),
     ("tokio_rustls", &["notifier"]),

@@ -24,6 +24,9 @@ pub(in crate::cli) struct SandboxArgs {
     /// Stay up for a person or a program to play with
     #[arg(long)]
     pub(in crate::cli) serve: bool,
+    /// Tell a program of every event by webhooks; the secret is in webhook-secret
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) webhook: Option<String>,
     /// Only the final page
     #[arg(long)]
     pub(in crate::cli) quiet: bool,

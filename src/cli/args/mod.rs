@@ -6,6 +6,7 @@ mod deposits;
 mod export;
 mod mail;
 mod suspects;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(super) use self::deposits::{ListArgs, RequestArgs, Wait};
 pub(super) use self::export::{ExportArgs, ExportFormat, What};
 pub(super) use self::mail::{LetterFormat, MailCommand};
 pub(super) use self::suspects::{suspect_all, suspect_values};
+pub(super) use self::webhooks::WebhooksCommand;
 use crate::domain::time::Timestamp;
 
 /// Tracks the top-ups (deposits) of a prepaid SMSOnline account: from the request to the books.
@@ -196,6 +198,9 @@ An existing file is never overwritten.")]
     /// The outbox: what waits, what failed, send again, a test message
     #[command(subcommand)]
     Mail(MailCommand),
+    /// The programs that are told: how each stands, what waits, what failed, send again, a test
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Currencies, their networks, and other names of these
     #[command(after_help = "Examples:
   depositd assets

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Cli, Command, MailCommand};
+use super::{Cli, Command, MailCommand, WebhooksCommand};
 use crate::config::{suspect_argument, suspect_path};
 
 /// Notices every value of a command line that could not be read.
@@ -33,6 +33,9 @@ pub(in crate::cli) fn suspect_values(cli: &Cli) {
         Command::Backup { file } => path(file),
         Command::Export(args) => args.output.iter().for_each(|file| path(file)),
         Command::Sandbox(args) => args.dir.iter().for_each(|folder| path(folder)),
+        Command::Webhooks(WebhooksCommand::Test { name } | WebhooksCommand::Enable { name }) => {
+            suspect_argument(name);
+        }
         Command::Mail(MailCommand::Test { to: Some(to), .. }) => suspect_argument(to),
         _ => {}
     }

@@ -99,7 +99,7 @@ fn reach(found: &mut Findings, secret: &SecretSource, daemon: &Account) {
     reach_file(found, &file, &key, own);
 }
 
-fn reach_file(found: &mut Findings, file: &Path, key: &str, daemon: Option<&Account>) {
+pub(super) fn reach_file(found: &mut Findings, file: &Path, key: &str, daemon: Option<&Account>) {
     let Ok(met) = fs::metadata(file) else { return };
     if is_open_to_others(&met) {
         found.warn(format!(

@@ -10,6 +10,7 @@ mod mail;
 mod unit;
 mod unit_file;
 mod upstream;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -48,13 +49,16 @@ pub(super) async fn check(context: &mut Context) -> CommandResult {
     found.add(mail::way_out(&config, sealed.contains(&"mail.smtp.password")).await);
     found.add(knock(&config, &clock).await);
     found.add(clocks);
-    match daemon {
+    match &daemon {
         Some(daemon) => {
-            found.add(listeners(&config, &clock, ledger.as_deref(), unit, &daemon).await);
-            found.add(folders(&config, unit, &daemon));
-            found.add(credentials::secrets(&config, unit, &sealed, &daemon));
+            found.add(listeners(&config, &clock, ledger.as_deref(), unit, daemon).await);
+            found.add(folders(&config, unit, daemon));
+            found.add(credentials::secrets(&config, unit, &sealed, daemon));
         }
         None => found.add(Check::of("user", Err(no_user(unit)))),
+    }
+    if !config.webhooks.is_empty() {
+        found.add(webhooks::webhooks(&config, daemon.as_ref()).await);
     }
     let recipients = letters::recipients(&config);
     found.add(letters::letters(&config, &recipients));

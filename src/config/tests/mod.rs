@@ -140,9 +140,10 @@ fn the_example_is_complete_and_loads() {
 #[test]
 fn every_key_is_read_and_refuses_a_wrong_type() {
     for key in KEYS {
-        let (section, leaf) = key.rsplit_once('.').unwrap();
+        let (section, leaf) = key.rsplit_once('.').unwrap_or(("", key));
+        let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let wrong = if *key == "ledger.create_if_missing" { "7" } else { "true" };
-        let error = error_of(&format!("[{section}]\n{leaf} = {wrong}\n"));
+        let error = error_of(&format!("{head}{leaf} = {wrong}\n"));
         assert!(error.contains(&format!("daemon.toml: {key}: expected ")), "{key}: {error}");
         let name = variable(key);
         let error = from_variables(&[(&name, "")]).map(|_| ()).map_err(|e| e.to_string());

@@ -166,7 +166,7 @@ async fn establish(context: &RunContext<'_>, cents: i64) -> ledger::Result<Optio
             memory: vec![(key, cents.to_string())],
         })
         .await?;
-    flow.wakers.deliver.notify_one();
+    flow.wakers.owed();
     Ok(taken.then_some(cents))
 }
 

@@ -10,7 +10,7 @@ pub use self::decisions::{Acceptance, Closing, Decision, NewAcceptance, Restore}
 
 use sqlx::SqliteConnection;
 
-use crate::domain::event::EventName;
+use crate::domain::event::{EventName, Recipient};
 use crate::domain::ids::DepositId;
 use crate::domain::reconcile::Difference;
 use crate::domain::time::Timestamp;
@@ -63,7 +63,7 @@ impl Ledger {
         &self,
         acts: Vec<CaseChange>,
         now: Timestamp,
-        tell: impl Fn(&Case, &CaseChange) -> Option<(EventName, Vec<String>)> + Send + 'static,
+        tell: impl Fn(&Case, &CaseChange) -> Option<(EventName, Vec<Recipient>)> + Send + 'static,
     ) -> Result<Vec<i64>> {
         let shared = std::sync::Arc::clone(&self.shared);
         self.writer()?

@@ -24,6 +24,7 @@ struct Appended {
     postings: Vec<PostingRecord>,
     evidence: Vec<EvidenceRecord>,
     mails: Vec<MailRecord>,
+    webhooks: Vec<WebhookRecord>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +53,9 @@ struct EvidenceRecord(i64, Option<String>, String, &'static str, Option<u16>, St
 
 #[derive(Serialize)]
 struct MailRecord(i64, String, String, i64, String, &'static str);
+
+#[derive(Serialize)]
+struct WebhookRecord(i64, String, Option<String>, i64, String);
 
 /// Where the chain stands while it grows.
 struct Chain<'a> {
@@ -171,8 +175,7 @@ impl Chain<'_> {
             hash: String::new(),
             acted_by: None,
         };
-        let mail_to: Vec<_> = notice.mail_to.iter().cloned().map(Recipient::Operator).collect();
-        self.append(record, (&mail_to, notice.at), &[], None, None)
+        self.append(record, (&notice.mail_to, notice.at), &[], None, None)
     }
 
     fn append(
@@ -212,20 +215,28 @@ impl Chain<'_> {
             ));
         }
         for recipient in mail_to {
-            let message_id = message_id(self.shared, record.seq, &record.hash, recipient.address());
-            self.appended.mails.push(MailRecord(
-                record.seq,
-                recipient.address().to_owned(),
-                message_id,
-                due.as_millis(),
-                record.at.clone(),
-                recipient.audience(),
-            ));
+            self.owe(&record, recipient, due);
         }
         self.seq = record.seq;
         self.hash.clone_from(&record.hash);
         self.appended.events.push(record);
         Ok(())
+    }
+
+    /// Owes `recipient` word of an event, by its transport.
+    fn owe(&mut self, event: &EventRecord, recipient: &Recipient, due: Timestamp) {
+        let (due, at) = (due.as_millis(), event.at.clone());
+        match recipient {
+            Recipient::Operator(address) | Recipient::Payer { payer: address } => {
+                let message_id = message_id(self.shared, event.seq, &event.hash, address);
+                let (to, audience) = (address.clone(), recipient.audience());
+                self.appended.mails.push(MailRecord(event.seq, to, message_id, due, at, audience));
+            }
+            Recipient::Webhook { webhook } => {
+                let (name, deposit) = (webhook.clone(), event.deposit_id.clone());
+                self.appended.webhooks.push(WebhookRecord(event.seq, name, deposit, due, at));
+            }
+        }
     }
 }
 
@@ -237,7 +248,7 @@ pub(in crate::ledger) fn message_id(shared: &LedgerState, seq: i64, hash: &str, 
 }
 
 async fn insert_appended(connection: &mut SqliteConnection, appended: &Appended) -> Result<()> {
-    let Appended { events, postings, evidence, mails } = appended;
+    let Appended { events, postings, evidence, mails, webhooks } = appended;
     if !evidence.is_empty() {
         let rows = json(evidence)?;
         sqlx::query!(
@@ -281,6 +292,18 @@ async fn insert_appended(connection: &mut SqliteConnection, appended: &Appended)
         sqlx::query!(
             r#"INSERT INTO outbox (event_seq, recipient, message_id, state, attempts, due_ms, created_at, audience)
                SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, 'owed', 0, j.value ->> 3, j.value ->> 4, j.value ->> 5
+               FROM json_each(?) AS j"#,
+            rows
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::database("written"))?;
+    }
+    if !webhooks.is_empty() {
+        let rows = json(webhooks)?;
+        sqlx::query!(
+            r#"INSERT INTO webhook_delivery (event_seq, webhook, deposit_id, state, attempts, due_ms, created_at)
+               SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, 'owed', 0, j.value ->> 3, j.value ->> 4
                FROM json_each(?) AS j"#,
             rows
         )

@@ -11,6 +11,9 @@ use crate::ledger::error::{Error, Result};
 pub struct EventRow {
     /// 1, 2, 3 ..: the order of everything.
     pub seq: i64,
+    /// Its name for ever, which a webhook has as `webhook-id`: `evt_`, and the beginning of its hash. Not even an event
+    /// that gets the same number after an older copy of the ledger was restored has the same.
+    pub id: String,
     /// Which deposit; `None` for the whole account.
     pub deposit_id: Option<String>,
     /// When.
@@ -37,7 +40,7 @@ macro_rules! events {
         sqlx::query_as!(
             EventRow,
             r#"SELECT seq AS "seq!", deposit_id, at, name AS event, from_state, to_state, upstream_status, reason, hash,
-                      acted_by
+                      'evt_' || substr(hash, 1, 32) AS "id!: String", acted_by
                FROM event "# + $condition,
             $($argument),+
         )

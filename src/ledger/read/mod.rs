@@ -5,9 +5,11 @@ mod digest;
 pub(in crate::ledger) mod events;
 mod export;
 pub(in crate::ledger) mod mails;
+mod webhooks;
 
 pub use self::deposits::{DepositFilter, DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
 pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use self::events::EventRow;
 pub use self::export::{DepositLine, Earlier, Entries, EntryLine, ExportValue, Period};
 pub use self::mails::{DueMails, MailRow, MailTroubles, OwedMail, WaitingMail};
+pub use self::webhooks::{DueWebhooks, OwedWebhook, WebhookRow, WebhookSummary};

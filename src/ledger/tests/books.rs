@@ -1,7 +1,7 @@
 //! Steps on disk: all of each or nothing, once, numbered and chained, with what they book and who is owed a mail.
 
 use super::*;
-use crate::domain::event::EventName;
+use crate::domain::event::{EventName, Recipient};
 
 #[tokio::test]
 async fn a_step_is_on_disk_whole_and_the_same_step_again_changes_nothing() {
@@ -172,7 +172,7 @@ async fn what_is_said_of_the_whole_account_is_an_event_without_a_deposit() {
         at: bench.now,
         reason: Some(reason.to_owned()),
         facts: serde_json::json!({ "why": reason }),
-        mail_to: vec![FINANCE.to_owned()],
+        mail_to: vec![Recipient::Operator(FINANCE.to_owned())],
     };
     bench.ledger.announce(vec![notice(EventName::UpstreamDown, "no answer")]).await.unwrap();
     bench.ask(1, "5").await;

@@ -1,7 +1,7 @@
 //! Owed mails: who is told what, once, under which name, and what becomes of a mail that cannot go.
 
 use super::*;
-use crate::domain::event::EventName;
+use crate::domain::event::{EventName, Recipient};
 
 impl Bench {
     async fn due(&self) -> Vec<(i64, String)> {
@@ -157,7 +157,7 @@ async fn a_flood_is_told_in_one_summary_that_ends_for_all_of_it() {
         at: bench.now,
         reason: None,
         facts: serde_json::json!({}),
-        mail_to: vec![FINANCE.to_owned()],
+        mail_to: vec![Recipient::Operator(FINANCE.to_owned())],
     };
     bench.ledger.announce(vec![down]).await.unwrap();
     let waiting = WaitingMail {

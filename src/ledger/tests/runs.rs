@@ -1,7 +1,7 @@
 //! What is remembered between reconciliations: runs, good or void, and differences with a life of their own.
 
 use super::*;
-use crate::domain::event::EventName;
+use crate::domain::event::{EventName, Recipient};
 use crate::domain::reconcile::{CaseKind, Difference};
 
 fn report(at: Timestamp, outcome: &std::result::Result<RunFigures, String>) -> serde_json::Value {
@@ -155,7 +155,7 @@ async fn a_case_is_opened_seen_told_explained_and_closed_and_each_word_of_it_is_
     };
     let tell = |_: &Case, act: &CaseChange| match act {
         CaseChange::Open(case) if case.notified => {
-            Some((EventName::DiscrepancyOpened, vec![FINANCE.to_owned()]))
+            Some((EventName::DiscrepancyOpened, vec![Recipient::Operator(FINANCE.to_owned())]))
         }
         CaseChange::Notified { .. } => Some((EventName::DiscrepancyOpened, Vec::new())),
         CaseChange::Explain { .. } => Some((EventName::DiscrepancyExplained, Vec::new())),
@@ -312,7 +312,7 @@ async fn a_decision_is_one_event_with_all_that_it_changes_and_can_be_taken_back(
             "act": act, "case_id": case, "who": "root", "note": "so be it", "listed_cents": figures.map(|it| it.0),
             "counted_cents": figures.map(|it| it.1), "drift_cents": figures.map(|it| it.2),
         }),
-        mail_to: vec![FINANCE.to_owned()],
+        mail_to: vec![Recipient::Operator(FINANCE.to_owned())],
     };
     let told = |case, kind: CaseKind, deposit: Option<DepositId>, figures| {
         let mut told = notice(bench.now, "accept", case, Some(figures));

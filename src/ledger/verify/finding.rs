@@ -25,6 +25,8 @@ pub struct Verification {
     pub transactions: u64,
     /// Owed mails held against their events.
     pub mails: u64,
+    /// Owed webhooks held against their events.
+    pub webhooks: u64,
     /// The number of the last event.
     pub head_seq: i64,
     /// Its hash: an outsider who holds it can tell later whether the past was changed.

@@ -16,6 +16,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Stay up, once the cast has played, for somebody to play with.
     pub serve: bool,
+    /// Where the program is that is told of every event.
+    pub webhook: Option<String>,
     /// One JSON document a line in place of words.
     pub json: bool,
     /// No live lines, only the final page.

@@ -7,7 +7,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::error::Error;
@@ -29,6 +31,7 @@ const SOCKET_PATH: usize = 100;
 const PLAN: &str = "sandbox.json";
 const CONFIG: &str = "daemon.toml";
 const KEY: &str = "upstream-api-key";
+const WEBHOOK_SECRET: &str = "webhook-secret";
 /// What the simulated upstream remembers.
 pub(super) const STORE: &str = "upstream.jsonl";
 /// The one account.
@@ -53,6 +56,8 @@ pub(super) struct Workspace {
     pub(super) plan: Plan,
     /// It had been there before.
     pub(super) resumed: bool,
+    /// Where the program is that is told.
+    webhook: Option<String>,
     _lock: File,
 }
 
@@ -74,7 +79,7 @@ impl Workspace {
             let text = format!("another sandbox is at work in {}", path.display());
             return Err(Error::Usage(text));
         }
-        Ok(Self { path, plan, resumed, _lock: lock })
+        Ok(Self { path, plan, resumed, webhook: options.webhook.clone(), _lock: lock })
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -115,6 +120,7 @@ impl Workspace {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.config_text(&line),
             Err(error) => return Err(Error::io("cannot read", &file)(error)),
         };
+        let text = self.with_webhook(text)?;
         replace(&file, text.as_bytes(), 0o644)?;
         let config = config::load(Some(&file))?;
         if config.upstream.base_url != base_url || config.ledger.path != self.file("ledger.db") {
@@ -122,6 +128,19 @@ impl Workspace {
             return Err(Error::Usage(text));
         }
         Ok(config)
+    }
+
+    /// The configuration with the webhook that was asked for, where there is none yet. Its secret opens nothing real.
+    fn with_webhook(&self, text: String) -> Result<String, Error> {
+        let Some(url) = &self.webhook else { return Ok(text) };
+        if text.contains("[[webhooks]]") {
+            return Ok(text);
+        }
+        let digest = Sha256::digest(format!("sandbox webhook {}", self.plan.seed));
+        let secret = format!("whsec_{}\n", base64::engine::general_purpose::STANDARD.encode(digest));
+        replace(&self.file(WEBHOOK_SECRET), secret.as_bytes(), 0o600)?;
+        let (url, file) = (json!(url), json!(WEBHOOK_SECRET));
+        Ok(format!("{text}\n[[webhooks]]\nname = \"receiver\"\nurl = {url}\nsecret_file = {file}\n"))
     }
 
     fn config_text(&self, base_url: &str) -> String {
@@ -267,7 +286,8 @@ impl Plan {
 
 /// The environment goes before the file: a setting for a real daemon must not reach a sandbox, or its ledger.
 fn refuse_environment() -> Result<(), Error> {
-    let is_setting = |name: &String| name.starts_with("DEPOSITD_") && name.contains("__");
+    let is_setting =
+        |name: &String| name.starts_with("DEPOSITD_") && (name.contains("__") || name == "DEPOSITD_WEBHOOKS");
     let found = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).find(is_setting);
     match found {
         Some(name) => Err(Error::Usage(format!("{name} is set, and would reach into the sandbox; unset it"))),

@@ -5,6 +5,7 @@ mod deliver;
 mod poll;
 mod scheduled;
 mod watch;
+mod webhooks;
 
 pub(super) use self::create::Create;
 pub(super) use self::deliver::Deliver;
@@ -12,3 +13,4 @@ pub(super) use self::poll::Poll;
 pub use self::scheduled::BackupPlan;
 pub(super) use self::scheduled::{Backup, Digest, Reconcile, Timetable};
 pub(super) use self::watch::{LedgerWatch, UpstreamWatch};
+pub(super) use self::webhooks::Webhooks;

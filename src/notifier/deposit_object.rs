@@ -1,14 +1,14 @@
-//! What a deposit looks like from outside: the JSON object of the API, with every key always there.
+//! What programs are told of a deposit, by the API and by webhooks: a JSON object, with every key always there.
 
 use serde::{Deserialize, Serialize};
 
+use super::qr;
 use crate::domain::address::{self, AddressVerdict};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::deposit::{Booked, Deposit, Outcome, State};
 use crate::domain::ids::DepositId;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
-use crate::notifier::qr;
 
 /// The deposit object (docs/interface.md, "Local HTTP API"). Every key is always written, `null` where there is nothing yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
