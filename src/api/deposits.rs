@@ -5,21 +5,19 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 
-use super::input::{Name, Params, RawBody, clip};
+use super::input::{Name, RawBody, clip};
 use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::{ApiState, SharedState, whole};
-use crate::api_types::{DepositObject, DepositPage, EventList, Story};
+use crate::api_types::{DepositObject, EventList, Story};
 use crate::domain::deposit::{Deposit, State as DepositState};
 use crate::domain::event::EventName;
-use crate::domain::time::Timestamp;
 use crate::flow::{self, NewDeposit, OpenError, Opened, ReviewError};
-use crate::ledger::DepositFilter;
 
 const KEY: &str = "Idempotency-Key";
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -27,9 +25,6 @@ const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// How long a caller waits for the wallet: by default, and at most.
 const WAIT_SECONDS: u64 = 10;
 const MOST_WAIT_SECONDS: u64 = 60;
-/// The usual and the largest page.
-const PAGE: u32 = 50;
-const MOST_PAGE: u32 = 500;
 
 /// `POST /v1/deposits`
 pub(super) async fn open(
@@ -56,8 +51,9 @@ pub(super) async fn open(
             Ok(Opened::New(deposit)) => (deposit, true),
             Ok(Opened::Same(deposit)) => (deposit, false),
             Err(OpenError::Invalid { field, why }) => return Err(Problem::invalid(field, why)),
-            Err(error @ OpenError::KeyReused) => {
-                return Err(Problem::new(ProblemKind::IdempotencyConflict, error.to_string()));
+            Err(ref error @ OpenError::KeyReused(id)) => {
+                let problem = Problem::new(ProblemKind::IdempotencyConflict, error.to_string());
+                return Err(problem.with("deposit_id", json!(id)));
             }
             Err(OpenError::Ledger(error)) => {
                 return Err(Problem::of_ledger(&error, ": nothing was accepted, try again"));
@@ -147,45 +143,6 @@ async fn refused(api: &ApiState, deposit: &Deposit) -> Problem {
     let words = rejected.and_then(|event| event.reason);
     let detail = words.unwrap_or_else(|| "the upstream refused to make a wallet".to_owned());
     Problem::new(ProblemKind::UpstreamRefused, detail).with("deposit", json!(DepositObject::from(deposit)))
-}
-
-/// `GET /v1/deposits`
-pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Json<DepositPage>, Problem> {
-    let params = Params::read(&uri, &["state", "since", "limit", "cursor", "needs_review"])?;
-    let listing = DepositFilter {
-        states: params.all("state").into_iter().map(state).collect::<Result<_, _>>()?,
-        since: params.last("since").map(since).transpose()?,
-        needs_review: params.flag("needs_review")?,
-        cursor: params.last("cursor").map(cursor).transpose()?,
-        limit: params.limit(PAGE, MOST_PAGE)?,
-    };
-    let (deposits, next) = api.flow.ledger.list(&listing).await?;
-    let deposits = deposits.iter().map(DepositObject::from).collect();
-    Ok(Json(DepositPage { deposits, next_cursor: next.map(|next| next.to_string()) }))
-}
-
-fn state(word: &str) -> Result<DepositState, Problem> {
-    DepositState::parse(word).ok_or_else(|| {
-        let known: Vec<_> = DepositState::ALL.iter().map(|state| state.as_str()).collect();
-        Problem::invalid("state", format!("{:?} is none of {}", clip(word), known.join(", ")))
-    })
-}
-
-fn since(text: &str) -> Result<Timestamp, Problem> {
-    // A plus that was not percent-encoded has become a space on its way.
-    Timestamp::parse(text)
-        .or_else(|error| Timestamp::parse(&text.replace(' ', "+")).map_err(|_| error))
-        .map_err(|_| {
-            let right = "a time such as 2026-05-30T15:32:57Z, or a date such as 2026-05-30";
-            Problem::invalid("since", format!("{:?} is not {right}", clip(text)))
-        })
-}
-
-fn cursor(text: &str) -> Result<i64, Problem> {
-    let known = text.parse().ok().filter(|row| *row > 0 && text.bytes().all(|b| b.is_ascii_digit()));
-    known.ok_or_else(|| {
-        Problem::invalid("cursor", format!("{:?} is no `next_cursor` of an earlier page", clip(text)))
-    })
 }
 
 /// `GET /v1/deposits/{id}`
@@ -290,16 +247,5 @@ mod tests {
         for values in [&[&b""[..]][..], &[b"  "], &[b"a", b"a"], &[b"\xff"]] {
             assert_eq!(read(values).unwrap_err().kind(), ProblemKind::InvalidRequest);
         }
-    }
-
-    #[test]
-    fn a_cursor_is_ours_or_refused() {
-        assert_eq!(cursor("42").unwrap(), 42);
-        for text in ["0", "-1", "+1", "x", "1.0", "99999999999999999999"] {
-            assert!(cursor(text).is_err(), "{text}");
-        }
-        assert_eq!(since("2025-05-30T16:32:57 02:00").unwrap(), Timestamp::from_seconds(1_748_615_577));
-        assert!(since("yesterday").is_err());
-        assert!(state("paid").unwrap_err().detail().contains("awaiting_payment"));
     }
 }

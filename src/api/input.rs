@@ -214,6 +214,12 @@ impl Params {
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// The last value of a parameter, to the letter; an empty one counts as absent.
+    pub(super) fn exact(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().rfind(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
     /// `true` or `false`; absent is false.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.last(name) {

@@ -12,6 +12,7 @@ mod deposits;
 mod events;
 mod health;
 mod input;
+mod listing;
 mod metrics;
 mod periods;
 mod principal;

@@ -15,7 +15,7 @@ use super::input::clip;
 use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::SharedState;
-use super::{admin, assets, cases, deposits, events, health, metrics, periods, webhooks};
+use super::{admin, assets, cases, deposits, events, health, listing, metrics, periods, webhooks};
 use crate::config::Role;
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
@@ -35,7 +35,7 @@ type Route = (&'static str, &'static str, Needs, MethodRouter<SharedState>);
 fn table() -> Vec<Route> {
     vec![
         ("POST", "/v1/deposits", REQUEST, post(deposits::open)),
-        ("GET", "/v1/deposits", READ, get(deposits::list)),
+        ("GET", "/v1/deposits", READ, get(listing::list)),
         ("GET", "/v1/deposits/{id}", READ, get(deposits::show)),
         ("GET", "/v1/deposits/{id}/events", READ, get(deposits::events)),
         ("GET", "/v1/deposits/{id}/story", READ, get(deposits::story)),
@@ -70,7 +70,7 @@ fn table() -> Vec<Route> {
         ("POST", "/v1/webhooks/{id}/enable", OPERATE, post(webhooks::enable)),
         ("POST", "/v1/backups", OPERATE, post(admin::backup)),
         ("GET", "/v1/assets", READ, get(assets::list)),
-        ("GET", "/v1/events", READ, get(events::follow)),
+        ("GET", "/v1/events", READ, get(events::events)),
         ("GET", "/healthz", ANYBODY, get(health::live)),
         ("GET", "/readyz", READ, get(health::ready)),
         ("GET", "/metrics", READ, get(metrics::metrics)),

@@ -19,6 +19,7 @@ pub(super) async fn list(context: &mut Context, args: ListArgs) -> CommandResult
         needs_review: args.needs_review,
         cursor: args.cursor,
         limit: args.limit,
+        ..DepositFilter::default()
     };
     let (deposits, cursor) = ledger.list(&listing).await?;
     let next_cursor = cursor.map(|cursor| cursor.to_string());

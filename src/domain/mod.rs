@@ -1,6 +1,7 @@
 //! The rules of a deposit's life, pure: no input or output, no clock, no foreign shapes.
 
 pub mod address;
+pub mod arrival;
 pub mod asset;
 pub mod booked;
 pub mod causes;
@@ -10,6 +11,7 @@ pub mod glob;
 pub mod host;
 pub mod ids;
 pub mod journal;
+pub mod method;
 pub mod money;
 pub mod observe;
 pub mod period;

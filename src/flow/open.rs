@@ -67,8 +67,10 @@ pub enum OpenError {
         why: String,
     },
     /// The key was used for another request.
-    #[error("the idempotency key was used for another request; a new request needs a new key")]
-    KeyReused,
+    #[error(
+        "the idempotency key was used for another request, the deposit {0}; a new request needs a new key"
+    )]
+    KeyReused(DepositId),
     /// It could not be stored; nothing has happened.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
@@ -114,7 +116,7 @@ pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
 }
 
 fn same(deposit: Deposit, held: &str, asked: &str) -> Result<Opened, OpenError> {
-    if held == asked { Ok(Opened::Same(deposit)) } else { Err(OpenError::KeyReused) }
+    if held == asked { Ok(Opened::Same(deposit)) } else { Err(OpenError::KeyReused(deposit.id)) }
 }
 
 fn judge(new: NewDeposit, now: Timestamp) -> Result<Request, OpenError> {

@@ -57,9 +57,9 @@ pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
     CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, DueWebhooks, Earlier, Ended, Entries,
-    EntryLine, EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles,
-    OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled, Unsent, WaitingMail, WebhookRow,
-    WebhookSummary,
+    EntryLine, EventPage, EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow,
+    MailTroubles, OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled, Unsent, WaitingMail,
+    WebhookRow, WebhookSummary,
 };
 pub use reserve::Reservation;
 pub use verify::{Finding, Verification};

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::qr;
-use crate::domain::address::{self, AddressVerdict};
+use super::{is_unsafe_to_pay, qr};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::deposit::{Booked, Deposit, Outcome, State};
 use crate::domain::ids::DepositId;
+use crate::domain::method::Method;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
 
@@ -21,6 +21,9 @@ pub struct DepositObject {
     pub outcome: Option<Outcome>,
     /// It had been called expired before it settled.
     pub late: bool,
+    /// How it is paid.
+    #[serde(default)]
+    pub method: Method,
     /// What it is paid in.
     pub currency: Currency,
     /// Over which network.
@@ -33,6 +36,18 @@ pub struct DepositObject {
     pub amount_usd_micros: Option<i64>,
     /// Exactly what is to be paid, in the currency, as the upstream wrote it.
     pub amount_crypto: Option<String>,
+    /// What arrived in the currency, as the upstream wrote it; null where it does not say.
+    #[serde(default)]
+    pub arrived_crypto: Option<String>,
+    /// The same in US dollars.
+    #[serde(default)]
+    pub arrived_usd: Option<String>,
+    /// What is missing in the currency, where a part arrived and it is not called paid.
+    #[serde(default)]
+    pub missing_crypto: Option<String>,
+    /// The same in US dollars.
+    #[serde(default)]
+    pub missing_usd: Option<String>,
     /// US dollars that the journal holds as credited.
     pub amount_booked: Option<String>,
     /// The same in millionths.
@@ -75,7 +90,7 @@ pub struct DepositObject {
 pub struct PayWith {
     /// Where to pay.
     pub address: String,
-    /// Exactly what is to be paid, in the currency.
+    /// Exactly what is to be paid, in the currency; what is missing, where a part has arrived.
     pub amount: String,
     /// What else must be given with the payment.
     pub memo: Option<String>,
@@ -85,19 +100,25 @@ pub struct PayWith {
     pub qr: String,
 }
 
-/// What a payer needs, unless nobody should pay.
+/// What a payer needs, unless nobody should pay. Where a part has arrived it asks for what is missing, and says nothing
+/// where that is not known: of two amounts to be paid somebody pays the wrong one.
 fn pay_with(deposit: &Deposit) -> Option<PayWith> {
     let (asset, facts) = (deposit.request.asset, &deposit.facts);
     let wallet = facts.wallet.as_ref()?;
-    let (address, amount) = (wallet.shown_address()?, wallet.shown_amount()?);
-    let awaited = matches!(facts.state, State::AwaitingPayment | State::Underpaid);
-    let malformed = matches!(address::check(asset.network, address), AddressVerdict::Malformed(_));
-    (awaited && !malformed).then(|| PayWith {
+    let amount = match facts.state {
+        State::AwaitingPayment if facts.arrived_crypto().is_none() => {
+            wallet.shown_amount()?.as_str().to_owned()
+        }
+        State::AwaitingPayment | State::Underpaid => facts.missing_crypto()?,
+        _ => return None,
+    };
+    let address = wallet.shown_address().filter(|_| !is_unsafe_to_pay(asset.network, facts))?;
+    Some(PayWith {
         address: address.to_owned(),
-        amount: amount.as_str().to_owned(),
         memo: wallet.memo.clone(),
         url: wallet.url.clone(),
-        qr: qr::payment_uri(asset, address, amount.as_str()),
+        qr: qr::payment_uri(asset, address, &amount),
+        amount,
     })
 }
 
@@ -108,11 +129,13 @@ impl From<&Deposit> for DepositObject {
         let amount_usd = wallet.and_then(|wallet| wallet.amount_usd.as_ref());
         let shown = wallet.filter(|wallet| wallet.withheld.is_none());
         let booked = facts.booked.as_ref().map(Booked::total);
+        let is_paid = matches!(facts.state, State::Settled | State::Refunding | State::Refunded);
         Self {
             id: deposit.id,
             state: facts.state,
             outcome: facts.outcome,
             late: facts.late,
+            method: Method::Wallet,
             currency: request.asset.currency,
             network: request.asset.network,
             amount_requested: request.amount.as_str().to_owned(),
@@ -121,6 +144,10 @@ impl From<&Deposit> for DepositObject {
             amount_crypto: wallet
                 .and_then(|wallet| wallet.amount_crypto.as_ref())
                 .map(|amount| amount.as_str().to_owned()),
+            arrived_crypto: facts.arrived_crypto().map(ToString::to_string),
+            arrived_usd: facts.arrived_usd().map(ToString::to_string),
+            missing_crypto: facts.missing_crypto().filter(|_| !is_paid),
+            missing_usd: facts.missing_usd().filter(|_| !is_paid),
             amount_booked: booked.map(|micros| micros.to_string()),
             amount_booked_micros: booked.map(|micros| micros.get()),
             address: shown.map(|wallet| wallet.address.clone()),
@@ -191,8 +218,9 @@ mod tests {
         let json = serde_json::to_value(&object).unwrap();
         let expected = json!({
             "id": "0190f000-0000-7000-8000-000000000001", "state": "requested", "outcome": null, "late": false,
-            "currency": "USDT", "network": "TRON", "amount_requested": "5.10", "amount_usd": null,
-            "amount_usd_micros": null, "amount_crypto": null, "amount_booked": null, "amount_booked_micros": null,
+            "method": "wallet", "currency": "USDT", "network": "TRON", "amount_requested": "5.10", "amount_usd": null,
+            "amount_usd_micros": null, "amount_crypto": null, "arrived_crypto": null, "arrived_usd": null,
+            "missing_crypto": null, "missing_usd": null, "amount_booked": null, "amount_booked_micros": null,
             "address": null, "memo": null, "pay_with": null, "url": null, "order_id": null, "expire_at": null, "upstream_status": null, "txid": null,
             "reference": "R-1", "needs_review": null, "created_at": "2025-05-30T14:32:57.000Z",
             "updated_at": "2025-05-30T14:32:57.000Z", "settled_at": null, "refunded_at": null,
@@ -201,13 +229,13 @@ mod tests {
         assert_eq!(serde_json::from_value::<DepositObject>(json).unwrap(), object);
     }
 
-    #[test]
-    fn figures_are_shown_as_the_upstream_wrote_them() {
+    fn with_wallet(address: &str) -> Deposit {
         let mut deposit = deposit();
         let at = deposit.updated_at;
+        deposit.facts.state = State::AwaitingPayment;
         deposit.facts.wallet = Some(Wallet {
             order_id: "o-1".to_owned(),
-            address: "T1".to_owned(),
+            address: address.to_owned(),
             url: None,
             amount_usd: Some(Amount::parse("5.00").unwrap()),
             amount_crypto: Some(Amount::parse("5.15000000").unwrap()),
@@ -218,6 +246,60 @@ mod tests {
             unread: Vec::new(),
             shared: false,
         });
+        deposit
+    }
+
+    #[test]
+    fn a_payer_is_asked_for_what_is_missing_and_never_to_pay_where_nobody_should() {
+        let asks = |deposit: &Deposit| DepositObject::from(deposit).pay_with.map(|pay| pay.amount);
+        let mut deposit = with_wallet("TJRabPrwbZy45sbavfcjinPJC18kjpRTv8");
+        assert_eq!(asks(&deposit).as_deref(), Some("5.15000000"));
+        deposit.facts.state = State::Underpaid;
+        assert_eq!(asks(&deposit), None, "how much is missing is not known");
+        deposit.facts.payment.amount = Some(Amount::parse("4").unwrap());
+        let object = DepositObject::from(&deposit);
+        assert_eq!(object.pay_with.map(|pay| pay.amount).as_deref(), Some("1.15"));
+        assert_eq!(
+            (object.arrived_crypto.as_deref(), object.missing_crypto.as_deref()),
+            (Some("4"), Some("1.15"))
+        );
+        let settled =
+            Deposit { facts: Facts { state: State::Settled, ..deposit.facts.clone() }, ..deposit.clone() };
+        let object = DepositObject::from(&settled);
+        assert_eq!(
+            (object.arrived_crypto.as_deref(), object.missing_crypto),
+            (Some("4"), None),
+            "paid is paid"
+        );
+        for doubt in ["withheld", "shared", "flag", "malformed", "state"] {
+            let mut doubtful = deposit.clone();
+            let wallet = doubtful.facts.wallet.as_mut().unwrap();
+            match doubt {
+                "withheld" => wallet.withheld = Some("the address is not shown, do not pay: memo".to_owned()),
+                "shared" => wallet.shared = true,
+                "malformed" => wallet.address = "T1".to_owned(),
+                "flag" => {
+                    let reason = "the upstream's answer names another address".to_owned();
+                    doubtful.facts.review = Some(Review { reason, kind: ReviewKind::Standing });
+                }
+                _ => doubtful.facts.state = State::Settled,
+            }
+            assert_eq!(asks(&doubtful), None, "{doubt}");
+        }
+    }
+
+    #[test]
+    fn the_description_shows_a_deposit_as_there_could_be_one() {
+        let description: serde_json::Value =
+            serde_json::from_str(include_str!("../api/openapi.json")).unwrap();
+        let example = &description["components"]["schemas"]["Deposit"]["examples"][0];
+        let object: DepositObject = serde_json::from_value(example.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&object).unwrap(), *example);
+    }
+
+    #[test]
+    fn figures_are_shown_as_the_upstream_wrote_them() {
+        let mut deposit = with_wallet("T1");
         deposit.facts.booked = Some(Booked {
             usd: UsdMicros::new(5_000_000),
             crypto: None,

@@ -15,7 +15,8 @@ fn doubts_the_address(reason: &str) -> bool {
 
 /// True when a payer must not be given the address: it is withheld, malformed or another deposit's, too, or a flag
 /// says something of where the money should go.
-pub(super) fn is_unsafe_to_pay(network: Network, facts: &Facts) -> bool {
+#[must_use]
+pub fn is_unsafe_to_pay(network: Network, facts: &Facts) -> bool {
     let Some(wallet) = &facts.wallet else { return true };
     let malformed = matches!(address::check(network, &wallet.address), AddressVerdict::Malformed(_));
     let flagged = facts.review.as_ref().is_some_and(|review| doubts_the_address(&review.reason));

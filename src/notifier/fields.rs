@@ -79,10 +79,10 @@ fn wallet_fields(fields: &mut Vec<Field>, view: &DepositView, wallet: &Wallet, d
 
 fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
     let facts = &view.facts;
-    if let Some(arrived) = arrived(facts) {
+    if let Some(arrived) = facts.arrived_crypto() {
         fields.push(Field::new("Arrived", crypto(arrived, view)));
     }
-    if let Some(amount) = &facts.payment.amount_usd {
+    if let Some(amount) = facts.arrived_usd() {
         fields.push(Field::new("Arrived, in USD", usd(amount)));
     }
     if let Some(booked) = &facts.booked {
@@ -96,18 +96,6 @@ fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
     if let Some(txid) = &facts.txid {
         fields.push(Field::mono("Transaction", token(txid)));
     }
-}
-
-/// What arrived in the currency, where the upstream states it.
-pub(super) fn arrived(facts: &Facts) -> Option<&Amount> {
-    facts.payment.amount.as_ref().or(facts.payment.payer_amount.as_ref()).filter(|amount| !amount.is_zero())
-}
-
-/// What is missing in the currency, where the upstream says what arrived.
-pub(super) fn missing(facts: &Facts) -> Option<String> {
-    let due = facts.wallet.as_ref()?.amount_crypto.as_ref()?.value();
-    let rest = due.checked_sub(arrived(facts)?.value())?;
-    (rest.is_sign_positive() && !rest.is_zero()).then(|| rest.normalize().to_string())
 }
 
 pub(super) fn crypto(amount: &Amount, view: &DepositView) -> String {

@@ -37,6 +37,7 @@ pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox
 #[cfg(test)]
 pub(crate) use self::deposit_object::keys as deposit_keys;
 pub use self::deposit_object::{DepositObject, PayWith};
+pub use self::doubt::is_unsafe_to_pay;
 pub use self::letter::{DepositView, InlineImage, Letter, LetterInput, PayerView};
 pub use self::render::{ComposeError, compose};
 pub use self::report::{Culprit, DeliveryReport, SendError};

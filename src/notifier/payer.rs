@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 
 use super::content::Field;
 use super::doubt;
-use super::fields::{arrived, crypto, missing, network_name};
+use super::fields::{crypto, network_name};
 use super::letter::{DepositView, LetterInput, PayerView};
 use super::text::{instant, safe_link, token, untrusted, usd};
 use crate::domain::deposit::{Facts, Wallet};
@@ -67,8 +67,8 @@ impl<'a> PayerFacts<'a> {
             memo => self.wallet().and_then(|wallet| wallet.memo.as_deref()).map(untrusted),
             url => self.wallet().and_then(|wallet| wallet.url.as_deref()).and_then(safe_link),
             expire_at => self.deadline(),
-            arrived => arrived(facts).map(ToString::to_string),
-            missing => missing(facts),
+            arrived => facts.arrived_crypto().map(ToString::to_string),
+            missing => facts.missing_crypto(),
             outcome => facts.outcome.map(crate::domain::deposit::Outcome::as_str),
             late => facts.late,
             refunded => self.refunded().map(ToString::to_string),
@@ -81,7 +81,7 @@ impl<'a> PayerFacts<'a> {
     pub(super) fn fields(&self) -> Vec<Field> {
         let (view, request, facts) = (self.view, &self.view.request, self.facts);
         let mut fields = vec![Field::new("Payment", usd(&request.amount))];
-        let missing = missing(facts).filter(|_| self.payable);
+        let missing = facts.missing_crypto().filter(|_| self.payable);
         match self.due() {
             // Of two amounts to be paid somebody pays the wrong one.
             Some(due) if self.payable && missing.is_none() => {
@@ -90,7 +90,7 @@ impl<'a> PayerFacts<'a> {
             Some(due) => fields.push(Field::new("Amount asked for", crypto(due, view))),
             None => fields.push(Field::new("Currency", request.asset.currency.as_str())),
         }
-        if let Some(amount) = arrived(facts) {
+        if let Some(amount) = facts.arrived_crypto() {
             fields.push(Field::new("Arrived", crypto(amount, view)));
         }
         if let Some(missing) = missing {

@@ -51,7 +51,8 @@ async fn events_come_live_and_are_resumed_where_they_were_left() {
     let resumed = bench.call(Method::GET, "/v1/events").header("Last-Event-ID", first_id.to_string());
     let again = read(resumed.send().await.unwrap(), 1).await;
     assert_eq!(again[0], seen[1]);
-    let all = read(bench.call(Method::GET, "/v1/events?after=0").send().await.unwrap(), 4).await;
+    let all = bench.call(Method::GET, "/v1/events?after=0").header("Accept", "text/event-stream");
+    let all = read(all.send().await.unwrap(), 4).await;
     assert_eq!(all.iter().map(|(seq, ..)| *seq).collect::<Vec<_>>(), (1..=last_id).collect::<Vec<_>>());
     for (query, field) in
         [("after=-1", "after"), ("after=x", "after"), ("after=99999", "after"), ("x=1", "x")]

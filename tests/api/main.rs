@@ -12,6 +12,8 @@ mod admin;
 mod bench;
 mod follow;
 mod guard;
+mod integrating;
 mod limits;
+mod lookups;
 mod open;
 mod roles;

@@ -76,6 +76,7 @@ async fn a_key_stands_for_one_request_however_it_is_written() {
     ] {
         let (status, problem) = bench.ask(other, &[key]).await;
         assert_eq!((status, &problem["type"]), (409, &json!("idempotency-conflict")), "{other}");
+        assert_eq!(problem["deposit_id"], first["id"], "whose key it is: {problem}");
     }
     assert_eq!(bench.upstream.calls().count(Call::Create), 1);
     let (_, without) = bench.ask(BODY, &[]).await;

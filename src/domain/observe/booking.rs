@@ -2,7 +2,8 @@
 
 use super::draft::Draft;
 use super::observation::InvalidTransition;
-use super::reading::{dollars, stated};
+use super::reading::dollars;
+use crate::domain::arrival::stated;
 use crate::domain::deposit::{Booked, FigureSource, Held, Outcome, Refund, ReviewKind, State};
 use crate::domain::event::EventName;
 use crate::domain::money::{Amount, UsdMicros};

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::domain::arrival::stated;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Facts, Request, Wallet};
 use crate::domain::ids::same_id;
@@ -84,11 +85,6 @@ pub(super) fn names_nothing(deposit: &Deposit, report: &OrderReport) -> Option<&
 pub(super) fn is_too_large(report: &OrderReport) -> bool {
     let figures = [&report.payment_amount_usd, &report.amount_usd, &report.refund_amount_usd];
     figures.into_iter().flatten().any(|figure| figure.to_usd_micros_floor().is_none())
-}
-
-/// A figure that states something: it is not zero, and not what the first poll of the unpaid order bore.
-pub(super) fn stated<'a>(figure: Option<&'a Amount>, first: Option<&Amount>) -> Option<&'a Amount> {
-    figure.filter(|figure| !figure.is_zero() && first.is_none_or(|first| first.value() != figure.value()))
 }
 
 /// Why the figures of an answer contradict its word or what was asked for: then it is evidence, and moves nothing.

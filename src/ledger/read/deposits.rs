@@ -1,26 +1,11 @@
 //! How deposits are read: one, many, those that are due, and one's whole story.
 
-use crate::domain::deposit::{Deposit, Request, State};
+use crate::domain::deposit::{Deposit, Request};
 use crate::domain::ids::same_id;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::request_row::{query_with_request, read_request};
 use crate::ledger::{EventRow, Ledger};
-
-/// Which deposits to list.
-#[derive(Debug, Clone, Default)]
-pub struct DepositFilter {
-    /// Only these states; all when empty.
-    pub states: Vec<State>,
-    /// Only those asked for at or after this instant.
-    pub since: Option<Timestamp>,
-    /// Only those flagged for review.
-    pub needs_review: bool,
-    /// Only those after this cursor, which an earlier page gave.
-    pub cursor: Option<i64>,
-    /// At most this many.
-    pub limit: u32,
-}
 
 /// Everything that is known of one deposit.
 #[derive(Debug, Clone)]
@@ -83,13 +68,13 @@ pub struct HistoryMail {
 }
 
 /// A deposit's row as every query below selects it.
-struct DepositRow {
-    row_id: i64,
-    id: String,
-    version: i64,
-    request: String,
-    facts: String,
-    updated_at: String,
+pub(super) struct DepositRow {
+    pub(super) row_id: i64,
+    pub(super) id: String,
+    pub(super) version: i64,
+    pub(super) request: String,
+    pub(super) facts: String,
+    pub(super) updated_at: String,
 }
 
 impl TryFrom<DepositRow> for Deposit {
@@ -120,15 +105,17 @@ pub(in crate::ledger) fn deposit_of(
 
 /// A query for whole deposits, by the end of its statement.
 macro_rules! deposits {
-    ($condition:tt, $($argument:expr),+ $(,)?) => {
+    ([$($condition:tt)*], $($argument:expr),+ $(,)?) => {
         query_with_request!(
             as DepositRow,
             r#"SELECT d.row_id AS "row_id!", d.id AS "id!", d.version AS "version!", "#,
-            [r#" AS "request!: String", d.facts AS "facts!", d.updated_at AS "updated_at!" FROM deposit d "# + $condition],
+            [r#" AS "request!: String", d.facts AS "facts!", d.updated_at AS "updated_at!" FROM deposit d "# + $($condition)*],
             $($argument),+
         )
     };
+    ($condition:tt, $($argument:expr),+ $(,)?) => { deposits!([$condition], $($argument),+) };
 }
+pub(super) use deposits;
 
 impl Ledger {
     /// The deposit with this id of ours, this order_id of the upstream's, or this address (the newest of them).
@@ -179,35 +166,6 @@ impl Ledger {
                 .await?;
         let Some(found) = found else { return Ok(None) };
         Ok(self.find(&found.id).await?.map(|deposit| (deposit, found.request_digest)))
-    }
-
-    /// Deposits, newest first, and the cursor of the next page if there is one.
-    pub async fn list(&self, listing: &DepositFilter) -> Result<(Vec<Deposit>, Option<i64>)> {
-        let states = crate::ledger::sql::json(&listing.states)?;
-        let any_state = listing.states.is_empty();
-        let since = listing.since.map(|since| since.to_string());
-        let before = listing.cursor.unwrap_or(i64::MAX);
-        let limit = i64::from(listing.limit);
-        let asked = limit.saturating_add(1);
-        let rows = deposits!(
-            "WHERE row_id < ? AND (? OR state IN (SELECT value FROM json_each(?))) AND requested_at >= coalesce(?, '') AND (needs_review IS NOT NULL OR NOT ?) ORDER BY row_id DESC LIMIT ?",
-            before,
-            any_state,
-            states,
-            since,
-            listing.needs_review,
-            asked
-        )
-        .fetch_all(&self.readers)
-        .await?;
-        let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
-        let mut cursor = None;
-        let mut deposits = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
-            cursor = Some(row.row_id);
-            deposits.push(Deposit::try_from(row)?);
-        }
-        Ok((deposits, cursor.filter(|_| more)))
     }
 
     /// How many deposits there are in each state.

@@ -110,6 +110,9 @@ line! {
         updated_at: String = exact,
         amount_refunded_micros: Option<i64> = whole,
         memo: Option<String> = free,
+        method: String = exact,
+        arrived_crypto: Option<String> = exact,
+        arrived_usd_micros: Option<i64> = whole,
     }
 }
 
@@ -221,7 +224,9 @@ impl Ledger {
                       v.amount_booked AS "amount_booked?: String", v.amount_booked_micros AS "amount_booked_micros?: i64",
                       v.refunded_at AS "refunded_at?", v.needs_review AS "needs_review?",
                       v.upstream_status AS "upstream_status?", v.updated_at AS "updated_at!",
-                      v.amount_refunded_micros AS "amount_refunded_micros?: i64", v.memo AS "memo?"
+                      v.amount_refunded_micros AS "amount_refunded_micros?: i64", v.memo AS "memo?",
+                      v.method AS "method!: String", v.arrived_crypto AS "arrived_crypto?: String",
+                      v.arrived_usd_micros AS "arrived_usd_micros?: i64"
                FROM deposit d JOIN accounting_deposits v ON v.id = d.id
                WHERE d.row_id > ? AND d.row_id <= ? AND d.requested_at >= ? AND d.requested_at < ? ORDER BY d.row_id"#,
             after,

@@ -4,12 +4,15 @@ pub(in crate::ledger) mod deposits;
 mod digest;
 pub(in crate::ledger) mod events;
 mod export;
+mod list;
 pub(in crate::ledger) mod mails;
+mod names;
 mod webhooks;
 
-pub use self::deposits::{DepositFilter, DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
+pub use self::deposits::{DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
 pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
-pub use self::events::EventRow;
+pub use self::events::{EventPage, EventRow};
 pub use self::export::{DepositLine, Earlier, Entries, EntryLine, ExportValue, Period};
+pub use self::list::DepositFilter;
 pub use self::mails::{DueMails, MailRow, MailTroubles, OwedMail, WaitingMail};
 pub use self::webhooks::{DueWebhooks, OwedWebhook, WebhookRow, WebhookSummary};

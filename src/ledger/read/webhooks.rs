@@ -1,6 +1,6 @@
 //! The webhooks: what is due, the facts of each body, and how an operator sees them.
 
-use crate::domain::deposit::Deposit;
+use crate::domain::deposit::{Booked, Deposit};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -119,6 +119,7 @@ impl TryFrom<OwedRow> for OwedWebhook {
             }
             _ => None,
         };
+        let booked = deposit.as_ref().and_then(|deposit| deposit.facts.booked.as_ref()).map(Booked::total);
         let notice = (row.deposit_id.is_none()).then(|| serde_json::from_str(&row.facts)).transpose();
         Ok(Self {
             id: row.delivery_id,
@@ -127,11 +128,13 @@ impl TryFrom<OwedRow> for OwedWebhook {
             created_at: Timestamp::parse(&row.created_at).map_err(|_| unreadable(&row.created_at))?,
             name: EventName::parse(&row.name).ok_or_else(|| unreadable(&row.name))?,
             notice: notice.map_err(|error| unreadable(&error.to_string()))?,
-            deposit,
             event: EventRow {
                 seq: row.seq,
                 id: row.event_id,
                 deposit_id: row.deposit_id,
+                reference: deposit.as_ref().and_then(|deposit| deposit.request.reference.clone()),
+                amount_requested: deposit.as_ref().map(|deposit| deposit.request.amount.as_str().to_owned()),
+                amount_booked: booked.map(|micros| micros.to_string()),
                 at: row.at,
                 event: row.name,
                 from_state: row.from_state,
@@ -141,6 +144,7 @@ impl TryFrom<OwedRow> for OwedWebhook {
                 hash: row.hash,
                 acted_by: row.acted_by,
             },
+            deposit,
         })
     }
 }

@@ -6,6 +6,7 @@ mod books;
 mod exports;
 mod file;
 mod invoices;
+mod lookups;
 mod mails;
 mod months;
 mod poll_queue;
