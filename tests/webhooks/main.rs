@@ -16,6 +16,7 @@ mod support;
 
 mod broken;
 mod delivery;
+mod examples;
 mod kills;
 mod operating;
 mod receiver;
