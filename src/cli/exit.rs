@@ -28,7 +28,21 @@ pub(super) enum ExitStatus {
 }
 
 impl ExitStatus {
-    const fn status(self) -> u8 {
+    /// All of them.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Unknown,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Wrong,
+        Self::Otherwise,
+    ];
+
+    /// The number.
+    pub(super) const fn status(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,

@@ -10,6 +10,7 @@ mod cases;
 mod check;
 mod client;
 mod close;
+mod completing;
 mod completions;
 mod context;
 mod corrections;
@@ -20,6 +21,7 @@ mod log;
 mod mail;
 mod mail_check;
 mod mail_test;
+mod manuals;
 mod objects;
 mod output;
 mod ownership;
@@ -51,6 +53,9 @@ use crate::secret::without_known;
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     panic_hook::keep_secrets();
     let args: Vec<OsString> = args.into_iter().collect();
+    if completing::answered(&args) {
+        return ExitStatus::Done.into();
+    }
     let cli = match args::parse(args.clone()) {
         Ok(cli) => cli,
         // Help and version go to standard output and are no error; nobody may be reading them.
@@ -110,7 +115,8 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         Command::Mail(command) => wait_for(mail::mail(context, command)),
         Command::Webhooks(command) => wait_for(webhooks::webhooks(context, command)),
         Command::Assets => assets::assets(context),
-        Command::Completions { shell } => completions::completions(context, shell),
+        Command::Completions { shell } => completions::completions(context, &shell),
+        Command::Manuals { folder } => manuals::manuals(context, &folder),
         Command::Check => wait_for(check::check(context)),
     }
 }

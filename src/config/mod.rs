@@ -29,6 +29,8 @@ use layers::{Layers, Surroundings};
 pub use cron::CronExpression;
 pub use differences::differences;
 pub use error::Error;
+#[cfg(test)]
+pub(crate) use keys::{KEYS, SECRETS};
 
 pub(crate) use secret::is_open_to_others;
 pub use secret::{SecretFile, SecretSource};

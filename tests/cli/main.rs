@@ -11,6 +11,8 @@ mod asking;
 mod bench;
 mod books;
 mod checking;
+mod completing;
 mod exporting;
+mod manuals;
 mod places;
 mod reading;

@@ -213,7 +213,17 @@ An existing file is never overwritten.")]
   depositd completions fish > /usr/share/fish/vendor_completions.d/depositd.fish")]
     Completions {
         /// Which shell
-        shell: clap_complete::Shell,
+        #[arg(value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
+    },
+    /// Write the manual pages into a folder
+    #[command(after_help = "Examples:
+  depositd manuals /usr/local/share/man/man1
+  depositd manuals /tmp/man && man -l /tmp/man/depositd-request.1")]
+    Manuals {
+        /// Where they go; it is made where it is missing
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
     },
     /// Try configuration, database, upstream, mail server and daemon, and name each
     #[command(after_help = "Examples:

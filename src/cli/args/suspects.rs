@@ -31,6 +31,7 @@ pub(in crate::cli) fn suspect_values(cli: &Cli) {
         }
         Command::Close { month } => suspect_argument(month),
         Command::Backup { file } => path(file),
+        Command::Manuals { folder } => path(folder),
         Command::Export(args) => args.output.iter().for_each(|file| path(file)),
         Command::Sandbox(args) => args.dir.iter().for_each(|folder| path(folder)),
         Command::Webhooks(WebhooksCommand::Test { name } | WebhooksCommand::Enable { name }) => {
