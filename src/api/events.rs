@@ -121,15 +121,14 @@ async fn follow(
 /// parameter.
 fn asked(headers: &HeaderMap, params: &Params) -> Result<Option<(&'static str, i64)>, Problem> {
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
-    let (field, text) = match (header.filter(|text| !text.is_empty()), params.last("after")) {
-        (Some(text), _) => ("Last-Event-ID", text),
-        (None, Some(text)) => ("after", text),
-        (None, None) => return Ok(None),
-    };
-    match text.parse() {
-        Ok(after) if after >= 0 => Ok(Some((field, after))),
+    let number = |field: &'static str, text: &str| match text.parse() {
+        Ok(after) if after >= 0 => Ok((field, after)),
         _ => Err(Problem::invalid(field, format!("{:?} is not the number of an event", clip(text)))),
-    }
+    };
+    let header =
+        header.filter(|text| !text.is_empty()).map(|text| number("Last-Event-ID", text)).transpose()?;
+    let given = params.last("after").map(|text| number("after", text)).transpose()?;
+    Ok(header.or(given))
 }
 
 fn event(row: &EventRow) -> Event {

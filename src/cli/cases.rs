@@ -7,10 +7,11 @@ use super::client::ApiCall;
 use super::context::Context;
 use super::corrections;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::names::short_of;
 use super::objects::{ShownCase, shown};
 use super::output::{Output, Paint, say};
 use super::review::said;
-use super::table::{Cell, Table, cut, facts, short_time, span};
+use super::table::{Cell, Table, cut, facts, short_time, span, table_time};
 use crate::api_types::Case;
 use crate::domain::time::Timestamp;
 
@@ -77,7 +78,7 @@ async fn accept(context: &mut Context, args: AcceptArgs) -> CommandResult {
 
 /// Cases, one a line.
 pub(super) fn table(out: &mut Output, cases: &[Case], indent: &str) {
-    let heads = [">case", "kind", "opened (UTC)", ">expected", ">found", "state", "about", "said"];
+    let heads = [">case", "kind", "?opened (UTC)", ">~expected", ">~found", "state", "~about", "said"];
     let mut table = Table::new(&heads);
     for case in cases {
         let (state, paint) = match (&case.closed_at, &case.explained) {
@@ -85,17 +86,18 @@ pub(super) fn table(out: &mut Output, cases: &[Case], indent: &str) {
             (None, Some(_)) => ("explained", Paint::Open),
             (None, None) => ("open", Paint::Bad),
         };
-        let about = case.deposit_id.as_deref().or(case.order_id.as_deref()).unwrap_or("the account");
+        let deposit = case.deposit_id.as_deref().map(|id| short_of(out, id));
+        let about = deposit.or(case.order_id.as_deref()).unwrap_or("the account");
         let words = case.resolution.as_deref().or(case.explained.as_deref()).unwrap_or("");
         table.row([
             Cell::from(case.id.to_string()),
             Cell::from(&case.kind),
-            Cell::from(short_time(&case.opened_at)),
+            Cell::from(table_time(out, &case.opened_at)),
             Cell::from(cut(&case.expected, 40)),
             Cell::from(cut(&case.found, 40)),
             Cell::painted(state, paint),
             Cell::from(about),
-            Cell::from(cut(words, 60)),
+            Cell::from(words),
         ]);
     }
     table.print(out, indent);

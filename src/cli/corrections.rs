@@ -7,6 +7,7 @@ use super::args::{CorrectArgs, UncorrectArgs};
 use super::client::{ApiCall, ApiReply, segment};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::names::id_of;
 use super::output::Output;
 use super::review::said;
 use super::table::plain;
@@ -17,7 +18,7 @@ pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> Command
     let note = said(&args.note)?.to_owned();
     let (path, mut body) = match (&args.all, &args.id) {
         (Some(kind), _) => ("/v1/corrections".to_owned(), json!({ "kind": kind, "note": note })),
-        (None, Some(id)) => (path_of(id, "correct"), json!({ "note": note })),
+        (None, Some(id)) => (path_of(context, id, "correct").await?, json!({ "note": note })),
         (None, None) => return Err(CommandFailure::usage("name a case or a deposit, or say --all KIND")),
     };
     if let (Some(amount), Some(body)) = (&args.amount, body.as_object_mut()) {
@@ -39,17 +40,17 @@ pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> Command
 /// Takes a correction back.
 pub(super) async fn uncorrect(context: &mut Context, args: UncorrectArgs) -> CommandResult {
     let note = said(&args.note)?;
-    let call = ApiCall::post(path_of(&args.id, "uncorrect"), json!({ "note": note }));
+    let call = ApiCall::post(path_of(context, &args.id, "uncorrect").await?, json!({ "note": note }));
     let reply = context.client()?.call(call).await?;
     done(context, &reply)
 }
 
 /// A number is a case, anything else names a deposit.
-fn path_of(id: &str, verb: &str) -> String {
-    match id.parse::<i64>() {
+async fn path_of(context: &Context, id: &str, verb: &str) -> Result<String, CommandFailure> {
+    Ok(match id.parse::<i64>() {
         Ok(case) => format!("/v1/cases/{case}/{verb}"),
-        Err(_) => format!("/v1/deposits/{}/{verb}", segment(id)),
-    }
+        Err(_) => format!("/v1/deposits/{}/{verb}", segment(&id_of(&context.client()?, id).await?)),
+    })
 }
 
 fn with_dry_run(body: &Value) -> Value {

@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use serde_json::{Map, Value, json};
+
+use crate::api_types::ProblemBody;
 use crate::domain::causes;
 use crate::secret::without_known;
 
@@ -56,6 +59,35 @@ impl ExitStatus {
     }
 }
 
+impl ExitStatus {
+    /// The stable word for programs.
+    const fn problem_type(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Unknown => "not-found",
+            Self::Refused => "upstream-refused",
+            Self::Unreachable => "daemon-unreachable",
+            Self::Wrong => "not-clean",
+            Self::Otherwise => "ended-otherwise",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Done => "Done",
+            Self::Failed => "It failed",
+            Self::Usage => "Wrong usage or configuration",
+            Self::Unknown => "There is no such thing",
+            Self::Refused => "Refused by the upstream",
+            Self::Unreachable => "The daemon cannot be reached",
+            Self::Wrong => "Something is wrong in the books",
+            Self::Otherwise => "It ended otherwise than settled",
+        }
+    }
+}
+
 impl From<ExitStatus> for ExitCode {
     fn from(exit: ExitStatus) -> Self {
         Self::from(exit.status())
@@ -69,12 +101,37 @@ pub(super) struct CommandFailure {
     pub(super) exit: ExitStatus,
     /// The reason, with its causes.
     pub(super) error: anyhow::Error,
+    /// The daemon's own refusal, where it is one.
+    pub(super) refusal: Option<Box<ProblemBody>>,
 }
 
 impl CommandFailure {
     /// A failure in words.
     pub(super) fn new(exit: ExitStatus, words: impl Display) -> Self {
-        Self { exit, error: anyhow::anyhow!("{words}") }
+        Self { exit, error: anyhow::anyhow!("{words}"), refusal: None }
+    }
+
+    /// The daemon's refusal, in `words`.
+    pub(super) fn refused(exit: ExitStatus, words: impl Display, refusal: Box<ProblemBody>) -> Self {
+        Self { refusal: Some(refusal), ..Self::new(exit, words) }
+    }
+
+    /// The same for a program: a problem (RFC 9457), the daemon's where it refused, with the exit status.
+    pub(super) fn problem(&self) -> Value {
+        let refusal = self.refusal.as_deref().and_then(|refusal| serde_json::to_value(refusal).ok());
+        let mut problem = match refusal {
+            Some(Value::Object(members)) if members.get("type").is_some_and(|kind| kind != "") => members,
+            _ => Map::from_iter([
+                ("type".to_owned(), json!(self.exit.problem_type())),
+                ("title".to_owned(), json!(self.exit.title())),
+            ]),
+        };
+        problem.insert("detail".to_owned(), json!(self.words()));
+        problem.insert("exit_status".to_owned(), json!(self.exit.status()));
+        let text = without_known(&Value::Object(problem).to_string());
+        serde_json::from_str(&text).unwrap_or_else(
+            |_| json!({ "type": self.exit.problem_type(), "exit_status": self.exit.status() }),
+        )
     }
 
     /// The reason and its causes on one line: no words twice, and nothing that is a secret or could be one.
@@ -91,7 +148,7 @@ impl CommandFailure {
 /// Whatever is not said to be something else has simply failed.
 impl<E: Into<anyhow::Error>> From<E> for CommandFailure {
     fn from(error: E) -> Self {
-        Self { exit: ExitStatus::Failed, error: error.into() }
+        Self { exit: ExitStatus::Failed, error: error.into(), refusal: None }
     }
 }
 

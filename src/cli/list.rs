@@ -3,9 +3,10 @@
 use super::args::ListArgs;
 use super::context::Context;
 use super::exit::{CommandResult, ExitStatus};
+use super::names::shown_ids;
 use super::objects::paint_of;
 use super::output::{Output, Paint, say};
-use super::table::{Cell, Table, cut, short_time};
+use super::table::{Cell, Table, table_time};
 use crate::api_types::{DepositObject, DepositPage};
 use crate::domain::deposit::Outcome as Paid;
 use crate::ledger::DepositFilter;
@@ -13,15 +14,21 @@ use crate::ledger::DepositFilter;
 /// Lists deposits from the ledger.
 pub(super) async fn list(context: &mut Context, args: ListArgs) -> CommandResult {
     let ledger = context.ledger().await?;
-    let listing = DepositFilter {
+    let filter = DepositFilter {
+        key: args.key,
+        name: None,
+        reference: args.reference,
+        currency: args.currency,
+        network: args.network,
         states: args.state,
         since: args.since,
+        until: args.until,
+        updated_since: args.updated_since,
         needs_review: args.needs_review,
         cursor: args.cursor,
         limit: args.limit,
-        ..DepositFilter::default()
     };
-    let (deposits, cursor) = ledger.list(&listing).await?;
+    let (deposits, cursor) = ledger.list(&filter).await?;
     let next_cursor = cursor.map(|cursor| cursor.to_string());
     let page = DepositPage { deposits: deposits.iter().map(DepositObject::from).collect(), next_cursor };
     if context.out.json {
@@ -32,18 +39,24 @@ pub(super) async fn list(context: &mut Context, args: ListArgs) -> CommandResult
         say("no deposits");
         return Ok(ExitStatus::Done);
     }
-    print(&mut context.out, &page.deposits);
+    let ids = page.deposits.iter().map(|deposit| deposit.id.to_string()).collect();
+    let ids = shown_ids(&context.out, &ledger, ids).await?;
+    print(&mut context.out, &page.deposits, &ids);
+    context.out.flush();
+    if context.out.terminal && page.deposits.iter().any(|deposit| deposit.needs_review.is_some()) {
+        say("! a person should look at it: depositd show ID says why");
+    }
     if let Some(cursor) = page.next_cursor {
         say(format_args!("there are more: --limit N, or --cursor {cursor} for the next page"));
     }
     Ok(ExitStatus::Done)
 }
 
-fn print(out: &mut Output, deposits: &[DepositObject]) {
+fn print(out: &mut Output, deposits: &[DepositObject], ids: &[String]) {
     let heads =
-        ["requested (UTC)", "id", "state", ">asked USD", ">to pay", "", "network", "reference", "review"];
+        ["requested (UTC)", "id", "state", ">asked USD", "?>to pay", "?", "network", "~reference", "!"];
     let mut table = Table::new(&heads);
-    for deposit in deposits {
+    for (deposit, id) in deposits.iter().zip(ids) {
         let mut state = deposit.state.to_string();
         for (word, holds) in [("over", deposit.outcome == Some(Paid::Over)), ("late", deposit.late)] {
             if holds {
@@ -52,14 +65,14 @@ fn print(out: &mut Output, deposits: &[DepositObject]) {
         }
         let review = deposit.needs_review.as_deref().map_or("", |_| "!");
         table.row([
-            Cell::from(short_time(&deposit.created_at.to_string())),
-            Cell::from(deposit.id.to_string()),
+            Cell::from(table_time(out, &deposit.created_at.to_string())),
+            Cell::from(id),
             Cell::painted(&state, paint_of(deposit.state.as_str())),
             Cell::from(&deposit.amount_requested),
             Cell::from(deposit.amount_crypto.as_deref().unwrap_or("-")),
             Cell::from(deposit.currency.as_str()),
             Cell::from(deposit.network.as_str()),
-            Cell::from(cut(deposit.reference.as_deref().unwrap_or(""), 30)),
+            Cell::from(deposit.reference.as_deref().unwrap_or("")),
             Cell::painted(review, Paint::Bad),
         ]);
     }

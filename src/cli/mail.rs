@@ -6,8 +6,9 @@ use super::args::{LetterFormat, MailCommand};
 use super::client::ApiCall;
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::names::short_of;
 use super::output::{Paint, say};
-use super::table::{Cell, Table, cut, plain, short_time};
+use super::table::{Cell, Table, cut, plain, table_time};
 use crate::api_types::{MailList, MailRow, MailsRetried};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
@@ -42,16 +43,17 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
         ">mail",
         "owed since (UTC)",
         "state",
-        ">tries",
+        "?>tries",
         "event",
-        "to",
-        "as",
-        "deposit",
-        "sent (UTC)",
+        "~to",
+        "?as",
+        "?deposit",
+        "?sent (UTC)",
         "why not",
     ];
     let mut table = Table::new(&heads);
     let dead = mails.iter().filter(|mail| mail.state == "dead").count();
+    let out = &mut context.out;
     for mail in mails {
         let paint = match mail.state.as_str() {
             "sent" => Paint::Good,
@@ -60,18 +62,18 @@ async fn list(context: &mut Context, states: &[String], limit: u32) -> CommandRe
         };
         table.row([
             Cell::from(mail.id.to_string()),
-            Cell::from(short_time(&mail.created_at)),
+            Cell::from(table_time(out, &mail.created_at)),
             Cell::painted(&mail.state, paint),
             Cell::from(mail.attempts.to_string()),
             Cell::from(&mail.event),
             Cell::from(&mail.recipient),
             Cell::from(&mail.audience),
-            Cell::from(mail.deposit_id.as_deref().unwrap_or("-")),
-            Cell::from(mail.sent_at.as_deref().map(short_time).unwrap_or_default()),
+            Cell::from(mail.deposit_id.as_deref().map_or("-", |id| short_of(out, id))),
+            Cell::from(mail.sent_at.as_deref().map(|at| table_time(out, at)).unwrap_or_default()),
             Cell::from(cut(&why_not(&mail), 80)),
         ]);
     }
-    table.print(&mut context.out, "");
+    table.print(out, "");
     if dead > 0 {
         say("dead letters are sent again by hand, once it is mended why: depositd mail retry ID, or --all");
     }

@@ -22,6 +22,7 @@ mod mail;
 mod mail_check;
 mod mail_test;
 mod manuals;
+mod names;
 mod objects;
 mod output;
 mod ownership;
@@ -43,7 +44,7 @@ use std::process::ExitCode;
 
 use args::Command;
 use context::Context;
-use exit::{CommandResult, ExitStatus};
+use exit::{CommandFailure, CommandResult, ExitStatus};
 use output::say;
 
 use crate::secret::without_known;
@@ -66,6 +67,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             args::suspect_all(&args);
             let told = without_known(&error.to_string());
+            if args.iter().any(|arg| arg == "--json") {
+                say(CommandFailure::usage(told.trim_end()).problem());
+                return ExitStatus::Usage.into();
+            }
             if told == error.to_string() {
                 // In colours, where they are wanted.
                 let _ = error.print();
@@ -79,7 +84,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut context = Context::new(cli.config, cli.json);
     let outcome = perform(cli.command, &mut context);
     let exit = outcome.unwrap_or_else(|failure| {
-        say(format_args!("depositd: {}", failure.words()));
+        if context.out.json {
+            say(failure.problem());
+        } else {
+            say(format_args!("depositd: {}", failure.words()));
+        }
         failure.exit
     });
     match context.out.finish() {

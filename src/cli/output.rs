@@ -30,6 +30,8 @@ pub(super) struct Output {
     pub(super) json: bool,
     /// A person is reading.
     pub(super) terminal: bool,
+    /// How wide its terminal is; `None` where nobody looks at one.
+    pub(super) columns: Option<usize>,
     colour: bool,
     open: bool,
     error: Option<io::Error>,
@@ -43,7 +45,16 @@ impl Output {
             && !json
             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Self { stdout: BufWriter::new(io::stdout()), json, terminal, colour, open: true, error: None }
+        let columns = if terminal && !json { Some(columns_of_terminal()) } else { None };
+        Self {
+            stdout: BufWriter::new(io::stdout()),
+            json,
+            terminal,
+            columns,
+            colour,
+            open: true,
+            error: None,
+        }
     }
 
     /// False once nobody reads any more.
@@ -118,6 +129,12 @@ impl Output {
             Err(error) => self.error = self.error.take().or(Some(error)),
         }
     }
+}
+
+/// How wide the terminal of standard output is; 80 where it does not say.
+fn columns_of_terminal() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
+    if size == 0 { 80 } else { usize::from(size) }
 }
 
 impl Write for Output {

@@ -1,7 +1,10 @@
 //! `request`: asks the daemon for a deposit, and shows what a payer needs, a warning first where one is due.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -32,17 +35,25 @@ const TRIES: u32 = 30;
 /// Asks for a deposit and waits as long as was asked.
 pub(super) async fn request(context: &mut Context, args: RequestArgs) -> CommandResult {
     let client = context.client()?;
+    let began = context.clock.monotonic();
     // With an idempotency key the request can be repeated after a broken connection without a second deposit.
     let key = args.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let created = match create(&client, &context.clock, &key, serde_json::to_value(asked(&args))?).await {
-        Ok(created) => created,
-        Err(ClientError::Refused(problem)) => {
+    let asking = create(&client, &context.clock, &key, serde_json::to_value(asked(&args))?);
+    let created = match within(&context.clock, args.timeout, asking).await {
+        None => {
+            return Err(too_late(
+                args.timeout,
+                &format!("`depositd list --key {key}` says what became of it"),
+            ));
+        }
+        Some(Ok(created)) => created,
+        Some(Err(ClientError::Refused(problem))) => {
             if let (true, Some(deposit)) = (context.out.json, problem.members.get("deposit")) {
                 context.out.document(deposit)?;
             }
             return Err(ClientError::Refused(problem).into());
         }
-        Err(trouble) => return Err(trouble.into()),
+        Some(Err(trouble)) => return Err(trouble.into()),
     };
     let deposit: DepositObject = created.read()?;
     let json = context.out.json;
@@ -64,7 +75,26 @@ pub(super) async fn request(context: &mut Context, args: RequestArgs) -> Command
             Wait::Final => ended(&deposit).unwrap_or(Ok(ExitStatus::Done)),
         };
     }
-    follow(context, &client, deposit).await
+    let (clock, id, begun) = (SharedClock::clone(&context.clock), deposit.id, began);
+    let left = args.timeout.map(|most| most.saturating_sub(clock.monotonic().saturating_sub(begun)));
+    match within(&clock, left, follow(context, &client, deposit)).await {
+        Some(ended) => ended,
+        None => Err(too_late(args.timeout, &format!("it goes on: depositd show {id}"))),
+    }
+}
+
+/// What `work` comes to, unless it takes longer than `most`.
+async fn within<T>(clock: &SharedClock, most: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    let Some(most) = most else { return Some(work.await) };
+    match select(pin!(work), clock.sleep(most)).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
+}
+
+fn too_late(timeout: Option<Duration>, what_now: &str) -> CommandFailure {
+    let waited = span(timeout.unwrap_or_default());
+    CommandFailure::new(ExitStatus::Failed, format_args!("--timeout: not after {waited}; {what_now}"))
 }
 
 /// Polls the daemon until there is a wallet, or there will be none.

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::cases;
 use super::context::Context;
-use super::exit::{CommandFailure, CommandResult, ExitStatus};
+use super::exit::{CommandResult, ExitStatus};
+use super::names::deposit_of;
 use super::objects::{paint_of, shown};
 use super::output::{Output, Paint};
 use super::request::deadline;
-use super::table::{Cell, Table, cut, facts, plain, short_time};
+use super::table::{Cell, Table, cut, facts, plain, short_time, table_time};
 use crate::api_types::DepositObject;
 use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
@@ -18,15 +19,10 @@ use crate::ledger::DepositHistory;
 /// Of a raw answer so much is shown; `--json` has all of it.
 const ANSWER: usize = 160;
 
-/// Prints the story of the deposit named `name`: our id, the order, or the address.
+/// Prints the story of the deposit named `name`: our id, the order, the address, the key or the reference.
 pub(super) async fn show(context: &mut Context, name: &str) -> CommandResult {
     let ledger = context.ledger().await?;
-    let Some(deposit) = ledger.find(name.trim()).await? else {
-        return Err(CommandFailure::new(
-            ExitStatus::Unknown,
-            format_args!("there is no deposit {:?}", cut(name, 100)),
-        ));
-    };
+    let deposit = deposit_of(&ledger, name).await?;
     let story = ledger.story(deposit).await?;
     if context.out.json {
         context.out.document(&document(&story)?)?;
@@ -150,6 +146,7 @@ fn wallet(out: &mut Output, story: &DepositHistory, deposit: &DepositObject, now
             ("upstream says", Some(deposit.upstream_status.clone().unwrap_or_else(|| "nothing".to_owned()))),
             ("sent", payment.payer_amount.as_ref().map(crypto)),
             ("arrived", payment.amount.as_ref().map(crypto)),
+            ("missing", deposit.missing_crypto.as_deref().map(|rest| format!("{rest} {currency}"))),
             ("worth", payment.amount_usd.as_ref().map(|usd| format!("{usd} USD"))),
             ("transaction", deposit.txid.clone()),
             ("called expired", known.expired_at.map(|at| utc(&at.to_string()))),
@@ -168,7 +165,7 @@ fn calls(out: &mut Output, story: &DepositHistory) {
     let mut table = Table::new(&["time (UTC)", "call", "outcome", "answer"]);
     for call in &story.calls {
         table.row([
-            Cell::from(short_time(&call.at)),
+            Cell::from(table_time(out, &call.at)),
             Cell::from(&call.call),
             Cell::from(call.outcome.as_deref().unwrap_or("-")),
             Cell::from(cut(call.detail.as_deref().unwrap_or(""), ANSWER)),
@@ -179,12 +176,12 @@ fn calls(out: &mut Output, story: &DepositHistory) {
 
 fn history(out: &mut Output, story: &DepositHistory) {
     heading(out, "History");
-    let mut table = Table::new(&["time (UTC)", ">event", "what", "state", "upstream", "why"]);
+    let mut table = Table::new(&["time (UTC)", ">event", "what", "state", "?upstream", "why"]);
     for event in &story.events {
         let state = event.to_state.as_deref().unwrap_or("");
         let moved = if event.from_state.as_deref() == Some(state) { "" } else { state };
         table.row([
-            Cell::from(short_time(&event.at)),
+            Cell::from(table_time(out, &event.at)),
             Cell::from(event.seq.to_string()),
             Cell::from(&event.event),
             Cell::painted(moved, paint_of(moved)),
@@ -200,10 +197,10 @@ fn postings(out: &mut Output, story: &DepositHistory) {
         return;
     }
     heading(out, "Postings");
-    let mut table = Table::new(&["time (UTC)", "account", ">amount", "", ">worth USD"]);
+    let mut table = Table::new(&["?time (UTC)", "~account", ">amount", "", ">worth USD"]);
     for posting in &story.postings {
         table.row([
-            Cell::from(short_time(&posting.at)),
+            Cell::from(table_time(out, &posting.at)),
             Cell::from(&posting.account),
             Cell::from(&posting.amount),
             Cell::from(&posting.commodity),
@@ -218,7 +215,7 @@ fn mails(out: &mut Output, story: &DepositHistory) {
         return;
     }
     heading(out, "Mails");
-    let mut table = Table::new(&["event", "to", "state", "sent (UTC)", "why not"]);
+    let mut table = Table::new(&["event", "~to", "state", "?sent (UTC)", "why not"]);
     for mail in &story.mails {
         let paint = match mail.state.as_str() {
             "sent" => Paint::Good,
@@ -229,7 +226,7 @@ fn mails(out: &mut Output, story: &DepositHistory) {
             Cell::from(&mail.event),
             Cell::from(&mail.recipient),
             Cell::painted(&mail.state, paint),
-            Cell::from(mail.sent_at.as_deref().map(short_time).unwrap_or_default()),
+            Cell::from(mail.sent_at.as_deref().map(|at| table_time(out, at)).unwrap_or_default()),
             Cell::from(cut(mail.last_error.as_deref().unwrap_or(""), 100)),
         ]);
     }

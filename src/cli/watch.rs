@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::client::ClientError;
 use super::context::Context;
 use super::exit::{CommandResult, ExitStatus};
+use super::names::short_of;
 use super::objects::paint_of;
 use super::output::{Output, say};
 use super::table::{plain, short_time};
@@ -54,7 +55,9 @@ fn print(out: &mut Output, data: &str) {
     }
     let Ok(event) = EventRow::deserialize(event) else { return };
     let mut line = short_time(&plain(&event.at));
-    line.push_str(&format!("  {:36}", plain(event.deposit_id.as_deref().unwrap_or("account"))));
+    let about = plain(event.deposit_id.as_deref().unwrap_or("account"));
+    let places = if out.columns.is_some() { 13 } else { 36 };
+    line.push_str(&format!("  {:places$}", short_of(out, &about)));
     match &event.to_state {
         Some(to) if event.from_state.as_ref() != Some(to) => {
             let from = event.from_state.map(|from| format!("{} -> ", plain(&from))).unwrap_or_default();
@@ -63,7 +66,14 @@ fn print(out: &mut Output, data: &str) {
         }
         _ => line.push_str(&format!("  {}", plain(&event.event))),
     }
-    for (text, before, after) in [(event.upstream_status, " (", ")"), (event.reason, ": ", "")] {
+    let booked = event.amount_booked.filter(|_| event.to_state.as_deref() == Some("settled"));
+    let booked = booked.map(|usd| format!("{usd} USD"));
+    for (text, before, after) in [
+        (event.upstream_status, " (", ")"),
+        (event.reason, ": ", ""),
+        (booked, ", ", ""),
+        (event.reference, "  ", ""),
+    ] {
         if let Some(text) = text {
             line.push_str(&format!("{before}{}{after}", plain(&text)));
         }

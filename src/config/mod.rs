@@ -39,6 +39,7 @@ pub use settings::{
     PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig, UpstreamConfig,
 };
 pub(crate) use suspects::{suspect_argument, suspect_path};
+pub(crate) use values::duration;
 pub use values::{DayHours, Listen};
 pub use webhooks::WebhookConfig;
 

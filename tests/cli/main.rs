@@ -16,3 +16,4 @@ mod exporting;
 mod manuals;
 mod places;
 mod reading;
+mod typing;

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::values::whole;
+
 /// `cases`
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum CasesCommand {
@@ -19,6 +21,7 @@ pub(in crate::cli) enum CasesCommand {
   depositd cases show 3")]
     Show {
         /// The case's number
+        #[arg(value_parser = whole(1_i64..=i64::MAX))]
         id: i64,
     },
     /// Say why it is so; the case stays open and is mailed about again only where a drift has changed
@@ -59,9 +62,10 @@ A deposit may be named instead of a case, in any state. It can be taken back: de
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AcceptArgs {
     /// The case's number
+    #[arg(value_parser = whole(1_i64..=i64::MAX))]
     pub(in crate::cli) id: i64,
     /// What a row that cannot be read credits, in whole US cents
-    #[arg(long, value_name = "CENTS")]
+    #[arg(long, value_name = "CENTS", value_parser = whole(0_i64..=i64::MAX))]
     pub(in crate::cli) amount: Option<i64>,
     /// What a person says of it
     #[arg(long, value_name = "TEXT")]
@@ -71,7 +75,7 @@ pub(in crate::cli) struct AcceptArgs {
 /// `cases correct`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CorrectArgs {
-    /// The case's number; or a deposit: its id, its order, or its address
+    /// The case's number; or a deposit: its id, its order, or its address, whole or shortened
     #[arg(required_unless_present = "all")]
     pub(in crate::cli) id: Option<String>,
     /// Every open case of this kind whose deposit has credited rows
@@ -92,7 +96,7 @@ pub(in crate::cli) struct CorrectArgs {
 /// `cases uncorrect`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UncorrectArgs {
-    /// The case's number; or a deposit: its id, its order, or its address
+    /// The case's number; or a deposit: its id, its order, or its address, whole or shortened
     pub(in crate::cli) id: String,
     /// What a person says of it
     #[arg(long, value_name = "TEXT")]
@@ -107,7 +111,7 @@ pub(in crate::cli) enum BaselineCommand {
   depositd baseline set 12345 --note 'top-ups before 2026, by the dashboard'")]
     Set {
         /// In whole US cents
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true, value_parser = whole(i64::MIN..=i64::MAX))]
         cents: i64,
         /// What a person says of it
         #[arg(long, value_name = "TEXT")]
@@ -119,6 +123,7 @@ pub(in crate::cli) enum BaselineCommand {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NoteArgs {
     /// The case's number
+    #[arg(value_parser = whole(1_i64..=i64::MAX))]
     pub(in crate::cli) id: i64,
     /// What a person says of it
     #[arg(long, value_name = "TEXT")]

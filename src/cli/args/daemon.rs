@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::values::whole;
 use crate::cli::log::LogFormat;
 
 /// `sandbox`
@@ -13,13 +14,13 @@ pub(in crate::cli) struct SandboxArgs {
     #[arg(long, value_name = "FOLDER")]
     pub(in crate::cli) dir: Option<PathBuf>,
     /// How many times as fast as life [default: 450; 1 with --serve]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0_u32..=u32::MAX))]
     pub(in crate::cli) speed: Option<u32>,
     /// How many deposits play [default: 24; none with --serve]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0_u32..=u32::MAX))]
     pub(in crate::cli) deposits: Option<u32>,
     /// What every chance is thrown from [default: random, and printed]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0_u64..=u64::MAX))]
     pub(in crate::cli) seed: Option<u64>,
     /// Stay up for a person or a program to play with
     #[arg(long)]

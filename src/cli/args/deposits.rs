@@ -1,8 +1,12 @@
 //! The words of the commands about deposits: `request` and `list`.
 
+use std::time::Duration;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
+use super::values::{moment, whole};
+use crate::domain::asset::{Currency, Network};
 use crate::domain::deposit::State;
 use crate::domain::time::Timestamp;
 
@@ -31,6 +35,9 @@ pub(in crate::cli) struct RequestArgs {
     /// Until when to wait
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Wait::Created)]
     pub(in crate::cli) wait: Wait,
+    /// How long to wait at most, such as 30s or 2h; the deposit goes on all the same
+    #[arg(long, value_name = "SPAN", value_parser = super::values::span)]
+    pub(in crate::cli) timeout: Option<Duration>,
     /// Print the QR code even where standard output is no terminal
     #[arg(long)]
     pub(in crate::cli) qr: bool,
@@ -51,18 +58,48 @@ pub(in crate::cli) struct ListArgs {
     /// Only this state; may be repeated
     #[arg(long, value_name = "S", value_parser = state_parser())]
     pub(in crate::cli) state: Vec<State>,
-    /// Only those asked for since this date or RFC 3339 time
-    #[arg(long, value_name = "T", value_parser = Timestamp::parse)]
+    /// Only those with this reference, to the letter
+    #[arg(long, value_name = "R")]
+    pub(in crate::cli) reference: Option<String>,
+    /// Only the one of this idempotency key
+    #[arg(long, value_name = "K")]
+    pub(in crate::cli) key: Option<String>,
+    /// Only those paid in this currency
+    #[arg(long, value_name = "CURRENCY", value_parser = currency)]
+    pub(in crate::cli) currency: Option<Currency>,
+    /// Only those paid over this network
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    pub(in crate::cli) network: Option<Network>,
+    /// Only those asked for since then: a date, a time, today, yesterday, 7d, 12h
+    #[arg(long, value_name = "T", value_parser = moment)]
     pub(in crate::cli) since: Option<Timestamp>,
+    /// Only those asked for before then
+    #[arg(long, value_name = "T", value_parser = moment)]
+    pub(in crate::cli) until: Option<Timestamp>,
+    /// Only those that something has changed since then
+    #[arg(long, value_name = "T", value_parser = moment)]
+    pub(in crate::cli) updated_since: Option<Timestamp>,
     /// At most this many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole(1_u32..=100_000))]
     pub(in crate::cli) limit: u32,
     /// Go on after an earlier page: its next_cursor
-    #[arg(long, value_name = "C")]
+    #[arg(long, value_name = "C", value_parser = whole(1_i64..=i64::MAX))]
     pub(in crate::cli) cursor: Option<i64>,
     /// Only those that a person should look at
     #[arg(long)]
     pub(in crate::cli) needs_review: bool,
+}
+
+fn currency(word: &str) -> Result<Currency, String> {
+    Currency::parse(word.trim()).ok_or_else(|| one_of(Currency::ALL.iter().map(|currency| currency.as_str())))
+}
+
+fn network(word: &str) -> Result<Network, String> {
+    Network::parse(word.trim()).ok_or_else(|| one_of(Network::ALL.iter().map(|network| network.as_str())))
+}
+
+fn one_of(known: impl Iterator<Item = &'static str>) -> String {
+    format!("it is none of {}", known.collect::<Vec<_>>().join(", "))
 }
 
 fn state_parser() -> impl clap::builder::TypedValueParser<Value = State> {

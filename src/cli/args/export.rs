@@ -16,10 +16,10 @@ pub(in crate::cli) struct ExportArgs {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(in crate::cli) what: Option<What>,
     /// From this date or RFC 3339 time, inclusive
-    #[arg(long, value_name = "D", value_parser = Timestamp::parse)]
+    #[arg(long, value_name = "D", value_parser = super::values::moment)]
     pub(in crate::cli) from: Option<Timestamp>,
     /// To this date or RFC 3339 time, exclusive
-    #[arg(long, value_name = "D", value_parser = Timestamp::parse)]
+    #[arg(long, value_name = "D", value_parser = super::values::moment)]
     pub(in crate::cli) to: Option<Timestamp>,
     /// Into this file, whole or not at all; an earlier one is replaced
     #[arg(short, long, value_name = "FILE")]

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Subcommand, ValueEnum};
 
+use super::values::whole;
 use crate::domain::event::EventName;
 use crate::notifier::mailed_events;
 
@@ -20,7 +21,7 @@ pub(in crate::cli) enum MailCommand {
         #[arg(long, value_name = "S", value_parser = ["owed", "sent", "dead", "told"])]
         state: Vec<String>,
         /// At most this many
-        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole(1_u32..=100_000))]
         limit: u32,
     },
     /// One mail: what became of it, and its letter
@@ -30,6 +31,7 @@ pub(in crate::cli) enum MailCommand {
   depositd --json mail show 17 | jq -r .mail.last_error")]
     Show {
         /// The mail's number
+        #[arg(value_parser = whole(1_i64..=i64::MAX))]
         id: i64,
         /// In which shape the letter is printed
         #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LetterFormat::Text)]
@@ -59,7 +61,7 @@ pub(in crate::cli) enum MailCommand {
   depositd mail retry --all")]
     Retry {
         /// The mail's number
-        #[arg(required_unless_present = "all")]
+        #[arg(required_unless_present = "all", value_parser = whole(1_i64..=i64::MAX))]
         id: Option<i64>,
         /// All that are not sent
         #[arg(long, conflicts_with = "id")]

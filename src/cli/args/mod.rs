@@ -6,6 +6,7 @@ mod deposits;
 mod export;
 mod mail;
 mod suspects;
+mod values;
 mod webhooks;
 
 use std::ffi::OsString;
@@ -68,6 +69,7 @@ pub(super) enum Command {
   depositd request USDT BSC 25
   depositd request btc btc 100.50 --reference 'invoice 17' --notify a@example.com
   depositd request USDT TRON 25 --wait final && echo settled
+  depositd request USDT TRON 25 --wait final --timeout 2h
   depositd --json request USDT BSC 25 --key order-17 | jq -r .address
 
 A repeated --key gives the same deposit again, never a second one.")]
@@ -77,16 +79,22 @@ A repeated --key gives the same deposit again, never a second one.")]
   depositd list
   depositd list --state awaiting_payment --state confirming
   depositd list --since 2026-05-01 --limit 500
+  depositd list --reference 'invoice 17'
+  depositd list --currency USDT --network TRC20 --since yesterday
+  depositd list --since 2026-11-01 --until 2026-12-01
   depositd list --needs-review
   depositd --json list --state settled | jq -r '.deposits[].id'")]
     List(ListArgs),
     /// One deposit with its whole history
     #[command(after_help = "Examples:
-  depositd show 0197213c-6f1e-7b3a-9d53-0c8e9f0a1b2c     (our id)
+  depositd show 0197213c-6f1e                            (our id, shortened)
   depositd show 26109ba0-b05b-4ee0-93d1-fd62c822ce95     (the upstream's order_id)
-  depositd show 0x66b928a82377d75ced043e95738372e9e9607f1f  (the address)")]
+  depositd show 0x66b928a82377d75ced043e95738372e9e9607f1f  (the address)
+  depositd show 'invoice 17'                             (the reference)
+
+Names may be shortened to four characters and more, as long as one deposit alone begins so.")]
     Show {
-        /// Our id, the upstream's order_id, or the address
+        /// Our id, the upstream's order_id, or the address, whole or shortened; the key; the reference
         id: String,
     },
     /// Live state changes, from now on
@@ -96,9 +104,9 @@ A repeated --key gives the same deposit again, never a second one.")]
     Watch,
     /// Clear a deposit's review flag; the note is recorded
     #[command(after_help = "Examples:
-  depositd review 0197213c-6f1e-7b3a-9d53-0c8e9f0a1b2c --note 'asked support: the credit stands'")]
+  depositd review 0197213c-6f1e --note 'asked support: the credit stands'")]
     Review {
-        /// Our id, the upstream's order_id, or the address
+        /// Our id, the upstream's order_id, or the address, whole or shortened; the key; the reference
         id: String,
         /// What was found
         #[arg(long, value_name = "TEXT")]
@@ -141,7 +149,7 @@ Exit status 6 when a case is open or figures differ, 1 when the run could not fe
   depositd restored --since 2026-05-30T02:00:00Z --note 'copy of two days ago'")]
     Restored {
         /// When the copy ended [default: its last event]
-        #[arg(long, value_name = "T", value_parser = Timestamp::parse)]
+        #[arg(long, value_name = "T", value_parser = values::moment)]
         since: Option<Timestamp>,
         /// What a person says of it
         #[arg(long, value_name = "TEXT")]

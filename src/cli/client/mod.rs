@@ -145,7 +145,7 @@ impl From<ClientError> for CommandFailure {
             ClientError::Unreachable(words) | ClientError::Broken(words) => {
                 Self::new(ExitStatus::Unreachable, words)
             }
-            ClientError::Refused(problem) => Self::new(exit_of(&problem), words_of(&problem)),
+            ClientError::Refused(problem) => Self::refused(exit_of(&problem), words_of(&problem), problem),
             ClientError::Nonsense(words) => Self::new(ExitStatus::Failed, words),
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct ScenarioContext {
     pub(super) stop: CancellationToken,
     pub(super) options: Options,
     pub(super) program: String,
+    /// Where programs reach the daemon's API, `http://..`; empty where nothing but a socket is configured.
+    pub(super) api: String,
     /// Real time, and when this run began by it.
     pub(super) real: SystemClock,
     pub(super) started: Duration,

@@ -2,6 +2,7 @@
 
 use super::context::ScenarioContext;
 use super::shell::quoted;
+use super::workspace::TOKEN;
 
 /// How to ask for a deposit and pay it, in whatever way.
 pub(super) fn instructions(context: &ScenarioContext) -> String {
@@ -20,6 +21,9 @@ The sandbox is up, and stays up until Ctrl-C.{pace}
     {depositd} request USDT BSC 25
     {depositd} list
     {depositd} watch
+  Or let a program ask; docs/integrating.md has three:
+    export DEPOSITD_URL={api} DEPOSITD_TOKEN=$(cat {token})
+    curl -s $DEPOSITD_URL/v1/deposits -H "Authorization: Bearer $DEPOSITD_TOKEN"
   Pay it (ORDER is the order_id that `show` names, or take the newest):
     ORDER=$(curl -s {url}/sandbox/orders | grep -o '"order_id":"[^"]*' | tail -1 | cut -d'"' -f4)
     curl -X POST {url}/sandbox/orders/$ORDER/pay                              # exactly
@@ -39,5 +43,18 @@ The sandbox is up, and stays up until Ctrl-C.{pace}
     {depositd} reconcile
     {depositd} verify
 "#,
+        api = context.api,
+        token = quoted(&context.folder.file(TOKEN).display().to_string()),
     )
+}
+
+/// The same for a program.
+pub(super) fn places(context: &ScenarioContext) -> serde_json::Value {
+    serde_json::json!({
+        "serving": true,
+        "api": context.api,
+        "token_file": context.folder.file(TOKEN),
+        "upstream": context.upstream.base_url(),
+        "config": context.folder.config_file(),
+    })
 }

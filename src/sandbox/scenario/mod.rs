@@ -98,7 +98,7 @@ pub async fn run_until(
     set_scene(&upstream, &script, &folder)?;
     let config = folder.configure(&upstream.base_url())?;
     let program = options.program.clone().unwrap_or_else(|| "depositd".to_owned());
-    let context = ScenarioContext {
+    let mut context = ScenarioContext {
         folder,
         script,
         clock: Arc::clone(&clock),
@@ -106,6 +106,7 @@ pub async fn run_until(
         stop,
         options,
         program,
+        api: String::new(),
         real,
         started,
     };
@@ -113,6 +114,8 @@ pub async fn run_until(
     show.opening(&context)?;
     let mut daemon = Daemon::start(&config, clock).await?;
     let flow = daemon.flow().clone();
+    let address = daemon.addresses().iter().find(|address| !address.starts_with("unix:"));
+    context.api = address.map(|address| format!("http://{address}")).unwrap_or_default();
     let told = tokio::select! {
         told = runner::direct(&context, &flow, &mut show) => told,
         reason = daemon.fatal() => Err(Error::Daemon(daemon::Error::Fatal(reason))),

@@ -45,10 +45,21 @@ impl ShowFormat {
 /// What the runner prints besides the ledger's events.
 #[derive(Debug)]
 pub(super) enum Line {
-    Outage { begins: bool },
-    TopUp { cents: i64, method: &'static str },
-    Spent { cents: i64 },
-    Text(String),
+    Outage {
+        begins: bool,
+    },
+    TopUp {
+        cents: i64,
+        method: &'static str,
+    },
+    Spent {
+        cents: i64,
+    },
+    /// It is up: what a person reads, and a program.
+    Serving {
+        text: String,
+        places: serde_json::Value,
+    },
     Page(Box<Summary>),
 }
 
@@ -198,14 +209,15 @@ impl<'a> Printer<'a> {
                     json!({"at": at, "topped_up_elsewhere_cents": cents, "method": method})
                 }
                 Line::Spent { cents } => json!({"at": at, "spent_cents": cents}),
-                Line::Text(_) | Line::Page(_) => return Ok(()),
+                Line::Serving { places, .. } => places.clone(),
+                Line::Page(_) => return Ok(()),
             };
             writeln!(self.out, "{line}")?;
             return self.out.flush();
         }
         let usd = |cents: &i64| UsdMicros::from_cents(*cents).unwrap_or_default().to_string();
         let text = match line {
-            Line::Text(text) => {
+            Line::Serving { text, .. } => {
                 writeln!(self.out, "{text}")?;
                 return self.out.flush();
             }

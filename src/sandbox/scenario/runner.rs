@@ -65,7 +65,8 @@ async fn tell(
         }
         context.upstream.set_default_fate(Fate::Manual);
         context.upstream.set_lifetime(lifetime_by_hand(context.folder.plan.speed));
-        let _ = lines.send((context.clock.now(), Line::Text(instructions::instructions(context))));
+        let (text, places) = (instructions::instructions(context), instructions::places(context));
+        let _ = lines.send((context.clock.now(), Line::Serving { text, places }));
         context.stop.cancelled().await;
         // Mismatches of the scenario are kept while a person plays on.
         return Ok(summary.filter(|summary| !summary.mismatches.is_empty()));

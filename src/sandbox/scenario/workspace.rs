@@ -32,6 +32,8 @@ const PLAN: &str = "sandbox.json";
 const CONFIG: &str = "daemon.toml";
 const KEY: &str = "upstream-api-key";
 const WEBHOOK_SECRET: &str = "webhook-secret";
+/// What programs show at the API.
+pub(super) const TOKEN: &str = "api-token";
 /// What the simulated upstream remembers.
 pub(super) const STORE: &str = "upstream.jsonl";
 /// The one account.
@@ -110,6 +112,10 @@ impl Workspace {
     /// changed in it stays, but for the simulator's address.
     pub(super) fn configure(&self, base_url: &str) -> Result<Config, Error> {
         replace(&self.file(KEY), format!("{}\n", self.api_key()).as_bytes(), 0o600)?;
+        let token = self.file(TOKEN);
+        if !token.try_exists().map_err(Error::io("cannot read", &token))? {
+            replace(&token, format!("{}\n", hex::encode(rand::random::<[u8; 16]>())).as_bytes(), 0o600)?;
+        }
         let file = self.config_file();
         let line = format!("base_url = \"{base_url}\"");
         let text = match fs::read_to_string(&file) {
@@ -189,7 +195,8 @@ events = ["settled", "short", "refunded"]
 to = ["treasury@example.com", "finance@example.com"]
 
 [api]
-listen = ["{listen}"]
+listen = ["{listen}", "127.0.0.1:0"]     # for programs too, at a port of its own each time
+token_file = "{TOKEN}"
 "#,
             speed = self.plan.speed,
             timeout = seconds(times.timeout),
