@@ -45,6 +45,13 @@ const QUESTIONS: &[(&str, Option<f64>, &str)] = &[
         "SELECT * FROM accounting_account_months WHERE month = '2026-07'",
     ),
     ("the trial balance", None, "SELECT * FROM accounting_trial_balance"),
+    ("a month's statement", Some(50.0), "SELECT * FROM accounting_statement WHERE month = '2026-07'"),
+    ("the statements of all months", None, "SELECT * FROM accounting_statement"),
+    (
+        "a month of others' top-ups",
+        None,
+        "SELECT count(*), sum(amount_usd_micros) FROM accounting_elsewhere WHERE date >= '2026-07-01' AND date < '2026-08-01'",
+    ),
     (
         "one month added up deposit by deposit",
         None,

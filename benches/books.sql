@@ -22,4 +22,18 @@ INSERT INTO posting (entry_id, transaction_id, account, commodity, amount, amoun
 SELECT row_id * 2, row_id, 'equity:crypto:' || lower(currency), currency, '-24.95000000', -amount_booked_micros FROM deposit;
 INSERT INTO account_balance (account, commodity, balance, balance_micros)
 SELECT account, commodity, '0', sum(amount_usd_micros) FROM posting GROUP BY 1, 2;
+INSERT INTO reconciliation (id, at, ok, head_seq, balance_cents, total_charges_cents, credited_here_cents, credited_elsewhere_cents,
+                            baseline_cents, difference_cents, evidence, report, clean, accepted_cents, not_listed_cents,
+                            journal_micros, refunds_micros, risen_cents)
+WITH RECURSIVE run(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM run WHERE n < 35040)
+SELECT n, strftime('%Y-%m-%dT%H:%M:%S.000Z', 1767225600 + n * 900, 'unixepoch'), 1, n * (:deposits / 35040), n * 1000, n * 420000,
+       n * 360000, n * 60000 + 12345, 12345, 0, printf('{"head":"%.*c"}', 1000, 'x'), printf('{"run":%d,"filling":"%.*c"}', n, 1500, 'x'),
+       1, 0, 0, n * 3600000000, 0, n / 1000
+FROM run;
+INSERT INTO invoice (identity_hash, content_hash, pay_id, method, amount_cents, created_ms, status, weight, counted_cents, listed,
+                     first_seen_ms, changed_ms, changed_run, credited_ms)
+WITH RECURSIVE row(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM row WHERE n < 100000)
+SELECT n, n, printf('other %d', n), 'stripe', 500, (1767225600 + n * 315) * 1000, 'paid', 1, 500, 1,
+       (1767225600 + n * 315) * 1000, (1767225600 + n * 315) * 1000, n / 3, (1767225600 + n * 315) * 1000
+FROM row;
 DROP TABLE pair;

@@ -133,6 +133,7 @@ async fn flow(path: &Path, folder: &tempfile::TempDir, base_url: &str, clock: &A
         tolerance_cents: 0,
         tell_after_runs: 2,
         lag: Duration::ZERO,
+        low_balance_cents: None,
         mail_retry_initial: Duration::from_secs(5),
         mail_retry_max: Duration::from_hours(1),
         mail_give_up_after: Duration::from_hours(120),

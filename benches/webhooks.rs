@@ -114,6 +114,7 @@ async fn house(path: &std::path::Path) -> Flow {
         tolerance_cents: 0,
         tell_after_runs: 1,
         lag: Duration::ZERO,
+        low_balance_cents: None,
         mail_retry_initial: Duration::from_secs(5),
         mail_retry_max: Duration::from_secs(3600),
         mail_give_up_after: Duration::from_secs(5 * 86_400),

@@ -5,6 +5,7 @@ mod running;
 
 use crate::clock::SharedClock;
 use crate::config::{self, Config};
+use crate::domain::book_zone::BookZone;
 use crate::domain::causes::chain;
 use crate::flow;
 use crate::ledger;
@@ -53,6 +54,12 @@ pub fn ledger_settings(config: &Config) -> ledger::LedgerSettings {
         create_if_missing: config.ledger.create_if_missing,
         mail_domain: mail_domain(config),
     }
+}
+
+/// How the books are kept, by `config`.
+fn book_settings(config: &Config) -> ledger::BookSettings {
+    let config::BooksConfig { time_zone, accounts } = &config.books;
+    ledger::BookSettings { zone: BookZone::of(time_zone), accounts: accounts.clone() }
 }
 
 /// The upstream's client by `config`.
@@ -235,6 +242,7 @@ fn flow_settings(config: &Config) -> flow::FlowSettings {
         tolerance_cents: config.reconcile.tolerance_cents,
         tell_after_runs: config.reconcile.tell_after_runs,
         lag: config.reconcile.lag,
+        low_balance_cents: config.balance.low_cents,
         request_limit: config.upstream.request_limit,
         mail_retry_initial: config.mail.retry_initial,
         mail_retry_max: config.mail.retry_max,

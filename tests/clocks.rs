@@ -80,7 +80,7 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
         }
         house.reconcile().await;
         let march = Month::parse("2026-03").unwrap();
-        flow::close_month(&house.flow, &march).await.unwrap();
+        flow::close_month(&house.flow, &march, "an accountant").await.unwrap();
         if restarted {
             house = house.restart().await;
         }
@@ -91,7 +91,10 @@ async fn what_a_wrong_clock_dates_into_a_closed_month_is_booked_at_its_end() {
         house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
         house.poll().await;
         let settled = house.read(&deposit).await.facts;
-        assert_eq!((settled.state, settled.settled_at), (State::Settled, Some(march.ends_at())));
+        assert_eq!(
+            (settled.state, settled.settled_at),
+            (State::Settled, Some(house.flow.ledger.book_zone().end_of(&march)))
+        );
         let months = "SELECT group_concat(substr(posted_at, 1, 7)) FROM
                       (SELECT DISTINCT transaction_id, posted_at FROM accounting_entries ORDER BY 1)";
         assert_eq!(house.sql(months), "2026-03,2026-04");
@@ -112,7 +115,7 @@ async fn no_month_is_closed_by_one_clock_alone() {
         let right = wrong.now();
         wrong.jump_to(right.plus(45 * DAY));
         house.reconcile().await;
-        let refused = flow::close_month(&house.flow, &march).await.unwrap_err();
+        let refused = flow::close_month(&house.flow, &march, "an accountant").await.unwrap_err();
         assert!(matches!(refused, flow::CloseError::Early(_)), "{refused}");
         let told = house.flow.time_warnings().await.unwrap();
         let expected = format!("clocks: the upstream's is 64800 min {which} this machine's");
@@ -121,8 +124,8 @@ async fn no_month_is_closed_by_one_clock_alone() {
     }
     house.reconcile().await;
     assert_eq!(house.flow.time_warnings().await.unwrap(), Vec::<String>::new());
-    flow::close_month(&house.flow, &february).await.unwrap();
-    assert!(flow::close_month(&house.flow, &march).await.is_err(), "March runs");
+    flow::close_month(&house.flow, &february, "an accountant").await.unwrap();
+    assert!(flow::close_month(&house.flow, &march, "an accountant").await.is_err(), "March runs");
     // What is paid now is booked in March.
     let deposit = house.wallet("25.00").await;
     house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();

@@ -21,6 +21,7 @@ mod routes;
 mod server;
 mod settings;
 mod state;
+mod statement;
 mod streams;
 mod waiters;
 mod webhooks;

@@ -15,7 +15,7 @@ use super::input::clip;
 use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::SharedState;
-use super::{admin, assets, cases, deposits, events, health, listing, metrics, periods, webhooks};
+use super::{admin, assets, cases, deposits, events, health, listing, metrics, periods, statement, webhooks};
 use crate::config::Role;
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
@@ -59,6 +59,7 @@ fn table() -> Vec<Route> {
         ("POST", "/v1/baseline", OPERATE, post(cases::set_baseline)),
         ("GET", "/v1/periods", READ, get(periods::list)),
         ("POST", "/v1/periods/{month}/close", OPERATE, post(periods::close)),
+        ("GET", "/v1/statement", READ, get(statement::show)),
         ("GET", "/v1/mails", READ, get(admin::mails)),
         ("POST", "/v1/mails/retry", OPERATE, post(admin::retry)),
         ("POST", "/v1/mails/test", OPERATE, post(admin::test)),

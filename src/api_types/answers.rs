@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::DepositObject;
 use crate::domain::time::Timestamp;
-use crate::flow::Correction;
+use crate::flow::{ClosePlan, Correction};
 use crate::ledger::{
-    Case, ClosedMonth, DepositHistory, EventRow, HistoryCall, HistoryMail, HistoryPosting, MailRow,
+    Case, ClosedMonth, DepositHistory, EventRow, HistoryCall, HistoryMail, HistoryPosting, MailRow, Statement,
 };
 
 /// `GET /v1/deposits`
@@ -127,6 +127,16 @@ pub struct MonthList {
     pub periods: Vec<ClosedMonth>,
 }
 
+/// `POST /v1/periods/{month}/close`
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum CloseAnswer {
+    /// It is closed.
+    Closed(ClosedMonth),
+    /// It was only tried.
+    Plan(Box<ClosePlan>),
+}
+
 /// What stands in the figures of a [`ClosedMonth`], as far as people are shown it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -137,6 +147,8 @@ pub struct ClosedFigures {
     pub head_seq: i64,
     /// Its hash.
     pub head_hash: String,
+    /// The month's statement; an empty one of what earlier versions closed.
+    pub statement: Statement,
     /// What every account held at the end of the month.
     pub balances: Vec<AccountBalance>,
 }

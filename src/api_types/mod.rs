@@ -8,14 +8,14 @@ mod problem;
 mod webhooks;
 
 pub use self::answers::{
-    AccountBalance, Baseline, CaseAfter, CaseList, ClosedFigures, CorrectionList, DepositPage, EventList,
-    ListEvidence, Liveness, MailList, MailRecipients, MailsRetried, MonthList, RestoredSpan, RunEvidence,
-    ServiceReadiness, Story, UpstreamReadiness,
+    AccountBalance, Baseline, CaseAfter, CaseList, CloseAnswer, ClosedFigures, CorrectionList, DepositPage,
+    EventList, ListEvidence, Liveness, MailList, MailRecipients, MailsRetried, MonthList, RestoredSpan,
+    RunEvidence, ServiceReadiness, Story, UpstreamReadiness,
 };
 pub use self::problem::{ProblemBody, ProblemKind};
 pub use self::webhooks::{WebhookDelivery, WebhookDeliveryList, WebhookList, WebhookState, WebhooksRetried};
-pub use crate::flow::{Correction, NewDeposit, Report};
-pub use crate::ledger::{BackupReport, Case, ClosedMonth, EventRow, MailRow, WebhookRow};
+pub use crate::flow::{ClosePlan, Correction, NewDeposit, Report};
+pub use crate::ledger::{BackupReport, Case, ClosedMonth, EventRow, MailRow, Statement, WebhookRow};
 #[cfg(test)]
 pub(crate) use crate::notifier::deposit_keys as keys;
 pub use crate::notifier::{DepositObject, PayWith};

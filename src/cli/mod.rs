@@ -33,6 +33,7 @@ mod review;
 mod run;
 mod sandbox;
 mod show;
+mod statement;
 mod table;
 mod verify;
 mod watch;
@@ -117,7 +118,8 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         }
         Command::Restored { since, note } => wait_for(ownership::restored(context, since, &note)),
         Command::Rebind { note } => wait_for(ownership::rebind(context, &note)),
-        Command::Close { month } => wait_for(close::close(context, &month)),
+        Command::Close(args) => wait_for(close::close(context, args)),
+        Command::Statement { month } => wait_for(statement::statement(context, month)),
         Command::Export(args) => wait_for(export::export(context, args)),
         Command::Verify => wait_for(verify::verify(context)),
         Command::Backup { file } => wait_for(backup::backup(context, &file)),

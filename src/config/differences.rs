@@ -1,7 +1,8 @@
 //! Which keys of two configurations differ, for a daemon that is told to read its configuration again.
 
 use super::settings::{
-    ApiConfig, Config, LedgerConfig, LogConfig, MailConfig, ReconcileConfig, SmtpConfig, UpstreamConfig,
+    ApiConfig, BalanceConfig, BooksConfig, Config, LedgerConfig, LogConfig, MailConfig, ReconcileConfig,
+    SmtpConfig, UpstreamConfig,
 };
 use crate::domain::poll::Policy;
 
@@ -24,7 +25,8 @@ macro_rules! differing {
 /// compared, not what a file holds there.
 #[must_use]
 pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
-    let Config { source: _, upstream, ledger, polling, reconcile, mail, webhooks, api, log } = one;
+    let Config { source: _, upstream, ledger, polling, reconcile, books, balance, mail, webhooks, api, log } =
+        one;
     let mut found = Vec::new();
     differing!(
         found,
@@ -60,6 +62,8 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
     differing!(found, "reconcile", reconcile, other.reconcile, ReconcileConfig {
         schedule, upstream_zone as "upstream_utc_offset", tolerance_cents, tell_after_runs, lag,
     });
+    differing!(found, "books", books, other.books, BooksConfig { time_zone, accounts });
+    differing!(found, "balance", balance, other.balance, BalanceConfig { low_cents });
     differing!(found, "mail", mail, other.mail, MailConfig {
         transport, from, to, directory, retry_initial, retry_max, give_up_after, digest_schedule, templates,
         quiet_hours, quiet_utc_offset_seconds as "quiet_utc_offset", urgent, flood_above, flood_wait,
@@ -116,6 +120,9 @@ mod tests {
         ("reconcile.tolerance_cents", "9"),
         ("reconcile.tell_after_runs", "9"),
         ("reconcile.lag", "\"9s\""),
+        ("books.time_zone", "\"Europe/Berlin\""),
+        ("books.accounts", "{ \"equity:asked\" = \"Equity:Wanted\" }"),
+        ("balance.low_cents", "9"),
         ("mail.transport", "\"file\""),
         ("mail.from", "\"other@example.com\""),
         ("mail.to", "[\"other@example.com\"]"),

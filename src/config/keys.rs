@@ -4,7 +4,7 @@ use super::error::nearest;
 
 /// The tables of the file.
 pub(crate) const SECTIONS: &[&str] =
-    &["upstream", "ledger", "polling", "reconcile", "mail", "mail.smtp", "api", "log"];
+    &["upstream", "ledger", "polling", "reconcile", "books", "balance", "mail", "mail.smtp", "api", "log"];
 
 /// Every key that is not a secret.
 pub(crate) const KEYS: &[&str] = &[
@@ -32,6 +32,9 @@ pub(crate) const KEYS: &[&str] = &[
     "reconcile.tolerance_cents",
     "reconcile.tell_after_runs",
     "reconcile.lag",
+    "books.time_zone",
+    "books.accounts",
+    "balance.low_cents",
     "mail.transport",
     "mail.from",
     "mail.to",

@@ -35,8 +35,9 @@ pub(crate) use keys::{KEYS, SECRETS};
 pub(crate) use secret::is_open_to_others;
 pub use secret::{SecretFile, SecretSource};
 pub use settings::{
-    ApiConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport, NamedToken,
-    PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig, UpstreamConfig,
+    ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig,
+    MailRule, MailTransport, NamedToken, PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption,
+    TokenConfig, UpstreamConfig,
 };
 pub(crate) use suspects::{suspect_argument, suspect_path};
 pub(crate) use values::duration;

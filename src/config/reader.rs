@@ -168,6 +168,25 @@ impl Layers {
         texts(&value).map(Some).ok_or_else(|| wrong_type(&found, key, EXPECTED, &found.value))
     }
 
+    /// A table of texts, in the order of its names; in the environment in TOML's braces.
+    pub(crate) fn text_table(&self, key: &str) -> Result<Vec<(String, String)>, Error> {
+        const EXPECTED: &str =
+            "a table of texts such as { \"assets:prepaid:smsonline\" = \"Assets:Current:SMSOnline\" }";
+        let Some(found) = self.find(key) else { return Ok(Vec::new()) };
+        let written = match &found.value {
+            Value::String(_, text) if found.in_environment => {
+                let read = Toml::from_str::<Dict>(&format!("value = {}", text.trim())).ok();
+                read.and_then(|mut dict| dict.remove("value"))
+            }
+            value => Some(value.clone()),
+        };
+        let texts = written.as_ref().and_then(Value::as_dict).and_then(|dict| {
+            let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+            dict.iter().map(text).collect::<Option<Vec<_>>>()
+        });
+        texts.ok_or_else(|| wrong_type(&found, key, EXPECTED, &found.value))
+    }
+
     /// A list of tables, one for each `[[section]]`.
     pub(crate) fn tables(&self, key: &str) -> Result<Vec<Dict>, Error> {
         let expected = format!("tables written [[{key}]]");

@@ -9,13 +9,15 @@ use super::layers::Layers;
 use super::reader::constant;
 use super::secret::{SecretFile, SecretSource};
 use super::settings::{
-    ApiConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig, MailRule, MailTransport,
-    PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig, UpstreamConfig,
+    ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig,
+    MailRule, MailTransport, PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig,
+    UpstreamConfig,
 };
 use super::suspects::{suspect_argument, suspect_host, suspect_path};
 use super::tables::{ConfigTable, TableKind, tables};
 use super::values::{self, Listen};
 use super::webhooks::{RetryDefaults, webhooks};
+use crate::domain::chart;
 use crate::domain::event::EventName;
 use crate::domain::host::is_loopback;
 use crate::domain::poll;
@@ -27,6 +29,8 @@ const DEFAULT_RECONCILE: &str = "0 */15 * * * *";
 const LONGEST_USER_ID: usize = 12;
 /// No call is worth waiting longer for.
 const LONGEST_CALL: Duration = Duration::from_hours(1);
+/// Ten billion dollars.
+const MOST_CENTS: i128 = 1_000_000_000_000;
 
 impl Config {
     pub(crate) fn from_layers(layers: &Layers, source: Option<&Path>) -> Result<Self, Error> {
@@ -42,6 +46,8 @@ impl Config {
             ledger: ledger(layers)?,
             polling: polling(layers)?,
             reconcile: reconcile(layers)?,
+            books: books(layers)?,
+            balance: BalanceConfig { low_cents: layers.number("balance.low_cents", 1..=MOST_CENTS)? },
             webhooks: webhooks(layers, usual)?,
             mail,
             api: api(layers)?,
@@ -132,6 +138,17 @@ fn reconcile(layers: &Layers) -> Result<ReconcileConfig, Error> {
         tell_after_runs: layers.number("reconcile.tell_after_runs", 1..=1000)?.unwrap_or(2),
         lag: lag.unwrap_or(Duration::from_hours(1)),
     })
+}
+
+fn books(layers: &Layers) -> Result<BooksConfig, Error> {
+    let zone = layers.parsed(
+        "books.time_zone",
+        "a zone or an offset in quotes such as \"Europe/Berlin\" or \"+00:00\"",
+        values::zone,
+    )?;
+    let wishes = layers.text_table("books.accounts")?;
+    let accounts = chart::renamed(&wishes).map_err(|problem| layers.fault("books.accounts", problem))?;
+    Ok(BooksConfig { time_zone: zone.unwrap_or(Zone::UTC), accounts })
 }
 
 fn mail(layers: &Layers) -> Result<MailConfig, Error> {

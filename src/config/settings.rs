@@ -32,6 +32,10 @@ pub struct Config {
     pub polling: poll::Policy,
     /// `[reconcile]`
     pub reconcile: ReconcileConfig,
+    /// `[books]`
+    pub books: BooksConfig,
+    /// `[balance]`
+    pub balance: BalanceConfig,
     /// `[mail]`
     pub mail: MailConfig,
     /// `[[webhooks]]`
@@ -93,6 +97,22 @@ pub struct ReconcileConfig {
     pub tell_after_runs: u32,
     /// For so long status, list and total may be apart; zero is off.
     pub lag: Duration,
+}
+
+/// `[books]`: how the books' owner wants them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BooksConfig {
+    /// Of days and months.
+    pub time_zone: Zone,
+    /// Accounts that are renamed in exports, each with its new name.
+    pub accounts: Vec<(String, String)>,
+}
+
+/// `[balance]`: the prepaid balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalanceConfig {
+    /// Below this many cents it is low; `None` never.
+    pub low_cents: Option<i64>,
 }
 
 /// How mail leaves.

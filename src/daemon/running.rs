@@ -7,13 +7,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::{Reloader, SetLogLevel};
-use super::{Error, flow_settings, ledger_settings, mailer, rules, timetable, upstream_client, webhooks};
+use super::{
+    Error, book_settings, flow_settings, ledger_settings, mailer, rules, timetable, upstream_client, webhooks,
+};
 use crate::api::{Api, ApiSettings, Bound, LiveAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::causes::chain;
 use crate::flow::{self, Flow, OwnershipError};
-use crate::ledger::{Ledger, Reservation};
+use crate::ledger::{self, BookSettings, Ledger, Reservation};
 use crate::notifier::{Mailer, Rules, WebhookEndpoint};
 use crate::scheduler::{self, Lifecycle, Loops, ServiceStatus, Signalled};
 use crate::upstream::Upstream;
@@ -71,9 +73,11 @@ impl Daemon {
         if let Some(account) = &config.upstream.user_id {
             flow::refuse_foreign(&reserved, account).await.map_err(not_ours)?;
         }
+        let books = book_settings(config);
+        reserved.refuse_other_zone(books.zone.name()).await.map_err(not_those_books)?;
         let door = Api::bind(settings).await.map_err(|error| Error::Start(chain(&error)))?;
         let ledger = Ledger::open_reserved(reserved).await?;
-        match Self::start_on(ledger.clone(), config, parts, door).await {
+        match Self::start_on(ledger.clone(), config, (parts, books), door).await {
             Ok(daemon) => Ok(daemon),
             Err(error) => {
                 // Whoever may only read can read it again.
@@ -85,11 +89,17 @@ impl Daemon {
         }
     }
 
-    async fn start_on(ledger: Ledger, config: &Config, parts: Parts, door: Bound) -> Result<Self, Error> {
+    async fn start_on(
+        ledger: Ledger,
+        config: &Config,
+        (parts, books): (Parts, BookSettings),
+        door: Bound,
+    ) -> Result<Self, Error> {
         if let Some(account) = &config.upstream.user_id {
             flow::bind(&ledger, account).await.map_err(not_ours)?;
         }
         let Parts { upstream, mailer, rules, webhooks, clock } = parts;
+        ledger.keep_books(books, clock.now()).await.map_err(not_those_books)?;
         let flow = Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock);
         flow.webhooks.replace(webhooks);
         if let Some(backups) = &config.ledger.backup_dir {
@@ -146,6 +156,13 @@ impl Daemon {
         self.loops.stop().await;
         self.flow.mailer.close_idle().await;
         self.flow.ledger
+    }
+}
+
+fn not_those_books(error: ledger::Error) -> Error {
+    match error {
+        fixed @ ledger::Error::ZoneFixed { .. } => Error::Configuration(fixed.to_string()),
+        error => Error::Ledger(error),
     }
 }
 

@@ -119,6 +119,10 @@ macro_rules! event_table {
             UpstreamDown => "upstream_down", Upstream, ByDefault, AnyHour, Operators;
             /// It answers again.
             UpstreamBack => "upstream_back", Upstream, ByDefault, AnyHour, Operators;
+            /// The prepaid balance has fallen below what is set.
+            BalanceLow => "balance_low", Account, ByDefault, AnyHour, Operators;
+            /// It is no longer below that.
+            BalanceBack => "balance_back", Account, ByDefault, AnyHour, Operators;
             /// Reconciliations are void: something could not be fetched, or cannot be what it says.
             ReconciliationVoid => "reconciliation_void", Reconciliation, ByDefault, AnyHour, Operators;
             /// One was whole again.

@@ -3,8 +3,10 @@
 pub mod address;
 pub mod arrival;
 pub mod asset;
+pub mod book_zone;
 pub mod booked;
 pub mod causes;
+pub mod chart;
 pub mod deposit;
 pub mod event;
 pub mod glob;

@@ -1,14 +1,14 @@
-//! What a month is to the books: a name, and the instants in UTC between which it lies.
+//! What a month is called. Which instants lie in it, the books' zone says.
 
 use std::fmt;
 
 use super::time::Timestamp;
 
-/// A calendar month in UTC.
+/// A calendar month.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Month {
     text: String,
-    ends_at: Timestamp,
+    next: (u16, u8),
 }
 
 /// A text that is no month.
@@ -29,12 +29,10 @@ impl Month {
             .parse()
             .ok()
             .zip(month.parse().ok())
-            .filter(|(year, _)| *year >= 1970)
+            .filter(|(year, _)| (1970..9999).contains(year))
             .ok_or_else(invalid)?;
-        let (year, month) =
-            if month == 12 { (year.saturating_add(1), 1) } else { (year, month.saturating_add(1)) };
-        let ends_at = Timestamp::parse(&format!("{year:04}-{month:02}-01")).map_err(|_| invalid())?;
-        Ok(Self { text: text.to_owned(), ends_at })
+        let next = if month == 12 { (year.saturating_add(1), 1) } else { (year, month.saturating_add(1)) };
+        Ok(Self { text: text.to_owned(), next })
     }
 
     /// `YYYY-MM`.
@@ -43,10 +41,17 @@ impl Month {
         &self.text
     }
 
-    /// The first instant after it.
+    /// Its first day, `YYYY-MM-DD`.
     #[must_use]
-    pub fn ends_at(&self) -> Timestamp {
-        self.ends_at
+    pub fn first_day(&self) -> String {
+        format!("{}-01", self.text)
+    }
+
+    /// The first day after it, `YYYY-MM-DD`.
+    #[must_use]
+    pub fn day_after(&self) -> String {
+        let (year, month) = self.next;
+        format!("{year:04}-{month:02}-01")
     }
 }
 
@@ -65,12 +70,21 @@ mod tests {
         for (month, end) in [("2026-10", "2026-11-01"), ("2026-12", "2027-01-01"), ("2024-02", "2024-03-01")]
         {
             let parsed = Month::parse(month).unwrap();
-            assert_eq!(parsed.ends_at().to_date_text(), end);
+            assert_eq!((parsed.first_day(), parsed.day_after().as_str()), (format!("{month}-01"), end));
             assert_eq!((parsed.as_str(), parsed.to_string().as_str()), (month, month));
         }
-        for text in
-            ["", "2026", "2026-13", "2026-00", "2026-1", "2026-10-01", "1969-12", "20a6-10", "+026-10"]
-        {
+        for text in [
+            "",
+            "2026",
+            "2026-13",
+            "2026-00",
+            "2026-1",
+            "2026-10-01",
+            "1969-12",
+            "20a6-10",
+            "+026-10",
+            "9999-01",
+        ] {
             assert!(Month::parse(text).is_err(), "{text}");
         }
     }

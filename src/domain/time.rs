@@ -173,6 +173,17 @@ impl Zone {
         let instant = self.0.to_ambiguous_timestamp(civil).compatible().ok()?;
         Some(Timestamp::from_millis(instant.as_millisecond()))
     }
+
+    /// From when on it is how many seconds east of Greenwich, from 1970 until `until`, oldest first.
+    #[must_use]
+    pub fn offsets(&self, until: Timestamp) -> Vec<(Timestamp, i32)> {
+        let epoch = jiff::Timestamp::UNIX_EPOCH;
+        let first = (Timestamp::EPOCH, self.0.to_offset(epoch).seconds());
+        let later = self.0.following(epoch).map(|change| {
+            (Timestamp::from_millis(change.timestamp().as_millisecond()), change.offset().seconds())
+        });
+        std::iter::once(first).chain(later.take_while(|(at, _)| *at < until)).collect()
+    }
 }
 
 /// Seconds east of Greenwich of `+02:00` and its like.

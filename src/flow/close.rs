@@ -1,10 +1,12 @@
 //! How a month is closed: after it has ended, after a clean reconciliation and a clean proof, for good.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Flow, ReconcileFailed, Report, reconcile};
 use crate::domain::period::Month;
-use crate::ledger::{self, ClosedMonth};
+use crate::domain::time::Timestamp;
+use crate::ledger::{self, ClosedMonth, Statement, Verification};
 
 /// Why a month was not closed; nothing has happened then but the reconciliation.
 #[derive(Debug, thiserror::Error)]
@@ -23,20 +25,85 @@ pub enum CloseError {
     Ledger(#[from] ledger::Error),
 }
 
-/// Closes `month`; gives it as it is kept. A month that is closed already, or lies before a closed one, stays as it is:
+/// What a close would do, where everything is in order for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClosePlan {
+    /// Nothing was closed.
+    pub dry_run: bool,
+    /// The month that was asked for.
+    pub month: String,
+    /// The months that it would close: that one, and all before it that are open.
+    pub would_close: Vec<String>,
+    /// It, or a later month, is closed already: since when.
+    pub closed_at: Option<String>,
+    /// The run that it would rest on.
+    pub reconciled_at: Option<Timestamp>,
+    /// The last event that was proven.
+    pub head_seq: i64,
+    /// The month's statement.
+    pub statement: Statement,
+}
+
+/// Tries everything that a close of `month` needs, and closes nothing.
+///
+/// # Errors
+/// As [`close_month`].
+pub async fn plan_close(flow: &Flow, month: &Month) -> Result<ClosePlan, CloseError> {
+    let covered = covering(flow, month).await?;
+    let mut plan = ClosePlan { dry_run: true, month: month.to_string(), ..ClosePlan::default() };
+    match covered {
+        Some(closed) => plan.closed_at = Some(closed.closed_at),
+        None => {
+            let (report, proof) = ready(flow, month).await?;
+            plan.would_close = flow.ledger.open_months(month).await?;
+            (plan.reconciled_at, plan.head_seq) = (Some(report.at), proof.head_seq);
+        }
+    }
+    plan.statement = flow.ledger.statement(month, flow.clock.now()).await?;
+    Ok(plan)
+}
+
+/// Closes `month`, because `who` says so; gives it as it is kept. A month that is closed already, or lies before a closed one, stays as it is:
 /// the close that covers it is given.
-pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, CloseError> {
+pub async fn close_month(flow: &Flow, month: &Month, who: &str) -> Result<ClosedMonth, CloseError> {
     if let Some(closed) = covering(flow, month).await? {
         return Ok(closed);
     }
-    let now = flow.clock.now();
-    if now < month.ends_at() {
-        let end = month.ends_at();
+    let (report, proof) = ready(flow, month).await?;
+    let (ledger, now) = (&flow.ledger, flow.clock.now());
+    // The rows of others' top-ups are in the list, and would only make the event long.
+    let statement =
+        Statement { elsewhere: Vec::new(), balance_rises: Vec::new(), ..ledger.statement(month, now).await? };
+    let kept = json!({
+        "reconciled_at": report.at,
+        "total_charges_cents": report.figures.as_ref().map(|figures| figures.total_charges_cents),
+        "credited_here_cents": report.figures.as_ref().map(|figures| figures.credited_here_cents),
+        "accepted_cents": report.figures.as_ref().map(|figures| figures.accepted_cents),
+        "difference_cents": report.figures.as_ref().map(|figures| figures.difference_cents),
+        "transactions": proof.transactions,
+        "head_seq": proof.head_seq,
+        "head_hash": proof.head_hash,
+        "closed_by": who,
+        "time_zone": statement.time_zone,
+        "statement": statement,
+    });
+    ledger.close_month(month, now, kept).await?;
+    tracing::info!("{month} is closed by {who}");
+    covering(flow, month).await?.ok_or_else(|| {
+        CloseError::Ledger(ledger::Error::Unreadable(format!("the close of {month} cannot be read back")))
+    })
+}
+
+/// The clean run and the proof that a close rests on; or why there is none.
+async fn ready(flow: &Flow, month: &Month) -> Result<(Report, Verification), CloseError> {
+    let end = flow.ledger.book_zone().end_of(month);
+    if flow.clock.now() < end {
         return Err(CloseError::Early(format!("{month} has not ended yet; it can be closed from {end} on")));
     }
     let report = reconcile(flow).await?;
     // The run has just read the upstream's clock: a month ends when both clocks say so.
-    if let Some(theirs) = flow.upstream.upstream_now().filter(|theirs| *theirs < month.ends_at()) {
+    if let Some(theirs) = flow.upstream.upstream_now().filter(|theirs| *theirs < end) {
         return Err(CloseError::Early(format!(
             "{month} has not ended by the upstream's clock, which shows {theirs}; it can be closed once both clocks agree"
         )));
@@ -51,21 +118,7 @@ pub async fn close_month(flow: &Flow, month: &Month) -> Result<ClosedMonth, Clos
             found.table, found.row, found.what
         )));
     }
-    let kept = json!({
-        "reconciled_at": report.at,
-        "total_charges_cents": report.figures.as_ref().map(|figures| figures.total_charges_cents),
-        "credited_here_cents": report.figures.as_ref().map(|figures| figures.credited_here_cents),
-        "accepted_cents": report.figures.as_ref().map(|figures| figures.accepted_cents),
-        "difference_cents": report.figures.as_ref().map(|figures| figures.difference_cents),
-        "transactions": proof.transactions,
-        "head_seq": proof.head_seq,
-        "head_hash": proof.head_hash,
-    });
-    flow.ledger.close_month(month, flow.clock.now(), kept).await?;
-    tracing::info!("{month} is closed");
-    covering(flow, month).await?.ok_or_else(|| {
-        CloseError::Ledger(ledger::Error::Unreadable(format!("the close of {month} cannot be read back")))
-    })
+    Ok((report, proof))
 }
 
 /// Why a run is not clean.

@@ -43,6 +43,8 @@ pub struct FlowSettings {
     pub request_limit: Duration,
     /// How far status, list and total may be apart; zero switches it off.
     pub lag: Duration,
+    /// Below this many cents the balance is low; `None` never.
+    pub low_balance_cents: Option<i64>,
     /// A difference is mailed once it has stood for this many runs.
     pub tell_after_runs: u32,
     /// The first wait after a failed delivery; then doubling.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Flow;
 use crate::domain::event::EventName;
-use crate::domain::money::UsdMicros;
+use crate::domain::money::{UsdMicros, dollars};
 use crate::domain::time::Timestamp;
 use crate::ledger;
 
@@ -45,6 +45,7 @@ pub async fn digest(flow: &Flow) -> ledger::Result<()> {
     let (cases, cases_count, cases_by_age) = cases(flow, now).await?;
     let unsent = ledger.unsent_mails().await?;
     let head = ledger.head_hash().await?;
+    let run = ledger.last_good_run().await?;
     let facts = json!({
         "date": now.to_date_text(),
         "since": since,
@@ -57,6 +58,9 @@ pub async fn digest(flow: &Flow) -> ledger::Result<()> {
         "refunded_count": totals.refunded,
         "refunded_usd": totals.refunded_usd.to_string(),
         "credited_in_all_usd": ledger.credited_in_all().await?.to_string(),
+        "balance_usd": run.as_ref().map(|run| dollars(run.figures.balance_cents)),
+        "balance_at": run.as_ref().map(|run| run.at),
+        "low_usd": flow.settings.low_balance_cents.map(dollars),
         "open": open,
         "open_count": open_count,
         "needs_review": needs_review,

@@ -26,7 +26,7 @@ mod webhooks;
 
 pub use cases::{accept_case, close_case, explain_case, set_baseline, unaccept_case};
 pub use claim::claim;
-pub use close::{CloseError, close_month};
+pub use close::{CloseError, ClosePlan, close_month, plan_close};
 pub use context::{Flow, FlowSettings, LiveRules, Started, Wakers};
 pub use corrections::{
     Correction, CorrectionRequest, correct_all, correct_case, correct_deposit, uncorrect_case,

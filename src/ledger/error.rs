@@ -74,6 +74,19 @@ pub enum Error {
     /// The file is no longer what it was: deleted, replaced, or rolled back under the running daemon.
     #[error("the ledger can no longer be trusted: {0}")]
     Untrusted(String),
+    /// The books' zone is another one than that of months that are closed.
+    #[error(
+        "books.time_zone: the books are kept in {kept}, and {month} is closed: its days and months stand, so the zone \
+         cannot become {asked} any more; write time_zone = \"{kept}\""
+    )]
+    ZoneFixed {
+        /// The zone of the closed months.
+        kept: String,
+        /// The other one.
+        asked: String,
+        /// The latest closed month.
+        month: String,
+    },
     /// It could not be read or written now: a full disk, a lock, an I/O error.
     #[error("the ledger could not be {doing}")]
     Database {

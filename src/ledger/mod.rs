@@ -3,6 +3,7 @@
 mod attempts;
 mod backup;
 mod batch;
+mod books;
 mod cases;
 mod commit;
 mod connect;
@@ -43,6 +44,7 @@ pub use batch::{
     AccountEvent, AttemptEnd, AttemptOutcome, DepositWrite, EvidenceNote, Opening, QueueEntry, Recorded,
     Requeue, ResponseFingerprint,
 };
+pub use books::BookSettings;
 pub(crate) use cases::RESTORED;
 pub use cases::{Acceptance, Case, CaseChange, Closing, Decision, NewAcceptance, NewCase, Restore};
 pub use connect::{Access, LedgerSettings};
@@ -56,10 +58,10 @@ pub use periods::ClosedMonth;
 pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
-    CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails, DueWebhooks, Earlier, Ended, Entries,
-    EntryLine, EventPage, EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow,
-    MailTroubles, OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled, Unsent, WaitingMail,
-    WebhookRow, WebhookSummary,
+    AccountDay, AccountOpening, BalanceRise, CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails,
+    DueWebhooks, Earlier, ElsewhereLine, Ended, Entries, EntryLine, EventPage, EventRow, ExportValue,
+    HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles, OpenState, OwedMail, OwedWebhook,
+    Period, PeriodTotals, Settled, Statement, Unsent, WaitingMail, WebhookRow, WebhookSummary,
 };
 pub use reserve::Reservation;
 pub use verify::{Finding, Verification};

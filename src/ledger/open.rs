@@ -1,15 +1,17 @@
 //! How a ledger is made, migrated, opened and closed by the one who writes; when its absence is an error.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, RwLock};
 
 use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::watch;
 
+use crate::domain::book_zone::BookZone;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
+use crate::ledger::books::kept_zone;
 use crate::ledger::connect::{
     Access, LedgerSettings, MIGRATIONS, connect_options, has_begun, known_id, other_history, readers,
 };
@@ -103,6 +105,7 @@ async fn open_reserved(reserved: Reservation) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head: watch::Sender::new(prepared.head),
         books_open_from: AtomicI64::new(prepared.books_open_from.as_millis()),
+        book_zone: RwLock::new(Arc::new(prepared.book_zone)),
         poll_queue: PollQueue::default(),
         metrics: CommitMetrics::default(),
     });
@@ -122,6 +125,7 @@ struct Prepared {
     ledger_id: String,
     head: i64,
     books_open_from: Timestamp,
+    book_zone: BookZone,
 }
 
 /// Brings the file up to date, in WAL mode.
@@ -142,11 +146,13 @@ async fn prepare(connection: &mut SqliteConnection, path: &Path, is_there: bool)
         .fetch_one(&mut *connection)
         .await?
         .unwrap_or(0);
-    Ok(Prepared { ledger_id, head, books_open_from: books_open_from(connection).await? })
+    let book_zone = kept_zone(connection).await?;
+    Ok(Prepared { ledger_id, head, books_open_from: books_open_from(connection).await?, book_zone })
 }
 
 async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
     let (readers, ledger_id) = read_only(&settings).await?;
+    let book_zone = kept_zone(&mut *readers.acquire().await?).await?;
     let shared = Arc::new(LedgerState {
         real: real_path(&settings.path),
         path: settings.path,
@@ -154,6 +160,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         mail_domain: settings.mail_domain,
         head: watch::Sender::new(0),
         books_open_from: AtomicI64::new(0),
+        book_zone: RwLock::new(Arc::new(book_zone)),
         poll_queue: PollQueue::default(),
         metrics: CommitMetrics::default(),
     });

@@ -28,6 +28,9 @@ pub struct ClosedMonth {
     pub event_seq: i64,
     /// That event's hash: an outsider can hold the close to it.
     pub hash: String,
+    /// Who closed it: the way they came in. `None` of what earlier versions closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<String>,
     /// What was closed: entries, balances, the run and the proof before it.
     pub figures: Value,
 }
@@ -43,7 +46,7 @@ impl Ledger {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let figures = serde_json::from_str(&row.facts)
+                let figures: Value = serde_json::from_str(&row.facts)
                     .map_err(|error| Error::Unreadable(format!("the close of {}: {error}", row.month)))?;
                 let (month, ends_at, closed_at) = (row.month, row.ends_at, row.closed_at);
                 Ok(ClosedMonth {
@@ -52,10 +55,24 @@ impl Ledger {
                     closed_at,
                     event_seq: row.event_seq,
                     hash: row.hash,
+                    closed_by: figures.get("closed_by").and_then(Value::as_str).map(str::to_owned),
                     figures,
                 })
             })
             .collect()
+    }
+
+    /// The months up to `month` in which something was booked and that are open, oldest first; `month` itself in any case.
+    pub async fn open_months(&self, month: &Month) -> Result<Vec<String>> {
+        let name = month.as_str();
+        sqlx::query_scalar!(
+            r#"SELECT month AS "month!: String" FROM (SELECT month FROM account_month UNION SELECT ?1 AS month)
+               WHERE month <= ?1 AND month > coalesce((SELECT max(month) FROM period), '') ORDER BY month"#,
+            name
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(Error::database("read"))
     }
 
     /// Closes `month` for good: from now on nothing is booked before its end. `proof` is kept with the close. Does
@@ -66,12 +83,12 @@ impl Ledger {
             .run(move |connection| {
                 Box::pin(async move {
                     begin(connection).await?;
-                    let ends = month.ends_at();
+                    let ends = shared.book_zone().end_of(&month);
                     let (ends_at, at) = (ends.to_string(), now.to_string());
                     if is_closed(connection, &ends_at).await? {
                         return commit(connection).await;
                     }
-                    let facts = figures(connection, &month, proof).await?;
+                    let facts = figures(connection, &month, ends, proof).await?;
                     let reason = Some(format!("{month} is closed"));
                     let notice = AccountEvent {
                         name: EventName::PeriodClosed,
@@ -121,7 +138,12 @@ async fn is_closed(connection: &mut SqliteConnection, ends_at: &str) -> Result<b
 }
 
 /// What every account holds at the month's end, and the proof.
-async fn figures(connection: &mut SqliteConnection, month: &Month, proof: Value) -> Result<Value> {
+async fn figures(
+    connection: &mut SqliteConnection,
+    month: &Month,
+    ends: Timestamp,
+    proof: Value,
+) -> Result<Value> {
     let name = month.as_str();
     let rows = sqlx::query!(
         r#"SELECT account, commodity, sum(debit_micros + credit_micros) AS "micros!: i64"
@@ -134,7 +156,7 @@ async fn figures(connection: &mut SqliteConnection, month: &Month, proof: Value)
         .into_iter()
         .map(|row| json!({ "account": row.account, "commodity": row.commodity, "usd_micros": row.micros }))
         .collect();
-    let mut figures = json!({ "month": name, "ends_at": month.ends_at(), "balances": balances });
+    let mut figures = json!({ "month": name, "ends_at": ends, "balances": balances });
     if let (Some(figures), Value::Object(proof)) = (figures.as_object_mut(), proof) {
         figures.extend(proof);
     }

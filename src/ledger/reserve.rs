@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
+use crate::ledger::books;
 use crate::ledger::connect::{LedgerSettings, connect_options, has_begun, known_id, known_schema};
 use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::{LedgerLock, real_path, refuse_second_name, refuse_unless_fresh, sidecar_path};
@@ -65,6 +66,17 @@ impl Reservation {
         let recalled = self.recall_from(&mut connection, key).await;
         done(connection).await;
         Ok(unless_unreadable(recalled)?.flatten())
+    }
+
+    /// Whether the books can be kept in the zone called `asked`.
+    ///
+    /// # Errors
+    /// [`Error::ZoneFixed`] where months of another zone are closed; whatever the disk says.
+    pub async fn refuse_other_zone(&self, asked: &str) -> Result<()> {
+        let Some(mut connection) = self.reader().await? else { return Ok(()) };
+        let asked = books::refuse_other_zone(&mut connection, asked).await;
+        done(connection).await;
+        unless_unreadable(asked).map(|_| ())
     }
 
     async fn inspect(&self, connection: &mut SqliteConnection) -> Result<()> {

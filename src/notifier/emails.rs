@@ -12,7 +12,8 @@ pub(super) const LAYOUTS: [(&str, &str); 4] = [
 ];
 
 /// What the words of several letters include.
-pub(super) const SHARED: [(&str, &str); 9] = [
+pub(super) const SHARED: [(&str, &str); 10] = [
+    ("_balance_fields.txt", include_str!("emails/_balance_fields.txt")),
     ("_case_fields.txt", include_str!("emails/_case_fields.txt")),
     ("_decision_fields.txt", include_str!("emails/_decision_fields.txt")),
     ("_do_not_pay.txt", include_str!("emails/_do_not_pay.txt")),

@@ -283,3 +283,56 @@ async fn a_month_is_closed_once_it_is_over_and_clean() {
     assert_eq!(bench.post("/v1/periods/2020-03/close", "").await.0, 502, "a void run closes nothing");
     assert_eq!(bench.post("/v1/periods/2020-02/close", "").await, (200, closed), "it is closed already");
 }
+
+#[tokio::test]
+async fn a_close_can_be_tried_and_says_who_closed() {
+    let bench = Bench::start().await;
+    for _ in 0..2 {
+        bench.post("/v1/reconciliations", "").await;
+    }
+    let (status, plan) = bench.post("/v1/periods/2020-02/close", r#"{"dry_run": true}"#).await;
+    assert_eq!(
+        (status, &plan["dry_run"], &plan["would_close"]),
+        (200, &json!(true), &json!(["2020-02"])),
+        "{plan}"
+    );
+    assert_eq!(plan["statement"]["month"], "2020-02");
+    assert_eq!(bench.get("/v1/periods").await.1, json!({ "periods": [] }));
+    let (status, problem) = bench.post("/v1/periods/2020-02/close", r#"{"dry_run": 1}"#).await;
+    assert_eq!((status, &problem["field"]), (422, &json!("dry_run")));
+    let (_, closed) = bench.post("/v1/periods/2020-02/close", "{}").await;
+    let who = closed["closed_by"].as_str().unwrap();
+    assert!(who.starts_with("unix user") || who == "API token", "{closed}");
+    let (_, plan) = bench.post("/v1/periods/2020-02/close", r#"{"dry_run": true}"#).await;
+    assert_eq!((&plan["closed_at"], &plan["would_close"]), (&closed["closed_at"], &json!([])), "{plan}");
+}
+
+#[tokio::test]
+async fn the_statement_is_that_of_the_view() {
+    let bench = Bench::start().await;
+    bench.upstream.top_up_elsewhere(700, "card").unwrap();
+    for _ in 0..2 {
+        bench.post("/v1/reconciliations", "").await;
+    }
+    bench.upstream.top_up_elsewhere(300, "stripe").unwrap();
+    bench.upstream.spend(100).unwrap();
+    bench.post("/v1/reconciliations", "").await;
+    let (status, running) = bench.get("/v1/statement").await;
+    assert_eq!(
+        (status, &running["closing_usd"], &running["opening_usd"]),
+        (200, &json!("9.00"), &Value::Null)
+    );
+    assert_eq!((&running["elsewhere_usd"], &running["spent_usd"]), (&json!("3.00"), &json!("1.00")));
+    assert_eq!((&running["ended"], &running["elsewhere"][0]["method"]), (&json!(false), &json!("stripe")));
+    let month = running["month"].as_str().unwrap();
+    assert_eq!(bench.get(&format!("/v1/statement?month={month}")).await.1, running);
+    for (query, why) in
+        [("month=2999-01", "has not begun"), ("month=May", "is not a month"), ("year=2026", "unknown")]
+    {
+        let (status, problem) = bench.get(&format!("/v1/statement?{query}")).await;
+        assert_eq!(status, 422, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+    }
+    let (status, early) = bench.get("/v1/statement?month=2021-01").await;
+    assert_eq!((status, &early["closing_usd"], &early["ours_usd"]), (200, &Value::Null, &json!("0.00")));
+}

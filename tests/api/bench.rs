@@ -57,6 +57,7 @@ fn flow_settings(interval: Duration) -> flow::FlowSettings {
         tolerance_cents: 0,
         tell_after_runs: 1,
         lag: Duration::ZERO,
+        low_balance_cents: None,
         mail_retry_initial: Duration::from_secs(5),
         mail_retry_max: Duration::from_secs(60),
         mail_give_up_after: Duration::from_secs(3600),

@@ -19,7 +19,7 @@ fn month(text: &str) -> Month {
 async fn a_closed_month_stands_and_later_corrections_refer_back() {
     let lived = story::march().await;
     let house = &lived.house;
-    let early = flow::close_month(&house.flow, &month("2026-03")).await.unwrap_err();
+    let early = flow::close_month(&house.flow, &month("2026-03"), "an accountant").await.unwrap_err();
     assert!(
         matches!(early, CloseError::Early(_)) && early.to_string().contains("2026-04-01T00:00:00.000Z"),
         "{early}"
@@ -30,15 +30,19 @@ async fn a_closed_month_stands_and_later_corrections_refer_back() {
     // Something is wrong: it stays open, and says why.
     house.simulator.top_up_elsewhere(1_00, "card").unwrap();
     house.simulator.adjust(0, 5_00).unwrap();
-    let unclean = flow::close_month(&house.flow, &month("2026-03")).await.unwrap_err();
+    let unclean = flow::close_month(&house.flow, &month("2026-03"), "an accountant").await.unwrap_err();
     assert!(matches!(unclean, CloseError::NotClean(_)), "{unclean}");
     assert_eq!(house.sql("SELECT count(*) FROM accounting_periods"), "0");
     house.simulator.adjust(0, -5_00).unwrap();
-    let closed = flow::close_month(&house.flow, &month("2026-03")).await.unwrap();
+    let closed = flow::close_month(&house.flow, &month("2026-03"), "an accountant").await.unwrap();
     assert_eq!((closed.month.as_str(), closed.ends_at.as_str()), ("2026-03", "2026-04-01T00:00:00.000Z"));
-    assert_eq!(flow::close_month(&house.flow, &month("2026-03")).await.unwrap(), closed, "again is the same");
     assert_eq!(
-        flow::close_month(&house.flow, &month("2026-02")).await.unwrap(),
+        flow::close_month(&house.flow, &month("2026-03"), "an accountant").await.unwrap(),
+        closed,
+        "again is the same"
+    );
+    assert_eq!(
+        flow::close_month(&house.flow, &month("2026-02"), "an accountant").await.unwrap(),
         closed,
         "it covers what lies before"
     );
@@ -112,12 +116,12 @@ async fn a_closed_month_stands_and_later_corrections_refer_back() {
     }
     house.rounds().await;
     // A total that falls is void, and a case: a person says that it is so.
-    let unclean = flow::close_month(&house.flow, &month("2026-04")).await.unwrap_err();
+    let unclean = flow::close_month(&house.flow, &month("2026-04"), "an accountant").await.unwrap_err();
     assert!(matches!(unclean, CloseError::Reconcile(_)), "{unclean}");
     let fell = house.flow.ledger.cases(false).await.unwrap();
     assert_eq!((fell.len(), fell[0].kind.as_str()), (1, "total_fell"));
     flow::accept_case(&house.flow, fell[0].id, "an accountant", "support says 48.00", None).await.unwrap();
-    let closed = flow::close_month(&house.flow, &month("2026-04")).await.unwrap();
+    let closed = flow::close_month(&house.flow, &month("2026-04"), "an accountant").await.unwrap();
     assert_eq!(closed.month, "2026-04");
     house.prove().await;
 }

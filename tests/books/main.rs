@@ -18,5 +18,7 @@ mod programs;
 mod queries;
 mod readers;
 mod replication;
+mod statement;
 mod story;
 mod tamper;
+mod zone;

@@ -67,6 +67,13 @@ async fn goes_on(old: &str) {
     for (question, answer) in questions.iter().zip(&before) {
         assert_eq!(sqlite(&path, question), *answer, "{question}");
     }
+    // Runs of before have what a statement needs; its identity holds for every month.
+    let lacking = "SELECT count(*) FROM reconciliation WHERE ok = 1 AND (journal_micros IS NULL OR refunds_micros IS NULL OR risen_cents IS NULL)";
+    assert_eq!(sqlite(&path, lacking).trim(), "0");
+    let months = "SELECT count(*) > 0, sum(closing_usd_micros IS NOT NULL AND since_usd_micros + ours_usd_micros + elsewhere_usd_micros \
+                  + rises_usd_micros + in_transit_usd_micros + unexplained_usd_micros - refunds_usd_micros - spent_usd_micros \
+                  IS NOT closing_usd_micros) FROM accounting_statement";
+    assert_eq!(sqlite(&path, months).trim(), "1|0");
     let attempts = "SELECT id, outcome, order_id FROM attempt ORDER BY id";
     for line in sqlite(&path, attempts).lines().filter(|line| line.contains("adopted")) {
         let order = line.rsplit('|').next().unwrap();

@@ -112,7 +112,7 @@ async fn one_byte_or_one_row_anywhere_is_named() {
     let lived = story::march().await;
     story::april(&lived).await;
     let house = &lived.house;
-    flow::close_month(&house.flow, &Month::parse("2026-03").unwrap()).await.unwrap();
+    flow::close_month(&house.flow, &Month::parse("2026-03").unwrap(), "an accountant").await.unwrap();
     // A difference that a person closes.
     house.simulator.adjust(0, 7_00).unwrap();
     let report = house.reconcile().await;

@@ -96,7 +96,7 @@ async fn the_headers_never_move() {
                     amount_booked,amount_booked_micros,refunded_at,needs_review,upstream_status,updated_at,\
                     amount_refunded_micros,memo,method,arrived_crypto,arrived_usd_micros\r\n";
     let entries = "entry_id,transaction_id,posted_at,account,commodity,amount,amount_usd_micros,deposit_id,order_id,\
-                   description,refers_to,figure,evidence_id,flag\r\n";
+                   description,refers_to,figure,evidence_id,flag,date,account_mapped,debit_usd,credit_usd\r\n";
     for (what, header) in [("deposits", deposits), ("entries", entries)] {
         assert_eq!(bench.run(&["export", "--format", "csv", "--what", what]).stdout, header);
     }

@@ -14,6 +14,7 @@ mod program;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod books;
 mod copies;
 mod names;
 mod readers;

@@ -13,6 +13,7 @@
 mod support;
 
 mod answers;
+mod balance;
 mod cases;
 mod certainty;
 mod month;

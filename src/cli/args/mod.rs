@@ -1,5 +1,6 @@
 //! What can be typed: every command with its words, its help and its examples.
 
+mod books;
 mod cases;
 mod daemon;
 mod deposits;
@@ -14,12 +15,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use self::books::CloseArgs;
 pub(super) use self::cases::{
     AcceptArgs, BaselineCommand, CasesCommand, CorrectArgs, NoteArgs, UncorrectArgs,
 };
 pub(super) use self::daemon::{RunArgs, SandboxArgs};
 pub(super) use self::deposits::{ListArgs, RequestArgs, Wait};
-pub(super) use self::export::{ExportArgs, ExportFormat, What};
+pub(super) use self::export::{Edge, ExportArgs, ExportFormat, What, With};
 pub(super) use self::mail::{LetterFormat, MailCommand};
 pub(super) use self::suspects::{suspect_all, suspect_values};
 pub(super) use self::webhooks::WebhooksCommand;
@@ -165,25 +167,36 @@ Exit status 6 when a case is open or figures differ, 1 when the run could not fe
     },
     /// Close a month for good, after a clean reconciliation and proof
     #[command(after_help = "Examples:
+  depositd close 2026-10 --dry-run
   depositd close 2026-10
-  depositd --json close 2026-10 | jq -r .hash
+  depositd --json close 2026-10 --yes | jq -r .hash
 
-The month must have ended (UTC). The daemon reconciles and verifies; only where both are clean, nothing is booked any
-more in that month or before it: later corrections are entries of the open month that refer back. There is no way back.
+The month must have ended, in the books' zone. The daemon reconciles and verifies; only where both are clean, nothing is
+booked any more in that month or before it: later corrections are entries of the open month that refer back. There is no
+way back. On a terminal it says what it will do and asks. Who closed it is kept with it.
 Exit status 6 when the books are not clean, 2 when the month has not ended, 1 when the reconciliation is void.")]
-    Close {
-        /// Year and month
-        #[arg(value_name = "YYYY-MM")]
-        month: String,
+    Close(CloseArgs),
+    /// A month of the prepaid account: opening, deposits, others' top-ups, refunds, spent, closing
+    #[command(after_help = "Examples:
+  depositd statement
+  depositd statement --month 2026-10
+  depositd --json statement --month 2026-10 | jq -r .closing_usd
+
+The balances are those of the last good reconciliation at or before the month's ends. What no run tells is `not known`.")]
+    Statement {
+        /// Year and month, in the books' zone [default: the running month]
+        #[arg(long, value_name = "YYYY-MM")]
+        month: Option<String>,
     },
     /// Books for accounting programs
     #[command(after_help = "Examples:
   depositd export --format csv -o deposits.csv
-  depositd export --format csv --what entries --from 2026-05-01 --to 2026-06-01
+  depositd export --format csv --what entries --month 2026-05 --delimiter ';' --bom -o may.csv
   depositd export --format hledger | hledger -f - balance
-  depositd export --format beancount -o books.beancount && bean-check books.beancount
+  depositd export --format hledger --month 2026-05 --no-opening -o 2026-05.journal
+  depositd export --format beancount --with elsewhere,spending -o books.beancount && bean-check books.beancount
 
-Deposits are chosen by requested_at, entries by posted_at; both in UTC.")]
+Deposits are chosen by requested_at, entries by posted_at; dates and months are those of the books' zone.")]
     Export(ExportArgs),
     /// Prove the ledger whole: hash chain, journal balance, state against history, outbox against events
     #[command(after_help = "Examples:

@@ -29,7 +29,8 @@ pub(in crate::cli) fn suspect_values(cli: &Cli) {
             let words = [&request.currency, &request.network, &request.amount];
             words.into_iter().chain(&request.notify).for_each(|text| suspect_argument(text));
         }
-        Command::Close { month } => suspect_argument(month),
+        Command::Close(args) => suspect_argument(&args.month),
+        Command::Statement { month } => month.iter().for_each(|month| suspect_argument(month)),
         Command::Backup { file } => path(file),
         Command::Manuals { folder } => path(folder),
         Command::Export(args) => args.output.iter().for_each(|file| path(file)),

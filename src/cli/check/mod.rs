@@ -26,6 +26,7 @@ use super::log;
 use super::output::Output;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::domain::book_zone::BookZone;
 use crate::domain::causes;
 use crate::{flow, ledger};
 
@@ -154,7 +155,9 @@ async fn database(config: &Config) -> (Check, Option<String>) {
         }
         None => Ok(()),
     };
-    let found = match (owner, ledger.head_hash().await) {
+    let zone = BookZone::of(&config.books.time_zone);
+    let zone = ledger.refuse_other_zone(zone.name()).await.map_err(|error| error.chain());
+    let found = match (owner.and(zone), ledger.head_hash().await) {
         (Err(foreign), _) => Err(foreign),
         (Ok(()), Ok(Some((seq, _)))) => Ok(format!("{path}: {}", counted(seq, "event"))),
         (Ok(()), Ok(None)) => Ok(format!("{path}: empty")),

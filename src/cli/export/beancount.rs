@@ -1,9 +1,9 @@
 //! How beancount reads the books: capitalised accounts, opened before all else, and balances on the day after.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::journal::{Holding, Holdings, Leg, Style, Transaction, legs_of, words};
+use crate::domain::chart::capitalised;
 use crate::domain::journal::USD;
 
 /// beancount's journal.
@@ -13,21 +13,24 @@ pub(super) struct Beancount;
 const OPENED: &str = "1970-01-01";
 
 impl Style for Beancount {
-    fn head(&self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()> {
-        writeln!(out, "; depositd: top-ups in double entry; dates in UTC, crypto at its total cost in USD")?;
-        writeln!(out, "option \"title\" \"depositd\"\noption \"operating_currency\" \"{USD}\"\n")?;
-        let mut commodities: BTreeSet<&str> =
-            accounts.iter().map(|(_, commodity)| commodity.as_str()).collect();
-        commodities.insert(USD);
-        for commodity in commodities {
-            writeln!(out, "{OPENED} commodity {commodity}")?;
-        }
-        writeln!(out)?;
-        let names: BTreeSet<&str> = accounts.iter().map(|(account, _)| account.as_str()).collect();
-        for account in names {
-            writeln!(out, "{OPENED} open {}", capitalised(account))?;
-        }
-        Ok(())
+    fn head(&self, out: &mut dyn Write, zone: &str) -> io::Result<()> {
+        writeln!(
+            out,
+            "; depositd: top-ups in double entry; dates in {zone}, crypto at its total cost in USD"
+        )?;
+        writeln!(out, "option \"title\" \"depositd\"\noption \"operating_currency\" \"{USD}\"\n")
+    }
+
+    fn declares_again(&self) -> bool {
+        false
+    }
+
+    fn commodity(&self, out: &mut dyn Write, commodity: &str) -> io::Result<()> {
+        writeln!(out, "{OPENED} commodity {commodity}")
+    }
+
+    fn account(&self, out: &mut dyn Write, account: &str) -> io::Result<()> {
+        writeln!(out, "{OPENED} open {}", capitalised(account))
     }
 
     fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Holdings) -> io::Result<()> {
@@ -43,7 +46,9 @@ impl Style for Beancount {
     fn transaction(&self, out: &mut dyn Write, transaction: &Transaction) -> io::Result<()> {
         let description = words(&transaction.description);
         writeln!(out, "\n{} {} \"{description}\"", transaction.date(), transaction.mark())?;
-        writeln!(out, "  event: \"{}\"", transaction.number)?;
+        if let Some(number) = transaction.number {
+            writeln!(out, "  event: \"{number}\"")?;
+        }
         let flag = transaction.flag.as_ref().map(|flag| ("flag", flag.clone()));
         for (name, value) in transaction.tags.iter().cloned().chain(flag) {
             writeln!(out, "  {name}: \"{}\"", words(&value))?;
@@ -66,27 +71,4 @@ impl Style for Beancount {
 fn posting(out: &mut dyn Write, leg: &Leg) -> io::Result<()> {
     let cost = leg.cost.map(|cost| format!(" @@ {cost} {USD}")).unwrap_or_default();
     writeln!(out, "  {:<40}  {} {}{cost}", capitalised(&leg.account), leg.amount, leg.commodity)
-}
-
-/// `assets:prepaid:smsonline` as `Assets:Prepaid:Smsonline`.
-fn capitalised(account: &str) -> String {
-    let part = |part: &str| {
-        let mut letters = part.chars();
-        letters
-            .next()
-            .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
-            .unwrap_or_default()
-    };
-    account.split(':').map(part).collect::<Vec<_>>().join(":")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accounts_are_capitalised_part_by_part() {
-        assert_eq!(capitalised("assets:prepaid:smsonline"), "Assets:Prepaid:Smsonline");
-        assert_eq!(capitalised("equity:crypto:usdt"), "Equity:Crypto:Usdt");
-    }
 }

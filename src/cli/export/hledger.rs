@@ -1,6 +1,5 @@
 //! How hledger (and ledger) read the books: accounts and commodities declared, so that `--strict` accepts them.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::journal::{Holding, Holdings, Leg, Style, Transaction, legs_of, words};
@@ -10,20 +9,26 @@ use crate::domain::journal::USD;
 pub(super) struct Hledger;
 
 impl Style for Hledger {
-    fn head(&self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()> {
-        writeln!(out, "; depositd: top-ups in double entry; dates in UTC, crypto at its total cost in USD")?;
-        writeln!(out, "\ncommodity {USD}\n    format 1000.000000 {USD}")?;
-        let commodities: BTreeSet<&str> =
-            accounts.iter().map(|(_, commodity)| commodity.as_str()).filter(|name| *name != USD).collect();
-        for commodity in commodities {
-            writeln!(out, "commodity {commodity}")?;
+    fn head(&self, out: &mut dyn Write, zone: &str) -> io::Result<()> {
+        writeln!(
+            out,
+            "; depositd: top-ups in double entry; dates in {zone}, crypto at its total cost in USD\n"
+        )
+    }
+
+    fn declares_again(&self) -> bool {
+        true
+    }
+
+    fn commodity(&self, out: &mut dyn Write, commodity: &str) -> io::Result<()> {
+        match commodity {
+            USD => writeln!(out, "commodity {USD}\n    format 1000.000000 {USD}"),
+            other => writeln!(out, "commodity {other}"),
         }
-        writeln!(out)?;
-        let names: BTreeSet<&str> = accounts.iter().map(|(account, _)| account.as_str()).collect();
-        for account in names {
-            writeln!(out, "account {account}")?;
-        }
-        Ok(())
+    }
+
+    fn account(&self, out: &mut dyn Write, account: &str) -> io::Result<()> {
+        writeln!(out, "account {account}")
     }
 
     fn opening(&self, out: &mut dyn Write, first: &str, _eve: &str, balances: &Holdings) -> io::Result<()> {
@@ -38,8 +43,9 @@ impl Style for Hledger {
 
     fn transaction(&self, out: &mut dyn Write, transaction: &Transaction) -> io::Result<()> {
         let description = words(&transaction.description);
-        let (date, mark, number) = (transaction.date(), transaction.mark(), transaction.number);
-        writeln!(out, "\n{date} {mark} ({number}) {description}")?;
+        let (date, mark) = (transaction.date(), transaction.mark());
+        let number = transaction.number.map(|number| format!("({number}) ")).unwrap_or_default();
+        writeln!(out, "\n{date} {mark} {number}{description}")?;
         let tags: Vec<String> =
             transaction.tags.iter().map(|(name, value)| format!("{name}:{}", tag(value))).collect();
         writeln!(out, "    ; {}", tags.join(", "))?;

@@ -1,12 +1,14 @@
 //! How postings become the transactions of a plain-text journal: crypto at its total cost in dollars, so that no rate
 //! is invented, and the closing balances asserted where the journal is whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
 use crate::cli::table::plain;
+use crate::domain::book_zone::BookZone;
 use crate::domain::journal::USD;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Earlier, EntryLine, Period};
@@ -25,12 +27,12 @@ pub(super) struct Leg {
 }
 
 /// One transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Transaction {
-    /// The event that it books.
-    pub(super) number: i64,
-    /// When, in full.
-    pub(super) at: String,
+    /// The event that it books; `None` for what runs tell.
+    pub(super) number: Option<i64>,
+    /// The day in the books' zone, `YYYY-MM-DD`.
+    pub(super) date: String,
     /// In words; they may quote the customer.
     pub(super) description: String,
     /// Name and value of what else is known: the deposit, the order, the figure, the evidence, what it refers back to.
@@ -53,8 +55,8 @@ impl Transaction {
             ("refers-to", number(line.refers_to)),
         ];
         Self {
-            number: line.transaction_id,
-            at: line.posted_at.clone(),
+            number: Some(line.transaction_id),
+            date: line.date.clone(),
             description: line.description.clone().unwrap_or_default(),
             tags: tags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             flag: None,
@@ -62,9 +64,9 @@ impl Transaction {
         }
     }
 
-    /// The day, `YYYY-MM-DD` in UTC.
+    /// The day, `YYYY-MM-DD`.
     pub(super) fn date(&self) -> &str {
-        day_of(&self.at)
+        &self.date
     }
 
     /// `*` for what is certain, `!` for what a person should look at.
@@ -75,8 +77,15 @@ impl Transaction {
 
 /// What a program wants to read.
 pub(super) trait Style {
-    /// What stands before everything: every account with its commodity, in order.
-    fn head(&self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()>;
+    /// What stands before everything. `zone` is that of all dates.
+    fn head(&self, out: &mut dyn Write, zone: &str) -> io::Result<()>;
+    /// Whether what is read together may declare the same twice. Where it may, each file declares everything; else each thing
+    /// is declared once, by the first that needs it.
+    fn declares_again(&self) -> bool;
+    /// Declares a commodity.
+    fn commodity(&self, out: &mut dyn Write, commodity: &str) -> io::Result<()>;
+    /// Declares an account.
+    fn account(&self, out: &mut dyn Write, account: &str) -> io::Result<()>;
     /// What every account holds before `first`, the period's first day; `eve` is the day before it.
     fn opening(&self, out: &mut dyn Write, first: &str, eve: &str, balances: &Holdings) -> io::Result<()>;
     /// One transaction.
@@ -97,39 +106,91 @@ pub(super) struct Holding {
 /// What each account holds of each commodity.
 pub(super) type Holdings = BTreeMap<(String, String), Holding>;
 
+/// Which part of the books a journal holds, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Extent {
+    /// The postings.
+    pub(super) period: Period,
+    /// Of all dates.
+    pub(super) zone: Arc<BookZone>,
+    /// What accounts are called that have another name in the books of their owner.
+    pub(super) names: BTreeMap<String, String>,
+    /// With opening balances and assertions; without them journals of several periods can be read together.
+    pub(super) balanced: bool,
+}
+
 /// Gathers postings into transactions and writes them, between the balances at the period's ends.
 pub(super) struct Journal<S> {
     style: S,
-    period: Period,
+    extent: Extent,
     current: Option<Transaction>,
     balances: Holdings,
     last_day: String,
+    /// Accounts and commodities that this journal, or one of an earlier period, declares.
+    declared: BTreeSet<String>,
 }
 
 const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
 impl<S: Style> Journal<S> {
     /// An empty journal.
-    pub(super) fn new(style: S, period: Period) -> Self {
-        Self { style, period, current: None, balances: Holdings::new(), last_day: String::new() }
+    pub(super) fn new(style: S, extent: Extent) -> Self {
+        let (balances, last_day, declared) = (Holdings::new(), String::new(), BTreeSet::new());
+        Self { style, extent, current: None, balances, last_day, declared }
     }
 
     /// Takes a posting from before the period.
     pub(super) fn earlier(&mut self, posting: &Earlier) -> io::Result<()> {
         let Earlier { entry_id, account, commodity, amount, amount_usd_micros } = posting;
-        for leg in legs(*entry_id, account, commodity, amount, *amount_usd_micros)? {
-            self.add(&leg)?;
+        for leg in legs(*entry_id, self.name(account), commodity, amount, *amount_usd_micros)? {
+            self.add_earlier(&leg)?;
         }
         Ok(())
     }
 
-    /// Writes what stands before everything, and the balances that the period begins with.
+    /// Takes a transaction from before the period.
+    pub(super) fn earlier_transaction(&mut self, transaction: &Transaction) -> io::Result<()> {
+        transaction.legs.iter().try_for_each(|leg| self.add_earlier(leg))
+    }
+
+    fn add_earlier(&mut self, leg: &Leg) -> io::Result<()> {
+        if self.extent.balanced {
+            return self.add(leg);
+        }
+        // It is declared by the journal of its own period.
+        self.declared.insert(leg.account.clone());
+        self.declared.insert(leg.commodity.clone());
+        Ok(())
+    }
+
+    /// What the account is called in the books of their owner.
+    pub(super) fn name<'a>(&'a self, account: &'a str) -> &'a str {
+        self.extent.names.get(account).map_or(account, String::as_str)
+    }
+
+    /// Writes what stands before everything, and the balances that the period begins with. `accounts` is every account
+    /// with its commodity.
     pub(super) fn head(&mut self, out: &mut dyn Write, accounts: &[(String, String)]) -> io::Result<()> {
-        self.style.head(out, accounts)?;
+        self.style.head(out, self.extent.zone.name())?;
+        if !self.extent.balanced && !self.style.declares_again() {
+            return Ok(());
+        }
+        let mut commodities: BTreeSet<&str> =
+            accounts.iter().map(|(_, commodity)| commodity.as_str()).collect();
+        commodities.remove(USD);
+        for commodity in std::iter::once(USD).chain(commodities) {
+            self.style.commodity(out, commodity)?;
+        }
+        writeln!(out)?;
+        let names: BTreeSet<&str> = accounts.iter().map(|(account, _)| self.name(account)).collect();
+        for account in names {
+            self.style.account(out, account)?;
+        }
         self.balances.retain(|_, held| *held != Holding::default());
-        match self.period.from {
-            Some(from) if !self.balances.is_empty() => {
-                let (first, eve) = (from.to_date_text(), from.minus(DAY).to_date_text());
+        match self.extent.period.from {
+            Some(from) if self.extent.balanced && !self.balances.is_empty() => {
+                let first = self.extent.zone.date_of(from);
+                let eve = day_beside(&first, |day| day.minus(DAY))?;
                 self.last_day.clone_from(&first);
                 self.style.opening(out, &first, &eve, &self.balances)
             }
@@ -139,26 +200,35 @@ impl<S: Style> Journal<S> {
 
     /// Takes one posting; those of one transaction come together.
     pub(super) fn entry(&mut self, out: &mut dyn Write, line: &EntryLine) -> io::Result<()> {
-        if self.current.as_ref().is_some_and(|current| current.number != line.transaction_id) {
+        if self.current.as_ref().is_some_and(|current| current.number != Some(line.transaction_id)) {
             self.write_current(out)?;
         }
-        let legs = legs(line.entry_id, &line.account, &line.commodity, &line.amount, line.amount_usd_micros)?;
+        let EntryLine { entry_id, account_mapped, commodity, amount, amount_usd_micros, .. } = line;
+        let legs = legs(*entry_id, account_mapped, commodity, amount, *amount_usd_micros)?;
         let current = self.current.get_or_insert_with(|| Transaction::of(line));
         current.flag = current.flag.take().or_else(|| line.flag.clone());
         current.legs.extend(legs);
         Ok(())
     }
 
+    /// Writes one whole transaction, behind all that was given before.
+    pub(super) fn transaction(&mut self, out: &mut dyn Write, transaction: Transaction) -> io::Result<()> {
+        self.write_current(out)?;
+        self.current = Some(transaction);
+        self.write_current(out)
+    }
+
     /// Writes what is left, and the balances that the period ends with.
     pub(super) fn finish(mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_current(out)?;
-        if self.balances.is_empty() {
+        if self.balances.is_empty() || !self.extent.balanced {
             return Ok(());
         }
         // The period's own last day where it has one: the instant before it ends.
-        let end = self.period.to.map(|to| to.minus(std::time::Duration::from_millis(1)).to_date_text());
+        let before = |to: Timestamp| to.minus(std::time::Duration::from_millis(1));
+        let end = self.extent.period.to.map(|to| self.extent.zone.date_of(before(to)));
         let last = end.filter(|end| *end >= self.last_day).unwrap_or(self.last_day);
-        let next = Timestamp::parse(&last).map_err(io::Error::other)?.plus(DAY).to_date_text();
+        let next = day_beside(&last, |day| day.plus(DAY))?;
         self.style.closing(out, &last, &next, &self.balances)
     }
 
@@ -167,10 +237,29 @@ impl<S: Style> Journal<S> {
         for leg in &transaction.legs {
             self.add(leg)?;
         }
+        if !self.extent.balanced && !self.style.declares_again() {
+            self.declare(out, &transaction)?;
+        }
         if transaction.date() > self.last_day.as_str() {
             self.last_day = transaction.date().to_owned();
         }
         self.style.transaction(out, &transaction)
+    }
+
+    /// Declares what no journal has declared before.
+    fn declare(&mut self, out: &mut dyn Write, transaction: &Transaction) -> io::Result<()> {
+        for leg in &transaction.legs {
+            let cost = leg.cost.map(|_| USD);
+            for commodity in std::iter::once(leg.commodity.as_str()).chain(cost) {
+                if self.declared.insert(commodity.to_owned()) {
+                    self.style.commodity(out, commodity)?;
+                }
+            }
+            if self.declared.insert(leg.account.clone()) {
+                self.style.account(out, &leg.account)?;
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, leg: &Leg) -> io::Result<()> {
@@ -185,8 +274,9 @@ impl<S: Style> Journal<S> {
     }
 }
 
-fn day_of(at: &str) -> &str {
-    at.get(..10).unwrap_or(at)
+/// The day beside `day`, both `YYYY-MM-DD`.
+fn day_beside(day: &str, beside: impl Fn(Timestamp) -> Timestamp) -> io::Result<String> {
+    Ok(beside(Timestamp::parse(day).map_err(io::Error::other)?).to_date_text())
 }
 
 /// A balance as lines that hold it.

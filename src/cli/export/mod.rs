@@ -1,10 +1,12 @@
 //! `export`: the books for other programs, row by row to standard output or, whole or not at all, into a file.
 
+mod account;
 mod beancount;
 mod hledger;
 mod journal;
 mod rows;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -12,33 +14,37 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use self::journal::{Journal, Style};
-use super::args::{ExportArgs, ExportFormat, What};
+use self::account::AccountMoves;
+use self::journal::{Extent, Journal, Style};
+use self::rows::CsvStyle;
+use super::args::{Edge, ExportArgs, ExportFormat, What};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::{hint, say};
+use crate::domain::book_zone::BookZone;
+use crate::domain::time::Timestamp;
 use crate::ledger::{DepositLine, Entries, EntryLine, Ledger, Period};
+
+/// What is exported, and how.
+struct Plan {
+    format: ExportFormat,
+    what: What,
+    csv: CsvStyle,
+    extent: Extent,
+    account: AccountMoves,
+}
 
 /// Exports what `args` say.
 pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandResult {
-    let is_journal = matches!(args.format, ExportFormat::Hledger | ExportFormat::Beancount);
-    if is_journal && args.what == Some(What::Deposits) {
-        return Err(CommandFailure::usage(
-            "hledger and beancount take entries; deposits come as csv or jsonl",
-        ));
-    }
-    let period = Period { from: args.from, to: args.to };
-    if let (Some(from), Some(to)) = (period.from, period.to)
-        && from > to
-    {
-        return Err(CommandFailure::usage(format_args!("--from {from} is later than --to {to}")));
-    }
-    let what = if is_journal { What::Entries } else { args.what.unwrap_or(What::Deposits) };
+    refuse_what_does_not_fit(&args)?;
     let ledger = context.ledger().await?;
-    let Some(path) = args.output else {
+    warn_of_other_books(context, &ledger).await?;
+    let output = args.output.clone();
+    let plan = plan(&ledger, args).await?;
+    let Some(path) = output else {
         let bar = Bar::new(!io::stdout().is_terminal());
         let mut sink = Counted { inner: &mut context.out, rows: 0 };
-        let written = write(&ledger, args.format, what, period, &bar, &mut sink).await;
+        let written = write(&ledger, &plan, &bar, &mut sink).await;
         bar.clear();
         return match written {
             // A reader that goes away early is no error.
@@ -49,7 +55,7 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandRe
     let mut file = WholeFile::begin(&path)?;
     let bar = Bar::new(true);
     let mut sink = Counted { inner: &mut file, rows: 0 };
-    let written = write(&ledger, args.format, what, period, &bar, &mut sink).await;
+    let written = write(&ledger, &plan, &bar, &mut sink).await;
     bar.clear();
     written?;
     let rows = sink.rows;
@@ -60,19 +66,78 @@ pub(super) async fn export(context: &mut Context, args: ExportArgs) -> CommandRe
     })
 }
 
+fn refuse_what_does_not_fit(args: &ExportArgs) -> Result<(), CommandFailure> {
+    match (&args.from, &args.to) {
+        (Some(Edge::Day(from)), Some(Edge::Day(to))) if from > to => {
+            return Err(CommandFailure::usage(format_args!("--from {from} is later than --to {to}")));
+        }
+        _ => {}
+    }
+    let is_journal = matches!(args.format, ExportFormat::Hledger | ExportFormat::Beancount);
+    let is_csv = args.format == ExportFormat::Csv;
+    let wrong = if is_journal && args.what == Some(What::Deposits) {
+        "hledger and beancount take entries; deposits come as csv or jsonl"
+    } else if !is_journal && !args.with.is_empty() {
+        "--with is for hledger and beancount: csv and jsonl have the rows of the views as they are"
+    } else if !is_journal && args.no_opening {
+        "--no-opening is for hledger and beancount: csv and jsonl have no opening balances"
+    } else if !is_csv && (args.delimiter.is_some() || args.bom) {
+        "--delimiter and --bom are for csv"
+    } else {
+        return Ok(());
+    };
+    Err(CommandFailure::usage(wrong))
+}
+
+/// The daemon writes the books' zone and names into the ledger; until it has, they are not those of the configuration.
+async fn warn_of_other_books(context: &Context, ledger: &Ledger) -> Result<(), CommandFailure> {
+    let configured = context.config()?.books;
+    let zone = BookZone::of(&configured.time_zone);
+    if zone.name() != ledger.book_zone().name() || configured.accounts != ledger.book_accounts().await? {
+        say(
+            "depositd: warning: [books] of the configuration is not what the ledger says; it says so once the daemon was started \
+             with it",
+        );
+    }
+    Ok(())
+}
+
+async fn plan(ledger: &Ledger, args: ExportArgs) -> Result<Plan, CommandFailure> {
+    let zone = ledger.book_zone();
+    let instant = |edge: Edge| match edge {
+        Edge::Instant(at) => at,
+        Edge::Day(day) => zone.begin_of_day(&day).unwrap_or_default(),
+    };
+    let period = match &args.month {
+        Some(month) => Period { from: Some(zone.start_of(month)), to: Some(zone.end_of(month)) },
+        None => Period { from: args.from.map(instant), to: args.to.map(instant) },
+    };
+    if let (Some(from), Some(to)) = (period.from, period.to)
+        && from > to
+    {
+        return Err(CommandFailure::usage(format_args!("--from {from} is later than --to {to}")));
+    }
+    let is_journal = matches!(args.format, ExportFormat::Hledger | ExportFormat::Beancount);
+    let what = if is_journal { What::Entries } else { args.what.unwrap_or(What::Deposits) };
+    let names: BTreeMap<String, String> = ledger.book_accounts().await?.into_iter().collect();
+    let account = AccountMoves::read(ledger, args.with, names.clone()).await?;
+    let csv = CsvStyle { delimiter: args.delimiter.unwrap_or(','), bom: args.bom };
+    let extent = Extent { period, zone, names, balanced: !args.no_opening };
+    Ok(Plan { format: args.format, what, csv, extent, account })
+}
+
 async fn write<W: Write>(
     ledger: &Ledger,
-    format: ExportFormat,
-    what: What,
-    period: Period,
+    plan: &Plan,
     bar: &Bar,
     sink: &mut Counted<W>,
 ) -> anyhow::Result<()> {
     let progress = |done, all| bar.show(done, all);
-    match (format, what) {
+    let (period, csv) = (plan.extent.period, plan.csv);
+    match (plan.format, plan.what) {
         (ExportFormat::Csv, What::Deposits) => {
-            rows::csv_head(sink, DepositLine::COLUMNS)?;
-            let row = |line: DepositLine| sink.row(|out| rows::csv_row(out, line.values()));
+            rows::csv_head(sink, csv, DepositLine::COLUMNS)?;
+            let row = |line: DepositLine| sink.row(|out| rows::csv_row(out, csv, line.values()));
             ledger.export_deposits(period, progress, row).await?;
         }
         (ExportFormat::Jsonl, What::Deposits) => {
@@ -80,21 +145,19 @@ async fn write<W: Write>(
             ledger.export_deposits(period, progress, row).await?;
         }
         (ExportFormat::Csv | ExportFormat::Jsonl, What::Entries) => {
-            let is_csv = format == ExportFormat::Csv;
+            let is_csv = plan.format == ExportFormat::Csv;
             if is_csv {
-                rows::csv_head(sink, EntryLine::COLUMNS)?;
+                rows::csv_head(sink, csv, EntryLine::COLUMNS)?;
             }
             let row = |part| match part {
                 Entries::Accounts(_) => Ok(()),
-                Entries::Entry(line) if is_csv => sink.row(|out| rows::csv_row(out, line.values())),
+                Entries::Entry(line) if is_csv => sink.row(|out| rows::csv_row(out, csv, line.values())),
                 Entries::Entry(line) => sink.row(|out| rows::json(out, &line)),
             };
             ledger.export_entries(period, progress, row).await?;
         }
-        (ExportFormat::Hledger, _) => write_journal(ledger, period, bar, sink, hledger::Hledger).await?,
-        (ExportFormat::Beancount, _) => {
-            write_journal(ledger, period, bar, sink, beancount::Beancount).await?
-        }
+        (ExportFormat::Hledger, _) => write_journal(ledger, plan, bar, sink, hledger::Hledger).await?,
+        (ExportFormat::Beancount, _) => write_journal(ledger, plan, bar, sink, beancount::Beancount).await?,
     }
     sink.flush()?;
     Ok(())
@@ -102,20 +165,30 @@ async fn write<W: Write>(
 
 async fn write_journal<W: Write>(
     ledger: &Ledger,
-    period: Period,
+    plan: &Plan,
     bar: &Bar,
     sink: &mut Counted<W>,
     style: impl Style,
 ) -> anyhow::Result<()> {
-    let mut journal = Journal::new(style, period);
-    if let Some(from) = period.from {
-        ledger.entries_before(from, |posting| anyhow::Ok(journal.earlier(&posting)?)).await?;
+    let mut journal = Journal::new(style, plan.extent.clone());
+    let period = plan.extent.period;
+    let begin = period.from.unwrap_or(Timestamp::EPOCH);
+    let end = period.to.unwrap_or_else(|| Timestamp::from_millis(i64::MAX));
+    if period.from.is_some() {
+        ledger.entries_before(begin, |posting| anyhow::Ok(journal.earlier(&posting)?)).await?;
+        let before = |transaction| Ok(journal.earlier_transaction(&transaction)?);
+        plan.account.transactions(ledger, (Timestamp::EPOCH, begin), before).await?;
     }
     let part = |part| match part {
-        Entries::Accounts(accounts) => Ok(journal.head(sink, &accounts)?),
+        Entries::Accounts(mut accounts) => {
+            accounts.extend(plan.account.accounts());
+            Ok(journal.head(sink, &accounts)?)
+        }
         Entries::Entry(line) => sink.row(|out| journal.entry(out, &line)),
     };
     ledger.export_entries(period, |done, all| bar.show(done, all), part).await?;
+    let more = |transaction| sink.row(|out| journal.transaction(out, transaction));
+    plan.account.transactions(ledger, (begin, end), more).await?;
     Ok(journal.finish(sink)?)
 }
 

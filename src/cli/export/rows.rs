@@ -6,29 +6,40 @@ use serde::Serialize;
 
 use crate::ledger::ExportValue;
 
+/// How CSV is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CsvStyle {
+    /// What stands between the fields.
+    pub(super) delimiter: char,
+    /// A byte order mark first.
+    pub(super) bom: bool,
+}
+
 /// Writes the header.
-pub(super) fn csv_head(out: &mut impl Write, columns: &[&str]) -> io::Result<()> {
-    write!(out, "{}\r\n", columns.join(","))
+pub(super) fn csv_head(out: &mut impl Write, style: CsvStyle, columns: &[&str]) -> io::Result<()> {
+    let bom = if style.bom { "\u{feff}" } else { "" };
+    write!(out, "{bom}{}\r\n", columns.join(&style.delimiter.to_string()))
 }
 
 /// Writes a row.
 pub(super) fn csv_row<'a>(
     out: &mut impl Write,
+    style: CsvStyle,
     values: impl Iterator<Item = ExportValue<'a>>,
 ) -> io::Result<()> {
-    let mut comma = "";
-    for value in values {
-        out.write_all(comma.as_bytes())?;
-        comma = ",";
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            write!(out, "{}", style.delimiter)?;
+        }
         match value {
-            ExportValue::Exact(text) => csv_text(out, "", text)?,
-            ExportValue::Dollars(text) => {
-                let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+            ExportValue::Exact(value) => csv_text(out, style.delimiter, "", value)?,
+            ExportValue::Dollars(value) => {
+                let decimals = value.split_once('.').map_or(0, |(_, decimals)| decimals.len());
                 let more = [".00", "0"].get(decimals).copied().unwrap_or_default();
-                write!(out, "{text}{more}")?;
+                write!(out, "{value}{more}")?;
             }
-            ExportValue::Free(text) if is_formula(text) => csv_text(out, "'", text)?,
-            ExportValue::Free(text) => csv_text(out, "", text)?,
+            ExportValue::Free(value) if is_formula(value) => csv_text(out, style.delimiter, "'", value)?,
+            ExportValue::Free(value) => csv_text(out, style.delimiter, "", value)?,
             ExportValue::Whole(number) => write!(out, "{number}")?,
             ExportValue::Empty => {}
         }
@@ -60,8 +71,8 @@ fn is_unseen(c: char) -> bool {
         )
 }
 
-fn csv_text(out: &mut impl Write, before: &str, text: &str) -> io::Result<()> {
-    if text.contains([',', '"', '\r', '\n']) || text.starts_with(' ') || text.ends_with(' ') {
+fn csv_text(out: &mut impl Write, delimiter: char, before: &str, text: &str) -> io::Result<()> {
+    if text.contains([delimiter, ',', '"', '\r', '\n']) || text.starts_with(' ') || text.ends_with(' ') {
         write!(out, "\"{before}{}\"", text.replace('"', "\"\""))
     } else {
         write!(out, "{before}{text}")
@@ -95,6 +106,10 @@ mod tests {
             figure: None,
             evidence_id: Some(7),
             flag: None,
+            date: "2026-05-30".to_owned(),
+            account_mapped: "Assets:Prepaid".to_owned(),
+            debit_usd: None,
+            credit_usd: Some("0.000005".to_owned()),
         }
     }
 
@@ -122,12 +137,22 @@ mod tests {
             ("\u{3000}Übertrag", "\u{3000}Übertrag"),
         ] {
             let mut out = Vec::new();
-            csv_row(&mut out, entry(description, "-0.5").values()).unwrap();
+            let style = CsvStyle { delimiter: ',', bom: false };
+            csv_row(&mut out, style, entry(description, "-0.5").values()).unwrap();
             let expected = format!(
-                "1,2,2026-05-30T15:32:57.000Z,assets:prepaid:smsonline,USD,-0.5,-5,,,{written},,,7,\r\n"
+                "1,2,2026-05-30T15:32:57.000Z,assets:prepaid:smsonline,USD,-0.5,-5,,,{written},,,7,,2026-05-30,Assets:Prepaid,,0.000005\r\n"
             );
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn another_delimiter_is_quoted_where_it_stands_in_words() {
+        let style = CsvStyle { delimiter: ';', bom: true };
+        let mut out = Vec::new();
+        csv_head(&mut out, style, &["a", "b"]).unwrap();
+        csv_row(&mut out, style, [ExportValue::Free("x;y"), ExportValue::Dollars("5")].into_iter()).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "\u{feff}a;b\r\n\"x;y\";5.00\r\n");
     }
 
     #[test]

@@ -73,6 +73,33 @@ fn bad_input_is_named_with_what_was_expected() {
             "[reconcile]\nupstream_utc_offset = \"Berlin\"",
             &["reconcile.upstream_utc_offset: expected an offset", "or a zone such as", "found \"Berlin\""],
         ),
+        (
+            "[books]\ntime_zone = \"Europe/Berlim\"",
+            &["books.time_zone: expected an offset", "or a zone such as", "found \"Europe/Berlim\""],
+        ),
+        ("[books]\ntime_zone = 2", &["books.time_zone: expected a zone or an offset in quotes"]),
+        ("[books]\naccounts = \"x\"", &["books.accounts: expected a table of texts such as", "found a text"]),
+        ("[books]\naccounts = { \"equity:asked\" = 5 }", &["books.accounts: expected a table of texts"]),
+        (
+            "[books]\naccounts = { \"assets:bank\" = \"Assets:Bank\" }",
+            &["books.accounts: expected an account of the chart such as", "found \"assets:bank\""],
+        ),
+        (
+            "[books]\naccounts = { \"assets:prepaid:smsonline\" = \"Assets:SMS Online\" }",
+            &[
+                "books.accounts: expected a name that hledger and beancount take",
+                "found \"Assets:SMS Online\"",
+            ],
+        ),
+        (
+            "[books]\naccounts = { \"equity:asked\" = \"Equity:X\", \"equity:rounding\" = \"equity:x\" }",
+            &[
+                "books.accounts: expected a name of its own for each account",
+                "equity:asked and equity:rounding",
+            ],
+        ),
+        ("[balance]\nlow_cents = 0", &["balance.low_cents: expected a whole number from 1"]),
+        ("[balance]\nlow_cents = \"50\"", &["balance.low_cents: expected a whole number from 1"]),
         ("[reconcile]\nlag = \"0\"", &["reconcile.lag: expected a duration such as"]),
         ("[reconcile]\nlag = \"0m\"", &["reconcile.lag: expected a duration longer than zero"]),
         ("[reconcile]\nlag = 0", &["reconcile.lag: expected a duration in quotes"]),

@@ -56,8 +56,20 @@ pub(super) async fn keep(
     let report =
         json!({ "run": id, "at": at, "ok": false, "error": why, "clean": false, "evidence": evidence });
     let head_seq = *flow.ledger.head().borrow();
-    let (outcome, clean, due) = (Err(why), false, Vec::new());
-    flow.ledger.store_run(Run { id, at, head_seq, outcome, clean, due, memory, evidence, report }).await
+    let run = Run {
+        id,
+        at,
+        head_seq,
+        outcome: Err(why),
+        clean: false,
+        rise_cents: 0,
+        notices: Vec::new(),
+        due: Vec::new(),
+        memory,
+        evidence,
+        report,
+    };
+    flow.ledger.store_run(run).await
 }
 
 /// A good run ends this. Changed rows that a person accepted are in the ledger then; the acceptance is valid for no

@@ -7,6 +7,7 @@
 //! is corrected here but what the list states of a provisional figure; every other difference waits for a person.
 
 mod account;
+mod balance;
 mod cases;
 mod comparison;
 mod context;
@@ -145,6 +146,8 @@ async fn keep(
         "reconciled: {} open cases",
         report.cases.len()
     );
+    let notices = balance::notices(context, account.figures.balance_cents).await?;
+    let owed = !notices.is_empty();
     let json = serde_json::to_value(report).map_err(|error| ledger::Error::Unreadable(error.to_string()))?;
     let mut memory = account.memory;
     memory.extend(incomplete::forget());
@@ -156,12 +159,18 @@ async fn keep(
         head_seq,
         outcome: Ok(account.figures),
         clean: report.clean,
+        rise_cents: account.balance_rise_cents,
+        notices,
         due,
         memory,
         evidence,
         report: json,
     };
-    context.flow.ledger.store_run(kept).await
+    context.flow.ledger.store_run(kept).await?;
+    if owed {
+        context.flow.wakers.deliver.notify_one();
+    }
+    Ok(())
 }
 
 /// The certain rule that has matched most.

@@ -85,7 +85,7 @@ pub(in crate::ledger) async fn append_events(
     }
     insert_appended(connection, &chain.appended).await?;
     add_balances(connection, writes).await?;
-    crate::ledger::commit::month_totals::add_writes(connection, writes).await?;
+    crate::ledger::commit::month_totals::add_writes(connection, shared, writes).await?;
     Ok(Some(chain.seq))
 }
 

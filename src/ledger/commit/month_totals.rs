@@ -1,15 +1,18 @@
 //! Updates the months' totals with every entry, so that no query has to sum the whole journal.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
 use crate::domain::asset::Asset;
+use crate::domain::book_zone::BookZone;
 use crate::domain::deposit::Facts;
-use crate::domain::event::Event;
-use crate::domain::journal::{Posting, Turnover};
+use crate::domain::event::{Event, EventName};
+use crate::domain::journal::{PREPAID, Posting, Turnover};
 use crate::ledger::batch::DepositWrite;
 use crate::ledger::error::{Error, Result};
+use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::json;
 
 /// A month's sums of one currency on one network.
@@ -30,18 +33,17 @@ pub(in crate::ledger) struct AccountSums {
     pub(in crate::ledger) credit: i64,
 }
 
-/// Sums to be added to the tables `month_total` and `account_month`, or to be compared with them.
-#[derive(Debug, Default)]
+/// Sums to be added to the tables `month_total`, `account_month` and `refund_month`, or to be compared with them.
+#[derive(Debug)]
 pub(in crate::ledger) struct Rollup {
+    /// Whose months they are.
+    zone: Arc<BookZone>,
     /// By month, currency, network.
     pub(in crate::ledger) months: BTreeMap<(String, String, String), MonthSums>,
     /// By month, account, commodity.
     pub(in crate::ledger) accounts: BTreeMap<(String, String, String), AccountSums>,
-}
-
-/// `YYYY-MM` of a time's text.
-pub(in crate::ledger) fn month_of(at: &str) -> &str {
-    at.get(..7).unwrap_or(at)
+    /// What left the prepaid account by refunds, by month.
+    pub(in crate::ledger) refunds: BTreeMap<String, i64>,
 }
 
 fn add(sum: &mut i64, more: i64) -> Result<()> {
@@ -51,13 +53,30 @@ fn add(sum: &mut i64, more: i64) -> Result<()> {
 }
 
 impl Rollup {
-    /// Counts one event's postings.
-    pub(in crate::ledger) fn post(&mut self, at: &str, lines: &[Posting]) -> Result<()> {
+    /// Nothing yet, by the months of `zone`.
+    pub(in crate::ledger) const fn new(zone: Arc<BookZone>) -> Self {
+        Self { zone, months: BTreeMap::new(), accounts: BTreeMap::new(), refunds: BTreeMap::new() }
+    }
+
+    /// Counts the postings of one event, called `name`, that left `facts`.
+    pub(in crate::ledger) fn post(
+        &mut self,
+        at: &str,
+        name: &str,
+        facts: &Facts,
+        lines: &[Posting],
+    ) -> Result<()> {
+        let month = self.zone.month_of(at);
+        let corrects = [EventName::Corrected, EventName::FigureStated].iter().any(|it| it.as_str() == name);
+        let refunds = facts.refunded_at.is_some() && !corrects;
         for line in lines {
-            let key = (month_of(at).to_owned(), line.account.clone(), line.commodity.clone());
+            let key = (month.to_string(), line.account.clone(), line.commodity.clone());
             let sums = self.accounts.entry(key).or_default();
             let micros = line.amount_usd_micros.get();
             add(if micros > 0 { &mut sums.debit } else { &mut sums.credit }, micros)?;
+            if line.account == PREPAID && refunds {
+                add(self.refunds.entry(month.to_string()).or_default(), micros.saturating_neg())?;
+            }
         }
         Ok(())
     }
@@ -75,7 +94,7 @@ impl Rollup {
         let settled = facts.settled_at.filter(|_| moved.first_credit || moved.credited.get() != 0);
         let refunded = facts.refunded_at.filter(|_| moved.first_refund || moved.refunded.get() != 0);
         if let Some(settled) = settled.map(|settled| settled.to_string()) {
-            if month_of(&settled) < open_from {
+            if *self.zone.month_of(&settled) < *open_from {
                 self.adjust(at, asset, moved.credited.get())?;
             } else {
                 let sums = self.sums(&settled, asset);
@@ -84,7 +103,7 @@ impl Rollup {
             }
         }
         if let Some(refunded) = refunded.map(|refunded| refunded.to_string()) {
-            if month_of(&refunded) < open_from {
+            if *self.zone.month_of(&refunded) < *open_from {
                 self.adjust(at, asset, moved.refunded.negated().get())?;
             } else {
                 let sums = self.sums(&refunded, asset);
@@ -103,7 +122,7 @@ impl Rollup {
 
     fn sums(&mut self, at: &str, asset: Asset) -> &mut MonthSums {
         let (currency, network) = (asset.currency.as_str(), asset.network.as_str());
-        let key = (month_of(at).to_owned(), currency.to_owned(), network.to_owned());
+        let key = (self.zone.month_of(at).into_owned(), currency.to_owned(), network.to_owned());
         self.months.entry(key).or_default()
     }
 }
@@ -111,6 +130,7 @@ impl Rollup {
 /// Adds what `writes` book to the months' totals.
 pub(in crate::ledger) async fn add_writes(
     connection: &mut SqliteConnection,
+    shared: &LedgerState,
     writes: &[&DepositWrite],
 ) -> Result<()> {
     // A correction of what was refunded in whole moves totals, and books nothing.
@@ -123,21 +143,44 @@ pub(in crate::ledger) async fn add_writes(
         .fetch_one(&mut *connection)
         .await?
         .unwrap_or_default();
-    let mut rollup = Rollup::default();
+    let zone = shared.book_zone();
+    let open_from = zone.month_of(&open_from);
+    let mut rollup = Rollup::new(Arc::clone(&zone));
     for write in writes {
         for event in &write.step.events {
             let at = event.at.to_string();
-            rollup.post(&at, &event.postings)?;
+            rollup.post(&at, event.name.as_str(), &event.facts, &event.postings)?;
             let asset = write.step.deposit.request.asset;
-            rollup.turn(month_of(&open_from), &at, asset, &event.facts, event.turnover)?;
+            rollup.turn(&open_from, &at, asset, &event.facts, event.turnover)?;
         }
     }
     store(connection, rollup).await
 }
 
 async fn store(connection: &mut SqliteConnection, rollup: Rollup) -> Result<()> {
-    let months: Vec<_> = rollup
-        .months
+    store_months(connection, rollup.months).await?;
+    store_accounts(connection, rollup.accounts).await?;
+    if rollup.refunds.is_empty() {
+        return Ok(());
+    }
+    let rows = json(&rollup.refunds.into_iter().collect::<Vec<_>>())?;
+    sqlx::query!(
+        r#"INSERT INTO refund_month (month, refunded_micros)
+           SELECT j.value ->> 0, j.value ->> 1 FROM json_each(?) AS j WHERE true
+           ON CONFLICT (month) DO UPDATE SET refunded_micros = refunded_micros + excluded.refunded_micros"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
+}
+
+async fn store_months(
+    connection: &mut SqliteConnection,
+    months: BTreeMap<(String, String, String), MonthSums>,
+) -> Result<()> {
+    let months: Vec<_> = months
         .into_iter()
         .map(|((month, currency, network), it)| {
             let counts = (it.deposits, it.credited, it.refunds, it.refunded, it.adjustments, it.adjusted);
@@ -163,8 +206,14 @@ async fn store(connection: &mut SqliteConnection, rollup: Rollup) -> Result<()> 
         .await
         .map_err(Error::database("written"))?;
     }
-    let accounts: Vec<_> = rollup
-        .accounts
+    Ok(())
+}
+
+async fn store_accounts(
+    connection: &mut SqliteConnection,
+    accounts: BTreeMap<(String, String, String), AccountSums>,
+) -> Result<()> {
+    let accounts: Vec<_> = accounts
         .into_iter()
         .map(|((month, account, commodity), it)| (month, account, commodity, it.debit, it.credit))
         .collect();

@@ -266,10 +266,11 @@ async fn insert_new(connection: &mut SqliteConnection, rows: String, run: i64, n
     let now = now.as_millis();
     sqlx::query!(
         r#"INSERT INTO invoice (identity_hash, content_hash, sesid, pay_id, method, amount_cents, created_ms, status, weight,
-                                flaw, counted_cents, listed, first_seen_ms, changed_ms, changed_run)
+                                flaw, counted_cents, listed, first_seen_ms, changed_ms, changed_run, credited_ms)
            SELECT j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
                   j.value ->> 8, j.value ->> 9, j.value ->> 10,
-                  iif(j.value ->> 9 = 1, coalesce(j.value ->> 6, 0), 0), 1, ?1, ?1, ?2
+                  iif(j.value ->> 9 = 1, coalesce(j.value ->> 6, 0), 0), 1, ?1, ?1, ?2,
+                  iif(j.value ->> 9 = 1 AND j.value ->> 6 <> 0, ?1, NULL)
            FROM jsonb_each(?3) AS j"#,
         now,
         run,
@@ -297,6 +298,7 @@ async fn update_changed(
                changed_ms = iif(weight IS NOT j.value ->> 9 OR flaw IS NOT j.value ->> 10 OR listed = 0 OR said_cents IS NOT NULL
                                 OR (j.value ->> 9 = 1 AND counted_cents IS NOT coalesce(j.value ->> 6, amount_cents, 0)),
                                 ?2, changed_ms),
+               credited_ms = coalesce(credited_ms, iif(j.value ->> 9 = 1 AND coalesce(j.value ->> 6, amount_cents, 0) <> 0, ?2, NULL)),
                paid_cents = iif(weight = 1, counted_cents, paid_cents),
                counted_cents = CASE j.value ->> 9 WHEN 0 THEN 0 WHEN 1 THEN coalesce(j.value ->> 6, amount_cents, 0)
                                                   ELSE iif(weight = 1, counted_cents, paid_cents) END,

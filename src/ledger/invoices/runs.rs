@@ -1,10 +1,15 @@
 //! The runs: their figures, their reports, and what the next run needs of each.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
+use crate::domain::journal::PREPAID;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
+use crate::ledger::batch::AccountEvent;
+use crate::ledger::commit::announce_in;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::sql::json;
 use crate::ledger::sql::{begin, commit};
@@ -77,6 +82,10 @@ pub struct Run {
     pub outcome: std::result::Result<RunFigures, String>,
     /// Both comparisons agreed, all was read, and no case was open.
     pub clean: bool,
+    /// By how much the balance rose beyond the total since the good run before it, in cents.
+    pub rise_cents: i64,
+    /// The events that it owes: written with it, or not at all.
+    pub notices: Vec<AccountEvent>,
     /// The deposits that the next run must compare, whether they change or not.
     pub due: Vec<String>,
     /// What is remembered with it.
@@ -216,10 +225,12 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the run has not taken place then.
     pub async fn store_run(&self, run: Run) -> Result<()> {
-        let Run { id, at, head_seq, outcome, clean, due, memory, evidence, report } = run;
+        let Run { id, at, head_seq, outcome, clean, rise_cents, notices, due, memory, evidence, report } =
+            run;
         let (at, report, ok, due) = (at.to_string(), json(&report)?, outcome.is_ok(), json(&due)?);
         let evidence = evidence.as_ref().map(json).transpose()?;
         let memory = json(&memory)?;
+        let shared = Arc::clone(&self.shared);
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {
@@ -260,6 +271,7 @@ impl Ledger {
                     .await
                     .map_err(Error::database("written"))?;
                     if ok {
+                        note_journal(connection, id, rise_cents).await?;
                         // An incomplete run has compared nothing: the deposits that were left over stay so.
                         leave_over(connection, &due).await?;
                     }
@@ -271,7 +283,13 @@ impl Ledger {
                     .execute(&mut *connection)
                     .await
                     .map_err(Error::database("written"))?;
-                    commit(connection).await
+                    let notices: Vec<&AccountEvent> = notices.iter().collect();
+                    let head = announce_in(connection, &shared, &notices).await?;
+                    commit(connection).await?;
+                    if let Some(head) = head {
+                        shared.head.send_replace(head);
+                    }
+                    Ok(())
                 })
             })
             .await
@@ -301,6 +319,26 @@ impl Ledger {
             .await
             .map_err(Error::database("read"))
     }
+}
+
+/// What the journal holds by now, beside what the run found, so that a statement is a difference of two runs.
+async fn note_journal(connection: &mut SqliteConnection, id: i64, rise_cents: i64) -> Result<()> {
+    let account = PREPAID;
+    sqlx::query!(
+        r#"UPDATE reconciliation SET
+               journal_micros = (SELECT coalesce(sum(balance_micros), 0) FROM account_balance WHERE account = ?1),
+               refunds_micros = (SELECT coalesce(sum(refunded_micros), 0) FROM refund_month),
+               risen_cents = ?2 + coalesce((SELECT b.risen_cents FROM reconciliation b
+                                            WHERE b.ok = 1 AND b.id < ?3 ORDER BY b.id DESC LIMIT 1), 0)
+           WHERE id = ?3"#,
+        account,
+        rise_cents,
+        id
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
 }
 
 /// The deposits that the next run must compare, changed or not.

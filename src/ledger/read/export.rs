@@ -133,6 +133,10 @@ line! {
         figure: Option<String> = exact,
         evidence_id: Option<i64> = whole,
         flag: Option<String> = exact,
+        date: String = exact,
+        account_mapped: String = exact,
+        debit_usd: Option<String> = exact,
+        credit_usd: Option<String> = exact,
     }
 }
 
@@ -272,7 +276,9 @@ impl Ledger {
                       account AS "account!", commodity AS "commodity!", amount AS "amount!",
                       amount_usd_micros AS "amount_usd_micros!: i64", deposit_id AS "deposit_id?", order_id AS "order_id?",
                       description AS "description?: String", refers_to AS "refers_to?: i64", figure AS "figure?: String",
-                      evidence_id AS "evidence_id?: i64", flag AS "flag?: String"
+                      evidence_id AS "evidence_id?: i64", flag AS "flag?: String", date AS "date!: String",
+                      account_mapped AS "account_mapped!: String", debit_usd AS "debit_usd?: String",
+                      credit_usd AS "credit_usd?: String"
                FROM accounting_entries
                WHERE entry_id > ? AND entry_id <= ? AND posted_at >= ? AND posted_at < ? ORDER BY entry_id"#,
             after,

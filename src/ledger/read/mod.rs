@@ -1,5 +1,6 @@
 //! Reading the ledger: any number of readers, without holding up the writer.
 
+mod account;
 pub(in crate::ledger) mod deposits;
 mod digest;
 pub(in crate::ledger) mod events;
@@ -7,12 +8,15 @@ mod export;
 mod list;
 pub(in crate::ledger) mod mails;
 mod names;
+pub(in crate::ledger) mod statement;
 mod webhooks;
 
+pub use self::account::{AccountDay, AccountOpening};
 pub use self::deposits::{DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
 pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use self::events::{EventPage, EventRow};
 pub use self::export::{DepositLine, Earlier, Entries, EntryLine, ExportValue, Period};
 pub use self::list::DepositFilter;
 pub use self::mails::{DueMails, MailRow, MailTroubles, OwedMail, WaitingMail};
+pub use self::statement::{BalanceRise, ElsewhereLine, Statement};
 pub use self::webhooks::{DueWebhooks, OwedWebhook, WebhookRow, WebhookSummary};

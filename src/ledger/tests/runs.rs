@@ -36,6 +36,8 @@ impl Bench {
             report: report(self.now, &outcome),
             outcome,
             clean,
+            rise_cents: 0,
+            notices: Vec::new(),
             due: due.iter().map(ToString::to_string).collect(),
             memory: vec![("remembered", id.to_string())],
             evidence: Some(serde_json::json!({ "n": 1 })),

@@ -1,8 +1,11 @@
 //! Derives each deposit again from its events: states, postings, totals, and its row.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt as _;
 use sqlx::SqliteConnection;
 
+use crate::domain::book_zone::BookZone;
 use crate::domain::deposit::{Facts, Request};
 use crate::domain::journal;
 use crate::domain::money::UsdMicros;
@@ -18,6 +21,7 @@ pub(super) async fn verify(
     view: &mut SqliteConnection,
     found: &mut Verification,
     closes: &CloseEvents,
+    zone: Arc<BookZone>,
 ) -> Result<Rollup> {
     let mut rows = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.version AS "version!", e.from_state, e.to_state, e.facts, e.at, e.name, d.id AS "id!",
@@ -30,7 +34,7 @@ pub(super) async fn verify(
     )
     .fetch(&mut *view);
     let mut life: Option<(String, Facts)> = None;
-    let mut rollup = Rollup::default();
+    let mut rollup = Rollup::new(zone);
     while let Some(row) = rows.try_next().await? {
         let before = life.take().filter(|(id, _)| *id == row.id).map(|(_, facts)| facts);
         if before.is_none() {
@@ -53,7 +57,7 @@ pub(super) async fn verify(
         if read_postings(&row.postings).as_ref() != Some(&booked) {
             found.find("posting", format!("transaction {}", row.seq), "it is not what its event books");
         }
-        rollup.post(&row.at, &booked)?;
+        rollup.post(&row.at, &row.name, &facts, &booked)?;
         let moved = journal::turnover(before.as_ref(), &facts);
         rollup.turn(closes.open_from(row.seq), &row.at, request.asset, &facts, moved)?;
         if row.version == row.row_version && (row.facts != row.row_facts || row.at != row.updated_at) {

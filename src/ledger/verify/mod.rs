@@ -7,11 +7,14 @@ mod outbox;
 mod totals;
 mod unchained;
 
+use std::sync::Arc;
+
 use sqlx::SqliteConnection;
 
 pub use self::finding::{Finding, Verification};
 
 use crate::ledger::Ledger;
+use crate::ledger::books;
 use crate::ledger::error::{Error, Result};
 
 impl Ledger {
@@ -50,8 +53,10 @@ impl Ledger {
         self.verify_pages(&mut view, found).await?;
         let balances = events::verify(&mut view, found, progress).await?;
         totals::verify_balances(&mut view, found, balances).await?;
-        let closed = totals::verify_periods(&mut view, found).await?;
-        let rollup = histories::verify(&mut view, found, &closed).await?;
+        // Days and months are those that the file itself says.
+        let zone = Arc::new(books::kept_zone(&mut view).await?);
+        let closed = totals::verify_periods(&mut view, found, &zone).await?;
+        let rollup = histories::verify(&mut view, found, &closed, zone).await?;
         totals::verify_rollup(&mut view, found, rollup).await?;
         outbox::verify(&self.shared, &mut view, found).await?;
         unchained::verify(&mut view, found).await

@@ -1,9 +1,12 @@
 //! Adds up again what is updated with every entry: accounts' balances, months' totals, closed months.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use crate::ledger::commit::month_totals::{AccountSums, MonthSums, Rollup, month_of};
+use crate::domain::book_zone::BookZone;
+use crate::ledger::commit::month_totals::{AccountSums, MonthSums, Rollup};
 use crate::ledger::error::Result;
 use crate::ledger::verify::events::AccountBalances;
 use crate::ledger::verify::finding::Verification;
@@ -59,6 +62,7 @@ pub(super) async fn verify_balances(
 pub(super) async fn verify_periods(
     view: &mut SqliteConnection,
     found: &mut Verification,
+    zone: &BookZone,
 ) -> Result<CloseEvents> {
     let rows = sqlx::query!(
         r#"SELECT p.month, p.ends_at, p.event_seq AS "seq!", p.closed_at,
@@ -87,7 +91,7 @@ pub(super) async fn verify_periods(
         if row.moved > 0 {
             found.find("period", &row.month, "its accounts do not hold what they held when it was closed");
         }
-        closes.push((row.seq, month_of(&row.ends_at).to_owned()));
+        closes.push((row.seq, zone.month_of(&row.ends_at).into_owned()));
     }
     let lost = sqlx::query_scalar!(
         r#"SELECT seq AS "seq!" FROM event WHERE name = 'period_closed' AND seq NOT IN (SELECT event_seq FROM period)"#
@@ -132,7 +136,7 @@ pub(super) async fn verify_rollup(
     }
     let rows =
         sqlx::query!("SELECT month, account, commodity, debit_micros, credit_micros FROM account_month")
-            .fetch_all(view)
+            .fetch_all(&mut *view)
             .await?;
     for row in rows {
         let held = AccountSums { debit: row.debit_micros, credit: row.credit_micros };
@@ -144,6 +148,23 @@ pub(super) async fn verify_rollup(
     }
     for (month, account, commodity) in made.accounts.into_keys() {
         found.find("account_month", format!("{month} {account} {commodity}"), "it is missing");
+    }
+    verify_refunds(view, found, made.refunds).await
+}
+
+async fn verify_refunds(
+    view: &mut SqliteConnection,
+    found: &mut Verification,
+    mut made: BTreeMap<String, i64>,
+) -> Result<()> {
+    let rows = sqlx::query!("SELECT month, refunded_micros FROM refund_month").fetch_all(view).await?;
+    for row in rows {
+        if made.remove(&row.month) != Some(row.refunded_micros) {
+            found.find("refund_month", row.month, "it is not what its refunds add up to");
+        }
+    }
+    for month in made.into_keys() {
+        found.find("refund_month", month, "it is missing");
     }
     Ok(())
 }

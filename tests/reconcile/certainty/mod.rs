@@ -95,7 +95,7 @@ async fn closes(house: &House) {
     agrees(house).await;
     let now = house.clock.now();
     let month = Month::parse(&now.to_string()[..7]).unwrap();
-    house.clock.advance(month.ends_at().since(now));
-    flow::close_month(&house.flow, &month).await.unwrap();
+    house.clock.advance(house.flow.ledger.book_zone().end_of(&month).since(now));
+    flow::close_month(&house.flow, &month, "an accountant").await.unwrap();
     house.prove().await;
 }
