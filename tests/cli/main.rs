@@ -1,6 +1,7 @@
 //! The command line, seen from outside: the real binary against a real ledger, and against a daemon's answers.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
