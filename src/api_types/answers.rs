@@ -159,6 +159,8 @@ pub struct ClosedFigures {
 pub struct AccountBalance {
     /// Chart of accounts.
     pub account: String,
+    /// What it is called in the books of their owner, where that is another name.
+    pub account_mapped: Option<String>,
     /// USD or a ticker.
     pub commodity: String,
     /// Its worth, in millionths of a dollar.

@@ -136,7 +136,8 @@ fn print(context: &mut Context, asked: &str, closed: &ClosedMonth) -> Result<(),
     let mut table = Table::new(&["account", "commodity", ">worth in USD"]);
     for balance in &figures.balances {
         let worth = UsdMicros::new(balance.usd_micros).to_string();
-        table.row([Cell::from(&balance.account), Cell::from(&balance.commodity), Cell::from(worth)]);
+        let account = balance.account_mapped.as_ref().unwrap_or(&balance.account);
+        table.row([Cell::from(account), Cell::from(&balance.commodity), Cell::from(worth)]);
     }
     table.print(out, "  ");
     out.line("");

@@ -32,6 +32,7 @@ pub(super) fn page(out: &mut Output, statement: &Statement) {
     let zone = plain(&statement.time_zone);
     let head = format!("Statement of the prepaid account, {} ({zone})", plain(&statement.month));
     out.line(out.paint(Paint::Head, &head));
+    out.line(out.paint(Paint::Faint, &plain(&statement.account)));
     out.line("");
     lines(out, statement);
     out.line("");

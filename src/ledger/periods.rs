@@ -146,15 +146,25 @@ async fn figures(
 ) -> Result<Value> {
     let name = month.as_str();
     let rows = sqlx::query!(
-        r#"SELECT account, commodity, sum(debit_micros + credit_micros) AS "micros!: i64"
-           FROM account_month WHERE month <= ? GROUP BY account, commodity ORDER BY account, commodity"#,
+        r#"SELECT account AS "account!: String", commodity AS "commodity!: String", micros AS "micros!: i64",
+                  (SELECT b.mapped FROM books_account b WHERE b.account = s.account) AS "mapped?: String"
+           FROM (SELECT account, commodity, sum(debit_micros + credit_micros) AS micros FROM account_month
+                 WHERE month <= ? GROUP BY account, commodity) s
+           ORDER BY account, commodity"#,
         name
     )
     .fetch_all(connection)
     .await?;
     let balances: Vec<Value> = rows
         .into_iter()
-        .map(|row| json!({ "account": row.account, "commodity": row.commodity, "usd_micros": row.micros }))
+        .map(|row| {
+            let mut balance =
+                json!({ "account": row.account, "commodity": row.commodity, "usd_micros": row.micros });
+            if let (Some(balance), Some(mapped)) = (balance.as_object_mut(), row.mapped) {
+                balance.insert("account_mapped".to_owned(), mapped.into());
+            }
+            balance
+        })
         .collect();
     let mut figures = json!({ "month": name, "ends_at": ends, "balances": balances });
     if let (Some(figures), Value::Object(proof)) = (figures.as_object_mut(), proof) {

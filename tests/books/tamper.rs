@@ -38,11 +38,13 @@ const TABLES: &[(&str, &str, &str)] = &[
         "month currency network deposits credited_micros refunds refunded_micros adjustments adjusted_micros",
     ),
     ("account_month", "month || account || commodity", "month account commodity debit_micros credit_micros"),
+    ("refund_month", "month", "month refunded_micros"),
+    ("books_month", "month", "month starts_at ends_at"),
     (
         "reconciliation",
         "id",
         "at ok balance_cents total_charges_cents credited_here_cents credited_elsewhere_cents baseline_cents \
-         difference_cents accepted_cents not_listed_cents clean",
+         difference_cents accepted_cents not_listed_cents clean journal_micros refunds_micros risen_cents",
     ),
     ("discrepancy", "id", "kind deposit_id order_id opened_at closed_at closed_by resolution expected found"),
     (

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::journal::PREPAID;
 use crate::domain::period::Month;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -17,6 +18,8 @@ const MOST_LINES: i64 = 500;
 pub struct Statement {
     /// `YYYY-MM`.
     pub month: String,
+    /// What the prepaid account is called in the books of their owner.
+    pub account: String,
     /// The zone of the books.
     pub time_zone: String,
     /// The month's first instant.
@@ -186,8 +189,13 @@ impl Ledger {
         let covered = sqlx::query_scalar!("SELECT min(closed_at) FROM period WHERE month >= ?", name)
             .fetch_one(&self.readers)
             .await?;
+        let account = PREPAID;
+        let mapped = sqlx::query_scalar!("SELECT mapped FROM books_account WHERE account = ?", account)
+            .fetch_optional(&self.readers)
+            .await?;
         let frame = Statement {
             month: name.to_owned(),
+            account: mapped.unwrap_or_else(|| account.to_owned()),
             time_zone: zone.name().to_owned(),
             starts_at: starts.to_string(),
             ends_at: ends.to_string(),

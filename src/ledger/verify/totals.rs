@@ -93,6 +93,7 @@ pub(super) async fn verify_periods(
         }
         closes.push((row.seq, zone.month_of(&row.ends_at).into_owned()));
     }
+    verify_months(view, found, zone).await?;
     let lost = sqlx::query_scalar!(
         r#"SELECT seq AS "seq!" FROM event WHERE name = 'period_closed' AND seq NOT IN (SELECT event_seq FROM period)"#
     )
@@ -102,6 +103,23 @@ pub(super) async fn verify_periods(
         found.find("period", format!("event {seq}"), "the month that it closed is not closed");
     }
     Ok(CloseEvents(closes))
+}
+
+/// The months of the books begin and end where their zone says.
+async fn verify_months(view: &mut SqliteConnection, found: &mut Verification, zone: &BookZone) -> Result<()> {
+    let rows = sqlx::query!("SELECT month, starts_at, ends_at FROM books_month").fetch_all(view).await?;
+    let mut kept: BTreeMap<String, (String, String)> =
+        rows.into_iter().map(|row| (row.month, (row.starts_at, row.ends_at))).collect();
+    for span in zone.months() {
+        let expected = (span.starts_at.to_string(), span.ends_at.to_string());
+        if kept.remove(span.month.as_str()) != Some(expected) {
+            found.find("books_month", span.month, "it does not begin and end where the books' zone says");
+        }
+    }
+    for month in kept.into_keys() {
+        found.find("books_month", month, "there is no such month");
+    }
+    Ok(())
 }
 
 /// The months' totals against those that the events make.

@@ -43,7 +43,57 @@ async fn verify_runs(view: &mut SqliteConnection, found: &mut Verification) -> R
     for id in gaps {
         found.find("reconciliation", id, "the run before it is missing");
     }
+    verify_statements(view, found).await?;
     verify_baseline(view, found).await
+}
+
+/// What statements need of a run: what the journal held when it was written down, after the head that it knew and before
+/// the next run's, and what the balance had risen by.
+async fn verify_statements(view: &mut SqliteConnection, found: &mut Verification) -> Result<()> {
+    let odd = sqlx::query_scalar!(
+        r#"WITH good AS MATERIALIZED (
+               SELECT id, head_seq, journal_micros, refunds_micros, risen_cents, lag(head_seq, 1, 0) OVER w AS head_before,
+                      lead(head_seq, 1, 9223372036854775807) OVER w AS head_after,
+                      coalesce(balance_cents - lag(balance_cents) OVER w
+                               - max(total_charges_cents - lag(total_charges_cents) OVER w, 0), 0) AS rise
+               FROM reconciliation WHERE ok = 1 WINDOW w AS (ORDER BY id)),
+           known AS MATERIALIZED (
+               SELECT *, sum(max(rise, 0)) OVER w AS risen, sum(booked) OVER w AS journal, sum(refunded) OVER w AS refunds
+               FROM (SELECT g.*,
+                            coalesce((SELECT sum(p.amount_usd_micros) FROM posting p
+                                      WHERE p.transaction_id > g.head_before AND p.transaction_id <= g.head_seq
+                                        AND p.account = 'assets:prepaid:smsonline'), 0) AS booked,
+                            coalesce((SELECT -sum(p.amount_usd_micros)
+                                      FROM posting p CROSS JOIN event e ON e.seq = p.transaction_id
+                                      WHERE p.transaction_id > g.head_before AND p.transaction_id <= g.head_seq
+                                        AND p.account = 'assets:prepaid:smsonline' AND e.facts ->> '$.refunded_at' IS NOT NULL
+                                        AND e.name NOT IN ('corrected', 'figure_stated')), 0) AS refunded
+                     FROM good g)
+               WINDOW w AS (ORDER BY id))
+           SELECT id AS "id!: i64" FROM known k
+           WHERE risen_cents IS NOT risen
+              OR (NOT (journal_micros IS journal AND refunds_micros IS refunds)
+                  AND NOT EXISTS (
+                      SELECT 1
+                      FROM (SELECT sum(p.amount_usd_micros) OVER u AS more,
+                                   sum(iif(e.facts ->> '$.refunded_at' IS NOT NULL
+                                           AND e.name NOT IN ('corrected', 'figure_stated'), -p.amount_usd_micros, 0)) OVER u AS back
+                            FROM posting p CROSS JOIN event e ON e.seq = p.transaction_id
+                            WHERE p.transaction_id > k.head_seq AND p.transaction_id <= k.head_after
+                              AND p.account = 'assets:prepaid:smsonline'
+                            WINDOW u AS (ORDER BY p.transaction_id)) m
+                      WHERE k.journal + m.more = k.journal_micros AND k.refunds + m.back = k.refunds_micros))"#
+    )
+    .fetch_all(view)
+    .await?;
+    for id in odd {
+        found.find(
+            "reconciliation",
+            id,
+            "what a statement needs of it is not what journal and runs add up to",
+        );
+    }
+    Ok(())
 }
 
 /// The stored baseline is that of the last event about it; where an earlier version took it, that of its runs.
