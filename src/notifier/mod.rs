@@ -4,6 +4,7 @@
 //! the ledger. A letter is composed anew at every attempt, from the same facts, to the same bytes.
 
 mod address;
+mod certificate;
 mod content;
 mod deposit_object;
 mod doubt;

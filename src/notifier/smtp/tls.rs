@@ -15,16 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::domain::time::Timestamp;
+use crate::notifier::certificate::{AUTHORITY, CertificateKeys, certificate_in_words};
 use crate::notifier::report::harmless;
 use crate::notifier::settings::SettingsError;
 
-/// How a certificate of an authority, used as a server's own, is called by the verifier.
-const AUTHORITY: &str = "CaUsedAsEndEntity";
-/// How one of the first form (X.509 version 1) is called.
-const VERSION_1: &str = "UnsupportedCertVersion";
-/// How one for another purpose is called (`EkuError` of the platform's verifier).
-const PURPOSE: &str = "certificate had invalid extensions";
+/// What a person sets for the mail server.
+const KEYS: CertificateKeys = CertificateKeys { ca_file: "mail.smtp.ca_file", host: "mail.smtp.host" };
 
 /// TLS as one server's settings want it.
 #[derive(Clone)]
@@ -165,7 +161,7 @@ fn in_words(error: &io::Error) -> String {
         };
     };
     match cause {
-        Error::InvalidCertificate(certificate) => of_certificate(certificate),
+        Error::InvalidCertificate(certificate) => certificate_in_words(certificate, KEYS),
         Error::InvalidMessage(_) => {
             "the server does not speak TLS there; a port for STARTTLS (587) wants mail.smtp.security = \"starttls\"".to_owned()
         }
@@ -175,59 +171,4 @@ fn in_words(error: &io::Error) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// What is wrong with a certificate, and what to do about it.
-#[expect(deprecated, reason = "the older names are matched too, so that no word is left out")]
-fn of_certificate(error: &CertificateError) -> String {
-    use CertificateError as C;
-    match error {
-        C::Expired => "the server's certificate has expired; it must be renewed there".to_owned(),
-        C::ExpiredContext { not_after, .. } => {
-            format!("the server's certificate has expired, at {}; it must be renewed there", at(*not_after))
-        }
-        C::NotValidYet => "the server's certificate is not valid yet; is this machine's clock right?".to_owned(),
-        C::NotValidYetContext { not_before, .. } => format!(
-            "the server's certificate is not valid yet, before {}; is this machine's clock right?",
-            at(*not_before)
-        ),
-        C::UnknownIssuer => "the server's certificate is of an authority that is not trusted here; put that authority's certificate, or the server's own, into a file and name it in mail.smtp.ca_file".to_owned(),
-        C::NotValidForName => "the server's certificate bears another name than mail.smtp.host".to_owned(),
-        C::NotValidForNameContext { expected, presented } => {
-            let bears = if presented.is_empty() { "no name".to_owned() } else { names(presented) };
-            format!(
-                "the server's certificate bears {bears}, and not {}; set mail.smtp.host to a name that it bears",
-                expected.to_str()
-            )
-        }
-        C::BadEncoding => "the server's certificate cannot be read; a new one must be made there".to_owned(),
-        C::Revoked => "the server's certificate was revoked; a new one must be made there".to_owned(),
-        C::BadSignature => "the server's certificate, or its proof that it holds its key, is not signed rightly; the certificate in mail.smtp.ca_file may be an older one of the same name".to_owned(),
-        C::UnhandledCriticalExtension => "the server's certificate asks for a check that is not known here; a new one must be made there".to_owned(),
-        C::UnsupportedSignatureAlgorithm
-        | C::UnsupportedSignatureAlgorithmContext { .. }
-        | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => "the server's certificate is signed in a way that is not safe today (such as SHA-1), or not known here; a new one must be made there".to_owned(),
-        C::InvalidPurpose | C::InvalidPurposeContext { .. } => "the server's certificate is not meant for servers (extended key usage); a new one must be made there".to_owned(),
-        C::Other(other) => of_other(&other.to_string()),
-        other => format!("the server's certificate is not trusted: {other}"),
-    }
-}
-
-fn of_other(name: &str) -> String {
-    match name {
-        AUTHORITY => "the server's certificate is an authority's (CA:TRUE), self-signed as a rule; put that very certificate into a file and name it in mail.smtp.ca_file, or have one made without CA:TRUE".to_owned(),
-        VERSION_1 => "the server's certificate has an old form (X.509 version 1) that cannot be checked; one of version 3 with the server's name must be made there".to_owned(),
-        PURPOSE => of_certificate(&CertificateError::InvalidPurpose),
-        name => format!("the server's certificate is not trusted: {name}"),
-    }
-}
-
-fn at(time: UnixTime) -> String {
-    Timestamp::from_seconds(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)).to_seconds_text()
-}
-
-/// The names of a certificate, as the verifier writes them: `DnsName("a.example")`.
-fn names(presented: &[String]) -> String {
-    let bare = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
-    presented.iter().take(5).map(bare).collect::<Vec<_>>().join(", ")
 }

@@ -9,13 +9,16 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use super::endpoint::WebhookEndpoint;
 use crate::domain::causes::root;
 use crate::domain::time::Timestamp;
+use crate::notifier::certificate::{CertificateKeys, certificate_fault, certificate_in_words};
 use crate::notifier::text::one_line;
 use crate::secret::without_known;
 
+/// What a person sets for a webhook.
+const KEYS: CertificateKeys = CertificateKeys { ca_file: "the webhook's ca_file", host: "the webhook's url" };
 /// How much of an answer is read: enough to keep the connection, and to show what was said.
 const LONGEST_ANSWER: usize = 16 * 1024;
 /// How much of it is kept in words.
-const LONGEST_WORDS: usize = 200;
+const LONGEST_WORDS: usize = 240;
 /// The longest pause that a receiver can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
@@ -124,6 +127,9 @@ fn pause(text: &str, now: Timestamp) -> Option<Duration> {
 /// A failure in words, without the URL: its path may hold a secret.
 fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
+    if let Some(fault) = certificate_fault(&error) {
+        return one_line(&certificate_in_words(fault, KEYS), LONGEST_WORDS);
+    }
     let cause = error.source().map_or_else(|| "no reason given".to_owned(), |cause| root(cause).to_string());
     let words = match (error.is_connect(), error.is_timeout()) {
         (true, true) => "connecting took too long".to_owned(),
