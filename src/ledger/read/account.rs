@@ -96,7 +96,7 @@ impl Ledger {
                       r.refunds_micros AS "refunds!: i64", r.risen_cents AS "risen!: i64",
                       coalesce(sum((SELECT sum(v.amount_usd_micros)
                                     FROM invoice i CROSS JOIN accounting_elsewhere v ON v.id = i.row_id
-                                    WHERE i.deposit_row IS NULL AND i.counted_cents <> 0
+                                    WHERE i.deposit_row IS NULL AND i.counted_cents <> 0 AND i.changed_run <> 1
                                       AND coalesce(i.credited_ms, i.changed_ms) > lag_ms
                                       AND coalesce(i.credited_ms, i.changed_ms) <= at_ms)) OVER (ORDER BY r.at, r.id), 0) AS "elsewhere!: i64"
                FROM (SELECT *, lag(at_ms, 1, at_ms) OVER (ORDER BY at, id) AS lag_ms
@@ -142,7 +142,7 @@ impl Ledger {
                       v.seen_at AS "seen_at!: String", v.created_at AS "created_at?: String", v.method, v.pay_id, v.sesid,
                       v.amount_usd AS "amount_usd!: String", v.amount_usd_micros AS "amount_usd_micros!: i64"
                FROM invoice i CROSS JOIN accounting_elsewhere v ON v.id = i.row_id
-               WHERE i.deposit_row IS NULL AND i.counted_cents <> 0 AND coalesce(i.credited_ms, i.changed_ms) >= ?1
+               WHERE i.deposit_row IS NULL AND i.counted_cents <> 0 AND i.changed_run <> 1 AND coalesce(i.credited_ms, i.changed_ms) >= ?1
                  AND coalesce(i.credited_ms, i.changed_ms) < ?2
                  AND (coalesce(i.credited_ms, i.changed_ms), i.row_id) > (?3, ?4)
                  AND v.before_first_run = 0 AND v.seen_at <= (SELECT max(at) FROM reconciliation WHERE ok = 1)

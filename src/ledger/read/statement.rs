@@ -304,7 +304,7 @@ impl Ledger {
                       v.created_at AS "created_at?: String", v.method, v.pay_id, v.sesid,
                       v.amount_usd AS "amount_usd!: String", v.amount_usd_micros AS "amount_usd_micros!: i64"
                FROM invoice i CROSS JOIN accounting_elsewhere v ON v.id = i.row_id
-               WHERE i.deposit_row IS NULL AND i.counted_cents <> 0 AND coalesce(i.credited_ms, i.changed_ms) > ?
+               WHERE i.deposit_row IS NULL AND i.counted_cents <> 0 AND i.changed_run <> 1 AND coalesce(i.credited_ms, i.changed_ms) > ?
                      AND coalesce(i.credited_ms, i.changed_ms) <= ?
                ORDER BY coalesce(i.credited_ms, i.changed_ms), i.row_id LIMIT ?"#,
             since,
@@ -315,7 +315,7 @@ impl Ledger {
         .await?;
         let rows = sqlx::query_scalar!(
             r#"SELECT count(*) AS "n!: i64" FROM invoice i CROSS JOIN accounting_elsewhere v ON v.id = i.row_id
-               WHERE i.deposit_row IS NULL AND i.counted_cents <> 0 AND coalesce(i.credited_ms, i.changed_ms) > ?
+               WHERE i.deposit_row IS NULL AND i.counted_cents <> 0 AND i.changed_run <> 1 AND coalesce(i.credited_ms, i.changed_ms) > ?
                      AND coalesce(i.credited_ms, i.changed_ms) <= ?"#,
             since,
             closing
