@@ -293,7 +293,10 @@ fn journals_hold_the_balance(house: &House, seed: u64, balance_cents: i64) {
     let shown = house.program("hledger", &[&files[..], &prepaid].concat());
     assert_eq!(shown.trim(), format!("{balance}0000 USD"), "seed {seed}: months together");
     house.program("hledger", &[&files[..], &["check", "--strict"]].concat());
-    let shown = [&files[..], &["balance", "assets:prepaid:smsonline", "--balance-format", "%(quantity(display_total))\n"]];
+    let shown = [
+        &files[..],
+        &["balance", "assets:prepaid:smsonline", "--balance-format", "%(quantity(display_total))\n"],
+    ];
     let shown = house.program("ledger", &shown.concat());
     let number = |text: &str| text.trim().parse::<rust_decimal::Decimal>().unwrap();
     assert_eq!(number(shown.lines().next().unwrap()), number(&balance), "seed {seed}: {shown}");
