@@ -86,6 +86,80 @@ impl Clock for SystemClock {
     }
 }
 
+/// A clock that runs `speed` times as fast as life, and only while somebody reads it: between two readings no more than
+/// [`MOST_GAP`] counts. So a process that is stopped stops its time.
+#[derive(Debug, Clone)]
+pub struct StoryClock {
+    origin: Timestamp,
+    speed: u32,
+    told: Arc<Mutex<Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    passed: Duration,
+    read: Instant,
+    /// It goes no further than this.
+    limit: Duration,
+}
+
+/// The most real time that counts between two readings; whoever sleeps reads more often.
+const MOST_GAP: Duration = Duration::from_millis(500);
+const READ_EVERY: Duration = Duration::from_millis(200);
+
+impl StoryClock {
+    /// Shows `origin` now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    pub fn new(origin: Timestamp, speed: u32) -> Self {
+        let told = Told { passed: Duration::ZERO, read: Instant::now(), limit: Duration::MAX };
+        Self { origin, speed: speed.max(1), told: Arc::new(Mutex::new(told)) }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    fn passed(&self) -> Duration {
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = Instant::now();
+        let gap = now.saturating_duration_since(told.read).min(MOST_GAP);
+        told.read = now;
+        let passed = told.passed.saturating_add(gap.saturating_mul(self.speed));
+        told.passed = passed.min(told.limit.max(told.passed));
+        told.passed
+    }
+
+    /// From now on it stands once it shows `limit`, until it is given another.
+    pub fn hold_at(&self, limit: Timestamp) {
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        told.limit = limit.since(self.origin);
+    }
+}
+
+impl Clock for StoryClock {
+    fn now(&self) -> Timestamp {
+        self.origin.plus(self.passed())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.passed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        let clock = self.clone();
+        Box::pin(async move {
+            let end = clock.passed().saturating_add(span);
+            loop {
+                let left = end.saturating_sub(clock.passed());
+                if left.is_zero() {
+                    return;
+                }
+                let real = left.checked_div(clock.speed).unwrap_or(left);
+                tokio::time::sleep(real.clamp(Duration::from_millis(1), READ_EVERY)).await;
+            }
+        })
+    }
+}
+
 /// Measures how long work of this program takes, by the machine's clock whatever the shared one shows.
 #[derive(Debug)]
 pub struct Stopwatch(Instant);
@@ -184,6 +258,28 @@ mod tests {
         assert!(futures_util::poll!(long.as_mut()).is_pending(), "a jump of the wall clock passes no time");
         clock.advance(Duration::from_secs(55));
         long.await;
+    }
+
+    #[tokio::test]
+    async fn a_story_clock_stands_while_nobody_reads_it() {
+        let origin = Timestamp::from_seconds(1_000_000);
+        let story = StoryClock::new(origin, 1000);
+        // As long as a stopped process: nobody reads, and no more than the most that counts has passed.
+        std::thread::sleep(MOST_GAP.saturating_mul(3));
+        let passed = story.now().since(origin);
+        assert!(passed >= Duration::from_secs(499) && passed <= Duration::from_secs(502), "{passed:?}");
+        // It can be held, and goes on.
+        let held = story.now();
+        story.hold_at(held);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(story.now(), held);
+        story.hold_at(held.plus(Duration::from_hours(99)));
+        // Whoever sleeps reads by itself: nothing of a long sleep is lost.
+        let (before, real) = (story.monotonic(), Stopwatch::start());
+        story.sleep(Duration::from_secs(900)).await;
+        let slept = story.monotonic() - before;
+        assert!(slept >= Duration::from_secs(900), "{slept:?}");
+        assert!(real.elapsed() >= Duration::from_millis(890), "{:?}", real.elapsed());
     }
 
     #[test]

@@ -42,6 +42,28 @@ async fn the_story_ends_with_both_sides_agreeing_and_is_not_told_twice() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert_eq!((summary.letters["upstream_down"], summary.letters["upstream_back"]), (1, 1));
+    // It begins with what will be seen, and one deposit closely; it reads well on 80 columns.
+    for line in [
+        "All of depositd on this machine, against a simulated upstream. No money is real.\n",
+        "1. A shop asks for 25.00 USD in USDT on TRON.",
+        "2. The upstream has made a wallet. This is what the payer gets:",
+        "pay exactly  24.95 USDT",
+        "█",
+        "| Subject: Please pay 24.95 USDT on TRON",
+        "3. The payment is on the chain.",
+        "4. The upstream says that it was paid: 25.00 USD are credited.",
+        "assets:prepaid:smsonline         25.000000 USD       25.00 USD",
+        "| Subject: Deposit settled: 25.00 USD",
+        "Try next",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let folder = dir.path().display().to_string();
+    let wide = |line: &&str| line.chars().count() > 80 && !line.contains(&folder);
+    assert_eq!(text.lines().filter(wide).collect::<Vec<_>>(), Vec::<&str>::new());
+    // It goes over the end of a month, so that one can be closed.
+    let month = summary.month.clone().unwrap();
+    assert!(text.contains(&format!("close {month}")), "{text}");
     // One case waits for a person, and the page says how to decide it.
     let waiting = summary.waiting.as_ref().unwrap();
     for line in [
@@ -58,7 +80,9 @@ async fn the_story_ends_with_both_sides_agreeing_and_is_not_told_twice() {
     assert_eq!(sum, 0);
 
     // The same folder again: the same story, and nothing of it happens a second time.
-    let again = told(Options { seed: None, speed: None, deposits: None, ..options(dir.path(), 24) }).await.0;
+    let (again, text) =
+        told(Options { seed: None, speed: None, deposits: None, ..options(dir.path(), 24) }).await;
+    assert!(!text.contains("stops answering"), "an outage that is over is no news\n{text}");
     assert_eq!(again.mismatches, Vec::<String>::new());
     assert!(again.resumed);
     assert_eq!((again.deposits, again.transactions), (summary.deposits, summary.transactions));

@@ -30,7 +30,7 @@ cat > schemathesis.toml <<'TOML'
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "5xx"]
 TOML
-# Whatever is asked for is made by the simulator at once; a run of reconciliation takes its time.
+# One worker: with more, Python's own parser fails now and then.
 schemathesis run "$api/openapi.json" --no-color --seed "$seed" --phases examples,coverage,fuzzing,stateful \
     --header "Authorization: Bearer $(cat "$(place token_file)")" --header 'Accept: application/json' \
-    --checks all --max-examples "${SCHEMATHESIS_EXAMPLES:-15}" --workers 2 --request-timeout 60 --suppress-health-check all
+    --checks all --max-examples "${SCHEMATHESIS_EXAMPLES:-15}" --workers 1 --request-timeout 60 --suppress-health-check all

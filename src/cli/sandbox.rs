@@ -23,6 +23,7 @@ pub(super) fn sandbox(args: SandboxArgs, json: bool) -> CommandResult {
         webhook: args.webhook,
         json,
         quiet: args.quiet,
+        live: terminal,
         colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
         program: std::env::args().next(),
     };

@@ -12,14 +12,14 @@ use super::books::EVM;
 
 /// What was asked: the first line, the headers, the body.
 #[derive(Debug, Clone)]
-struct Asked {
-    line: String,
+pub(crate) struct Asked {
+    pub(crate) line: String,
     headers: String,
     body: String,
 }
 
 /// Answers in a fixed order at the bench's socket, as the daemon would; an empty answer is a broken connection.
-fn answering(bench: &Bench, answers: Vec<String>) -> Arc<Mutex<Vec<Asked>>> {
+pub(crate) fn answering(bench: &Bench, answers: Vec<String>) -> Arc<Mutex<Vec<Asked>>> {
     let listener = UnixListener::bind(bench.file("depositd.sock")).unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&heard);
@@ -51,7 +51,7 @@ fn answering(bench: &Bench, answers: Vec<String>) -> Arc<Mutex<Vec<Asked>>> {
     heard
 }
 
-fn answer(status: u16, body: &Value) -> String {
+pub(crate) fn answer(status: u16, body: &Value) -> String {
     let body = body.to_string();
     format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
@@ -60,7 +60,7 @@ fn problem(status: u16, kind: &str, detail: &str) -> String {
     answer(status, &json!({ "type": kind, "title": "No", "status": status, "detail": detail }))
 }
 
-fn deposit(state: &str, wallet: bool) -> Value {
+pub(crate) fn deposit(state: &str, wallet: bool) -> Value {
     let mut deposit = json!({
         "id": "0197213c-0000-7000-8000-000000000009", "state": state, "outcome": null, "late": false,
         "currency": "USDT", "network": "BSC", "amount_requested": "25", "needs_review": null,
@@ -77,7 +77,7 @@ fn deposit(state: &str, wallet: bool) -> Value {
     deposit
 }
 
-const REQUEST: &[&str] = &["request", "USDT", "BSC", "25"];
+pub(crate) const REQUEST: &[&str] = &["request", "USDT", "BSC", "25"];
 
 #[test]
 fn a_request_prints_what_a_payer_needs() {
@@ -350,54 +350,4 @@ fn a_month_is_closed_by_the_daemon_and_each_refusal_has_its_status() {
     assert_eq!(bench.run(&["close", "October"]).code, 2, "no daemon is asked");
     std::fs::remove_file(bench.file("depositd.sock")).unwrap();
     assert_eq!(bench.run(&["close", "2026-10"]).code, 5);
-}
-
-#[test]
-fn a_request_waits_no_longer_than_it_was_told() {
-    let bench = Bench::new();
-    answering(&bench, vec![answer(202, &deposit("requested", false)); 20]);
-    let run = bench.run(&[REQUEST, &["--key", "k-9", "--timeout", "300ms"]].concat());
-    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{}", run.stderr);
-    assert!(
-        run.stderr.contains("--timeout") && run.stderr.contains("depositd list --key k-9"),
-        "{}",
-        run.stderr
-    );
-    let bench = Bench::new();
-    answering(&bench, vec![answer(200, &deposit("awaiting_payment", true)); 20]);
-    let run = bench.run(&[REQUEST, &["--wait", "final", "--timeout", "1500ms"]].concat());
-    assert_eq!(run.code, 1, "{}", run.stderr);
-    assert!(run.stdout.contains(EVM), "the payer is told all the same\n{}", run.stdout);
-    assert!(run.stderr.contains("depositd show 0197213c-0000-7000-8000-000000000009"), "{}", run.stderr);
-    for timeout in ["soon", "0s", "5"] {
-        let run = bench.run(&[REQUEST, &["--timeout", timeout]].concat());
-        assert!(run.code == 2 && run.stderr.contains("--timeout"), "{timeout}: {}", run.stderr);
-    }
-}
-
-#[test]
-fn a_shortened_name_is_looked_up_before_anything_is_done_to_it() {
-    let page = |deposits: Vec<Value>| answer(200, &json!({ "deposits": deposits, "next_cursor": null }));
-    let one = deposit("awaiting_payment", true);
-    let bench = Bench::new();
-    let heard = answering(&bench, vec![page(vec![one.clone()]), answer(200, &one)]);
-    let run = bench.run(&["review", "0197213c", "--note", "looked"]);
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    let lines: Vec<String> = heard.lock().unwrap().iter().map(|asked| asked.line.clone()).collect();
-    assert_eq!(
-        lines,
-        [
-            "GET /v1/deposits?limit=10&name=0197213c HTTP/1.1",
-            "POST /v1/deposits/0197213c-0000-7000-8000-000000000009/review HTTP/1.1"
-        ]
-    );
-    let mut other = one.clone();
-    other["id"] = "0197213c-0000-7000-8000-00000000000a".into();
-    for (found, code) in [(vec![one, other], 2), (Vec::new(), 3)] {
-        let bench = Bench::new();
-        let heard = answering(&bench, vec![page(found)]);
-        let run = bench.run(&["cases", "correct", "0197213c", "--amount", "5", "--note", "n"]);
-        assert_eq!((run.code, run.stdout.as_str()), (code, ""), "{}", run.stderr);
-        assert_eq!(heard.lock().unwrap().len(), 1, "nothing was done");
-    }
 }

@@ -15,6 +15,7 @@ mod checking;
 mod completing;
 mod exporting;
 mod manuals;
+mod naming;
 mod places;
 mod reading;
 mod typing;

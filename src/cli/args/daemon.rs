@@ -10,7 +10,7 @@ use crate::cli::log::LogFormat;
 /// `sandbox`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SandboxArgs {
-    /// Where everything is kept; a sandbox that is there already goes on [default: a new temporary folder]
+    /// Where everything is kept; a sandbox that is there already goes on [default: a new temporary folder each time]
     #[arg(long, value_name = "FOLDER")]
     pub(in crate::cli) dir: Option<PathBuf>,
     /// How many times as fast as life [default: 450; 1 with --serve]

@@ -11,7 +11,10 @@ pub(super) fn instructions(context: &ScenarioContext) -> String {
     let depositd = format!("{} --config {config}", context.program);
     let pace = match context.folder.plan.speed {
         1 => String::new(),
-        speed => format!(" Its time runs {speed} times as fast as life."),
+        speed => {
+            let now = context.clock.now().to_seconds_text().replace('T', " ").replace('Z', " UTC");
+            format!("\nIts time is {now}, and runs {speed} times as fast as life.")
+        }
     };
     format!(
         r#"

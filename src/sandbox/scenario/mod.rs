@@ -6,16 +6,19 @@
 //! started again on the same folder, and ends in the same way.
 
 mod audit;
+mod closely;
 mod context;
 mod endings;
 mod error;
 mod instructions;
 mod options;
 mod printer;
+mod progress;
 mod runner;
 mod script;
 mod shell;
 mod summary_view;
+mod wording;
 mod workspace;
 
 use std::io::{self, Write};
@@ -92,7 +95,7 @@ pub async fn run_until(
     let real = SystemClock::new();
     let started = real.monotonic();
     let plan = folder.plan.clone();
-    let clock: SharedClock = Arc::new(SystemClock::quickened(plan.origin, plan.speed));
+    let (clock, _time) = folder.clock();
     let upstream = start_upstream(&folder, &clock).await?;
     let script = script::script(plan.seed, plan.deposits, plan.speed);
     set_scene(&upstream, &script, &folder)?;

@@ -22,6 +22,8 @@ pub struct Options {
     pub json: bool,
     /// No live lines, only the final page.
     pub quiet: bool,
+    /// A terminal: a bar is drawn over itself.
+    pub live: bool,
     /// Colours, for terminals.
     pub colour: bool,
     /// What the program is called in the commands to try; `depositd` unless said.

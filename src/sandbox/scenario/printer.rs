@@ -5,21 +5,26 @@ use std::io::{self, Write};
 
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
+use super::closely;
 use super::context::ScenarioContext;
 use super::error::Error;
 use super::options::Options;
-use super::script::name_in;
+use super::progress::{ProgressBar, REDRAW};
 use super::shell::quoted;
 use super::summary_view::Summary;
-use crate::domain::deposit::Deposit;
+use super::wording::{Colour, attempts_of, booked, colour_of, followed_name, introduction, label, words};
+use crate::clock::{Clock as _, SystemClock};
+use crate::domain::deposit::State;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
-use crate::ledger::{EventRow, Ledger};
+use crate::flow::Flow;
+use crate::ledger::EventRow;
 
 /// The most events that are read at once.
 const BATCH: u32 = 256;
+/// How wide a line is.
+const COLUMNS: usize = 80;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,10 @@ pub(super) struct Printer<'a> {
     format: ShowFormat,
     origin: Timestamp,
     speed: u32,
+    real: SystemClock,
+    progress: ProgressBar,
+    /// The whole story has been told, and nobody waits for its end.
+    is_told: bool,
     /// Name, asset and amount of each deposit that was shown.
     known: HashMap<String, String>,
 }
@@ -80,7 +89,17 @@ impl<'a> Printer<'a> {
         origin: Timestamp,
         speed: u32,
     ) -> Self {
-        Self { out, format, origin, speed, known: HashMap::new() }
+        let real = SystemClock::new();
+        Self {
+            out,
+            format,
+            origin,
+            speed,
+            real,
+            progress: ProgressBar::default(),
+            is_told: false,
+            known: HashMap::new(),
+        }
     }
 
     /// Prints what is about to run, and how to run it again.
@@ -94,13 +113,10 @@ impl<'a> Printer<'a> {
             });
             writeln!(self.out, "{line}")?;
         } else {
-            let (seed, speed, deposits) = (plan.seed, plan.speed, plan.deposits);
-            writeln!(self.out, "The story of {deposits} deposits {verb} in {}", folder.display())?;
-            writeln!(
-                self.out,
-                "(--seed {seed} --speed {speed}; the upstream is simulated at {})",
-                context.upstream.base_url()
-            )?;
+            let (seed, speed, url) = (plan.seed, plan.speed, context.upstream.base_url());
+            writeln!(self.out, "{}", introduction(plan.deposits, plan.speed, context.folder.resumed))?;
+            writeln!(self.out, "\nIt {verb} in {} (--seed {seed} --speed {speed});", folder.display())?;
+            writeln!(self.out, "the simulated upstream is at {url}")?;
             if matches!(self.format, ShowFormat::Text { .. }) {
                 writeln!(self.out)?;
             }
@@ -112,18 +128,19 @@ impl<'a> Printer<'a> {
     /// Prints the events after number `seen`, until the runner has ended.
     pub(super) async fn follow(
         &mut self,
-        ledger: &Ledger,
+        flow: &Flow,
         mut lines: mpsc::UnboundedReceiver<(Timestamp, Line)>,
         mut seen: i64,
-        stop: &CancellationToken,
+        context: &ScenarioContext,
     ) -> Result<(), Error> {
-        let mut head = ledger.head();
+        let (stop, mut head) = (&context.stop, flow.ledger.head());
+        self.progress.live = context.options.live;
         loop {
             let line = tokio::select! {
                 biased;
                 line = lines.recv() => line,
                 changed = head.changed() => {
-                    let shown = self.events(ledger, &mut seen).await;
+                    let shown = self.events(flow, &mut seen).await;
                     if let (Ok(()), Ok(())) = (&shown, changed) {
                         continue;
                     }
@@ -131,10 +148,14 @@ impl<'a> Printer<'a> {
                     stop.cancel();
                     return shown;
                 }
+                () = self.real.sleep(REDRAW) => {
+                    self.tick(flow, context).await?;
+                    continue;
+                }
             };
             let shown = match line {
                 Some((at, line)) => self.line(at, &line).map_err(Error::from),
-                None => return self.events(ledger, &mut seen).await,
+                None => return self.events(flow, &mut seen).await,
             };
             if shown.is_err() {
                 stop.cancel();
@@ -143,7 +164,23 @@ impl<'a> Printer<'a> {
         }
     }
 
-    async fn events(&mut self, ledger: &Ledger, seen: &mut i64) -> Result<(), Error> {
+    /// Shows how far it is.
+    async fn tick(&mut self, flow: &Flow, context: &ScenarioContext) -> Result<(), Error> {
+        let now = context.clock.now();
+        let all = context.script.members.len();
+        if all == 0 || self.is_told || !matches!(self.format, ShowFormat::Text { .. }) {
+            return Ok(());
+        }
+        let final_state = |(state, count): (String, i64)| {
+            State::parse(&state).filter(|state| state.is_final()).and_then(|_| usize::try_from(count).ok())
+        };
+        let ended = flow.ledger.counts().await?.into_iter().filter_map(final_state).sum();
+        let time = self.time(&now.to_string());
+        Ok(self.progress.tick(self.out, self.real.monotonic(), (&time, ended, all))?)
+    }
+
+    async fn events(&mut self, flow: &Flow, seen: &mut i64) -> Result<(), Error> {
+        let ledger = &flow.ledger;
         loop {
             let events = ledger.events_after(*seen, BATCH).await?;
             let Some(last) = events.last() else {
@@ -155,12 +192,13 @@ impl<'a> Printer<'a> {
                 continue;
             }
             for event in events {
-                self.event(ledger, &event).await?;
+                self.event(flow, &event).await?;
             }
         }
     }
 
-    async fn event(&mut self, ledger: &Ledger, event: &EventRow) -> Result<(), Error> {
+    async fn event(&mut self, flow: &Flow, event: &EventRow) -> Result<(), Error> {
+        let ledger = &flow.ledger;
         if self.format == ShowFormat::Json {
             writeln!(self.out, "{}", serde_json::to_string(event).map_err(io::Error::from)?)?;
             return Ok(());
@@ -168,6 +206,7 @@ impl<'a> Printer<'a> {
         if event.event == "status_changed" && event.upstream_status.as_deref() == Some("check") {
             return Ok(());
         }
+        self.progress.clear(self.out, self.real.monotonic())?;
         let Some(id) = &event.deposit_id else {
             let what = event.event.replace('_', " ");
             let why = event.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -183,21 +222,58 @@ impl<'a> Printer<'a> {
                 label
             }
         };
+        if label.starts_with(&followed_name()) && self.closely(flow, event, id).await? {
+            return Ok(());
+        }
         let booked = match deposit.filter(|_| credited) {
             Some(deposit) => booked(&deposit, &event.event),
             None if event.event == "wallet_created" => attempts_of(ledger, id).await?,
             None => None,
         };
-        let (before, after) = words(event);
-        let after = self.painted(&after, colour_of(&event.event));
-        let more = booked.map(|booked| format!("  {booked}")).unwrap_or_default();
+        let more = booked.map(|booked| format!(", {booked}")).unwrap_or_default();
         let time = self.time(&event.at);
-        writeln!(self.out, "{time}  {label}  {before:>16} -> {after}{more}")?;
+        let text = format!("{}{more}", words(event));
+        self.wrapped(&format!("{time}  {label}  "), &text, colour_of(&event.event))?;
+        Ok(())
+    }
+
+    /// Shows an event of the deposit that is followed closely; false where the usual line says it all.
+    async fn closely(&mut self, flow: &Flow, event: &EventRow, id: &str) -> Result<bool, Error> {
+        let Some(deposit) = flow.ledger.find(id).await? else { return Ok(false) };
+        let Some(text) = closely::told(flow, event, &deposit).await? else { return Ok(false) };
+        self.out.write_all(text.as_bytes())?;
+        if event.event == "settled" {
+            writeln!(self.out, "\nSo it goes when all goes well. Now the others, each event a line:\n")?;
+        }
+        Ok(true)
+    }
+
+    /// A line that goes on under itself where it is long.
+    fn wrapped(&mut self, before: &str, text: &str, colour: Colour) -> io::Result<()> {
+        let indent = before.chars().count();
+        let room = COLUMNS.saturating_sub(indent).max(20);
+        let (mut line, mut first) = (String::new(), true);
+        let mut lines = Vec::new();
+        for word in text.split(' ') {
+            if !line.is_empty() && line.chars().count().saturating_add(word.chars().count()) >= room {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(word);
+        }
+        lines.push(line);
+        for line in lines {
+            let line = self.painted(&line, colour);
+            let start = if std::mem::take(&mut first) { before.to_owned() } else { " ".repeat(indent) };
+            writeln!(self.out, "{start}{line}")?;
+        }
         Ok(())
     }
 
     fn line(&mut self, at: Timestamp, line: &Line) -> io::Result<()> {
+        self.progress.clear(self.out, self.real.monotonic())?;
         if let Line::Page(summary) = line {
+            self.is_told = true;
             return self.page(summary);
         }
         if self.format == ShowFormat::Json {
@@ -218,6 +294,7 @@ impl<'a> Printer<'a> {
         let usd = |cents: &i64| UsdMicros::from_cents(*cents).unwrap_or_default().to_string();
         let text = match line {
             Line::Serving { text, .. } => {
+                self.is_told = true;
                 writeln!(self.out, "{text}")?;
                 return self.out.flush();
             }
@@ -235,9 +312,9 @@ impl<'a> Printer<'a> {
     }
 
     fn stage_line(&mut self, at: &str, text: &str, colour: Colour) -> io::Result<()> {
-        let text = self.painted(text, colour);
+        self.progress.clear(self.out, self.real.monotonic())?;
         let time = self.time(at);
-        writeln!(self.out, "{time}  -- {text}")
+        self.wrapped(&format!("{time}  -- "), text, colour)
     }
 
     /// Since the beginning; without a beginning to speak of, the time of day in UTC.
@@ -249,7 +326,7 @@ impl<'a> Printer<'a> {
         }
         let seconds = at.since(self.origin).as_secs();
         let (hours, rest) = (seconds.div_euclid(3600), seconds.rem_euclid(3600));
-        format!("{hours:>3}:{:02}:{:02}", rest.div_euclid(60), rest.rem_euclid(60))
+        format!("{hours:>2}:{:02}:{:02}", rest.div_euclid(60), rest.rem_euclid(60))
     }
 
     fn painted(&self, text: &str, colour: Colour) -> String {
@@ -261,6 +338,7 @@ impl<'a> Printer<'a> {
 
     /// The final page.
     pub(super) fn page(&mut self, summary: &Summary) -> io::Result<()> {
+        self.progress.clear(self.out, self.real.monotonic())?;
         if self.format == ShowFormat::Json {
             writeln!(self.out, "{}", serde_json::to_string(summary)?)?;
         } else {
@@ -272,6 +350,7 @@ impl<'a> Printer<'a> {
     /// It was asked to stop.
     pub(super) fn interrupted(&mut self, context: &ScenarioContext) -> Result<(), Error> {
         let folder = &context.folder.path;
+        self.progress.clear(self.out, self.real.monotonic())?;
         if self.format == ShowFormat::Json {
             writeln!(self.out, "{}", json!({"sandbox": "interrupted", "folder": folder}))?;
         } else {
@@ -282,96 +361,5 @@ impl<'a> Printer<'a> {
         }
         self.out.flush()?;
         Ok(())
-    }
-}
-
-/// The label of a deposit in every line.
-fn label(deposit: &Deposit) -> String {
-    let request = &deposit.request;
-    let id = deposit.id.to_string();
-    let tail = id.get(id.len().saturating_sub(6)..).unwrap_or_default();
-    let name = request.reference.as_deref().and_then(name_in).unwrap_or(tail);
-    let (currency, network) = (request.asset.currency.as_str(), request.asset.network.as_str());
-    let asset = if currency == network { currency.to_owned() } else { format!("{currency}/{network}") };
-    format!("{name:<6} {asset:<14} {:>8} USD", request.amount.to_string())
-}
-
-/// How many attempts a wallet took.
-async fn attempts_of(ledger: &Ledger, id: &str) -> Result<Option<String>, Error> {
-    let Ok(id) = id.parse() else { return Ok(None) };
-    let attempts = ledger.attempts_of(id).await?;
-    let lost = attempts.iter().any(|attempt| attempt.outcome.as_deref() == Some("unknown"));
-    Ok(match attempts.len() {
-        0 | 1 => None,
-        count if lost => Some(format!("at attempt {count}; what a lost answer made was shown to nobody")),
-        count => Some(format!("at attempt {count}")),
-    })
-}
-
-/// What an event did to the books.
-fn booked(deposit: &Deposit, event: &str) -> Option<String> {
-    let total = deposit.facts.booked.as_ref()?.total();
-    Some(match event {
-        "refunded" => format!("{total} USD go back"),
-        _ => {
-            let late = if deposit.facts.late { ", late" } else { "" };
-            let outcome = deposit.facts.outcome.map_or("in part", |outcome| outcome.as_str());
-            format!("{total} USD credited ({outcome}{late})")
-        }
-    })
-}
-
-/// From where, and to where, in words.
-fn words(event: &EventRow) -> (String, String) {
-    let plain = |state: &Option<String>| state.as_deref().map(|state| state.replace('_', " "));
-    let before = plain(&event.from_state).unwrap_or_default();
-    let reason = event.reason.as_deref();
-    let says = event.upstream_status.as_deref().unwrap_or("nothing");
-    let after = match event.event.as_str() {
-        "status_changed" => format!("the upstream says {says:?}"),
-        "figures_changed" => "the figures change".to_owned(),
-        "needs_review" => format!("a person should look: {}", reason.unwrap_or("no reason given")),
-        "review_cleared" => "ordinary again".to_owned(),
-        "rejected" => format!("rejected: {}", reason.unwrap_or("no words")),
-        _ => plain(&event.to_state).unwrap_or_else(|| event.event.replace('_', " ")),
-    };
-    (before, after)
-}
-
-/// The colour of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Colour {
-    Plain,
-    Dim,
-    Good,
-    Waiting,
-    Bad,
-}
-
-impl Colour {
-    const fn code(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Dim => Some("2"),
-            Self::Good => Some("32"),
-            Self::Waiting => Some("33"),
-            Self::Bad => Some("31"),
-        }
-    }
-}
-
-fn colour_of(event: &str) -> Colour {
-    match event {
-        "settled" | "upstream_back" | "reconciliation_back" | "discrepancy_closed" => Colour::Good,
-        "underpaid" | "held" | "short" | "refunding" | "refunded" | "needs_review" => Colour::Waiting,
-        "expired"
-        | "failed"
-        | "rejected"
-        | "unresolved"
-        | "upstream_down"
-        | "reconciliation_void"
-        | "discrepancy_opened" => Colour::Bad,
-        "requested" | "status_changed" | "figures_changed" | "review_cleared" => Colour::Dim,
-        _ => Colour::Plain,
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn direct(
         drop(lines);
         told
     };
-    let (told, shown) = tokio::join!(telling, show.follow(&flow.ledger, heard, before, &context.stop));
+    let (told, shown) = tokio::join!(telling, show.follow(flow, heard, before, context));
     shown?;
     told
 }
@@ -88,9 +88,14 @@ async fn play(
     let mut opens = Opens::new();
     let mut open: Vec<(&ScenarioDeposit, DepositId)> = Vec::new();
     loop {
-        while let Some((_, turn)) = turns.next_if(|(at, _)| origin.plus(*at) <= context.clock.now()) {
+        while let Some((at, turn)) = turns.next_if(|(at, _)| origin.plus(*at) <= context.clock.now()) {
             if context.stop.is_cancelled() {
                 return Ok(None);
+            }
+            let is_outage = matches!(turn, ScenarioTurn::OutageBegins | ScenarioTurn::OutageEnds);
+            if is_outage && origin.plus(*at) < started {
+                // It was told in an earlier run.
+                continue;
             }
             if let ScenarioTurn::Ask(place) = turn {
                 let Some(member) = context.script.members.get(*place) else { continue };

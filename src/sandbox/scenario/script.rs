@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::asset::Asset;
+use crate::domain::asset::{Asset, Currency, Network};
 use crate::sandbox::upstream::Fate;
 use crate::sandbox::upstream::rng::Rng;
 
@@ -42,16 +42,18 @@ const CROWD: &[Fate] = &[
 pub(super) const GOOD_COUPON: &str = "SPRING10";
 const BAD_COUPON: &str = "EXPIRED-2019";
 
-/// The requests are spread over this much of the story.
+/// The first deposit has the stage to itself for so long: it is settled by then.
+const ALONE: Duration = Duration::from_mins(21);
+/// The requests after it are spread over this much of the story.
 const ASKING: Duration = Duration::from_mins(30);
-const OUTAGE_AT: Duration = Duration::from_mins(34);
+const OUTAGE_AT: Duration = Duration::from_mins(21 + 34);
 const OUTAGE: Duration = Duration::from_mins(10);
 /// A shorter outage would end before it is reported.
 const OUTAGE_REAL: Duration = Duration::from_millis(1500);
 
 /// What others did with the account before the story began, in cents: charged in all, and left of it.
 pub(super) const BEFORE: (i64, i64) = (50_000, 12_000);
-/// What others do with it meanwhile: at which minute, how many cents, by which method.
+/// What others do with it after the first deposit: at which minute, how many cents, by which method.
 const TOP_UPS: &[(u64, i64, &str)] = &[(20, 7_500, "stripe"), (70, 3_000, "stripe"), (130, 1_250, "manual")];
 const SPENDING: &[(u64, i64)] = &[(50, 4_000), (100, 2_125)];
 
@@ -126,11 +128,11 @@ pub(super) fn script(seed: u64, count: u32, speed: u32) -> Script {
     if !members.is_empty() {
         let top_ups = TOP_UPS.iter().enumerate();
         turns.extend(top_ups.map(|(nth, &(minute, cents, method))| {
-            (Duration::from_mins(minute), ScenarioTurn::TopUp { nth, cents, method })
+            (ALONE.saturating_add(Duration::from_mins(minute)), ScenarioTurn::TopUp { nth, cents, method })
         }));
         let spending = SPENDING.iter().enumerate();
         turns.extend(spending.map(|(nth, &(minute, cents))| {
-            (Duration::from_mins(minute), ScenarioTurn::Spend { nth, cents })
+            (ALONE.saturating_add(Duration::from_mins(minute)), ScenarioTurn::Spend { nth, cents })
         }));
         turns.push((OUTAGE_AT, ScenarioTurn::OutageBegins));
         turns.push((outage_end, ScenarioTurn::OutageEnds));
@@ -145,7 +147,7 @@ pub(super) fn script(seed: u64, count: u32, speed: u32) -> Script {
 fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
     let crowd = |dice: &mut Rng| pick(dice, CROWD).copied().unwrap_or(Fate::Exact);
     let mut fates: Vec<(Fate, Option<&'static str>)> = Vec::new();
-    for place in 0..usize::try_from(count).unwrap_or(0) {
+    for place in 0..usize::try_from(count.saturating_sub(1)).unwrap_or(0) {
         fates.push(match FATES.get(place) {
             Some(Fate::RefusedCoupon) => (Fate::RefusedCoupon, Some(BAD_COUPON)),
             Some(fate) => (*fate, None),
@@ -161,10 +163,10 @@ fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
         _ => 1,
     });
     let mut assets = assets(dice).into_iter().cycle();
-    let mut taken = BTreeSet::new();
+    let mut taken = BTreeSet::from([FIRST_CENTS]);
     let step = ASKING.checked_div(count.max(1)).unwrap_or(ASKING);
-    let mut members = Vec::with_capacity(fates.len());
-    for ((fate, coupon), number) in fates.into_iter().zip(1_u32..) {
+    let mut members: Vec<ScenarioDeposit> = (count > 0).then(first).into_iter().collect();
+    for ((fate, coupon), number) in fates.into_iter().zip(2_u32..) {
         let cents = unique_cents(dice, &mut taken);
         let Some(asset) = assets.next() else { break };
         let last = number == count && number > 2;
@@ -172,7 +174,8 @@ fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
             OUTAGE_AT.saturating_add(OUTAGE.checked_div(3).unwrap_or_default())
         } else {
             let late = u64::try_from(step.as_millis().div_euclid(2)).unwrap_or(0);
-            step.saturating_mul(number.saturating_sub(1))
+            ALONE
+                .saturating_add(step.saturating_mul(number.saturating_sub(2)))
                 .saturating_add(Duration::from_millis(dice.between(0, late)))
         };
         let amount = format!("{}.{:02}", cents.div_euclid(100), cents.rem_euclid(100));
@@ -190,12 +193,29 @@ fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
     }
     let plain = |member: &&mut ScenarioDeposit| member.fate == Fate::Exact && member.coupon.is_none();
     if count >= CAST_WITH_A_CASE
-        && let Some(odd) = members.iter_mut().find(plain)
+        && let Some(odd) = members.iter_mut().skip(1).find(plain)
     {
         let asked = odd.amount.replace('.', "").parse::<i64>().ok();
         odd.credits_cents = asked.map(|cents| cents.saturating_sub(WITHHELD));
     }
     members
+}
+
+/// What is asked for first.
+const FIRST_CENTS: u64 = 2_500;
+
+/// The deposit that is followed closely: an ordinary payment.
+fn first() -> ScenarioDeposit {
+    ScenarioDeposit {
+        number: 1,
+        fate: Fate::Exact,
+        asset: Asset { currency: Currency::Usdt, network: Network::Tron },
+        amount: format!("{}.{:02}", FIRST_CENTS.div_euclid(100), FIRST_CENTS.rem_euclid(100)),
+        coupon: None,
+        asked_after: Duration::ZERO,
+        notify: true,
+        credits_cents: None,
+    }
 }
 
 fn unique_cents(dice: &mut Rng, taken: &mut BTreeSet<u64>) -> u64 {
@@ -237,6 +257,9 @@ mod tests {
         for fate in FATES {
             assert!(one.members.iter().any(|member| member.fate == *fate), "{fate:?}");
         }
+        let first = &one.members[0];
+        assert_eq!((first.number, first.fate, first.asked_after), (1, Fate::Exact, Duration::ZERO));
+        assert!(one.members.iter().skip(1).all(|member| member.asked_after >= ALONE));
         let amounts: BTreeSet<&String> = one.members.iter().map(|member| &member.amount).collect();
         assert_eq!(amounts.len(), 24);
         let odd: Vec<&ScenarioDeposit> =

@@ -22,6 +22,8 @@ pub struct Summary {
     pub seed: u64,
     /// How many times as fast as life.
     pub speed: u32,
+    /// The month in which it began, where it has ended meanwhile and can be closed.
+    pub month: Option<String>,
     /// It had begun in an earlier run.
     pub resumed: bool,
     /// How many deposits there are.
@@ -138,19 +140,19 @@ impl Summary {
     fn write_fates(&self, page: &mut String) -> std::fmt::Result {
         writeln!(
             page,
-            "\n{:<27}{:>9}  {:<22}{:>13}{:>13}",
-            "Fate", "deposits", "ended as", "USD there", "USD here"
+            "\n{:<26}{:>5}  {:<22}{:>12}{:>12}",
+            "Fate", "count", "ended as", "USD there", "USD here"
         )?;
         let (mut count, mut there, mut here) = (0_u32, 0_i64, 0_i64);
         for row in &self.fates {
             let fate = words(&row.fate);
             let (theirs, ours) = (dollars(row.upstream_micros), dollars(row.booked_micros));
-            writeln!(page, "  {fate:<25}{:>9}  {:<22}{theirs:>13}{ours:>13}", row.deposits, row.ended)?;
+            writeln!(page, "  {fate:<24}{:>5}  {:<22}{theirs:>12}{ours:>12}", row.deposits, row.ended)?;
             count = count.saturating_add(row.deposits);
             there = there.saturating_add(row.upstream_micros);
             here = here.saturating_add(row.booked_micros);
         }
-        writeln!(page, "  {:<25}{count:>9}  {:<22}{:>13}{:>13}", "all", "", dollars(there), dollars(here))
+        writeln!(page, "  {:<24}{count:>5}  {:<22}{:>12}{:>12}", "all", "", dollars(there), dollars(here))
     }
 
     fn write_books(&self, page: &mut String) -> std::fmt::Result {
@@ -191,7 +193,7 @@ impl Summary {
         writeln!(page, "\nLetters: {all}, each once")?;
         let each: Vec<String> =
             self.letters.iter().map(|(event, count)| format!("{event} {count}")).collect();
-        for line in each.chunks(6) {
+        for line in each.chunks(4) {
             writeln!(page, "  {}", line.join(", "))?;
         }
         if self.for_review > 0 {
@@ -209,27 +211,13 @@ impl Summary {
         let Some(WaitingDeposit { case, called, looks_say, list_credits, .. }) = &self.waiting else {
             return Ok(());
         };
-        let config = quoted(&self.folder.join("daemon.toml").display().to_string());
-        let depositd = format!("{} --config {config}", self.program);
         writeln!(page, "\nFor a person to decide: case {case}, about deposit {called}")?;
+        writeln!(page, "  The looks at its order say that {looks_say} USD were paid, and so it is booked;")?;
         writeln!(
             page,
-            "  The looks at its order say that {looks_say} USD were paid, and so it is booked; the invoice list"
+            "  the invoice list and the total credit {list_credits}. No figure of money is changed"
         )?;
-        writeln!(
-            page,
-            "  and the total credit {list_credits}. No figure of money is changed by a guess, so somebody asks the"
-        )?;
-        writeln!(
-            page,
-            "  upstream, and says with a note which of the two it is (while `sandbox --serve`, below, is up):"
-        )?;
-        writeln!(page, "  {depositd} cases show {case}")?;
-        writeln!(page, "  {depositd} cases correct {case} --note 'support: a fee'   # books {list_credits}")?;
-        writeln!(
-            page,
-            "  {depositd} cases accept {case} --note 'support: theirs'   # keeps {looks_say}; the total then shows a drift"
-        )
+        writeln!(page, "  by a guess, so somebody asks the upstream, and says which of the two it is.")
     }
 
     fn write_next(&self, page: &mut String) -> std::fmt::Result {
@@ -240,23 +228,39 @@ impl Summary {
             ("mail/", "every letter, as .eml"),
             ("daemon.toml", "the configuration"),
             ("upstream.jsonl", "what the simulated upstream remembers"),
-            ("sandbox.json", "the seed, the speed and the beginning: what a restart goes on from"),
+            ("sandbox.json", "seed and speed, beside `time`: what a restart goes on from"),
         ] {
             writeln!(page, "  {name:<16}{what}")?;
         }
         let config = quoted(&self.folder.join("daemon.toml").display().to_string());
         let ledger = quoted(&self.folder.join("ledger.db").display().to_string());
-        let depositd = format!("{} --config {config}", self.program);
+        let depositd = &self.program;
         writeln!(page, "\nTry next")?;
+        writeln!(page, "  export DEPOSITD_CONFIG={config}")?;
         writeln!(page, "  {depositd} list")?;
         if let Some(id) = &self.example {
             writeln!(page, "  {depositd} show {id}")?;
         }
         writeln!(page, "  {depositd} verify")?;
         writeln!(page, "  {depositd} export --format hledger")?;
-        writeln!(page, "  sqlite3 -readonly {ledger} 'SELECT * FROM accounting_monthly'")?;
+        writeln!(page, "  sqlite3 -readonly {ledger} \\\n    'SELECT * FROM accounting_monthly'")?;
         let folder = quoted(&folder.to_string());
-        writeln!(page, "  {} sandbox --dir {folder} --serve", self.program)
+        writeln!(page, "and while this is up, in another terminal,")?;
+        writeln!(page, "  {depositd} sandbox --dir {folder} --serve")?;
+        writeln!(page, "  {depositd} request USDT BSC 25")?;
+        if let Some(WaitingDeposit { case, looks_say, list_credits, .. }) = &self.waiting {
+            writeln!(page, "  {depositd} cases show {case}")?;
+            writeln!(page, "  {depositd} cases correct {case} --note 'support: a fee'")?;
+            writeln!(page, "    # books {list_credits}; or, to keep {looks_say} and have a drift instead,")?;
+            writeln!(page, "  {depositd} cases accept {case} --note 'support: theirs'")?;
+        }
+        match &self.month {
+            Some(month) => writeln!(
+                page,
+                "  {depositd} close {month}\n    # the first of two months, once no case is open"
+            ),
+            None => Ok(()),
+        }
     }
 }
 

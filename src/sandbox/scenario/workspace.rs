@@ -1,20 +1,22 @@
 //! What lies in a sandbox's folder: the plan that a restart finds again, the configuration, the key, and who holds it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::Error;
 use super::options::Options;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, SharedClock, StoryClock, SystemClock};
 use crate::config::{self, Config};
 use crate::domain::time::Timestamp;
 
@@ -29,6 +31,7 @@ const POLLS_PER_SECOND: u64 = 300;
 const SOCKET_PATH: usize = 100;
 
 const PLAN: &str = "sandbox.json";
+const VERSION: u32 = 2;
 const CONFIG: &str = "daemon.toml";
 const KEY: &str = "upstream-api-key";
 const WEBHOOK_SECRET: &str = "webhook-secret";
@@ -47,9 +50,19 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) speed: u32,
     pub(super) deposits: u32,
-    /// Its time began here, and has run `speed` times as fast since.
+    /// Its time began here, and runs `speed` times as fast as life while the sandbox does.
     pub(super) origin: Timestamp,
 }
+
+/// A story begins so long before the end of a month: two months have deposits then, and the first can be closed.
+const BEFORE_MIDNIGHT: Duration = Duration::from_mins(100);
+/// How far the story's time has come, for the next start.
+const TIME: &str = "time";
+/// How often that is written, and how far ahead, in real time.
+const KEPT_EVERY: Duration = Duration::from_millis(150);
+const AHEAD: Duration = Duration::from_millis(600);
+/// How many folders of one seed are tried.
+const FOLDERS: u32 = 1000;
 
 /// A sandbox's folder, held against a second sandbox.
 #[derive(Debug)]
@@ -69,10 +82,14 @@ impl Workspace {
         refuse_environment()?;
         let seed = options.seed.unwrap_or_else(|| rand::random::<u64>() >> 32);
         let path = match &options.dir {
-            Some(path) => std::path::absolute(path).map_err(Error::io("cannot find", path))?,
-            None => std::env::temp_dir().join(format!("depositd-sandbox-{seed}")),
+            Some(path) => {
+                let path = std::path::absolute(path).map_err(Error::io("cannot find", path))?;
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+                made.map_err(Error::io("cannot make", &path))?;
+                path
+            }
+            None => new_folder(seed)?,
         };
-        fs::create_dir_all(&path).map_err(Error::io("cannot make", &path))?;
         let file = path.join(PLAN);
         let resumed = file.try_exists().map_err(Error::io("cannot read", &file))?;
         let plan = if resumed { Plan::read(&file, options)? } else { Plan::found(&path, options, seed)? };
@@ -90,6 +107,30 @@ impl Workspace {
 
     pub(super) fn config_file(&self) -> PathBuf {
         self.file(CONFIG)
+    }
+
+    /// The story's time: it stands while the sandbox does, and goes on where it was. At the speed of life it is the
+    /// machine's. It is kept until the guard is dropped.
+    pub(super) fn clock(&self) -> (SharedClock, Option<DropGuard>) {
+        let Plan { speed, origin, .. } = self.plan;
+        if speed == 1 {
+            return (Arc::new(SystemClock::new()), None);
+        }
+        let kept =
+            fs::read_to_string(self.file(TIME)).ok().and_then(|text| Timestamp::parse(text.trim()).ok());
+        let story = StoryClock::new(kept.unwrap_or(origin).max(origin), speed);
+        let keeper =
+            TimeKeeper { file: self.file(TIME), draft: self.file("time.tmp"), story: story.clone(), speed };
+        keeper.keep();
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        tokio::spawn(async move {
+            let real = SystemClock::new();
+            while ended.run_until_cancelled(real.sleep(KEPT_EVERY)).await.is_some() {
+                keeper.keep();
+            }
+        });
+        (Arc::new(story), Some(guard))
     }
 
     /// The simulated account's key; it opens nothing real.
@@ -168,6 +209,7 @@ api_key_file = "{KEY}"
 requests_per_second = 0     # the simulator bears it
 max_in_flight = 32
 timeout = "{timeout}"
+request_limit = "{limit}"   # a busy machine takes long by a quick clock
 create_attempts = 10        # a sandbox may be killed and started again as often as one likes
 down_after = "1m"
 
@@ -200,6 +242,7 @@ token_file = "{TOKEN}"
 "#,
             speed = self.plan.speed,
             timeout = seconds(times.timeout),
+            limit = seconds(times.request_limit),
             interval = seconds(times.interval),
             confirming = seconds(times.confirming),
             grace = seconds(times.grace),
@@ -225,6 +268,7 @@ struct Times {
     lag: Duration,
     /// In real time; but for how long a killed attempt may have been under way it counts in story time.
     timeout: Duration,
+    request_limit: Duration,
 }
 
 impl Times {
@@ -243,6 +287,27 @@ impl Times {
             grace: Duration::from_mins(10),
             lag: Duration::from_secs(speed.saturating_mul(10).min(3600)),
             timeout: Duration::from_secs(speed.saturating_mul(2).clamp(30, 3600)),
+            request_limit: Duration::from_secs(speed.saturating_mul(60).max(3600)),
+        }
+    }
+}
+
+/// Writes down how far the story's time may go before it goes there: a sandbox that is killed never sees it go back.
+struct TimeKeeper {
+    file: PathBuf,
+    draft: PathBuf,
+    story: StoryClock,
+    speed: u32,
+}
+
+impl TimeKeeper {
+    fn keep(&self) {
+        let limit = self.story.now().plus(AHEAD.saturating_mul(self.speed));
+        let written = fs::write(&self.draft, format!("{limit}\n"));
+        match written.and_then(|()| fs::rename(&self.draft, &self.file)) {
+            Ok(()) => self.story.hold_at(limit),
+            // The time stands until it can be written again.
+            Err(error) => tracing::warn!("{} cannot be written: {error}", self.file.display()),
         }
     }
 }
@@ -263,7 +328,11 @@ impl Plan {
         if deposits > MOST_DEPOSITS {
             return Err(Error::Usage(format!("at most {MOST_DEPOSITS} deposits, not {deposits}")));
         }
-        let plan = Self { version: 1, seed, speed, deposits, origin: SystemClock::new().now() };
+        let now = SystemClock::new().now();
+        let month = now.to_date_text().get(..8).map(|month| Timestamp::parse(&format!("{month}01")));
+        let month = month.and_then(Result::ok).unwrap_or(now);
+        let origin = if speed == 1 { now } else { month.minus(BEFORE_MIDNIGHT) };
+        let plan = Self { version: VERSION, seed, speed, deposits, origin };
         let text = serde_json::to_string_pretty(&plan).map_err(io::Error::from);
         let text = text.map_err(Error::io("cannot write", path))?;
         replace(&path.join(PLAN), format!("{text}\n").as_bytes(), 0o644)?;
@@ -274,7 +343,7 @@ impl Plan {
         let text = fs::read_to_string(file).map_err(Error::io("cannot read", file))?;
         let unreadable = |why: String| Error::Usage(format!("{} cannot be read: {why}", file.display()));
         let plan: Self = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-        if plan.version != 1 {
+        if plan.version != VERSION {
             return Err(unreadable(format!("version {} is not known here", plan.version)));
         }
         let fits = |name: &str, asked: Option<u64>, held: u64| match asked {
@@ -289,6 +358,23 @@ impl Plan {
         fits("deposits", options.deposits.map(u64::from), u64::from(plan.deposits))?;
         Ok(plan)
     }
+}
+
+/// A new folder of its own for the story of `seed`, which nobody else may look into.
+fn new_folder(seed: u64) -> Result<PathBuf, Error> {
+    for nth in 1..=FOLDERS {
+        let name = if nth == 1 {
+            format!("depositd-sandbox-{seed}")
+        } else {
+            format!("depositd-sandbox-{seed}-{nth}")
+        };
+        let path = std::env::temp_dir().join(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path.clone()).map_err(Error::io("cannot make", &path)),
+        }
+    }
+    Err(Error::Usage(format!("there are {FOLDERS} stories of seed {seed} already; name a folder with --dir")))
 }
 
 /// The environment goes before the file: a setting for a real daemon must not reach a sandbox, or its ledger.

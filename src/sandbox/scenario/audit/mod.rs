@@ -10,6 +10,7 @@ use self::differences::Differences;
 use super::context::{Opens, ScenarioContext};
 use super::error::Error;
 use super::summary_view::Summary;
+use crate::domain::time::Timestamp;
 use crate::flow::{self, Flow, Report};
 
 /// Reconciles twice, verifies, and compares everything.
@@ -44,6 +45,7 @@ pub(super) async fn audit(
         program: context.program.clone(),
         seed: plan.seed,
         speed: plan.speed,
+        month: ended_month(plan.origin, context.clock.now()),
         resumed: context.folder.resumed,
         deposits: pairs.len(),
         story_minutes: context.clock.now().since(plan.origin).as_secs().div_euclid(60),
@@ -63,6 +65,12 @@ pub(super) async fn audit(
         waiting,
         mismatches: found.0,
     })
+}
+
+/// The month of `began`, unless it is that of `now` as well.
+fn ended_month(began: Timestamp, now: Timestamp) -> Option<String> {
+    let month = |at: Timestamp| at.to_date_text().get(..7).map(str::to_owned);
+    month(began).filter(|_| month(began) != month(now))
 }
 
 /// Reconciles until there is a baseline and nothing is on its way any more, for some hours of the story at most.
