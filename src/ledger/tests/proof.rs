@@ -207,7 +207,10 @@ const CHANGES: &[(&str, &[&str])] = &[
     (
         "INSERT INTO reconciliation (at, ok, head_seq, total_charges_cents, credited_here_cents, credited_elsewhere_cents, difference_cents, baseline_cents, report)
          VALUES ('x', 1, 1, 3, 1, 1, 1, 5, '{\"at\":\"x\",\"ok\":1,\"total_charges_cents\":3,\"credited_here_cents\":1,\"credited_elsewhere_cents\":1,\"difference_cents\":1,\"baseline_cents\":5}')",
-        &["meta baseline_cents: it is none, what set it says 5"],
+        &[
+            "reconciliation 1: what a statement needs of it is not what journal and runs add up to",
+            "meta baseline_cents: it is none, what set it says 5",
+        ],
     ),
     (
         "INSERT INTO discrepancy (key, kind, expected, found, opened_at, seen_runs, told_at) VALUES ('x', 'balance_rise', '1', '2', 'x', 1, 'x')",
