@@ -5,7 +5,7 @@
 //! meanwhile. What is rare is gathered by its index first; what is common is met soon in that order.
 
 use super::deposits::{DepositRow, deposits};
-use crate::domain::asset::{Currency, Network};
+use crate::domain::asset::{Asset, Currency, Network};
 use crate::domain::deposit::{Deposit, State};
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -41,10 +41,6 @@ pub struct DepositFilter {
     /// At most this many.
     pub limit: u32,
 }
-
-/// So many rows are gathered by an index and put in order; where there are more, the rows are gone through in their
-/// order.
-const FEW: i64 = 2000;
 
 /// The filter as the statements take it.
 struct Bound {
@@ -113,6 +109,17 @@ macro_rules! page {
     };
 }
 
+/// The rows that `$from` names, as JSON. Up to 2000 are gathered by an index and put in order; where there are
+/// more it is NULL, and the rows are gone through in their order.
+macro_rules! gather {
+    ($from:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_scalar!(
+            r#"SELECT iif(count(*) > 2000, NULL, json_group_array(row_id)) AS "rows?: String" FROM (SELECT d.row_id FROM "# + $from + " LIMIT 2001)",
+            $($argument),+
+        )
+    };
+}
+
 impl Ledger {
     /// Deposits, newest first, and the cursor of the next page if there is one.
     pub async fn list(&self, filter: &DepositFilter) -> Result<(Vec<Deposit>, Option<i64>)> {
@@ -131,7 +138,6 @@ impl Ledger {
         let mut bound = Bound::new(filter)?;
         let none: Option<&str> = None;
         if let Some(few) = self.few(filter, &bound).await? {
-            let few = json(&few)?;
             return Ok(page!(
                 self,
                 bound,
@@ -147,12 +153,7 @@ impl Ledger {
             return Ok(page!(self, bound, none, "INDEXED BY deposit_review", "d.needs_review IS NOT NULL"));
         }
         if filter.cursor.is_none() && filter.until.is_some() {
-            let last = sqlx::query_scalar!(
-                r#"SELECT max(row_id) AS "row?: i64" FROM deposit INDEXED BY deposit_requested_at WHERE requested_at < ?"#,
-                bound.until
-            );
-            let last = last.fetch_one(&self.readers).await?;
-            bound.before = last.unwrap_or(0).saturating_add(1);
+            bound.before = self.row_after(&bound).await?;
         }
         if bound.currency.is_some() && bound.network.is_some() {
             return Ok(page!(
@@ -169,64 +170,71 @@ impl Ledger {
         Ok(page!(self, bound, none, "NOT INDEXED", "true"))
     }
 
-    /// The rows to look at, where an index says that there are only a few of them; `None` where there are many.
-    async fn few(&self, filter: &DepositFilter, bound: &Bound) -> Result<Option<Vec<i64>>> {
+    /// The rows to look at as JSON, where an index says that there are only a few of them; `None` where there are many.
+    async fn few(&self, filter: &DepositFilter, bound: &Bound) -> Result<Option<String>> {
         if let Some(key) = &filter.key {
             let row = sqlx::query_scalar!("SELECT row_id FROM deposit WHERE idempotency_key = ?", key);
-            return Ok(Some(row.fetch_optional(&self.readers).await?.into_iter().collect()));
+            let row: Vec<i64> = row.fetch_optional(&self.readers).await?.into_iter().collect();
+            return json(&row).map(Some);
         }
         if let Some(name) = &filter.name {
-            return self.named(name).await.map(Some);
+            return json(&self.named(name).await?).map(Some);
         }
-        let most = FEW.saturating_add(1);
-        let few =
-            |rows: Vec<i64>| Some(rows).filter(|rows| i64::try_from(rows.len()).is_ok_and(|n| n <= FEW));
         if filter.updated_since.is_some() {
-            let rows = sqlx::query_scalar!(
-                "SELECT row_id FROM deposit INDEXED BY deposit_updated WHERE updated_at >= ? LIMIT ?",
-                bound.updated_since,
-                most
-            );
-            if let Some(rows) = few(rows.fetch_all(&self.readers).await?) {
+            let rows =
+                gather!("deposit d INDEXED BY deposit_updated WHERE d.updated_at >= ?1", bound.updated_since);
+            if let Some(rows) = rows.fetch_one(&self.readers).await? {
                 return Ok(Some(rows));
             }
         }
-        if filter.since.is_some() {
-            let rows = sqlx::query_scalar!(
-                "SELECT row_id FROM deposit INDEXED BY deposit_requested_at WHERE requested_at >= ? AND requested_at < ? LIMIT ?",
+        if filter.since.is_some() || filter.until.is_some() {
+            let rows = gather!(
+                "deposit d INDEXED BY deposit_requested_at WHERE d.requested_at >= ?1 AND d.requested_at < ?2",
                 bound.since,
-                bound.until,
-                most
+                bound.until
             );
-            if let Some(rows) = few(rows.fetch_all(&self.readers).await?) {
+            if let Some(rows) = rows.fetch_one(&self.readers).await? {
                 return Ok(Some(rows));
             }
         }
-        if bound.currency.is_some() != bound.network.is_some() {
-            let currencies: Vec<&str> = match filter.currency {
-                Some(currency) => vec![currency.as_str()],
-                None => Currency::ALL.iter().map(|currency| currency.as_str()).collect(),
+        if filter.currency.is_some() != filter.network.is_some() {
+            let fits = |asset: &Asset| {
+                filter.currency.is_none_or(|currency| asset.currency == currency)
+                    && filter.network.is_none_or(|network| asset.network == network)
             };
-            let currencies = json(&currencies)?;
-            let rows = sqlx::query_scalar!(
-                r#"SELECT d.row_id AS "row_id!" FROM json_each(?1) AS j CROSS JOIN deposit d INDEXED BY deposit_asset
-                   ON d.currency = j.value AND (?2 IS NULL OR d.network = ?2) LIMIT ?3"#,
-                currencies,
-                bound.network,
-                most
+            let pairs =
+                Asset::all().filter(fits).map(|asset| (asset.currency.as_str(), asset.network.as_str()));
+            let pairs = json(&pairs.collect::<Vec<_>>())?;
+            let rows = gather!(
+                "json_each(?1) AS j CROSS JOIN deposit d INDEXED BY deposit_asset
+                 ON d.currency = j.value ->> 0 AND d.network = j.value ->> 1",
+                pairs
             );
-            if let Some(rows) = few(rows.fetch_all(&self.readers).await?) {
+            if let Some(rows) = rows.fetch_one(&self.readers).await? {
                 return Ok(Some(rows));
             }
         }
         if filter.states.len() > 1 {
-            let rows = sqlx::query_scalar!(
-                r#"SELECT d.row_id AS "row_id!" FROM json_each(?1) AS j CROSS JOIN deposit d INDEXED BY deposit_state ON d.state = j.value LIMIT ?2"#,
-                bound.states,
-                most
+            let rows = gather!(
+                "json_each(?1) AS j CROSS JOIN deposit d INDEXED BY deposit_state ON d.state = j.value",
+                bound.states
             );
-            return Ok(few(rows.fetch_all(&self.readers).await?));
+            return Ok(rows.fetch_one(&self.readers).await?);
         }
         Ok(None)
+    }
+
+    /// The row after the last that was asked for before `bound.until`; nothing is looked for where few came later.
+    async fn row_after(&self, bound: &Bound) -> Result<i64> {
+        let later =
+            gather!("deposit d INDEXED BY deposit_requested_at WHERE d.requested_at >= ?1", bound.until);
+        if later.fetch_one(&self.readers).await?.is_some() {
+            return Ok(i64::MAX);
+        }
+        let last = sqlx::query_scalar!(
+            r#"SELECT max(row_id) AS "row?: i64" FROM deposit INDEXED BY deposit_requested_at WHERE requested_at < ?"#,
+            bound.until
+        );
+        Ok(last.fetch_one(&self.readers).await?.unwrap_or(0).saturating_add(1))
     }
 }
