@@ -7,13 +7,13 @@ use std::os::unix::fs::MetadataExt as _;
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
+use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
 use super::exit::CommandFailure;
 use crate::config;
@@ -34,7 +34,7 @@ const CAPPED: &[&str] = &["reqwest", "hyper", "hyper_util", "h2", "rustls", "let
 const USUAL: &str = "info,sqlx=warn,tokio_cron_scheduler=warn";
 
 /// Changes what is logged while the program runs.
-pub(super) struct LogControl(reload::Handle<EnvFilter, Registry>);
+pub(super) struct LogControl(reload::Handle<Targets, Registry>);
 
 impl LogControl {
     /// Logs from `level` on (`log.level`), unless the environment says what is logged.
@@ -42,7 +42,7 @@ impl LogControl {
         if let Some((name, _)) = asked_by_environment() {
             return Err(format!("{name} is set, and goes before it"));
         }
-        let filter = EnvFilter::new(directives(level.unwrap_or_default())?);
+        let filter = levels(&directives(level.unwrap_or_default())?)?;
         self.0.reload(filter).map_err(|error| error.to_string())
     }
 }
@@ -112,14 +112,18 @@ fn asked_by_environment() -> Option<(&'static str, OsString)> {
 }
 
 /// What is asked for by the environment, else by `level` (`log.level`).
-pub(super) fn wanted(level: Option<&str>) -> Result<EnvFilter, CommandFailure> {
+pub(super) fn wanted(level: Option<&str>) -> Result<Targets, CommandFailure> {
     let Some((name, text)) = asked_by_environment() else {
-        let Some(level) = level else { return Ok(EnvFilter::new(USUAL)) };
-        return directives(level).map(EnvFilter::new).map_err(CommandFailure::usage);
+        let read = level.map_or_else(|| Ok(USUAL.to_owned()), directives);
+        return read.and_then(|directives| levels(&directives)).map_err(CommandFailure::usage);
     };
     let read = text.to_str().ok_or_else(|| "expected text in UTF-8".to_owned()).and_then(directives);
-    let directives = read.map_err(|problem| CommandFailure::usage(format_args!("{name}: {problem}")))?;
-    Ok(EnvFilter::new(directives))
+    read.and_then(|directives| levels(&directives))
+        .map_err(|problem| CommandFailure::usage(format_args!("{name}: {problem}")))
+}
+
+fn levels(directives: &str) -> Result<Targets, String> {
+    directives.parse().map_err(|error| format!("{directives:?}: {error}"))
 }
 
 /// Reads levels, and levels of parts, with commas between. What no level is said of is logged as usual: a line about one
@@ -200,7 +204,7 @@ mod tests {
             (" ", USUAL),
         ] {
             assert_eq!(directives(text).as_deref(), Ok(read), "{text}");
-            assert_eq!(EnvFilter::try_new(read).map(|_| ()).map_err(|_| ()), Ok(()), "{read}");
+            assert!(levels(read).is_ok(), "{read}");
         }
         for text in
             ["verbose", "info,verbose", "depositd", "depositd=loud", "=info", "a b=info", "5", "info=", "inf"]
@@ -215,7 +219,7 @@ mod tests {
     fn the_libraries_that_know_the_key_stay_silent_even_when_everything_is_asked_for() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let filter = EnvFilter::new("trace").and(filter_fn(is_harmless));
+        let filter = levels("trace").unwrap().and(filter_fn(is_harmless));
         let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(false).with_filter(filter);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::trace!(target: "reqwest::connect", "one ?api_key=hunter2");

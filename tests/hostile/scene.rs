@@ -10,7 +10,10 @@ use depositd::sandbox::upstream::{Action, Fault};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::support::house::{House, KEY};
 
@@ -38,12 +41,9 @@ impl<'a> MakeWriter<'a> for Log {
 impl Log {
     pub(crate) fn listen() -> (Self, DefaultGuard) {
         let log = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter("off,depositd=trace")
-            .with_ansi(false)
-            .with_writer(log.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        let wanted: Targets = "off,depositd=trace".parse().unwrap();
+        let layer = fmt::layer().with_ansi(false).with_writer(log.clone()).with_filter(wanted);
+        (log, tracing::subscriber::set_default(tracing_subscriber::registry().with(layer)))
     }
 
     pub(crate) fn text(&self) -> String {

@@ -8,7 +8,7 @@ use crate::domain::deposit::Deposit;
 use crate::ledger::batch::{QueueEntry, Requeue, ResponseFingerprint};
 
 /// How many deposits it holds, of about two KiB each. Others are read from the disk each time.
-const MOST: usize = 32 * 1024;
+const MOST: usize = 20 * 1024;
 
 /// It returns only deposits that are exactly as they are on disk. A deposit is stored here after an unchanged poll,
 /// unless it was changed between being leased and being put back; every change removes it once it is committed. All of

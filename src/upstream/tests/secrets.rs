@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::super::{NewOrder, Priority, Upstream};
 use super::server::{Reaction, Server, http, nobody};
@@ -64,9 +66,9 @@ async fn everything_seen(upstream: &Upstream) -> String {
 #[tokio::test]
 async fn the_key_comes_out_on_no_path() {
     let log = Log::default();
-    let filter = tracing_subscriber::EnvFilter::new("off,depositd=trace");
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let filter = "off,depositd=trace".parse::<tracing_subscriber::filter::Targets>().unwrap();
+    let layer = tracing_subscriber::fmt::layer().with_writer(log.clone()).with_filter(filter);
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
 
     let encoded = super::super::secret::percent_encoded(KEY);
     let html = KEY.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
