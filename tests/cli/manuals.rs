@@ -1,5 +1,7 @@
 //! The manual pages, as two readers of such pages judge them.
 
+#![allow(clippy::expect_used, reason = "a program of Debian that .ci/test installs")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -1,0 +1,196 @@
+#!/bin/bash
+# The life of the package under a real systemd: installed, a first deposit, upgraded while callers ask, gone back from,
+# refused in words, removed, purged, and installed again on the ledger that it had left.
+#
+# usage: package.sh [--root FOLDER] [--or-skip]
+# needs: root; the package in target/debian (.ci/package); Debian packages systemd-container, debootstrap.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+project=$(cd "$here/../.." && pwd)
+root=$project/target/systemd-root
+or_skip=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --root) root=$2; shift 2 ;;
+    --or-skip) or_skip=yes; shift ;;
+    *) echo "usage: package.sh [--root FOLDER] [--or-skip]" >&2; exit 2 ;;
+  esac
+done
+unable() {
+  if [ -n "$or_skip" ]; then echo "SKIPPED: $*"; exit 0; fi
+  echo "$*" >&2
+  exit 2
+}
+if [ "$(id -u)" != 0 ]; then unable "package.sh needs root: it boots a system"; fi
+for tool in systemd-nspawn debootstrap nsenter unshare dpkg-deb; do
+  command -v $tool > /dev/null || unable "package.sh needs $tool: apt-get install systemd-container debootstrap"
+done
+package=$(ls "$project"/target/debian/depositd_*.deb 2> /dev/null | grep -v dbgsym | head -1) || true
+if [ -z "$package" ]; then echo "no package in target/debian: build it first (.ci/package)" >&2; exit 2; fi
+
+. "$here/machine.sh"
+work=$(mktemp -d)
+passed=0
+finish() {
+  local status=$?
+  if [ $status != 0 ] && [ -n "${machine_leader:-}" ]; then
+    inside journalctl -b --no-pager -n 40 -u 'depositd*' >&2 || true
+  fi
+  machine_down
+  rm -rf --one-file-system "$work"
+  exit $status
+}
+trap finish EXIT
+ok() { passed=$((passed + 1)); echo "ok   $*"; }
+fail() { echo "FAIL $*" >&2; exit 1; }
+check() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then ok "$what"; else cat "$work/out" >&2; fail "$what"; fi; }
+check_not() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then cat "$work/out" >&2; fail "$what"; else ok "$what"; fi; }
+# check_said WHAT PATTERN: of what the last command wrote
+check_said() { if grep -q -- "$2" "$work/out"; then ok "$1"; else cat "$work/out" >&2; fail "$1"; fi; }
+eventually() { local _; for _ in $(seq 150); do if "$@" > /dev/null 2>&1; then return 0; fi; sleep 0.1; done; "$@"; }
+property() { inside systemctl show "${2:-depositd}" -p "$1" --value; }
+is() { [ "$(property "$1" "${3:-depositd}")" = "$2" ] || { echo "$1 is $(property "$1" "${3:-depositd}"), not $2"; return 1; }; }
+dpkg_i() { inside env DEBIAN_FRONTEND=noninteractive dpkg -i "/srv/$1.deb" > "$work/dpkg" 2>&1; local s=$?; cat "$work/dpkg"; return $s; }
+dpkg_said() { grep -q -- "$1" "$work/dpkg" || { cat "$work/dpkg"; return 1; }; }
+deposits() { inside sqlite3 -readonly /var/lib/depositd/ledger.db 'SELECT count(*) FROM accounting_deposits'; }
+head_of() { inside env DEPOSITD_LEDGER__PATH=/var/lib/depositd/ledger.db depositd --json verify | sed 's/.*"head_hash":"\([^"]*\)".*/\1/'; }
+# version NAME NUMBER: the same package under another number
+version() {
+  rm -rf "$work/repack"
+  dpkg-deb -R "$package" "$work/repack"
+  sed -i "s/^Version: .*/Version: $2/" "$work/repack/DEBIAN/control"
+  dpkg-deb --root-owner-group -Zgzip -z1 --build "$work/repack" "$tree/srv/$1.deb" > /dev/null
+}
+
+echo "== a tree with systemd: $root"
+if ! "$here/root.sh" "$root" > "$work/root.log" 2>&1; then
+  tail -5 "$work/root.log" >&2
+  unable "the tree for the system could not be built"
+fi
+tree=$work/tree
+cp -a --reflink=auto "$root" "$tree"
+version old 0.0.1-1
+version this "$(dpkg-deb -f "$package" Version)"
+version newer 99.0.0-1
+machine_boot "$tree" "$work/machine" || unable "this machine does not boot a system in a container"
+
+echo "== install"
+begun=$(date +%s%N)
+check "the package installs" dpkg_i old
+check "and says what to do next" dpkg_said 'daemon.toml.example'
+check_not "it is not started" inside systemctl is-active depositd
+check_not "nor enabled" inside systemctl is-enabled depositd
+check "the user is there" inside getent passwd depositd
+check "the folder of secrets is root's alone" test "$(inside stat -c '%a %U' /etc/depositd/credentials)" = "700 root"
+for file in /usr/share/man/man1/depositd.1.gz /usr/share/man/man1/depositd-request.1.gz /usr/share/man/man5/daemon.toml.5.gz \
+  /usr/share/man/man7/depositd-accounting.7.gz /usr/share/bash-completion/completions/depositd \
+  /usr/share/zsh/vendor-completions/_depositd /usr/share/fish/vendor_completions.d/depositd.fish \
+  /usr/share/doc/depositd/examples/prometheus/depositd.rules.yml /usr/share/doc/depositd/sbom.cdx.json; do
+  check "there is $file" test -s "$tree$file"
+done
+for unit in depositd.service depositd@alpha.service; do
+  check "$unit is in order" inside systemd-analyze verify --man=no "$unit"
+done
+
+echo "== configure, and a first deposit"
+inside systemd-run --quiet --unit=upstream depositd sandbox --serve --quiet --dir /srv/upstream
+eventually test -S "$tree/srv/upstream/depositd.sock"
+upstream=$(sed -n 's/^base_url = "\(.*\)"/\1/p' "$tree/srv/upstream/daemon.toml")
+configure() {
+  cat > "$tree/etc/depositd/$1.toml" <<TOML
+[upstream]
+base_url = "$upstream"
+user_id = "12345"
+[ledger]
+path = "/var/lib/depositd$2/ledger.db"
+[mail]
+transport = "file"
+from = "deposits@example.com"
+to = ["finance@example.com"]
+directory = "/var/lib/depositd$2/mail"
+[api]
+listen = ["unix:/run/depositd$2/depositd.sock"]
+TOML
+  mkdir -p "$tree/etc/depositd/credentials$2"
+  install -m 0600 "$tree/srv/upstream/upstream-api-key" "$tree/etc/depositd/credentials$2/upstream-api-key"
+}
+configure daemon ""
+configure alpha /alpha
+check "check is content" inside depositd --config /etc/depositd/daemon.toml check
+check "it starts" inside systemctl enable --now depositd
+check "and gives out an address" inside depositd request USDT BSC 25 --key first
+echo "     $((($(date +%s%N) - begun) / 1000000)) ms from dpkg to the first address"
+check "an instance starts" inside systemctl start depositd@alpha
+
+echo "== upgrade, while callers ask"
+before=$(property MainPID)
+before_alpha=$(property MainPID depositd@alpha)
+inside touch /tmp/asking
+inside sh -c 'n=0; while [ -e /tmp/asking ]; do n=$((n+1)); depositd --json request USDT BSC 5 --key "during-$n" 2> /dev/null || true; done' \
+  > "$work/answers" &
+asking=$!
+check "the newer one installs" dpkg_i this
+check "the daemon runs again" eventually is ActiveState active
+check_not "as a new process" is MainPID "$before"
+check "and so does the instance" eventually is ActiveState active depositd@alpha
+check_not "as a new process too" is MainPID "$before_alpha" depositd@alpha
+check "it is enabled still" inside systemctl is-enabled depositd
+check "the configuration is untouched" grep -q 'user_id = "12345"' "$tree/etc/depositd/daemon.toml"
+check "the same key is the same deposit" inside depositd --json request USDT BSC 25 --key first
+inside rm /tmp/asking
+wait "$asking" || true
+# Each answer is one JSON document a line: what was answered must be there, once.
+answered=$(grep -o '"id":"[^"]*"' "$work/answers" | sort -u | wc -l)
+kept=$(inside sqlite3 -readonly /var/lib/depositd/ledger.db "SELECT count(*) FROM deposit WHERE idempotency_key LIKE 'during-%'")
+check "callers were answered before and after" test "$answered" -gt 2
+check "and of $answered answered requests none is missing among the $kept in the ledger" test "$kept" -ge "$answered"
+for id in $(grep -o '"id":"[^"]*"' "$work/answers" | cut -d'"' -f4 | sort -u | head -20); do
+  inside depositd show "$id" > /dev/null 2>&1 || fail "the deposit $id that was answered is gone"
+done
+inside systemctl stop depositd@alpha
+check "the ledger is whole" inside depositd verify
+
+echo "== back to an older one"
+inside systemctl stop depositd
+was=$(head_of)
+# As a newer version would leave it: with a schema that this program does not know.
+cp "$tree/var/lib/depositd/ledger.db" "$work/ledger.db"
+inside sqlite3 /var/lib/depositd/ledger.db \
+  "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)"
+sum=$(sha256sum "$tree/var/lib/depositd/ledger.db")
+check "a newer package installs" dpkg_i newer
+check "the older one installs over it" dpkg_i this
+check "and says what that means" dpkg_said 'going back from 99.0.0-1'
+check_not "the ledger of the newer one is refused" inside systemctl start depositd
+inside journalctl --no-pager -o cat -u depositd > "$work/out"
+check_said "in words" 'written by a newer depositd'
+inside systemctl stop depositd
+check "and not a byte of it has changed" test "$(sha256sum "$tree/var/lib/depositd/ledger.db")" = "$sum"
+check_not "the reading commands refuse it as well" inside depositd list
+check_said "in words" 'newer depositd'
+cp "$work/ledger.db" "$tree/var/lib/depositd/ledger.db"
+inside systemctl reset-failed depositd
+check "with the copy of before it starts" inside systemctl start depositd
+count=$(deposits)
+
+echo "== remove, purge, install again"
+check "it is removed" inside dpkg -r depositd
+check_not "the daemon is stopped" inside systemctl is-active depositd
+check_not "the program is gone" test -e "$tree/usr/bin/depositd"
+check "the ledger is there" test "$(deposits)" = "$count"
+check "it is purged" inside dpkg -P depositd
+check_said "and says where the ledger is" '/var/lib/depositd is left as it is'
+check "the ledger is there" test "$(deposits)" = "$count"
+check "and the secrets" test -s "$tree/etc/depositd/credentials/upstream-api-key"
+check_not "but for them nothing of the package is left" \
+  sh -c "find '$tree'/usr '$tree'/etc -name '*depositd*' | grep -vE '/etc/depositd|/etc/(passwd|group|shadow|gshadow)'"
+check "it installs again" dpkg_i this
+check "and starts on the old ledger" inside systemctl start depositd
+check "with every deposit" test "$(deposits)" = "$count"
+check "the same key is the same deposit" inside depositd --json request USDT BSC 25 --key first
+check "and none was made for it" test "$(deposits)" = "$count"
+inside systemctl stop depositd
+check "the chain goes on from where it was: $was" inside sqlite3 -readonly /var/lib/depositd/ledger.db \
+  "SELECT 1 / count(*) FROM accounting_history WHERE hash = '$was'"
+check "the ledger is whole" inside env DEPOSITD_LEDGER__PATH=/var/lib/depositd/ledger.db depositd verify
+echo "all $passed checks passed"
