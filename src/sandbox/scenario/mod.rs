@@ -18,6 +18,7 @@ mod runner;
 mod script;
 mod shell;
 mod summary_view;
+mod webhook;
 mod wording;
 mod workspace;
 

@@ -50,7 +50,7 @@ impl ProgressBar {
     fn text(time: &str, ended: usize, all: usize) -> String {
         let full = WIDTH.saturating_mul(ended).checked_div(all).unwrap_or(WIDTH).min(WIDTH);
         let bar = format!("{}{}", "#".repeat(full), "-".repeat(WIDTH.saturating_sub(full)));
-        let what = if ended < all { "deposits have ended" } else { "have ended; the books are compared" };
+        let what = if ended < all { "deposits have ended" } else { "ended; the books are compared" };
         format!("{time}  [{bar}] {ended} of {all} {what}")
     }
 }

@@ -8,14 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::Error;
 use super::options::Options;
+use super::webhook;
 use crate::clock::{Clock as _, SharedClock, StoryClock, SystemClock};
 use crate::config::{self, Config};
 use crate::domain::time::Timestamp;
@@ -34,7 +33,6 @@ const PLAN: &str = "sandbox.json";
 const VERSION: u32 = 2;
 const CONFIG: &str = "daemon.toml";
 const KEY: &str = "upstream-api-key";
-const WEBHOOK_SECRET: &str = "webhook-secret";
 /// What programs show at the API.
 pub(super) const TOKEN: &str = "api-token";
 /// What the simulated upstream remembers.
@@ -167,7 +165,13 @@ impl Workspace {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.config_text(&line),
             Err(error) => return Err(Error::io("cannot read", &file)(error)),
         };
-        let text = self.with_webhook(text)?;
+        let text = match &self.webhook {
+            Some(url) if !text.contains("[[webhooks]]") => {
+                replace(&self.file(webhook::SECRET), webhook::secret(self.plan.seed).as_bytes(), 0o600)?;
+                text + &webhook::table(url)
+            }
+            _ => text,
+        };
         replace(&file, text.as_bytes(), 0o644)?;
         let config = config::load(Some(&file))?;
         if config.upstream.base_url != base_url || config.ledger.path != self.file("ledger.db") {
@@ -175,19 +179,6 @@ impl Workspace {
             return Err(Error::Usage(text));
         }
         Ok(config)
-    }
-
-    /// The configuration with the webhook that was asked for, where there is none yet. Its secret opens nothing real.
-    fn with_webhook(&self, text: String) -> Result<String, Error> {
-        let Some(url) = &self.webhook else { return Ok(text) };
-        if text.contains("[[webhooks]]") {
-            return Ok(text);
-        }
-        let digest = Sha256::digest(format!("sandbox webhook {}", self.plan.seed));
-        let secret = format!("whsec_{}\n", base64::engine::general_purpose::STANDARD.encode(digest));
-        replace(&self.file(WEBHOOK_SECRET), secret.as_bytes(), 0o600)?;
-        let (url, file) = (json!(url), json!(WEBHOOK_SECRET));
-        Ok(format!("{text}\n[[webhooks]]\nname = \"receiver\"\nurl = {url}\nsecret_file = {file}\n"))
     }
 
     fn config_text(&self, base_url: &str) -> String {
