@@ -87,7 +87,7 @@ impl Clock for SystemClock {
 }
 
 /// A clock that runs `speed` times as fast as life, and only while somebody reads it: between two readings no more than
-/// [`MOST_GAP`] counts. So a process that is stopped stops its time.
+/// `MOST_GAP` counts. So a process that is stopped stops its time.
 #[derive(Debug, Clone)]
 pub struct StoryClock {
     origin: Timestamp,

@@ -18,7 +18,7 @@ use crate::ledger::sql::json;
 pub struct DepositFilter {
     /// Only the one with this idempotency key.
     pub key: Option<String>,
-    /// Only those that this may mean: [`Ledger::named`].
+    /// Only those that this may mean: `Ledger::named`.
     pub name: Option<String>,
     /// Only those with this reference.
     pub reference: Option<String>,
