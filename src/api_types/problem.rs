@@ -40,7 +40,7 @@ kinds! {
     MalformedJson = "malformed-json", 400, "The body is not JSON";
     BadRequest = "bad-request", 400, "The request could not be read";
     Unauthorized = "unauthorized", 401, "A bearer token is needed";
-    Forbidden = "forbidden", 403, "Requests from web pages are not answered";
+    Forbidden = "forbidden", 403, "This caller may not do that";
     NotFound = "not-found", 404, "There is no such thing";
     MethodNotAllowed = "method-not-allowed", 405, "This address has no such method";
     RequestTimeout = "request-timeout", 408, "The body did not arrive in time";

@@ -33,6 +33,21 @@ pub enum Delivery {
     Dead(String),
 }
 
+/// How deliveries ended as rows for SQL: number, state, when it is due, when it was sent, why not, and how many tries more.
+pub(in crate::ledger) fn ended_rows(outcomes: Vec<(i64, Delivery)>) -> Result<String> {
+    let rows: Vec<_> = outcomes
+        .into_iter()
+        .map(|(id, delivery)| match delivery {
+            Delivery::Sent(at) => (id, "sent", None, Some(at.to_string()), None, 1),
+            Delivery::Again { due, why, counted } => {
+                (id, "owed", Some(due.as_millis()), None, Some(why), i64::from(counted))
+            }
+            Delivery::Dead(why) => (id, "dead", None, None, Some(why), 1),
+        })
+        .collect();
+    crate::ledger::sql::json(&rows)
+}
+
 /// A summary's entry about one deposit or case.
 #[derive(Serialize)]
 struct Item {
@@ -51,19 +66,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says; then a mail may be sent again, under the same Message-ID.
     pub async fn delivered(&self, outcomes: Vec<(i64, Delivery)>) -> Result<()> {
-        #[derive(Serialize)]
-        struct End(i64, &'static str, Option<i64>, Option<String>, Option<String>, i64);
-        let rows: Vec<End> = outcomes
-            .into_iter()
-            .map(|(id, delivery)| match delivery {
-                Delivery::Sent(at) => End(id, "sent", None, Some(at.to_string()), None, 1),
-                Delivery::Again { due, why, counted } => {
-                    End(id, "owed", Some(due.as_millis()), None, Some(why), i64::from(counted))
-                }
-                Delivery::Dead(why) => End(id, "dead", None, None, Some(why), 1),
-            })
-            .collect();
-        let rows = crate::ledger::sql::json(&rows)?;
+        let rows = ended_rows(outcomes)?;
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {

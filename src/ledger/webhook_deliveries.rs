@@ -1,12 +1,9 @@
 //! How deliveries of webhooks ended, and what a person asks of them.
 
-use serde::Serialize;
-
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
-use crate::ledger::deliveries::Delivery;
+use crate::ledger::deliveries::{Delivery, ended_rows};
 use crate::ledger::error::{Error, Result};
-use crate::ledger::sql::json;
 
 /// A webhook whose receiver answered 410: nothing is sent to it until a person says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,19 +22,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the disk says; then a webhook may be sent again, under the same `webhook-id`.
     pub async fn webhooks_delivered(&self, outcomes: Vec<(i64, Delivery)>) -> Result<()> {
-        #[derive(Serialize)]
-        struct End(i64, &'static str, Option<i64>, Option<String>, Option<String>, i64);
-        let rows: Vec<End> = outcomes
-            .into_iter()
-            .map(|(id, delivery)| match delivery {
-                Delivery::Sent(at) => End(id, "sent", None, Some(at.to_string()), None, 1),
-                Delivery::Again { due, why, counted } => {
-                    End(id, "owed", Some(due.as_millis()), None, Some(why), i64::from(counted))
-                }
-                Delivery::Dead(why) => End(id, "dead", None, None, Some(why), 1),
-            })
-            .collect();
-        let rows = json(&rows)?;
+        let rows = ended_rows(outcomes)?;
         self.writer()?
             .run(move |connection| {
                 Box::pin(async move {

@@ -58,7 +58,10 @@ async fn each_role_may_make_its_calls_and_is_told_of_the_others_what_they_need()
                     detail.starts_with(&words) && detail.ends_with(&format!("needs the role {needed}")),
                     "{detail}"
                 );
-                assert_eq!(problem["type"], "forbidden");
+                assert_eq!(
+                    (&problem["type"], &problem["title"]),
+                    (&json!("forbidden"), &json!("This caller may not do that"))
+                );
                 assert!(!problem.to_string().contains(secret));
             }
         }

@@ -314,3 +314,38 @@ async fn the_level_of_the_log_can_be_changed_unless_the_environment_says_it() {
     let refused = wrong.command(&["run"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_tokens_come_and_go_by_reloads_and_their_files_are_read_again() {
+    let mut program = prepared().await;
+    program.start_logging("info");
+    let port = program.port();
+    let asked = |method: &str, path: &str, token: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        http(&mut stream, method, path, &format!("Authorization: Bearer {token}\r\n"), "{}").0
+    };
+    let (first, second) = ("the-first-token-of-a-shop", "the-second-token-of-a-shop");
+    assert_eq!(asked("GET", "/v1/deposits", first), 401);
+    let file = program.secrets().join("shop");
+    fs::write(&file, format!("{first}\n")).unwrap();
+    let table = "[[api.tokens]]\nname = \"shop\"\nrole = \"read\"\nfile = \"shop\"\n\n[mail]";
+    edit(&program, "[mail]", table);
+    assert!(reload(&program).contains("reloaded: api.tokens;"), "{}", program.log());
+    assert_eq!((asked("GET", "/v1/deposits", first), asked("POST", "/v1/mails/retry", first)), (200, 403));
+    edit(&program, "role = \"read\"", "role = \"operate\"");
+    reload(&program);
+    assert_eq!(asked("POST", "/v1/mails/retry", first), 200);
+    fs::write(&file, format!("{second}\n")).unwrap();
+    assert!(reload(&program).contains("reloaded: api.tokens;"), "{}", program.log());
+    assert_eq!((asked("GET", "/v1/deposits", first), asked("GET", "/v1/deposits", second)), (401, 200));
+    // One that is another's, too, changes nothing.
+    fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let said = reload(&program);
+    assert!(said.contains("nothing is reloaded") && said.contains("expected a token of its own"), "{said}");
+    assert_eq!((asked("GET", "/v1/deposits", TOKEN), asked("GET", "/v1/deposits", second)), (200, 200));
+    edit(&program, &table.replace("\"read\"", "\"operate\""), "[mail]");
+    fs::remove_file(&file).unwrap();
+    reload(&program);
+    assert_eq!((asked("GET", "/v1/deposits", TOKEN), asked("GET", "/v1/deposits", second)), (200, 401));
+    program.stop();
+}
