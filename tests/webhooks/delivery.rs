@@ -262,3 +262,24 @@ async fn the_account_tells_of_itself_too_and_a_test_goes_to_whom_it_is_for() {
     }
     house.prove().await;
 }
+
+#[tokio::test]
+async fn another_configuration_holds_at_once_however_much_is_owed() {
+    let (house, shop) = (telling(&["shop"]).await, Receiver::start().await);
+    house.flow.webhooks.replace(vec![endpoint("shop", &shop.url(), &[SECRET])]);
+    paid(&house, "25").await;
+    let (live, url, mut asked) = (house.flow.webhooks.clone(), shop.url(), 0);
+    shop.answer(move |_| {
+        asked += 1;
+        if asked == 1 {
+            live.replace(vec![endpoint("shop", &url, &[OTHER_SECRET])]);
+        }
+        Answer::Status(200)
+    });
+    deliver(&house).await;
+    deliver(&house).await;
+    let hooks = shop.hooks();
+    assert!(hooks.len() > 2 && hooks[0].is_signed_by(SECRET), "{}", hooks.len());
+    assert!(hooks.last().unwrap().is_signed_by(OTHER_SECRET), "the run that was under way has ended");
+    assert_eq!(house.sql("SELECT DISTINCT state FROM webhook_delivery"), "sent");
+}

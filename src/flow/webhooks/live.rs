@@ -41,6 +41,12 @@ impl LiveWebhooks {
         self.lock().clear();
     }
 
+    /// The same webhooks, for a run that begins anew: one of them is sent to again.
+    pub(super) fn renew(&self) {
+        let mut endpoints = self.endpoints.write().unwrap_or_else(PoisonError::into_inner);
+        *endpoints = Arc::new(endpoints.to_vec());
+    }
+
     /// The webhook of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Arc<WebhookEndpoint>> {

@@ -6,6 +6,7 @@ mod message;
 mod requests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -20,7 +21,7 @@ use super::Flow;
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Delivery, OwedWebhook};
-use crate::notifier::Posted;
+use crate::notifier::{Posted, WebhookEndpoint};
 
 /// How many are under way to all webhooks at once.
 const AT_ONCE: usize = 256;
@@ -58,6 +59,7 @@ pub async fn deliver_webhooks(flow: &Flow, stop: &CancellationToken) -> ledger::
         .collect();
     let mut run = Run {
         flow,
+        endpoints: endpoints.clone(),
         lanes,
         under_way: JoinSet::new(),
         tasks: HashMap::new(),
@@ -96,6 +98,8 @@ struct Tried {
 /// A run: what is under way, and what has ended and is not written down yet.
 struct Run<'a> {
     flow: &'a Flow,
+    /// The webhooks of its beginning. Where others hold by now, nothing more is started, and the next run has those.
+    endpoints: Arc<Vec<Arc<WebhookEndpoint>>>,
     lanes: Vec<Lane>,
     under_way: JoinSet<Posted>,
     tasks: HashMap<tokio::task::Id, Tried>,
@@ -114,7 +118,7 @@ impl Run<'_> {
             if stop.is_cancelled() && last_moment.is_none() {
                 last_moment = Some(flow.clock.monotonic().saturating_add(LAST_MOMENT));
             }
-            if last_moment.is_none() {
+            if last_moment.is_none() && Arc::ptr_eq(&self.endpoints, &flow.webhooks.current()) {
                 self.read().await?;
                 self.start();
             }
@@ -307,7 +311,7 @@ impl Run<'_> {
 
 /// One delivery.
 #[tracing::instrument(name = "webhook.deliver", skip_all, fields(webhook = owed.webhook, webhook.id = owed.id, event = %owed.name))]
-async fn send(endpoint: &crate::notifier::WebhookEndpoint, owed: OwedWebhook) -> Posted {
+async fn send(endpoint: &WebhookEndpoint, owed: OwedWebhook) -> Posted {
     // The time that is signed is the receiver's, by whose clock it is judged: never that of a sandbox's story.
     let posted = endpoint.post(&message_of(&owed), SystemClock::new().now()).await;
     match &posted {

@@ -69,6 +69,7 @@ impl Flow {
         }
         self.ledger.hasten_webhooks(Some(name), self.clock.now()).await?;
         self.webhooks.reopen(Some(name));
+        self.webhooks.renew();
         self.wakers.webhooks.notify_one();
         Ok(())
     }
