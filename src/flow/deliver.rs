@@ -10,13 +10,13 @@ mod way_out;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::letter::{Sent, WayOutFinding, send};
 use self::recipient_queues::RecipientQueues;
 use super::Flow;
+use super::marking::Marking;
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Delivery};
 
@@ -77,10 +77,7 @@ pub async fn deliver(flow: &Flow, failures: u32, stop: &CancellationToken) -> le
     Ok(run.done)
 }
 
-/// How letters ended, by number.
-type Outcomes = Vec<(i64, Delivery)>;
-
-/// A run: what is under way, and what has ended and is not written down yet.
+/// A run: what is under way, and what has ended.
 struct Run<'a> {
     flow: &'a Flow,
     failures: u32,
@@ -88,8 +85,7 @@ struct Run<'a> {
     under_way: JoinSet<Sent>,
     /// Which letter a task carries, for those that break off.
     tasks: HashMap<tokio::task::Id, (i64, String)>,
-    ended: Outcomes,
-    marking: Option<BoxFuture<'a, (Outcomes, ledger::Result<()>)>>,
+    marking: Marking<'a>,
     /// The queue should be read now; and the last reading did not reach its end.
     look: bool,
     more: bool,
@@ -111,8 +107,7 @@ impl<'a> Run<'a> {
             queues: RecipientQueues::default(),
             under_way: JoinSet::new(),
             tasks: HashMap::new(),
-            ended: Vec::new(),
-            marking: None,
+            marking: Marking::new(&flow.ledger, |ledger, outcomes| Box::pin(ledger.delivered(outcomes))),
             look: true,
             more: false,
             folded_at: flow.clock.monotonic(),
@@ -136,9 +131,9 @@ impl<'a> Run<'a> {
                 self.read_queue().await?;
                 pause = self.start();
             }
-            self.mark();
+            self.marking.begin();
             self.queues.mark_slow(flow.clock.monotonic());
-            let idle = self.under_way.is_empty() && self.marking.is_none();
+            let idle = self.under_way.is_empty() && !self.marking.is_writing();
             if idle && (!open || (self.queues.is_empty() && !self.look)) {
                 if flow.delivery_state.is_in_doubt() && self.done.unreachable.is_none() {
                     // No other letter has shown whose fault it was.
@@ -153,14 +148,8 @@ impl<'a> Run<'a> {
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if last_moment.is_none() => {}
-                (outcomes, written) = marked(&mut self.marking) => {
-                    self.marking = None;
-                    if let Err(error) = written {
-                        // They are written down with the last ones, if the disk can by then.
-                        self.ended.extend(outcomes);
-                        return Err(error);
-                    }
-                    self.queues.forget(&outcomes);
+                written = self.marking.written() => {
+                    self.queues.forget(&written?);
                     flow.heartbeats.record("deliver", &flow.clock);
                 }
                 Some(ended) = self.under_way.join_next_with_id(), if !self.under_way.is_empty() => {
@@ -185,7 +174,7 @@ impl<'a> Run<'a> {
 
     /// Reads what is due until nothing more fits, and puts aside what is held back.
     async fn read_queue(&mut self) -> ledger::Result<()> {
-        while self.look && self.queues.waiting() < IN_MEMORY && self.ended.len() < IN_MEMORY {
+        while self.look && self.queues.waiting() < IN_MEMORY && self.marking.waiting() < IN_MEMORY {
             self.look = false;
             let now = self.flow.clock.now();
             if self.more && self.flow.clock.monotonic().saturating_sub(self.folded_at) >= FLOOD_EVERY {
@@ -279,7 +268,7 @@ impl<'a> Run<'a> {
                     id,
                     recipient,
                     counts: false,
-                    delivery: Delivery::Again { due, why, counted: true },
+                    delivery: Delivery::Again { due, why, counted: error.is_panic() },
                     found: WayOutFinding::Open,
                 }
             }
@@ -331,18 +320,7 @@ impl<'a> Run<'a> {
         if !matches!(delivery, Delivery::Again { .. }) {
             self.flow.delivery_state.answered(id);
         }
-        self.ended.push((id, delivery));
-    }
-
-    /// Writes down what has ended, all at once, while others are under way.
-    fn mark(&mut self) {
-        if self.marking.is_none() && !self.ended.is_empty() {
-            let (outcomes, ledger) = (std::mem::take(&mut self.ended), &self.flow.ledger);
-            self.marking = Some(Box::pin(async move {
-                let written = ledger.delivered(outcomes.clone()).await;
-                (outcomes, written)
-            }));
-        }
+        self.marking.add(id, delivery);
     }
 
     /// Writes down everything that is not yet.
@@ -351,14 +329,7 @@ impl<'a> Run<'a> {
         while let Some(ended) = self.under_way.join_next_with_id().await {
             self.landed(ended);
         }
-        if let Some(marking) = self.marking.take() {
-            let (outcomes, written) = marking.await;
-            if written.is_err() {
-                self.ended.extend(outcomes);
-            }
-        }
-        let outcomes = std::mem::take(&mut self.ended);
-        if outcomes.is_empty() { Ok(()) } else { self.flow.ledger.delivered(outcomes).await }
+        self.marking.settle().await
     }
 
     /// Tells floods in summaries.
@@ -369,13 +340,5 @@ impl<'a> Run<'a> {
         self.folded_at = self.flow.clock.monotonic();
         self.done.folded = self.done.folded.saturating_add(folded);
         Ok(())
-    }
-}
-
-/// The end of the writing that is under way; never, where none is.
-async fn marked<T>(marking: &mut Option<BoxFuture<'_, T>>) -> T {
-    match marking {
-        Some(marking) => marking.await,
-        None => std::future::pending().await,
     }
 }

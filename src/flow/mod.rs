@@ -11,6 +11,7 @@ mod deliver;
 mod digest;
 mod heartbeats;
 mod mail;
+mod marking;
 mod open;
 mod outage;
 mod ownership;

@@ -216,7 +216,7 @@ impl Run {
         let batch = usize::try_from(flow.settings.poll_batch).unwrap_or(usize::MAX);
         let (now, policy) = (flow.clock.now(), &flow.policy());
         let mut whole = self.page == QueueCursor::default();
-        let entries = loop {
+        let taken = loop {
             let mut entries = flow.ledger.due_entries(now, policy, batch, &mut self.page).await?;
             let at_the_end = entries.len() < batch;
             entries.retain(|entry| !self.busy.contains(entry));
@@ -224,13 +224,14 @@ impl Run {
                 // Entries that have become due meanwhile are found at the next start.
                 self.page = QueueCursor::default();
             }
-            if !entries.is_empty() || (at_the_end && whole) {
-                break entries;
+            // Where all of a page are stale, there may be others behind them.
+            let taken = flow.ledger.lease(&entries).await?;
+            if !taken.is_empty() || (at_the_end && whole) {
+                break taken;
             }
             whole |= at_the_end;
         };
-        self.dry = entries.is_empty();
-        let taken = flow.ledger.lease(&entries).await?;
+        self.dry = taken.is_empty();
         self.busy.extend(taken.iter().map(|taken| taken.entry));
         self.shared.state().ready.extend(taken);
         Ok(())

@@ -1,10 +1,13 @@
 //! Each kind of difference, from its first sight to its end.
 
-use depositd::domain::deposit::{Deposit, State};
-use depositd::flow::{self, CaseError};
-use depositd::sandbox::upstream::{Action, Figures, ListLie};
+use std::time::Duration;
 
-use super::support::house::House;
+use depositd::domain::deposit::{Deposit, State};
+use depositd::flow::{self, CaseError, FlowSettings};
+use depositd::sandbox::upstream::{Action, Figures, ListLie};
+use tokio_util::sync::CancellationToken;
+
+use super::support::house::{House, settings};
 use super::{house, letters};
 
 async fn paid(house: &House, amount: &str) -> Deposit {
@@ -148,6 +151,32 @@ async fn what_is_credited_there_is_settled_here_through_the_ordinary_door() {
     assert_eq!(report.figures.unwrap().credited_here_cents, 4_000);
     assert_eq!(house.read(&deposit).await.facts.state, State::Settled);
     assert_eq!(house.history(&deposit).await, ["requested", "wallet_created", "settled"]);
+}
+
+/// What a look has settled leaves its old place in the queue. Where a whole page of the queue is such places, the deposits
+/// behind it are polled in the same run all the same.
+#[tokio::test]
+async fn old_places_of_what_a_look_has_settled_hold_up_nobody_behind_them() {
+    let house = House::with(FlowSettings { poll_batch: 2, ..settings() }, Vec::new()).await;
+    house.baseline().await;
+    let mut settled = Vec::new();
+    for _ in 0..6 {
+        let deposit = house.wallet("40").await;
+        house.simulator.act(&house.order(&deposit), Action::Pay { amount_usd: None }).unwrap();
+        settled.push(deposit);
+    }
+    house.reconcile().await;
+    for deposit in &settled {
+        assert_eq!(house.read(deposit).await.facts.state, State::Settled);
+    }
+    house.clock.advance(Duration::from_secs(2));
+    let behind = house.wallet("50").await;
+    house.clock.advance(Duration::from_secs(20));
+    let old =
+        "SELECT count(*) FROM queue JOIN deposit ON row_id = deposit WHERE queue.version <> deposit.version";
+    assert_eq!(house.sql(old), "6");
+    let done = flow::poll_due(&house.flow, &CancellationToken::new()).await.unwrap();
+    assert_eq!((done.answered, done.failed), (1, 0), "{done:?}: {behind:?}");
 }
 
 #[tokio::test]

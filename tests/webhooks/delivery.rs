@@ -283,3 +283,24 @@ async fn another_configuration_holds_at_once_however_much_is_owed() {
     assert!(hooks.last().unwrap().is_signed_by(OTHER_SECRET), "the run that was under way has ended");
     assert_eq!(house.sql("SELECT DISTINCT state FROM webhook_delivery"), "sent");
 }
+
+#[tokio::test]
+async fn what_the_end_of_the_daemon_cuts_off_is_no_refusal() {
+    let (house, shop) = (telling(&["shop"]).await, Receiver::start().await);
+    let patient = endpoint("shop", &shop.url(), &[SECRET]).settings().clone();
+    let patient = WebhookSettings { timeout: Duration::from_secs(600), ..patient };
+    house.flow.webhooks.replace(vec![WebhookEndpoint::new(patient).unwrap()]);
+    let deposit = house.wallet("25").await;
+    shop.answer(|_| Answer::Never);
+    let (own, stop) = (house.flow.clone(), CancellationToken::new());
+    let stopped = stop.clone();
+    let running = tokio::spawn(async move { flow::deliver_webhooks(&own, &stopped).await.unwrap() });
+    shop.until(1).await;
+    stop.cancel();
+    let done = house.until(running, &stop).await;
+    assert_eq!((done.sent, done.dead, done.closed.len()), (0, 0, 0), "{done:?}");
+    assert_eq!(house.sql("SELECT DISTINCT state || attempts FROM webhook_delivery"), "owed0");
+    shop.answer(|_| Answer::Status(200));
+    deliver(&house).await;
+    assert_eq!(shop.taken(&deposit.id.to_string()), ["deposit.requested", "deposit.wallet_created"]);
+}

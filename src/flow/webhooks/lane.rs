@@ -86,6 +86,11 @@ impl Lane {
         self.look = true;
     }
 
+    /// Nothing is under way to it, and how all that was ended is written down.
+    pub(super) fn is_settled(&self) -> bool {
+        self.held.is_empty()
+    }
+
     pub(super) fn landed(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +17,7 @@ pub use self::live::LiveWebhooks;
 pub use self::message::message_of;
 pub use self::requests::{WebhookRequestError, WebhookStanding, next_webhook};
 use super::Flow;
+use super::marking::Marking;
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, Delivery, OwedWebhook};
@@ -63,8 +63,7 @@ pub async fn deliver_webhooks(flow: &Flow, stop: &CancellationToken) -> ledger::
         lanes,
         under_way: JoinSet::new(),
         tasks: HashMap::new(),
-        ended: Vec::new(),
-        marking: None,
+        marking: Marking::new(&flow.ledger, |ledger, outcomes| Box::pin(ledger.webhooks_delivered(outcomes))),
         closing: Vec::new(),
         done: WebhookRound::default(),
     };
@@ -84,9 +83,6 @@ pub async fn deliver_webhooks(flow: &Flow, stop: &CancellationToken) -> ledger::
     Ok(run.done)
 }
 
-/// How webhooks ended, by number.
-type Outcomes = Vec<(i64, Delivery)>;
-
 /// One that was tried: to which lane, which, since when it is owed, and how often it was tried.
 struct Tried {
     lane: usize,
@@ -95,7 +91,7 @@ struct Tried {
     tries: u32,
 }
 
-/// A run: what is under way, and what has ended and is not written down yet.
+/// A run: what is under way, and what has ended.
 struct Run<'a> {
     flow: &'a Flow,
     /// The webhooks of its beginning. Where others hold by now, nothing more is started, and the next run has those.
@@ -103,10 +99,9 @@ struct Run<'a> {
     lanes: Vec<Lane>,
     under_way: JoinSet<Posted>,
     tasks: HashMap<tokio::task::Id, Tried>,
-    ended: Outcomes,
-    marking: Option<BoxFuture<'a, (Outcomes, ledger::Result<()>)>>,
-    /// Lanes that were closed: what is too old there is given up.
-    closing: Vec<(String, String)>,
+    marking: Marking<'a>,
+    /// Lanes that were closed, and why: what is too old there is given up.
+    closing: Vec<(usize, String)>,
     done: WebhookRound,
 }
 
@@ -122,8 +117,9 @@ impl Run<'_> {
                 self.read().await?;
                 self.start();
             }
-            self.mark();
-            if self.under_way.is_empty() && self.marking.is_none() {
+            self.marking.begin();
+            self.give_up().await?;
+            if self.under_way.is_empty() && !self.marking.is_writing() {
                 return Ok(());
             }
             let span = match last_moment {
@@ -133,13 +129,8 @@ impl Run<'_> {
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if last_moment.is_none() => {}
-                (outcomes, written) = marked(&mut self.marking) => {
-                    self.marking = None;
-                    if let Err(error) = written {
-                        self.ended.extend(outcomes);
-                        return Err(error);
-                    }
-                    for (id, _) in outcomes {
+                written = self.marking.written() => {
+                    for (id, _) in written? {
                         self.lanes.iter_mut().for_each(|lane| lane.settle(id));
                     }
                     flow.heartbeats.record("webhooks", &flow.clock);
@@ -219,19 +210,23 @@ impl Run<'_> {
         ended: Result<(tokio::task::Id, Posted), tokio::task::JoinError>,
     ) -> ledger::Result<()> {
         let (flow, now) = (self.flow, self.flow.clock.now());
-        let (task, posted) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                // Cut off by the end of the daemon, or by a fault of ours: it is owed still, and goes again.
-                if error.is_panic() {
-                    tracing::error!("a delivery broke off: {error}");
-                }
-                (error.id(), Posted::Refused("the delivery broke off".to_owned()))
-            }
-        };
+        let task = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(task, _)| *task);
         let Some(tried) = self.tasks.remove(&task) else { return Ok(()) };
         let Some(lane) = self.lanes.get_mut(tried.lane) else { return Ok(()) };
         lane.landed();
+        let posted = match ended {
+            Ok((_, posted)) => posted,
+            Err(error) if error.is_panic() => {
+                tracing::error!(webhook.id = tried.id, "a delivery broke off: {error}");
+                Posted::Refused("the delivery broke off".to_owned())
+            }
+            Err(_) => {
+                // Cut off by the end of a run: no fault of the receiver's, and owed as before.
+                let why = "the daemon stopped before the answer came".to_owned();
+                self.end(tried.id, Delivery::Again { due: now, why, counted: false });
+                return Ok(());
+            }
+        };
         let key = (tried.id, tried.created_at, tried.tries);
         let LaneVerdict { delivery, closed, gone } = judge(&lane.endpoint, &flow.webhooks, key, posted, now);
         let name = lane.name().to_owned();
@@ -250,7 +245,7 @@ impl Run<'_> {
                 "nothing is sent to {name} until {}: {why}",
                 until.to_seconds_text()
             );
-            self.closing.push((name, why));
+            self.closing.push((tried.lane, why));
         }
         self.end(tried.id, delivery);
         Ok(())
@@ -263,18 +258,7 @@ impl Run<'_> {
             Delivery::Dead(_) => &mut self.done.dead,
         };
         *slot = slot.saturating_add(1);
-        self.ended.push((id, delivery));
-    }
-
-    /// Writes down what has ended, all at once, while others are under way.
-    fn mark(&mut self) {
-        if self.marking.is_none() && !self.ended.is_empty() {
-            let (outcomes, ledger) = (std::mem::take(&mut self.ended), &self.flow.ledger);
-            self.marking = Some(Box::pin(async move {
-                let written = ledger.webhooks_delivered(outcomes.clone()).await;
-                (outcomes, written)
-            }));
-        }
+        self.marking.add(id, delivery);
     }
 
     /// Writes down everything that is not yet.
@@ -283,23 +267,18 @@ impl Run<'_> {
         while let Some(ended) = self.under_way.join_next_with_id().await {
             self.landed(ended).await?;
         }
-        if let Some(marking) = self.marking.take() {
-            let (outcomes, written) = marking.await;
-            if written.is_err() {
-                self.ended.extend(outcomes);
-            }
-        }
-        let outcomes = std::mem::take(&mut self.ended);
-        if outcomes.is_empty() { Ok(()) } else { self.flow.ledger.webhooks_delivered(outcomes).await }
+        self.marking.settle().await
     }
 
-    /// What has waited for too long at a receiver that takes nothing is given up.
+    /// What has waited for too long at a receiver that takes nothing is given up, once nothing is under way there.
     async fn give_up(&mut self) -> ledger::Result<()> {
         let now = self.flow.clock.now();
-        for (name, why) in std::mem::take(&mut self.closing) {
-            let Some(endpoint) = self.flow.webhooks.find(&name) else { continue };
-            let limit = now.minus(endpoint.settings().give_up_after);
-            let dead = self.flow.ledger.give_up_webhooks(&name, limit, &why).await?;
+        let is_settled =
+            |&mut (lane, _): &mut (usize, String)| self.lanes.get(lane).is_none_or(Lane::is_settled);
+        for (lane, why) in self.closing.extract_if(.., is_settled) {
+            let Some(lane) = self.lanes.get(lane) else { continue };
+            let (name, limit) = (lane.name(), now.minus(lane.endpoint.settings().give_up_after));
+            let dead = self.flow.ledger.give_up_webhooks(name, limit, &why).await?;
             if dead > 0 {
                 tracing::error!(webhook = name, "{dead} webhooks to {name} were given up: {why}");
             }
@@ -321,14 +300,4 @@ async fn send(endpoint: &WebhookEndpoint, owed: OwedWebhook) -> Posted {
         }
     }
     posted
-}
-
-/// What a write under way gives; never, where none is.
-async fn marked(
-    marking: &mut Option<BoxFuture<'_, (Outcomes, ledger::Result<()>)>>,
-) -> (Outcomes, ledger::Result<()>) {
-    match marking {
-        Some(marking) => marking.await,
-        None => std::future::pending().await,
-    }
 }
