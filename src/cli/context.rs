@@ -1,6 +1,6 @@
 //! What every command starts from: the configuration, the ledger to read, the daemon to ask, the clock, the output.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::client::Client;
@@ -24,6 +24,16 @@ impl Context {
     /// For a command that was given `--config` and `--json` like this.
     pub(super) fn new(file: Option<PathBuf>, json: bool) -> Self {
         Self { file, out: Output::new(json), clock: Arc::new(SystemClock::new()) }
+    }
+
+    /// The file that `--config` names.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Has everything from here on go by this configuration.
+    pub(super) fn go_by(&mut self, file: &Path) {
+        self.file = Some(file.to_owned());
     }
 
     /// The configuration; secrets are not read.

@@ -16,6 +16,7 @@ mod context;
 mod corrections;
 mod exit;
 mod export;
+mod init;
 mod list;
 mod log;
 mod mail;
@@ -103,6 +104,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn perform(command: Command, context: &mut Context) -> CommandResult {
     match command {
+        Command::Init(args) => wait_for(init::init(context, *args)),
         Command::Run(args) => run::run(context, &args),
         Command::Sandbox(args) => sandbox::sandbox(args, context.out.json),
         Command::Request(args) => wait_for(request::request(context, args)),

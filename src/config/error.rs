@@ -45,6 +45,12 @@ impl Error {
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
+
+    /// What was expected, alone.
+    #[must_use]
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
 }
 
 fn one_line(text: &str) -> String {

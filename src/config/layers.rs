@@ -99,6 +99,19 @@ impl Layers {
         })
     }
 
+    /// What `text` would say if it were the file, with no environment over it.
+    pub(crate) fn of_text(text: &str, file: &Path) -> Result<Self, Error> {
+        let layer = from_text(text, &file.display().to_string())?;
+        let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
+        Ok(Self {
+            figment: Figment::from(&layer),
+            secrets: layer.secrets,
+            file: Some(file.to_path_buf()),
+            file_folder: folder.clone(),
+            folder,
+        })
+    }
+
     pub(crate) fn find(&self, key: &str) -> Option<Found> {
         let value = self.figment.find_value(key).ok()?;
         let said = self.figment.get_metadata(value.tag());
@@ -135,15 +148,19 @@ impl Layers {
 fn from_file(path: &Path) -> Result<Layer, Error> {
     let origin = path.display().to_string();
     let text = read(path).map_err(|problem| Error::of(&origin, problem))?;
-    let mut values = Toml::from_str::<Dict>(&text).map_err(|error| {
+    from_text(&text, &origin)
+}
+
+fn from_text(text: &str, origin: &str) -> Result<Layer, Error> {
+    let mut values = Toml::from_str::<Dict>(text).map_err(|error| {
         // Only the message: the whole error would print the line, and there may be a secret in it.
         let before = error.span().map_or(0, |span| span.start);
         let line = text.bytes().take(before).filter(|b| *b == b'\n').count().saturating_add(1);
-        Error::of(&origin, format!("line {line} is not TOML: {}", error.message()))
+        Error::of(origin, format!("line {line} is not TOML: {}", error.message()))
     })?;
     let mut secrets = BTreeMap::new();
-    take_secrets(&mut values, "", &origin, &mut secrets)?;
-    check_names(&values, "", &origin)?;
+    take_secrets(&mut values, "", origin, &mut secrets)?;
+    check_names(&values, "", origin)?;
     Ok(Layer { name: "file", values, secrets })
 }
 

@@ -32,7 +32,7 @@ pub use error::Error;
 #[cfg(test)]
 pub(crate) use keys::{KEYS, SECRETS};
 
-pub(crate) use secret::is_open_to_others;
+pub(crate) use secret::{LONGEST as LONGEST_SECRET, checked as checked_secret, is_open_to_others};
 pub use secret::{SecretFile, SecretSource};
 pub use settings::{
     ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig,
@@ -60,6 +60,14 @@ pub fn locate(explicit: Option<&Path>) -> Result<Option<PathBuf>, Error> {
 /// The file or the variable, the key, and what was expected.
 pub fn load(explicit: Option<&Path>) -> Result<Config, Error> {
     load_in(&Surroundings::of_process()?, explicit)
+}
+
+/// Reads `text` as what would stand in `file`, with no environment over it.
+///
+/// # Errors
+/// The key, and what was expected.
+pub(crate) fn read_text(text: &str, file: &Path) -> Result<Config, Error> {
+    Config::from_layers(&Layers::of_text(text, file)?, Some(file))
 }
 
 /// Checks levels of the log that are said elsewhere than under `log.level`, by the same rules.

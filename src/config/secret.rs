@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::Error;
 
 /// No secret here is longer.
-const LONGEST: usize = 4096;
+pub(crate) const LONGEST: usize = 4096;
 /// Where systemd puts the credentials of a unit.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 

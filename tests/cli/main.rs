@@ -18,4 +18,5 @@ mod manuals;
 mod naming;
 mod places;
 mod reading;
+mod setting_up;
 mod typing;

@@ -5,6 +5,7 @@ mod cases;
 mod daemon;
 mod deposits;
 mod export;
+mod init;
 mod mail;
 mod suspects;
 mod values;
@@ -22,6 +23,7 @@ pub(super) use self::cases::{
 pub(super) use self::daemon::{RunArgs, SandboxArgs};
 pub(super) use self::deposits::{ListArgs, RequestArgs, Wait};
 pub(super) use self::export::{Edge, ExportArgs, ExportFormat, What, With};
+pub(super) use self::init::InitArgs;
 pub(super) use self::mail::{LetterFormat, MailCommand};
 pub(super) use self::suspects::{suspect_all, suspect_values};
 pub(super) use self::webhooks::WebhooksCommand;
@@ -53,6 +55,19 @@ pub(super) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Set up a machine: ask what is needed, write configuration and secrets, and try them
+    #[command(after_help = "Examples:
+  sudo depositd init                                     (for the installed unit: /etc/depositd)
+  depositd init --dir ~/depositd                         (in a folder of one's own)
+  sudo depositd --config /etc/depositd/shop.toml init    (one account of several: depositd@shop)
+  depositd init --dir trial --yes --user-id 12345 --api-key-file key \\
+      --mail-to-files --from a@firm.example --to b@firm.example
+
+It asks what no option says. Nothing is written before everything is answered, and no file that is there already is \
+changed; the file of a secret that is there is taken as it is. Relative paths start from the configuration's folder. \
+Secrets are not shown, and are no options: a list of processes would show them. Then it runs check, and says what is \
+next. Exit status: that of check; 1 when something is there already, 2 when an answer is missing or wrong.")]
+    Init(Box<InitArgs>),
     /// The daemon, in the foreground
     #[command(after_help = "Examples:
   depositd run
@@ -171,8 +186,8 @@ Exit status 6 when a case is open or figures differ, 1 when the run could not fe
   depositd close 2026-10
   depositd --json close 2026-10 --yes | jq -r .hash
 
-The month must have ended, in the books' zone. The daemon reconciles and verifies; only where both are clean, nothing is
-booked any more in that month or before it: later corrections are entries of the open month that refer back. There is no
+The month must have ended, in the books' zone. The daemon reconciles and verifies; only where both are clean, nothing is \
+booked any more in that month or before it: later corrections are entries of the open month that refer back. There is no \
 way back. On a terminal it says what it will do and asks. Who closed it is kept with it.
 Exit status 6 when the books are not clean, 2 when the month has not ended, 1 when the reconciliation is void.")]
     Close(CloseArgs),
@@ -196,7 +211,8 @@ The balances are those of the last good reconciliation at or before the month's 
   depositd export --format hledger --month 2026-05 --no-opening -o 2026-05.journal
   depositd export --format beancount --with elsewhere,spending -o books.beancount && bean-check books.beancount
 
-Deposits are chosen by requested_at, entries by posted_at; dates and months are those of the books' zone.")]
+Deposits are chosen by requested_at, entries by posted_at; dates and months are those of the books' zone. The export is what \
+--format says, with --json too, which is for the answer about a file (-o) and for failures; for JSON say --format jsonl.")]
     Export(ExportArgs),
     /// Prove the ledger whole: hash chain, journal balance, state against history, outbox against events
     #[command(after_help = "Examples:
@@ -204,7 +220,7 @@ Deposits are chosen by requested_at, entries by posted_at; dates and months are 
   depositd --json verify | jq -r .head_hash
   DEPOSITD_LEDGER__PATH=copy.db depositd verify     (a backup)
 
-Exit status 6 when something does not fit; the first finding is what matters. Who keeps the head's hash elsewhere can
+Exit status 6 when something does not fit; the first finding is what matters. Who keeps the head's hash elsewhere can \
 tell later whether the past was changed.")]
     Verify,
     /// A consistent copy, verified; while the daemon runs or while it is stopped

@@ -9,7 +9,7 @@ use rustix::process::{getegid, geteuid, getgroups};
 
 /// What somebody wants of a file or a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(in crate::cli) enum Want {
     /// To read it.
     Read,
     /// To write it; to make files in it, where it is a folder.
@@ -18,7 +18,7 @@ pub(super) enum Want {
 
 /// A user of this machine.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(in crate::cli) struct Account {
     name: String,
     uid: u32,
     groups: Vec<u32>,
@@ -28,7 +28,7 @@ pub(super) struct Account {
 
 impl Account {
     /// Whoever runs this program.
-    pub(super) fn own() -> Self {
+    pub(in crate::cli) fn own() -> Self {
         let uid = geteuid().as_raw();
         let more = getgroups().unwrap_or_default();
         let groups = more.into_iter().chain([getegid()]).map(rustix::process::Gid::as_raw).collect();
@@ -51,7 +51,7 @@ impl Account {
     }
 
     /// True for the user who may do nearly everything.
-    pub(super) fn is_root(&self) -> bool {
+    pub(in crate::cli) fn is_root(&self) -> bool {
         self.uid == 0
     }
 
@@ -61,7 +61,7 @@ impl Account {
     }
 
     /// Whether this user may; else why not, in words.
-    pub(super) fn may(&self, path: &Path, want: Want) -> Result<(), String> {
+    pub(in crate::cli) fn may(&self, path: &Path, want: Want) -> Result<(), String> {
         let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let verb = if want == Want::Read { "read" } else { "write" };
         if self.is_own {

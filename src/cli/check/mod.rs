@@ -14,11 +14,13 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use self::account::Account;
+use serde_json::{Value, json};
+
+pub(super) use self::account::{Account, Want};
 use self::finding::{Check, counted};
 use self::folders::folders;
 use self::listeners::listeners;
-use self::unit::Unit;
+pub(super) use self::unit::{Passed, Unit};
 use super::client::{Client, ClientError};
 use super::context::{self, Context};
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
@@ -32,6 +34,15 @@ use crate::{flow, ledger};
 
 /// Tries everything and prints how it was found.
 pub(super) async fn check(context: &mut Context) -> CommandResult {
+    let (exit, document) = everything(context).await?;
+    if context.out.json {
+        context.out.document(&document)?;
+    }
+    Ok(exit)
+}
+
+/// Tries everything, prints it for a person as it goes, and gives it for a program.
+pub(super) async fn everything(context: &mut Context) -> Result<(ExitStatus, Value), CommandFailure> {
     let mut config = context.config()?;
     let unit = config.source.as_deref().and_then(Unit::find);
     let unit = unit.as_ref();
@@ -64,15 +75,13 @@ pub(super) async fn check(context: &mut Context) -> CommandResult {
     let recipients = letters::recipients(&config);
     found.add(letters::letters(&config, &recipients));
     let failed = found.checks.iter().any(|check| check.ok == Some(false));
-    if found.out.json {
-        let document = serde_json::json!({ "ok": !failed, "checks": found.checks, "recipients": recipients });
-        found.out.document(&document)?;
-    }
-    Ok(match (complete, failed) {
+    let document = json!({ "ok": !failed, "checks": found.checks, "recipients": recipients });
+    let exit = match (complete, failed) {
         (Err(_), _) => ExitStatus::Usage,
         (Ok(()), true) => ExitStatus::Failed,
         (Ok(()), false) => ExitStatus::Done,
-    })
+    };
+    Ok((exit, document))
 }
 
 /// What `run` would refuse before it touches anything.

@@ -22,18 +22,26 @@ const CREDENTIAL_FOLDERS: [&str; 4] =
 /// The configuration of a unit that names none.
 const USUAL_FILE: &str = "/etc/depositd/daemon.toml";
 
+/// The settings by which systemd makes folders for the daemon before it starts, and where these are.
+const MADE: [(&str, &str); 4] = [
+    ("StateDirectory", "/var/lib"),
+    ("RuntimeDirectory", "/run"),
+    ("CacheDirectory", "/var/cache"),
+    ("LogsDirectory", "/var/log"),
+];
+
 /// What a unit says of the daemon that it runs.
 #[derive(Debug)]
-pub(super) struct Unit {
+pub(in crate::cli) struct Unit {
     /// Such as `depositd.service`, `depositd@shop.service`.
-    pub(super) name: String,
+    pub(in crate::cli) name: String,
     instance: String,
     settings: Settings,
 }
 
 /// What becomes of a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Passed {
+pub(in crate::cli) enum Passed {
     /// It is read from this file.
     From(PathBuf),
     /// Only systemd can read it: it is encrypted, or written in the unit.
@@ -44,7 +52,7 @@ pub(super) enum Passed {
 
 impl Unit {
     /// The unit whose daemon reads this configuration.
-    pub(super) fn find(config: &Path) -> Option<Self> {
+    pub(in crate::cli) fn find(config: &Path) -> Option<Self> {
         let folders = unit_folders();
         let named = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
         let mut names: Vec<String> = named.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -79,7 +87,7 @@ impl Unit {
     }
 
     /// Where the credential of this name comes from.
-    pub(super) fn credential(&self, name: &str) -> Passed {
+    pub(in crate::cli) fn credential(&self, name: &str) -> Passed {
         let of = |setting: &str| {
             self.settings.all(setting).iter().map(|text| self.expand(text)).collect::<Vec<_>>()
         };
@@ -111,22 +119,28 @@ impl Unit {
         }
     }
 
+    /// The first folder that systemd makes for the daemon below `base`: its state in `/var/lib`, its socket in `/run`.
+    pub(in crate::cli) fn made_below(&self, base: &str) -> Option<PathBuf> {
+        let (setting, base) = MADE.iter().find(|(_, known)| *known == base)?;
+        let name = self.settings.words(setting).into_iter().next()?;
+        Some(Path::new(base).join(self.expand(name)))
+    }
+
+    /// Where drop-ins of the machine's owner for it belong.
+    pub(in crate::cli) fn drop_ins(&self) -> Option<PathBuf> {
+        unit_folders().first().map(|folder| folder.join(format!("{}.d", self.name)))
+    }
+
     /// True for a place in a folder that systemd makes for the daemon before it starts.
-    pub(super) fn makes(&self, place: &Path) -> bool {
-        let bases = [
-            ("StateDirectory", "/var/lib"),
-            ("RuntimeDirectory", "/run"),
-            ("CacheDirectory", "/var/cache"),
-            ("LogsDirectory", "/var/log"),
-        ];
-        bases.iter().any(|(setting, base)| {
+    pub(in crate::cli) fn makes(&self, place: &Path) -> bool {
+        MADE.iter().any(|(setting, base)| {
             let names = self.settings.words(setting);
             names.iter().any(|name| place.starts_with(Path::new(base).join(self.expand(name))))
         })
     }
 
     /// True where the unit lets the daemon write to this place at all.
-    pub(super) fn lets_write(&self, place: &Path) -> bool {
+    pub(in crate::cli) fn lets_write(&self, place: &Path) -> bool {
         let shut = match self.settings.last("ProtectSystem").map(String::as_str) {
             Some("strict") => true,
             Some("full") => ["/usr", "/boot", "/efi", "/etc"].iter().any(|below| place.starts_with(below)),

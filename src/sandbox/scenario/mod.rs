@@ -33,6 +33,7 @@ pub use self::error::Error;
 pub use self::options::Options;
 use self::printer::{Printer, ShowFormat};
 use self::script::Script;
+pub(crate) use self::shell::quoted;
 pub use self::summary_view::Summary;
 use self::workspace::Workspace;
 use crate::clock::{Clock as _, SharedClock, SystemClock};
