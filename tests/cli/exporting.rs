@@ -137,6 +137,23 @@ async fn a_file_is_written_whole_or_not_at_all() {
     ledger.close().await.unwrap();
 }
 
+/// `--json` is in many a program's habit, and `--format` is always said: what is named is what comes.
+#[tokio::test]
+async fn the_format_that_is_named_is_written_with_json_too() {
+    let bench = Bench::new();
+    let ledger = books::fill(&bench).await;
+    for format in ["csv", "jsonl", "hledger", "beancount"] {
+        let plain = bench.run(&["export", "--format", format]);
+        let with_json = bench.run(&["--json", "export", "--format", format]);
+        assert_eq!((with_json.code, &with_json.stdout), (0, &plain.stdout), "{format}: {}", with_json.stderr);
+    }
+    let failed = bench.run(&["--json", "export", "--format", "csv", "--no-opening"]);
+    assert_eq!((failed.code, failed.stdout.as_str()), (2, ""));
+    let problem: serde_json::Value = serde_json::from_str(&failed.stderr).unwrap();
+    assert_eq!(problem["type"], "usage");
+    ledger.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn hledger_accepts_the_journal_strictly_and_agrees_with_the_ledger() {
     let bench = Bench::new();

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::answers::Answers;
 use super::asking::{Asker, line};
-use super::draft::Draft;
 use super::files::is_there;
 use super::place::{Place, SecretPlace};
 use crate::cli::exit::CommandFailure;
@@ -51,15 +51,15 @@ pub(super) struct KnownSecret {
 #[derive(Debug)]
 pub(super) struct Interview<'a> {
     pub(super) asker: Asker,
-    pub(super) draft: Draft,
+    pub(super) answers: Answers,
     place: &'a Place,
     missing: Vec<&'static str>,
 }
 
 impl<'a> Interview<'a> {
-    /// One that starts from `draft`.
-    pub(super) fn new(asker: Asker, draft: Draft, place: &'a Place) -> Self {
-        Self { asker, draft, place, missing: Vec::new() }
+    /// One that starts from `answers`.
+    pub(super) fn new(asker: Asker, answers: Answers, place: &'a Place) -> Self {
+        Self { asker, answers, place, missing: Vec::new() }
     }
 
     /// Takes what an option says, where it was given.
@@ -75,7 +75,7 @@ impl<'a> Interview<'a> {
         question: &Question,
         usual: Option<&str>,
     ) -> Result<(), CommandFailure> {
-        if self.draft.has(question.key) {
+        if self.answers.has(question.key) {
             return Ok(());
         }
         let shown = match usual {
@@ -101,7 +101,7 @@ impl<'a> Interview<'a> {
 
     /// Asks for what may be left out: an empty answer is none.
     pub(super) async fn ask_whether(&mut self, question: &Question) -> Result<(), CommandFailure> {
-        while !self.draft.has(question.key) {
+        while !self.answers.has(question.key) {
             let Some(answer) = self.asker.ask(question.words).await?.filter(|answer| !answer.is_empty())
             else {
                 break;
@@ -162,9 +162,9 @@ impl<'a> Interview<'a> {
     }
 
     /// The answers, where none is missing.
-    pub(super) fn finish(self) -> Result<Draft, CommandFailure> {
+    pub(super) fn finish(self) -> Result<Answers, CommandFailure> {
         if self.missing.is_empty() {
-            return Ok(self.draft);
+            return Ok(self.answers);
         }
         // A mail server may be missing for good.
         let named = |option: &&str| match *option {
@@ -180,26 +180,26 @@ impl<'a> Interview<'a> {
         if answer.chars().any(char::is_control) {
             return Err("expected a text without control characters".to_owned());
         }
-        let mut draft = self.draft.clone();
+        let mut answers = self.answers.clone();
         match (question.key, answer.parse::<u32>()) {
-            ("mail.smtp.port", Ok(port)) => draft.raw(question.key, port.to_string()),
+            ("mail.smtp.port", Ok(port)) => answers.raw(question.key, port.to_string()),
             ("mail.smtp.host", _) if answer == NO_SERVER => {
-                draft.text("mail.transport", "file");
-                draft.text("mail.directory", &self.place.state("mail"));
+                answers.text("mail.transport", "file");
+                answers.text("mail.directory", &self.place.state("mail"));
             }
             ("mail.to", _) => {
-                draft.list(question.key, answer.split(',').map(str::trim).filter(|to| !to.is_empty()));
+                answers.list(question.key, answer.split(',').map(str::trim).filter(|to| !to.is_empty()));
             }
-            _ => draft.text(question.key, answer),
+            _ => answers.text(question.key, answer),
         }
-        let config = draft.read(&self.place.file)?;
+        let config = answers.read(&self.place.file)?;
         if question.key == "mail.to" && config.mail.to.is_empty() {
             return Err("expected a mail address at least".to_owned());
         }
         if question.key == "ledger.path" {
             self.place.refuse_ledger(&config.ledger.path)?;
         }
-        self.draft = draft;
+        self.answers = answers;
         Ok(())
     }
 }

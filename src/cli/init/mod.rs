@@ -1,7 +1,7 @@
 //! `init`: sets up a machine by asking. Everything is known and judged before the first file is written.
 
+mod answers;
 mod asking;
-mod draft;
 mod files;
 mod interview;
 mod place;
@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::answers::Answers;
 use self::asking::Asker;
-use self::draft::Draft;
 use self::interview::{Interview, KnownSecret, NO_SERVER, Question, SecretQuestion, given_secret};
 use self::place::{Place, SecretPlace};
 use super::args::InitArgs;
@@ -110,10 +110,10 @@ async fn set_up(context: &mut Context, place: &Place, args: InitArgs) -> Command
     secrets.extend(ask_for_mail(&mut interview, password).await?);
     interview.ask(&LEDGER, Some(&place.state("ledger.db"))).await?;
     interview.ask(&ZONE, Some("UTC")).await?;
-    let mut draft = interview.finish()?;
-    name_secrets(&mut draft, &secrets);
-    validate(&draft, place, &secrets)?;
-    let written = write(&draft, place, &secrets)?;
+    let mut answers = interview.finish()?;
+    name_secrets(&mut answers, &secrets);
+    validate(&answers, place, &secrets)?;
+    let written = write(&answers, place, &secrets)?;
     let next = next(place, &written);
     if !context.out.json {
         for file in &written {
@@ -141,14 +141,14 @@ async fn set_up(context: &mut Context, place: &Place, args: InitArgs) -> Command
 }
 
 /// What is written without a question.
-fn beginning(place: &Place) -> Draft {
-    let mut draft = Draft::default();
-    draft.raw("ledger.create_if_missing", "true");
-    draft.text("ledger.backup_dir", &place.state("backups"));
-    draft.text("ledger.backup_schedule", "0 30 2 * * *");
-    draft.raw("ledger.backup_keep", "14");
-    draft.list("api.listen", [place.socket().as_str()]);
-    draft
+fn beginning(place: &Place) -> Answers {
+    let mut answers = Answers::default();
+    answers.raw("ledger.create_if_missing", "true");
+    answers.text("ledger.backup_dir", &place.state("backups"));
+    answers.text("ledger.backup_schedule", "0 30 2 * * *");
+    answers.raw("ledger.backup_keep", "14");
+    answers.list("api.listen", [place.socket().as_str()]);
+    answers
 }
 
 fn take_options(interview: &mut Interview<'_>, args: &InitArgs) -> Result<(), CommandFailure> {
@@ -176,15 +176,15 @@ async fn ask_for_mail(
     interview: &mut Interview<'_>,
     password: Option<SecretString>,
 ) -> Result<Option<KnownSecret>, CommandFailure> {
-    if !interview.draft.has("mail.transport") {
+    if !interview.answers.has("mail.transport") {
         interview.ask(&HOST, None).await?;
     }
     let mut known = None;
-    if interview.draft.has(HOST.key) {
+    if interview.answers.has(HOST.key) {
         interview.ask(&SECURITY, Some("starttls")).await?;
         interview.ask_whether(&PORT).await?;
         interview.ask_whether(&USERNAME).await?;
-        if interview.draft.has(USERNAME.key) {
+        if interview.answers.has(USERNAME.key) {
             known = interview.secret(&PASSWORD, password).await?;
         } else if password.is_some() {
             interview.lacks(USERNAME.option);
@@ -205,23 +205,23 @@ fn greet(place: &Place) {
 }
 
 /// How the daemon finds the secrets.
-fn name_secrets(draft: &mut Draft, secrets: &[KnownSecret]) {
+fn name_secrets(answers: &mut Answers, secrets: &[KnownSecret]) {
     for KnownSecret { question, place, .. } in secrets {
         match place {
             SecretPlace::Sealed => {}
-            SecretPlace::Beside(_) => draft.text(question.key, question.credential),
+            SecretPlace::Beside(_) => answers.text(question.key, question.credential),
             SecretPlace::Passed(file) | SecretPlace::DropIn { secret: file, .. } => {
                 let words =
                     format!("systemd passes the credential {}: {}", question.credential, file.display());
-                draft.note(question.table, words);
+                answers.note(question.table, words);
             }
         }
     }
 }
 
 /// What the daemon itself would say of it before it starts.
-fn validate(draft: &Draft, place: &Place, secrets: &[KnownSecret]) -> Result<(), CommandFailure> {
-    let mut config = draft.read(&place.file).map_err(CommandFailure::usage)?;
+fn validate(answers: &Answers, place: &Place, secrets: &[KnownSecret]) -> Result<(), CommandFailure> {
+    let mut config = answers.read(&place.file).map_err(CommandFailure::usage)?;
     // Where systemd passes them, they are found when the unit starts.
     let passed = |question: &SecretQuestion| {
         let is_known = secrets.iter().any(|known| known.question.credential == question.credential);
@@ -235,7 +235,7 @@ fn validate(draft: &Draft, place: &Place, secrets: &[KnownSecret]) -> Result<(),
 }
 
 /// The secrets first, the configuration last: it names nothing that is not there.
-fn write(draft: &Draft, place: &Place, secrets: &[KnownSecret]) -> Result<Vec<PathBuf>, CommandFailure> {
+fn write(answers: &Answers, place: &Place, secrets: &[KnownSecret]) -> Result<Vec<PathBuf>, CommandFailure> {
     let mut written = Vec::new();
     let mut create = |file: &Path, text: &str, mode: u32| {
         files::create(file, text.as_bytes(), mode)?;
@@ -256,7 +256,7 @@ fn write(draft: &Draft, place: &Place, secrets: &[KnownSecret]) -> Result<Vec<Pa
             create(file, &format!("[Service]\nLoadCredential={name}:{}\n", secret.display()), 0o644)?;
         }
     }
-    create(&place.file, &draft.toml(), 0o644)?;
+    create(&place.file, &answers.toml(), 0o644)?;
     Ok(written)
 }
 

@@ -93,19 +93,22 @@ async fn letters(flow: &Flow, event: &EventRow, deposit: &Deposit) -> Result<Str
         };
         let whom = if mail.audience == "payer" { "the payer" } else { "the office" };
         let _ = writeln!(text, "\n   The letter to {whom}, {}:\n", mail.recipient);
-        let _ = writeln!(
-            text,
-            "   | {}",
-            format!("Subject: {}", letter.subject).chars().take(WIDTH).collect::<String>()
-        );
+        let _ = writeln!(text, "   | {}", fitting(&format!("Subject: {}", letter.subject)));
         let body: Vec<&str> = letter.text.lines().collect();
         for line in body.iter().take(LINES) {
-            let line: String = line.chars().take(WIDTH).collect();
-            let _ = writeln!(text, "   | {}", line.trim_end());
+            let _ = writeln!(text, "   | {}", fitting(line).trim_end());
         }
         if body.len() > LINES {
             let _ = writeln!(text, "   | ..");
         }
     }
     Ok(text)
+}
+
+/// The line as far as it fits; what is missing of it is marked.
+fn fitting(line: &str) -> String {
+    if line.chars().count() <= WIDTH {
+        return line.to_owned();
+    }
+    line.chars().take(WIDTH.saturating_sub(1)).chain(['…']).collect()
 }

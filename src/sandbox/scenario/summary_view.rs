@@ -197,11 +197,7 @@ impl Summary {
             writeln!(page, "  {}", line.join(", "))?;
         }
         if self.for_review > 0 {
-            writeln!(
-                page,
-                "For a person to look at: {} of them (list --json shows needs_review)",
-                self.for_review
-            )?;
+            writeln!(page, "Deposits for a person to look at: {} (list --needs-review)", self.for_review)?;
         }
         writeln!(page, "\nThe chain: {} events, {} transactions, verified", self.events, self.transactions)?;
         writeln!(page, "  head {} {}", self.head_seq, self.head_hash)
@@ -241,12 +237,17 @@ impl Summary {
         if let Some(id) = &self.example {
             writeln!(page, "  {depositd} show {id}")?;
         }
+        if let Some(month) = &self.month {
+            writeln!(page, "  {depositd} statement --month {month}")?;
+        }
+        writeln!(page, "  {depositd} mail list --state sent")?;
         writeln!(page, "  {depositd} verify")?;
         writeln!(page, "  {depositd} export --format hledger")?;
         writeln!(page, "  sqlite3 -readonly {ledger} \\\n    'SELECT * FROM accounting_monthly'")?;
         let folder = quoted(&folder.to_string());
-        writeln!(page, "and while this is up, in another terminal,")?;
+        writeln!(page, "What changes something wants the sandbox up, in another terminal:")?;
         writeln!(page, "  {depositd} sandbox --dir {folder} --serve")?;
+        writeln!(page, "and then, in the first one,")?;
         writeln!(page, "  {depositd} request USDT BSC 25")?;
         if let Some(WaitingDeposit { case, looks_say, list_credits, .. }) = &self.waiting {
             writeln!(page, "  {depositd} cases show {case}")?;

@@ -1,6 +1,8 @@
 //! The whole story in one process: every fate, an outage and foreign money, at many times the speed of life.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod books;
+
 use std::path::Path;
 
 use depositd::sandbox::scenario::{self, Options, SandboxOutcome, Summary};

@@ -35,12 +35,12 @@ const TABLES: &[(&str, &[(&str, &str)])] = &[
 
 /// The answers so far: what is written for each key, as TOML.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Draft {
+pub(super) struct Answers {
     values: BTreeMap<&'static str, String>,
     notes: BTreeMap<&'static str, String>,
 }
 
-impl Draft {
+impl Answers {
     /// Writes a text.
     pub(super) fn text(&mut self, key: &'static str, value: &str) {
         self.raw(key, quoted(value));
@@ -105,21 +105,25 @@ mod tests {
 
     #[test]
     fn what_was_answered_is_what_the_daemon_reads() {
-        let mut draft = Draft::default();
+        let mut answers = Answers::default();
         let awkward = r#"Müller "Depot" \ Co <a@example.org>"#;
-        draft.text("mail.smtp.username", awkward);
-        draft.text("mail.smtp.host", "smtp.example.org");
-        draft.raw("mail.smtp.port", "25");
-        draft.list("mail.to", ["b@example.org", "c@example.org"]);
-        draft.text("upstream.user_id", "12345");
-        draft.note("upstream", "the key is elsewhere".to_owned());
-        let config = draft.read(Path::new("/x/daemon.toml")).unwrap();
+        answers.text("mail.smtp.username", awkward);
+        answers.text("mail.smtp.host", "smtp.example.org");
+        answers.raw("mail.smtp.port", "25");
+        answers.list("mail.to", ["b@example.org", "c@example.org"]);
+        answers.text("upstream.user_id", "12345");
+        answers.note("upstream", "the key is elsewhere".to_owned());
+        let config = answers.read(Path::new("/x/daemon.toml")).unwrap();
         let smtp = config.mail.smtp.unwrap();
         assert_eq!((smtp.username.as_deref(), smtp.port), (Some(awkward), 25));
         assert_eq!(config.mail.to, ["b@example.org", "c@example.org"]);
-        assert!(draft.toml().contains("user_id = \"12345\"\n# the key is elsewhere\n"), "{}", draft.toml());
-        draft.text("books.time_zone", "Europe/Nowhere");
-        assert!(draft.read(Path::new("/x/daemon.toml")).unwrap_err().contains("expected an offset"));
+        assert!(
+            answers.toml().contains("user_id = \"12345\"\n# the key is elsewhere\n"),
+            "{}",
+            answers.toml()
+        );
+        answers.text("books.time_zone", "Europe/Nowhere");
+        assert!(answers.read(Path::new("/x/daemon.toml")).unwrap_err().contains("expected an offset"));
     }
 
     #[test]
