@@ -12,8 +12,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use depositd::domain::poll::Policy;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use support::{Args, cast, machine, median, millis, now, scratch};
 
 const ABOUT: &str = "Questions of an accountant in plain SQL, on a connection of their own, to a ledger of settled deposits over twelve
@@ -73,7 +73,7 @@ async fn run(args: &Args) {
     let path = support::path(&folder, "ledger.db");
     cast::open(&path).await.close().await.unwrap();
     let begun = now();
-    fill(&path, deposits).await;
+    support::books::fill(&path, deposits, 1).await;
     let bytes = std::fs::metadata(&path).unwrap().len();
     println!("filled in {:.0} s: {} MiB", begun.elapsed().as_secs_f64(), bytes / 1024 / 1024);
 
@@ -113,35 +113,6 @@ async fn run(args: &Args) {
         export(&path, &["--format", "hledger"]);
         export(&path, &["--format", "beancount", "--from", "2026-07-01", "--to", "2026-08-01"]);
     }
-}
-
-/// Settled deposits in twelve months, on five pairs, each with an event and two postings.
-async fn fill(path: &Path, deposits: u32) {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Off)
-        .synchronous(SqliteSynchronous::Off)
-        .foreign_keys(false)
-        .pragma("cache_size", "-262144");
-    let mut file = options.connect().await.unwrap();
-    // Guards against people; this is a program that fills.
-    for trigger in ["event_in_order", "event_balances", "event_not_in_closed_month"] {
-        execute(&mut file, &format!("DROP TRIGGER {trigger}")).await;
-    }
-    for sql in include_str!("books.sql").split(";\n").filter(|sql| !sql.trim().is_empty()) {
-        execute(&mut file, &sql.replace(":deposits", &deposits.to_string())).await;
-    }
-    let migration = include_str!("../migrations/0002_books.sql");
-    for table in ["month_total", "account_month"] {
-        let begin = format!("INSERT INTO {table} (");
-        let statement = migration.split(&begin).nth(1).unwrap().split(";\n").next().unwrap();
-        execute(&mut file, &format!("{begin}{statement}")).await;
-    }
-    file.close().await.unwrap();
-}
-
-async fn execute(file: &mut SqliteConnection, sql: &str) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(file).await.unwrap();
 }
 
 /// Exports by the real binary to nowhere, and watches its memory.

@@ -10,6 +10,7 @@ use crate::domain::causes::chain;
 use crate::flow;
 use crate::ledger;
 use crate::notifier::{self, Mailer, Rules, WebhookEndpoint};
+use crate::page::PageTemplates;
 use crate::scheduler::{self, BackupPlan, Schedule};
 use crate::upstream::{self, Upstream};
 
@@ -145,6 +146,15 @@ pub fn templates(config: &Config) -> Result<notifier::Templates, Error> {
         None => notifier::Templates::builtin(),
     };
     templates.map_err(|error| Error::Configuration(format!("mail.templates: {error}")))
+}
+
+/// The templates of the pages for browsers by `config`: each is tried.
+///
+/// # Errors
+/// The file, the line and what is wrong.
+pub fn pages(config: &Config) -> Result<PageTemplates, Error> {
+    let pages = config.page.templates.as_deref().map_or_else(PageTemplates::builtin, PageTemplates::load);
+    pages.map_err(|error| Error::Configuration(format!("page.templates: {error}")))
 }
 
 fn mail_settings(config: &Config, transport: notifier::MailBackend) -> notifier::MailerSettings {

@@ -7,8 +7,8 @@
 //! | 0 | [`domain`], [`clock`], [`metrics`], `secret` | the rules of a deposit's life, pure; the time; what is counted; what a secret looks like |
 //! | 1 | [`ledger`], [`upstream`], [`notifier`] | the disk, the other side, the mail |
 //! | 2 | [`flow`] | the story, one verb a file |
-//! | 3 | [`scheduler`], [`api_types`] | when; what goes over the local API |
-//! | 4 | `config`, `daemon`, `api`, `cli`, `sandbox` | who asks |
+//! | 3 | [`scheduler`], [`api_types`], `export` | when; what goes over the local API; rows for other programs |
+//! | 4 | `config`, `daemon`, `api`, `page`, `cli`, `sandbox` | who asks |
 
 pub mod clock;
 pub mod domain;
@@ -22,10 +22,12 @@ pub mod upstream;
 pub mod flow;
 
 pub mod api_types;
+mod export;
 pub mod scheduler;
 
 pub mod api;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod page;
 pub mod sandbox;

@@ -13,6 +13,7 @@
     reason = "each benchmark uses a part of it, measures real time, and may fail loudly"
 )]
 
+pub mod books;
 pub mod cast;
 pub mod daemon;
 pub mod process;

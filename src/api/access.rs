@@ -15,9 +15,9 @@ const GROUPS_TIME: Duration = Duration::from_secs(2);
 
 /// A token that somebody has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KnownToken {
-    pub(super) name: Arc<str>,
-    pub(super) role: Role,
+pub(crate) struct KnownToken {
+    pub(crate) name: Arc<str>,
+    pub(crate) role: Role,
 }
 
 /// Who may do what; all clones share it.
@@ -42,7 +42,7 @@ impl Access {
 }
 
 impl LiveAccess {
-    pub(super) fn new(tokens: &[NamedToken], groups: &[GroupConfig]) -> Self {
+    pub(crate) fn new(tokens: &[NamedToken], groups: &[GroupConfig]) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(Access::new(tokens, groups)))))
     }
 
@@ -58,7 +58,11 @@ impl LiveAccess {
 
     /// Whose token this is. Each is compared, whichever fits.
     pub(super) fn token(&self, shown: &[u8]) -> Option<KnownToken> {
-        let shown = digest(shown);
+        self.holder(&digest(shown))
+    }
+
+    /// Whose token has this digest: a session ends where nobody's has it any more.
+    pub(crate) fn holder(&self, shown: &[u8; 32]) -> Option<KnownToken> {
         let mut found = None;
         for (wanted, token) in &self.current().tokens {
             if bool::from(shown.ct_eq(wanted)) {
@@ -102,7 +106,8 @@ fn groups_of(uid: u32, gid: u32) -> Vec<String> {
     groups.iter().map(|group| group.name().to_string_lossy().into_owned()).collect()
 }
 
-fn digest(token: &[u8]) -> [u8; 32] {
+/// What is kept of a secret that somebody shows.
+pub(crate) fn digest(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Authenticator {
     Permissions(LiveAccess),
     /// TCP: whoever knows a token, unless a web page asks.
     Tokens(LiveAccess),
+    /// TCP: everybody may come in; the router behind this listener asks who it is.
+    Router(LiveAccess),
 }
 
 impl Authenticator {
@@ -38,7 +40,7 @@ impl Authenticator {
 
     /// What may be done here, and by whom.
     pub(super) fn access(&self) -> &LiveAccess {
-        let (Self::Permissions(access) | Self::Tokens(access)) = self;
+        let (Self::Permissions(access) | Self::Tokens(access) | Self::Router(access)) = self;
         access
     }
 }
@@ -65,7 +67,8 @@ fn no_web_page(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     forbidden("the Host must be an IP address or localhost")
 }
 
-fn is_local_name(host: &str) -> bool {
+/// True for an address, and for `localhost`: names that nobody else can make to mean this machine.
+pub(crate) fn is_local_name(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,

@@ -112,7 +112,7 @@ fn wait_seconds(headers: &HeaderMap) -> Option<u64> {
 
 /// The deposit once it is known whether it has a wallet, or as it stands when the wait is over. It has been accepted:
 /// nothing that goes wrong here may say otherwise.
-async fn decided(api: &ApiState, deposit: Deposit, wait: Duration) -> Deposit {
+pub(crate) async fn decided(api: &ApiState, deposit: Deposit, wait: Duration) -> Deposit {
     let mut latest = deposit;
     if wait.is_zero() || latest.facts.state != DepositState::Requested {
         return latest;

@@ -40,7 +40,7 @@ pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<S
 }
 
 /// The status of the tasks, and whether the ledger can be read.
-pub(super) async fn readiness(api: &ApiState) -> Readiness {
+pub(crate) async fn readiness(api: &ApiState) -> Readiness {
     let flow = &api.flow;
     let run = flow.ledger.last_good_run().await;
     let last_good = run.as_ref().ok().and_then(|run| run.as_ref()).map(|run| run.at);

@@ -24,7 +24,7 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const ECHO: usize = 80;
 
 /// A body, read whole within its limits.
-pub(super) struct RawBody(Bytes);
+pub(crate) struct RawBody(Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = Problem;
@@ -53,6 +53,12 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
 }
 
 impl RawBody {
+    /// The fields of a form, as browsers send it.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        let fields = url::form_urlencoded::parse(&self.0);
+        fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+    }
+
     /// The body's fields, of which only `allowed` may be there. No body at all is an empty object.
     pub(super) fn fields(&self, allowed: &'static [&'static str]) -> Result<BodyFields<'_>, Problem> {
         let body: &[u8] = if self.0.is_empty() { b"{}" } else { &self.0 };
@@ -182,10 +188,10 @@ fn missing(name: &str) -> Problem {
 }
 
 /// The parameters of the address, of which only `allowed` may be there.
-pub(super) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
-    pub(super) fn read(uri: &Uri, allowed: &'static [&'static str]) -> Result<Self, Problem> {
+    pub(crate) fn read(uri: &Uri, allowed: &'static [&'static str]) -> Result<Self, Problem> {
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Problem::new(ProblemKind::BadRequest, error.to_string()))?;
         match given.iter().find(|(name, _)| !allowed.contains(&name.as_str())) {
@@ -199,7 +205,7 @@ impl Params {
 
     /// Every value of a parameter that may be repeated, or hold several values between commas. Empty values are left
     /// out.
-    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let given = self.0.iter().filter(|(known, _)| known == name);
         given
             .flat_map(|(_, value)| value.split(','))
@@ -209,19 +215,19 @@ impl Params {
     }
 
     /// The last value of a parameter; an empty one counts as absent.
-    pub(super) fn last(&self, name: &str) -> Option<&str> {
+    pub(crate) fn last(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().rfind(|(known, _)| known == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// The last value of a parameter, to the letter; an empty one counts as absent.
-    pub(super) fn exact(&self, name: &str) -> Option<&str> {
+    pub(crate) fn exact(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().rfind(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// `true` or `false`; absent is false.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.last(name) {
             None | Some("false" | "0") => Ok(false),
             Some("true" | "1") => Ok(true),
@@ -230,7 +236,7 @@ impl Params {
     }
 
     /// A page's size.
-    pub(super) fn limit(&self, usual: u32, most: u32) -> Result<u32, Problem> {
+    pub(crate) fn limit(&self, usual: u32, most: u32) -> Result<u32, Problem> {
         let Some(text) = self.last("limit") else { return Ok(usual) };
         text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
             Problem::invalid("limit", format!("{:?} is not a number from 1 to {most}", clip(text)))
@@ -239,7 +245,7 @@ impl Params {
 }
 
 /// The one variable part of a path.
-pub(super) struct Name(pub(super) String);
+pub(crate) struct Name(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {
     type Rejection = Problem;
@@ -253,7 +259,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 }
 
 /// A caller's value, cut to the length that a refusal repeats.
-pub(super) fn clip(text: &str) -> String {
+pub(crate) fn clip(text: &str) -> String {
     let mut clipped: String = text.chars().take(ECHO).collect();
     if clipped.len() < text.len() {
         clipped.push_str("..");

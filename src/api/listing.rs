@@ -40,7 +40,8 @@ pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Jso
     Ok(Json(DepositPage { deposits, next_cursor: next.map(|next| next.to_string()) }))
 }
 
-fn filter(uri: &Uri) -> Result<DepositFilter, Problem> {
+/// What an address asks for.
+pub(crate) fn filter(uri: &Uri) -> Result<DepositFilter, Problem> {
     let params = Params::read(uri, FILTERS)?;
     let time = |field| params.last(field).map(|text| time(field, text)).transpose();
     // Every deposit there is so far is paid in one way.

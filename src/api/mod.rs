@@ -27,6 +27,7 @@ mod waiters;
 mod webhooks;
 mod wrong_tokens;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,13 +37,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::access::LiveAccess;
+pub(crate) use self::access::{KnownToken, digest};
 pub(crate) use self::assets::listing as assets;
 use self::auth::Authenticator;
-pub(crate) use self::principal::unix_user;
-use self::server::{Listener, ServerContext};
+pub(crate) use self::auth::is_local_name;
+pub(crate) use self::deposits::decided;
+pub(crate) use self::health::readiness;
+pub(crate) use self::input::{Name, RawBody, clip};
+pub(crate) use self::listing::filter;
+pub(crate) use self::principal::{Origin, Principal, unix_user};
+pub(crate) use self::problem::{Problem, ProblemKind};
+pub(crate) use self::server::Listener;
+use self::server::ServerContext;
 pub use self::server::{TriedPlace, try_place};
 pub use self::settings::{ApiSettings, Error};
-use self::state::ApiState;
+pub(crate) use self::state::{ApiState, SharedState, whole};
 pub use crate::api_types::DepositObject;
 use crate::clock::{Clock as _, SystemClock};
 pub use crate::config::Listen;
@@ -60,8 +69,30 @@ pub struct Api;
 #[derive(Debug)]
 pub struct Bound {
     listeners: Vec<(Listener, Arc<Authenticator>)>,
+    sites: Vec<Site>,
     access: LiveAccess,
     backup_dir: Option<PathBuf>,
+}
+
+/// Another listener, whose callers a router of its own answers, by the same state and within the same limits.
+pub struct Site {
+    listener: Listener,
+    router: Box<dyn FnOnce(SharedState) -> axum::Router + Send>,
+}
+
+impl Site {
+    pub(crate) fn new(
+        listener: Listener,
+        router: impl FnOnce(SharedState) -> axum::Router + Send + 'static,
+    ) -> Self {
+        Self { listener, router: Box::new(router) }
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("listener", &self.listener).finish_non_exhaustive()
+    }
 }
 
 impl Api {
@@ -89,7 +120,7 @@ impl Api {
                 }
             });
         }
-        Ok(Bound { listeners, access, backup_dir: settings.backup_dir })
+        Ok(Bound { listeners, sites: Vec::new(), access, backup_dir: settings.backup_dir })
     }
 }
 
@@ -106,26 +137,37 @@ impl Bound {
         self.access.clone()
     }
 
+    /// Answers at this listener as well.
+    #[must_use]
+    pub fn with(mut self, site: Site) -> Self {
+        self.sites.push(site);
+        self
+    }
+
     /// Answers until `stop`; then finishes what is under way, for at most five seconds, event streams and callers
     /// that wait for a wallet included.
     pub async fn serve(self, flow: Flow, status: Arc<ServiceStatus>, stop: CancellationToken) {
-        let Self { listeners, backup_dir, .. } = self;
+        let Self { listeners, sites, access, backup_dir } = self;
         let api = Arc::new(ApiState::new(flow, status, backup_dir, stop.clone()));
         let (kill, tasks) = (CancellationToken::new(), TaskTracker::new());
         let router = routes::router(Arc::clone(&api));
-        let serving =
-            futures_util::future::join_all(listeners.into_iter().map(|(listener, authenticator)| {
-                tracing::info!("the API listens on {}", listener.address());
-                let context = ServerContext {
-                    authenticator,
-                    wrong_tokens: Arc::clone(&api.wrong_tokens),
-                    router: router.clone(),
-                    stop: stop.clone(),
-                    kill: kill.clone(),
-                    tasks: tasks.clone(),
-                };
-                server::serve(listener, context)
-            }));
+        let context = |authenticator, router| ServerContext {
+            authenticator,
+            wrong_tokens: Arc::clone(&api.wrong_tokens),
+            router,
+            stop: stop.clone(),
+            kill: kill.clone(),
+            tasks: tasks.clone(),
+        };
+        let own = listeners.into_iter().map(|(listener, authenticator)| {
+            tracing::info!("the API listens on {}", listener.address());
+            server::serve(listener, context(authenticator, router.clone()))
+        });
+        let sites = sites.into_iter().map(|Site { listener, router }| {
+            let everybody = Arc::new(Authenticator::Router(access.clone()));
+            server::serve(listener, context(everybody, router(Arc::clone(&api))))
+        });
+        let serving = futures_util::future::join_all(own.chain(sites).collect::<Vec<_>>());
         let follow = api.waiters.follow(&api.flow.ledger, &stop);
         let tell = stop.run_until_cancelled(api.wrong_tokens.keep_telling());
         tokio::join!(serving, follow, tell, stop.cancelled());

@@ -15,7 +15,7 @@ const NAME_TIME: Duration = Duration::from_secs(2);
 
 /// Who asks: a user of this machine, or somebody who knows a token.
 #[derive(Debug, Clone)]
-pub(super) struct Principal {
+pub(crate) struct Principal {
     origin: Origin,
     token: Option<Arc<str>>,
     role: Option<Role>,
@@ -25,7 +25,7 @@ pub(super) struct Principal {
 
 /// Who has a share of what is bounded: a user of this machine, or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// By number, where the system knows it.
     User(Option<u32>),
     /// Where it connects from.
@@ -49,13 +49,13 @@ impl Principal {
     }
 
     /// The same, who has shown this token.
-    pub(super) fn with_token(&self, token: KnownToken) -> Self {
+    pub(crate) fn with_token(&self, token: KnownToken) -> Self {
         Self { token: Some(token.name), role: Some(token.role), ..self.clone() }
     }
 
     /// In words, for the record of what a person did: a token by its name, a user by the name that this machine has for the
     /// number. That may come from a directory service on the network; one that does not answer leaves the number.
-    pub(super) async fn words(&self) -> String {
+    pub(crate) async fn words(&self) -> String {
         let uid = match (&self.token, self.origin) {
             (Some(name), _) => return format!("API token {name}"),
             (None, Origin::Address(_)) => return "somebody without a token".to_owned(),
@@ -73,12 +73,12 @@ impl Principal {
     }
 
     /// Whose share its requests count against.
-    pub(super) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
     /// Says why it may not do what needs this role, where it may not; `what` is what it asks for.
-    pub(super) async fn require(&self, needed: Role, what: &str) -> Result<(), Problem> {
+    pub(crate) async fn require(&self, needed: Role, what: &str) -> Result<(), Problem> {
         if self.role.is_some_and(|role| role >= needed) {
             return Ok(());
         }

@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::api_types::ProblemBody;
-pub(super) use crate::api_types::ProblemKind;
+pub(crate) use crate::api_types::ProblemKind;
 use crate::ledger;
 
 /// An error on its way to the caller.
-#[derive(Debug)]
-pub(super) struct Problem {
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
     kind: ProblemKind,
     detail: String,
     members: Map<String, Value>,
@@ -20,7 +20,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let passing =
             matches!(kind, ProblemKind::LedgerUnavailable | ProblemKind::Busy | ProblemKind::TooManyRequests);
         let retry_after_seconds = passing.then_some(1);
@@ -28,21 +28,21 @@ impl Problem {
     }
 
     /// 422 that names the field.
-    pub(super) fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
         Self::new(ProblemKind::InvalidRequest, format!("{field}: {why}")).with("field", field.into())
     }
 
-    pub(super) fn not_found(what: impl Into<String>) -> Self {
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
         Self::new(ProblemKind::NotFound, what)
     }
 
     /// 503 for a limit that is reached.
-    pub(super) fn busy(detail: impl Into<String>, retry_after_seconds: u32) -> Self {
+    pub(crate) fn busy(detail: impl Into<String>, retry_after_seconds: u32) -> Self {
         Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(ProblemKind::Busy, detail) }
     }
 
     /// An error of the ledger. It is logged here, once. `lost` is what the caller has to know about its request.
-    pub(super) fn of_ledger(error: &ledger::Error, lost: &str) -> Self {
+    pub(crate) fn of_ledger(error: &ledger::Error, lost: &str) -> Self {
         tracing::error!("a request could not be answered: {}", error.chain());
         match error {
             ledger::Error::Unreadable(_) => Self::new(ProblemKind::Internal, error.to_string()),
@@ -55,28 +55,29 @@ impl Problem {
     }
 
     /// Adds a member beside the standard ones.
-    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.to_owned(), value);
         self
     }
 
     /// What went wrong.
-    pub(super) fn kind(&self) -> ProblemKind {
+    pub(crate) fn kind(&self) -> ProblemKind {
         self.kind
     }
 
-    #[cfg(test)]
-    pub(super) fn detail(&self) -> &str {
+    /// What is wrong here, and what would be right.
+    pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
     /// The answer's body.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let body = ProblemBody::new(self.kind, self.detail.clone(), self.members.clone());
         serde_json::to_value(body).unwrap_or_default()
     }
 
-    fn status(&self) -> StatusCode {
+    /// The answer's status.
+    pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
@@ -98,6 +99,8 @@ impl IntoResponse for Problem {
         if self.kind == ProblemKind::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // Whoever answers people makes a page of it.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -21,28 +21,28 @@ const RECONCILIATIONS: usize = 4;
 
 /// What every answer is made with.
 #[derive(Debug)]
-pub(super) struct ApiState {
-    pub(super) flow: Flow,
-    pub(super) status: Arc<ServiceStatus>,
+pub(crate) struct ApiState {
+    pub(crate) flow: Flow,
+    pub(crate) status: Arc<ServiceStatus>,
     /// The callers that wait for a wallet.
     pub(super) waiters: Waiters,
     /// The places for event streams.
     pub(super) streams: Arc<StreamSlots>,
     /// Who shows wrong tokens.
-    pub(super) wrong_tokens: Arc<WrongTokens>,
+    pub(crate) wrong_tokens: Arc<WrongTokens>,
     /// The places for reconciliations.
-    pub(super) reconciliations: Semaphore,
+    pub(crate) reconciliations: Semaphore,
     /// Where copies of the ledger may be asked for.
     pub(super) backup_dir: Option<PathBuf>,
     /// The one place for a backup.
     pub(super) backups: Semaphore,
     /// Cancelled when the daemon stops.
-    pub(super) stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     changes: Arc<ConcurrencyLimit>,
 }
 
 /// One state for all answers.
-pub(super) type SharedState = Arc<ApiState>;
+pub(crate) type SharedState = Arc<ApiState>;
 
 impl ApiState {
     pub(super) fn new(
@@ -67,7 +67,7 @@ impl ApiState {
 }
 
 /// Carries `work` out to its end, whether the caller stays or goes; refuses it where too much is under way.
-pub(super) async fn whole<T: Send + 'static>(
+pub(crate) async fn whole<T: Send + 'static>(
     api: &ApiState,
     origin: Origin,
     work: impl Future<Output = T> + Send + 'static,

@@ -62,7 +62,7 @@ struct Record {
 
 /// Counts and slows wrong tokens.
 #[derive(Debug, Default)]
-pub(super) struct WrongTokens {
+pub(crate) struct WrongTokens {
     clock: SystemClock,
     all: AtomicU64,
     records: Mutex<HashMap<Place, Record>>,
@@ -75,7 +75,7 @@ impl WrongTokens {
     }
 
     /// One more of this address; how long its answer has to wait.
-    pub(super) fn add(&self, address: IpAddr) -> Duration {
+    pub(crate) fn add(&self, address: IpAddr) -> Duration {
         self.add_at(address, self.clock.monotonic())
     }
 

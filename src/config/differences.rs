@@ -1,9 +1,11 @@
 //! Which keys of two configurations differ, for a daemon that is told to read its configuration again.
 
+use super::page::PageConfig;
 use super::settings::{
     ApiConfig, BalanceConfig, BooksConfig, Config, LedgerConfig, LogConfig, MailConfig, ReconcileConfig,
     SmtpConfig, UpstreamConfig,
 };
+use super::webhooks::WebhookConfig;
 use crate::domain::poll::Policy;
 
 /// Adds the keys of one section whose values differ. Each field is named, so that a new one cannot be forgotten here; one
@@ -25,8 +27,20 @@ macro_rules! differing {
 /// compared, not what a file holds there.
 #[must_use]
 pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
-    let Config { source: _, upstream, ledger, polling, reconcile, books, balance, mail, webhooks, api, log } =
-        one;
+    let Config {
+        source: _,
+        upstream,
+        ledger,
+        polling,
+        reconcile,
+        books,
+        balance,
+        mail,
+        webhooks,
+        api,
+        page,
+        log,
+    } = one;
     let mut found = Vec::new();
     differing!(
         found,
@@ -79,12 +93,22 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
             SmtpConfig { host, port, security, hello, username, password, ca_file }
         );
     }
-    if *webhooks != other.webhooks {
+    around(&mut found, (webhooks, api, page, log), other);
+    found
+}
+
+/// Those of the sections about who is told, who asks, and what is logged.
+fn around(
+    found: &mut Vec<&'static str>,
+    (webhooks, api, page, log): (&[WebhookConfig], &ApiConfig, &PageConfig, &LogConfig),
+    other: &Config,
+) {
+    if webhooks != other.webhooks {
         found.push("webhooks");
     }
     differing!(found, "api", api, other.api, ApiConfig { listen, token, tokens, groups });
+    differing!(found, "page", page, other.page, PageConfig { listen, public_url, templates });
     differing!(found, "log", log, other.log, LogConfig { level });
-    found
 }
 
 #[cfg(test)]
@@ -151,6 +175,9 @@ mod tests {
         ("api.token_file", "\"other\""),
         ("api.tokens", "[{ name = \"shop\", role = \"read\", file = \"other\" }]"),
         ("api.groups", "[{ name = \"shop\", role = \"read\" }]"),
+        ("page.listen", "\"127.0.0.1:8788\""),
+        ("page.public_url", "\"https://other.example.com\""),
+        ("page.templates", "\"other\""),
         ("log.level", "\"debug\""),
         ("upstream.api_key", "\"other\""),
         ("mail.smtp.password", "\"other\""),

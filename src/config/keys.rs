@@ -3,8 +3,19 @@
 use super::error::nearest;
 
 /// The tables of the file.
-pub(crate) const SECTIONS: &[&str] =
-    &["upstream", "ledger", "polling", "reconcile", "books", "balance", "mail", "mail.smtp", "api", "log"];
+pub(crate) const SECTIONS: &[&str] = &[
+    "upstream",
+    "ledger",
+    "polling",
+    "reconcile",
+    "books",
+    "balance",
+    "mail",
+    "mail.smtp",
+    "api",
+    "page",
+    "log",
+];
 
 /// Every key that is not a secret.
 pub(crate) const KEYS: &[&str] = &[
@@ -63,6 +74,9 @@ pub(crate) const KEYS: &[&str] = &[
     "api.token_file",
     "api.tokens",
     "api.groups",
+    "page.listen",
+    "page.public_url",
+    "page.templates",
     "log.level",
 ];
 

@@ -9,6 +9,7 @@ mod error;
 mod keys;
 mod layers;
 mod locate;
+mod page;
 mod reader;
 mod secret;
 mod sections;
@@ -31,6 +32,7 @@ pub use differences::differences;
 pub use error::Error;
 #[cfg(test)]
 pub(crate) use keys::{KEYS, SECRETS};
+pub use page::PageConfig;
 
 pub(crate) use secret::{LONGEST as LONGEST_SECRET, checked as checked_secret, is_open_to_others};
 pub use secret::{SecretFile, SecretSource};

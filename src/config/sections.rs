@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::cron::CronExpression;
 use super::error::{Error, quoted};
 use super::layers::Layers;
+use super::page::page;
 use super::reader::constant;
 use super::secret::{SecretFile, SecretSource};
 use super::settings::{
@@ -51,6 +52,7 @@ impl Config {
             webhooks: webhooks(layers, usual)?,
             mail,
             api: api(layers)?,
+            page: page(layers)?,
             log: LogConfig { level: layers.parsed("log.level", "a level in quotes", values::log_levels)? },
         })
     }
@@ -268,7 +270,8 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
     };
     let host = layers.parsed("mail.smtp.host", "a host name in quotes", |text| {
         let fits = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
-        let good = !text.is_empty() && text.len() <= 255 && text.chars().all(fits) && has_no_port(text);
+        let good =
+            !text.is_empty() && text.len() <= 255 && text.chars().all(fits) && values::has_no_port(text);
         good.then(|| text.to_owned())
             .ok_or_else(|| "expected a host name such as \"smtp.example.com\", without a port".to_owned())
     })?;
@@ -289,12 +292,6 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
                 .map_err(|expected| format!("{expected}, found {}", quoted(text)))
         })?,
     }))
-}
-
-/// A colon is right in an IPv6 address only.
-fn has_no_port(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    !host.contains([':', '[', ']']) || bare.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 fn api(layers: &Layers) -> Result<ApiConfig, Error> {

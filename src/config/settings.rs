@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cron::CronExpression;
 use super::error::Error;
+use super::page::PageConfig;
 use super::secret::{SecretFile, SecretSource};
 use super::values::{DayHours, Listen};
 use super::webhooks::WebhookConfig;
@@ -42,6 +43,8 @@ pub struct Config {
     pub webhooks: Vec<WebhookConfig>,
     /// `[api]`
     pub api: ApiConfig,
+    /// `[page]`
+    pub page: PageConfig,
     /// `[log]`
     pub log: LogConfig,
 }

@@ -30,6 +30,7 @@ impl Config {
         }
         self.validate_mail(credentials)?;
         self.validate_api(credentials)?;
+        self.validate_page(credentials)?;
         if self.ledger.backup_dir.is_some() && self.ledger.backup_schedule.is_none() {
             tracing::warn!(
                 "ledger.backup_dir is set and ledger.backup_schedule is not: no backup is made by itself"
@@ -88,6 +89,17 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Whoever logs in shows a token, so there must be one.
+    fn validate_page(&self, credentials: Option<&Path>) -> Result<(), Error> {
+        let api = &self.api;
+        if self.page.listen.is_none() || !api.tokens.is_empty() || api.token.is_configured_with(credentials) {
+            return Ok(());
+        }
+        let example = "token_file = \"/path/to/token\"";
+        let missing = self.missing_secret("api.token", example, api.token.credential);
+        Err(missing.because("whoever logs in at page.listen shows a token"))
     }
 
     fn origin(&self) -> String {

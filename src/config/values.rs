@@ -158,6 +158,12 @@ pub(crate) fn host_of(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default()
 }
 
+/// A colon is right in an IPv6 address only.
+pub(crate) fn has_no_port(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    !host.contains([':', '[', ']']) || bare.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
 /// Reads `unix:PATH` or `IP:PORT`.
 pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     let expected = || {

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::reload::{Reloader, SetLogLevel};
 use super::{
-    Error, book_settings, flow_settings, ledger_settings, mailer, rules, timetable, upstream_client, webhooks,
+    Error, book_settings, flow_settings, ledger_settings, mailer, pages, rules, timetable, upstream_client,
+    webhooks,
 };
 use crate::api::{Api, ApiSettings, Bound, LiveAccess};
 use crate::clock::{SharedClock, SystemClock};
@@ -17,6 +18,7 @@ use crate::domain::causes::chain;
 use crate::flow::{self, Flow, OwnershipError};
 use crate::ledger::{self, BookSettings, Ledger, Reservation};
 use crate::notifier::{Mailer, Rules, WebhookEndpoint};
+use crate::page::{PageServer, PageSettings, PageTemplates};
 use crate::scheduler::{self, Lifecycle, Loops, ServiceStatus, Signalled};
 use crate::upstream::Upstream;
 
@@ -31,6 +33,7 @@ pub struct Daemon {
     flow: Flow,
     loops: Loops,
     addresses: Vec<String>,
+    page: Option<String>,
     access: LiveAccess,
     stop_api: CancellationToken,
     api: JoinHandle<()>,
@@ -63,6 +66,7 @@ impl Daemon {
             webhooks: webhooks(config)?,
             clock,
         };
+        let templates = config.page.listen.map(|_| pages(config)).transpose()?;
         let settings = ApiSettings {
             listen: config.api.listen.clone(),
             tokens: config.api.read_tokens()?,
@@ -75,10 +79,15 @@ impl Daemon {
         }
         let books = book_settings(config);
         reserved.refuse_other_zone(books.zone.name()).await.map_err(not_those_books)?;
-        let door = Api::bind(settings).await.map_err(|error| Error::Start(chain(&error)))?;
+        let mut door = Api::bind(settings).await.map_err(|error| Error::Start(chain(&error)))?;
+        let page = page(config, templates, door.access()).await?;
+        let address = page.as_ref().map(|page| page.address().to_owned());
+        if let Some(page) = page {
+            door = door.with(page.site());
+        }
         let ledger = Ledger::open_reserved(reserved).await?;
         match Self::start_on(ledger.clone(), config, (parts, books), door).await {
-            Ok(daemon) => Ok(daemon),
+            Ok(daemon) => Ok(Self { page: address, ..daemon }),
             Err(error) => {
                 // Whoever may only read can read it again.
                 if let Err(left) = ledger.close().await {
@@ -113,13 +122,19 @@ impl Daemon {
         let (own, stop) = (flow.clone(), stop_api.clone());
         tokio::spawn(async move { stop.run_until_cancelled(flow::probe_account(&own)).await });
         let api = tokio::spawn(door.serve(flow.clone(), status, stop_api.clone()));
-        Ok(Self { flow, loops, addresses, access, stop_api, api })
+        Ok(Self { flow, loops, addresses, page: None, access, stop_api, api })
     }
 
     /// Where the API listens: `unix:PATH`, `ADDRESS:PORT`.
     #[must_use]
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    /// What a person types into a browser, where there are pages.
+    #[must_use]
+    pub fn page(&self) -> Option<&str> {
+        self.page.as_deref()
     }
 
     /// What it works with.
@@ -157,6 +172,19 @@ impl Daemon {
         self.flow.mailer.close_idle().await;
         self.flow.ledger
     }
+}
+
+/// The pages for browsers, where they are configured: their address is taken.
+async fn page(
+    config: &Config,
+    pages: Option<PageTemplates>,
+    access: LiveAccess,
+) -> Result<Option<PageServer>, Error> {
+    let (Some(listen), Some(pages)) = (config.page.listen, pages) else { return Ok(None) };
+    let page =
+        PageServer::bind(PageSettings { listen, public_url: config.page.public_url.clone() }, pages, access)
+            .await;
+    page.map(Some).map_err(|error| Error::Start(chain(&error)))
 }
 
 fn not_those_books(error: ledger::Error) -> Error {

@@ -58,10 +58,11 @@ pub use periods::ClosedMonth;
 pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
-    AccountDay, AccountOpening, BalanceRise, CaseAge, DepositFilter, DepositHistory, DepositLine, DueMails,
-    DueWebhooks, Earlier, ElsewhereLine, Ended, Entries, EntryLine, EventPage, EventRow, ExportValue,
-    HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles, OpenState, OwedMail, OwedWebhook,
-    Period, PeriodTotals, Settled, Statement, Unsent, WaitingMail, WebhookRow, WebhookSummary,
+    AccountDay, AccountOpening, BalanceRise, COUNTED, CaseAge, DayBalance, DepositFilter, DepositHistory,
+    DepositLine, DueMails, DueWebhooks, Earlier, ElsewhereLine, Ended, Entries, EntryLine, EventPage,
+    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles, MonthLine,
+    MonthSum, OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled, StateCount, Statement,
+    TrialBalanceLine, Unsent, WaitingMail, WebhookRow, WebhookSummary,
 };
 pub use reserve::Reservation;
 pub use verify::{Finding, Verification};

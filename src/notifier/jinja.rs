@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 const FUEL: u64 = 200_000;
 
 /// An environment without templates; `undefined` says what becomes of names that nobody knows.
-pub(super) fn environment(undefined: UndefinedBehavior) -> Result<Environment<'static>, minijinja::Error> {
+pub(crate) fn environment(undefined: UndefinedBehavior) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     let syntax =
         SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;

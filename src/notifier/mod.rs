@@ -39,6 +39,7 @@ pub use self::address::{AddressError, ascii_domain, parse_address, parse_mailbox
 pub(crate) use self::deposit_object::keys as deposit_keys;
 pub use self::deposit_object::{DepositObject, PayWith};
 pub use self::doubt::is_unsafe_to_pay;
+pub(crate) use self::jinja::environment as template_environment;
 pub use self::letter::{DepositView, InlineImage, Letter, LetterInput, PayerView};
 pub use self::render::{ComposeError, compose};
 pub use self::report::{Culprit, DeliveryReport, SendError};
@@ -47,7 +48,9 @@ pub use self::rules::{RecipientRule, Rules};
 pub use self::samples::{mailed_events, payer_sample, sample};
 pub use self::settings::{MailBackend, MailerSettings, Security, SettingsError};
 pub use self::smtp::parse_hello;
+pub(crate) use self::templates::unfit;
 pub use self::templates::{TemplateError, Templates};
+pub(crate) use self::text::{is_invisible, safe_link, span};
 pub use self::transport::Mailer;
 pub use self::webhook::{
     InvalidSecret, InvalidWebhookUrl, Posted, Secrets, WebhookEndpoint, WebhookError, WebhookMessage,

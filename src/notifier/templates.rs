@@ -227,7 +227,7 @@ fn files_of(folder: &Path) -> Result<Vec<String>, TemplateError> {
 }
 
 /// The error with the file and line that it is about.
-fn unfit(folder: &Path, error: &minijinja::Error, name: Option<&str>) -> TemplateError {
+pub(crate) fn unfit(folder: &Path, error: &minijinja::Error, name: Option<&str>) -> TemplateError {
     let file = error.name().or(name).map_or_else(|| folder.to_path_buf(), |name| folder.join(name));
     let mut problem = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),

@@ -36,7 +36,7 @@ pub(super) fn one_line(text: &str, max: usize) -> String {
 }
 
 /// Marks that reorder or hide text: no reference needs them, and a fraud could use them.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
@@ -79,7 +79,7 @@ pub(super) fn token(text: &str) -> String {
 }
 
 /// The link, if it may be shown: https, a host of its own and nothing but plain characters.
-pub(super) fn safe_link(url: &str) -> Option<String> {
+pub(crate) fn safe_link(url: &str) -> Option<String> {
     let rest = url.strip_prefix("https://")?;
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host_ok = !host.is_empty()
@@ -118,7 +118,7 @@ pub(super) fn minute(at: Timestamp) -> String {
 }
 
 /// A span in its two largest units.
-pub(super) fn span(span: Duration) -> String {
+pub(crate) fn span(span: Duration) -> String {
     match largest_units(span) {
         [(0, _), (one, unit)] | [(one, unit), (0, _)] => format!("{one} {unit}"),
         [(large, large_unit), (small, small_unit)] => format!("{large} {large_unit} {small} {small_unit}"),

@@ -11,6 +11,7 @@ use depositd::domain::poll::Policy;
 use depositd::flow::{self, Flow};
 use depositd::ledger::{self, Access, Ledger};
 use depositd::notifier::{self, MailBackend, Mailer, Rules};
+use depositd::page::{PageServer, PageSettings, PageTemplates};
 use depositd::sandbox::upstream::{self as simulator, SimulatedUpstream};
 use depositd::scheduler::{self, Loops, Schedule, ServiceStatus};
 use depositd::upstream::{self, Upstream};
@@ -37,6 +38,9 @@ pub(crate) struct Bench {
     pub(crate) flow: Flow,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) tcp: String,
+    /// Where the pages for browsers are.
+    #[allow(dead_code, reason = "tests/page uses it, and shares this bench")]
+    pub(crate) page: String,
     pub(crate) access: LiveAccess,
     pub(crate) stop: CancellationToken,
     pub(crate) serving: JoinHandle<()>,
@@ -104,6 +108,11 @@ impl Bench {
 
     /// A daemon that polls again after `interval`.
     pub(crate) async fn start_polling(interval: Duration) -> Self {
+        Self::start_with(interval, None).await
+    }
+
+    /// The same, whose pages are known by another address, as behind a proxy.
+    pub(crate) async fn start_with(interval: Duration, public_url: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(SystemClock::new());
         let upstream = SimulatedUpstream::start(simulator::SimulatorSettings {
@@ -131,12 +140,18 @@ impl Bench {
         let bound = Api::bind(settings).await.unwrap();
         let (addresses, access) = (bound.addresses(), bound.access());
         assert_eq!(addresses[0], format!("unix:{}", socket.display()));
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let settings = PageSettings { listen, public_url: public_url.map(str::to_owned) };
+        let page =
+            PageServer::bind(settings, PageTemplates::builtin().unwrap(), access.clone()).await.unwrap();
+        let (page_address, bound) = (page.listens_on().to_owned(), bound.with(page.site()));
         let stop = CancellationToken::new();
         let serving = tokio::spawn(bound.serve(flow.clone(), status, stop.clone()));
         Self {
             upstream,
             flow,
             tcp: addresses[1].clone(),
+            page: page_address,
             access,
             stop,
             serving,

@@ -16,8 +16,10 @@ const FLOORS: &[(&str, u8)] = &[
     ("flow", 2),
     ("scheduler", 3),
     ("api_types", 3),
+    ("export", 3),
     ("config", 4),
     ("api", 4),
+    ("page", 4),
     ("cli", 4),
     ("daemon", 4),
     ("sandbox", 4),
@@ -29,6 +31,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("clock", "domain"),
     ("daemon", "config"),
     ("daemon", "api"),
+    ("daemon", "page"),
     ("cli", "daemon"),
     ("sandbox", "daemon"),
     ("cli", "config"),
@@ -36,6 +39,8 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("cli", "sandbox"),
     ("sandbox", "config"),
     ("api", "config"),
+    ("page", "api"),
+    ("page", "config"),
 ];
 
 /// A path that only the modules behind it may name.
@@ -50,7 +55,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["scheduler"]),
     ("sd_notify", &["scheduler"]),
     ("figment", &["config"]),
-    ("axum", &["api", "sandbox"]),
+    ("axum", &["api", "page", "sandbox"]),
+    ("tower_http", &["page"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("anyhow", &["cli"]),

@@ -209,7 +209,7 @@ async fn answer(router: &TowerToHyperService<Router>, request: Request<Incoming>
 }
 
 fn finished(mut response: Response, method: &Method) -> Response {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     tracing::debug!(http.method = %method, http.status = response.status().as_u16(), "request answered");
     response
 }

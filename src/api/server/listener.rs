@@ -16,7 +16,7 @@ const BACKLOG: u32 = 1024;
 
 /// A socket that is bound.
 #[derive(Debug)]
-pub(in crate::api) enum Listener {
+pub(crate) enum Listener {
     Unix(UnixListener, SocketFile),
     Tcp(TcpListener, SocketAddr),
 }
@@ -29,7 +29,7 @@ pub(super) enum Stream {
 
 impl Listener {
     /// Binds a TCP address.
-    pub(in crate::api) async fn tcp(address: SocketAddr) -> Result<Self, Error> {
+    pub(crate) async fn tcp(address: SocketAddr) -> Result<Self, Error> {
         let failed = |source| Error::Bind { address: address.to_string(), source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
@@ -50,7 +50,7 @@ impl Listener {
     }
 
     /// Where it really is.
-    pub(in crate::api) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         match self {
             Self::Unix(_, file) => shown(&file.path),
             Self::Tcp(_, address) => address.to_string(),
@@ -130,7 +130,7 @@ async fn occupant(path: &Path) -> Result<TriedPlace, Error> {
 
 /// The name of a socket that is ours; removed at the end, unless somebody else's has taken its place.
 #[derive(Debug)]
-pub(in crate::api) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }

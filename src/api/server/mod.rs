@@ -8,5 +8,5 @@ mod write_timeout;
 
 pub(super) use self::concurrency_limit::ConcurrencyLimit;
 pub(super) use self::connections::{ServerContext, serve};
-pub(super) use self::listener::Listener;
+pub(crate) use self::listener::Listener;
 pub use self::listener::{TriedPlace, try_place};

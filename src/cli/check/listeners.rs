@@ -23,7 +23,7 @@ pub(super) async fn listeners(
     daemon: &Account,
 ) -> Check {
     let client = Client::new(config.api.clone(), Arc::clone(clock));
-    let mut found = Findings::default();
+    let (mut found, mut runs) = (Findings::default(), false);
     for place in &config.api.listen {
         let foreign = |why: String| format!("{place}: {why}");
         match not_allowed(place, unit, daemon) {
@@ -45,6 +45,7 @@ pub(super) async fn listeners(
             }
             Err(error) if error.is_taken() => match client.ledger_at(place).await {
                 Ok(Some(held)) if Some(held.as_str()) == ledger => {
+                    runs = true;
                     found.good(foreign("held by the daemon of this ledger".to_owned()));
                 }
                 Ok(Some(_)) if ledger.is_some() => {
@@ -62,7 +63,28 @@ pub(super) async fn listeners(
             Err(error) => found.wrong(causes::chain(&error)),
         }
     }
+    if let Some(address) = config.page.listen {
+        page(&mut found, &Listen::Tcp(address), runs, daemon).await;
+    }
     found.check("listeners")
+}
+
+/// The place of the pages for browsers; where the daemon runs, it has it.
+async fn page(found: &mut Findings, place: &Listen, daemon_runs: bool, daemon: &Account) {
+    let of_page = |why: String| format!("page {place}: {why}");
+    match not_allowed(place, None, daemon) {
+        Some(Ok(words)) => return found.good(of_page(words)),
+        Some(Err(why)) => return found.wrong(of_page(why)),
+        None => {}
+    }
+    match api::try_place(place).await {
+        Ok(_) => found.good(of_page("free".to_owned())),
+        Err(error) if error.is_taken() && daemon_runs => {
+            found.good(of_page("held, and the daemon runs".to_owned()))
+        }
+        Err(error) if error.is_taken() => found.wrong(of_page("taken by another program".to_owned())),
+        Err(error) => found.wrong(of_page(causes::chain(&error))),
+    }
 }
 
 /// What can be said of a place without taking it: that it is in order or is not. `None` where it has to be taken.

@@ -30,7 +30,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::book_zone::BookZone;
 use crate::domain::causes;
-use crate::{flow, ledger};
+use crate::{daemon, flow, ledger};
 
 /// Tries everything and prints how it was found.
 pub(super) async fn check(context: &mut Context) -> CommandResult {
@@ -58,6 +58,10 @@ pub(super) async fn everything(context: &mut Context) -> Result<(ExitStatus, Val
     let (account, clocks) = upstream::ask(&config, &clock, sealed.contains(&"upstream.api_key")).await;
     found.add(account);
     found.add(mail::templates(&config));
+    if config.page.templates.is_some() {
+        let found_pages = daemon::pages(&config).map(|_| "every page tried".to_owned());
+        found.add(Check::of("pages", found_pages.map_err(|error| causes::chain(&error))));
+    }
     found.add(mail::way_out(&config, sealed.contains(&"mail.smtp.password")).await);
     found.add(knock(&config, &clock).await);
     found.add(clocks);

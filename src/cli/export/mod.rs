@@ -4,7 +4,6 @@ mod account;
 mod beancount;
 mod hledger;
 mod journal;
-mod rows;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,13 +15,13 @@ use serde_json::json;
 
 use self::account::AccountMoves;
 use self::journal::{Extent, Journal, Style};
-use self::rows::CsvStyle;
 use super::args::{Edge, ExportArgs, ExportFormat, What};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
 use super::output::{hint, say};
 use crate::domain::book_zone::BookZone;
 use crate::domain::time::Timestamp;
+use crate::export::{CsvStyle, csv_head, csv_row, json_line};
 use crate::ledger::{DepositLine, Entries, EntryLine, Ledger, Period};
 
 /// What is exported, and how.
@@ -136,23 +135,23 @@ async fn write<W: Write>(
     let (period, csv) = (plan.extent.period, plan.csv);
     match (plan.format, plan.what) {
         (ExportFormat::Csv, What::Deposits) => {
-            rows::csv_head(sink, csv, DepositLine::COLUMNS)?;
-            let row = |line: DepositLine| sink.row(|out| rows::csv_row(out, csv, line.values()));
+            csv_head(sink, csv, DepositLine::COLUMNS)?;
+            let row = |line: DepositLine| sink.row(|out| csv_row(out, csv, line.values()));
             ledger.export_deposits(period, progress, row).await?;
         }
         (ExportFormat::Jsonl, What::Deposits) => {
-            let row = |line| sink.row(|out| rows::json(out, &line));
+            let row = |line| sink.row(|out| json_line(out, &line));
             ledger.export_deposits(period, progress, row).await?;
         }
         (ExportFormat::Csv | ExportFormat::Jsonl, What::Entries) => {
             let is_csv = plan.format == ExportFormat::Csv;
             if is_csv {
-                rows::csv_head(sink, csv, EntryLine::COLUMNS)?;
+                csv_head(sink, csv, EntryLine::COLUMNS)?;
             }
             let row = |part| match part {
                 Entries::Accounts(_) => Ok(()),
-                Entries::Entry(line) if is_csv => sink.row(|out| rows::csv_row(out, csv, line.values())),
-                Entries::Entry(line) => sink.row(|out| rows::json(out, &line)),
+                Entries::Entry(line) if is_csv => sink.row(|out| csv_row(out, csv, line.values())),
+                Entries::Entry(line) => sink.row(|out| json_line(out, &line)),
             };
             ledger.export_entries(period, progress, row).await?;
         }

@@ -8,6 +8,7 @@ mod export;
 mod list;
 pub(in crate::ledger) mod mails;
 mod names;
+mod overview;
 pub(in crate::ledger) mod statement;
 mod webhooks;
 
@@ -18,5 +19,6 @@ pub use self::events::{EventPage, EventRow};
 pub use self::export::{DepositLine, Earlier, Entries, EntryLine, ExportValue, Period};
 pub use self::list::DepositFilter;
 pub use self::mails::{DueMails, MailRow, MailTroubles, OwedMail, WaitingMail};
+pub use self::overview::{COUNTED, DayBalance, MonthLine, MonthSum, StateCount, TrialBalanceLine};
 pub use self::statement::{BalanceRise, ElsewhereLine, Statement};
 pub use self::webhooks::{DueWebhooks, OwedWebhook, WebhookRow, WebhookSummary};

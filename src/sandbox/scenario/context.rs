@@ -26,6 +26,8 @@ pub(super) struct ScenarioContext {
     pub(super) program: String,
     /// Where programs reach the daemon's API, `http://..`; empty where nothing but a socket is configured.
     pub(super) api: String,
+    /// Where the pages for browsers are; empty where there are none.
+    pub(super) page: String,
     /// Real time, and when this run began by it.
     pub(super) real: SystemClock,
     pub(super) started: Duration,

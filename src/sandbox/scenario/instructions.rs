@@ -16,11 +16,19 @@ pub(super) fn instructions(context: &ScenarioContext) -> String {
             format!("\nIts time is {now}, and runs {speed} times as fast as life.")
         }
     };
+    let token = context.folder.file(TOKEN);
+    let look = match (context.page.as_str(), std::fs::read_to_string(&token)) {
+        ("", _) | (_, Err(_)) => String::new(),
+        (page, Ok(token)) => format!(
+            "  Look at it in a browser, and log in with the token\n    {page}\n    {}\n",
+            token.trim()
+        ),
+    };
     format!(
         r#"
 The sandbox is up, and stays up until Ctrl-C.{pace}
 
-  Ask for a deposit; it is paid by nobody but you:
+{look}  Ask for a deposit; it is paid by nobody but you:
     {depositd} request USDT BSC 25
     {depositd} list
     {depositd} watch
@@ -47,7 +55,7 @@ The sandbox is up, and stays up until Ctrl-C.{pace}
     {depositd} verify
 "#,
         api = context.api,
-        token = quoted(&context.folder.file(TOKEN).display().to_string()),
+        token = quoted(&token.display().to_string()),
     )
 }
 
@@ -56,6 +64,7 @@ pub(super) fn places(context: &ScenarioContext) -> serde_json::Value {
     serde_json::json!({
         "serving": true,
         "api": context.api,
+        "page": context.page,
         "token_file": context.folder.file(TOKEN),
         "upstream": context.upstream.base_url(),
         "config": context.folder.config_file(),

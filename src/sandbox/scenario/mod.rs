@@ -112,6 +112,7 @@ pub async fn run_until(
         options,
         program,
         api: String::new(),
+        page: String::new(),
         real,
         started,
     };
@@ -121,6 +122,7 @@ pub async fn run_until(
     let flow = daemon.flow().clone();
     let address = daemon.addresses().iter().find(|address| !address.starts_with("unix:"));
     context.api = address.map(|address| format!("http://{address}")).unwrap_or_default();
+    context.page = daemon.page().unwrap_or_default().to_owned();
     let told = tokio::select! {
         told = runner::direct(&context, &flow, &mut show) => told,
         reason = daemon.fatal() => Err(Error::Daemon(daemon::Error::Fatal(reason))),

@@ -32,6 +32,7 @@ const SOCKET_PATH: usize = 100;
 const PLAN: &str = "sandbox.json";
 const VERSION: u32 = 2;
 const CONFIG: &str = "daemon.toml";
+const PAGE: &str = "\n[page]\nlisten = \"127.0.0.1:0\"     # for a browser; a port of its own each time\n";
 const KEY: &str = "upstream-api-key";
 /// What programs show at the API.
 pub(super) const TOKEN: &str = "api-token";
@@ -71,6 +72,7 @@ pub(super) struct Workspace {
     pub(super) resumed: bool,
     /// Where the program is that is told.
     webhook: Option<String>,
+    serves: bool,
     _lock: File,
 }
 
@@ -96,7 +98,8 @@ impl Workspace {
             let text = format!("another sandbox is at work in {}", path.display());
             return Err(Error::Usage(text));
         }
-        Ok(Self { path, plan, resumed, webhook: options.webhook.clone(), _lock: lock })
+        let (webhook, serves) = (options.webhook.clone(), options.serve);
+        Ok(Self { path, plan, resumed, webhook, serves, _lock: lock })
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -172,6 +175,7 @@ impl Workspace {
             }
             _ => text,
         };
+        let text = if self.serves && !text.contains("[page]") { text + PAGE } else { text };
         replace(&file, text.as_bytes(), 0o644)?;
         let config = config::load(Some(&file))?;
         if config.upstream.base_url != base_url || config.ledger.path != self.file("ledger.db") {

@@ -8,21 +8,21 @@ use crate::ledger::ExportValue;
 
 /// How CSV is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CsvStyle {
+pub(crate) struct CsvStyle {
     /// What stands between the fields.
-    pub(super) delimiter: char,
+    pub(crate) delimiter: char,
     /// A byte order mark first.
-    pub(super) bom: bool,
+    pub(crate) bom: bool,
 }
 
 /// Writes the header.
-pub(super) fn csv_head(out: &mut impl Write, style: CsvStyle, columns: &[&str]) -> io::Result<()> {
+pub(crate) fn csv_head(out: &mut impl Write, style: CsvStyle, columns: &[&str]) -> io::Result<()> {
     let bom = if style.bom { "\u{feff}" } else { "" };
     write!(out, "{bom}{}\r\n", columns.join(&style.delimiter.to_string()))
 }
 
 /// Writes a row.
-pub(super) fn csv_row<'a>(
+pub(crate) fn csv_row<'a>(
     out: &mut impl Write,
     style: CsvStyle,
     values: impl Iterator<Item = ExportValue<'a>>,
@@ -80,7 +80,7 @@ fn csv_text(out: &mut impl Write, delimiter: char, before: &str, text: &str) -> 
 }
 
 /// Writes one object on a line.
-pub(super) fn json(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+pub(crate) fn json_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, line)?;
     out.write_all(b"\n")
 }
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn the_header_names_the_fields_in_their_order() {
         let mut out = Vec::new();
-        json(&mut out, &entry("x", "1")).unwrap();
+        json_line(&mut out, &entry("x", "1")).unwrap();
         let text = String::from_utf8(out).unwrap();
         let names = EntryLine::COLUMNS;
         let places: Vec<_> = names.iter().map(|name| text.find(&format!("\"{name}\":")).unwrap()).collect();
