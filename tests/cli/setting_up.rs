@@ -215,14 +215,14 @@ fn on_terminal(bench: &Bench, answers: &Value, args: &[&str]) -> Run {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_terminal_no_secret_is_shown_and_ctrl_c_leaves_nothing() {
     let (bench, (_upstream, url)) = (Bench::new(), upstream().await);
-    let args = ["init", "--dir", "own", "--base-url", &url];
+    let args = ["init", "--dir", "own2", "--base-url", &url];
     let (user, key) = (json!(["User id", "12345\r"]), format!("{KEY}\r"));
     let broken_off = on_terminal(&bench, &json!([user, ["(not shown)", "unfinished\u{3}"]]), &args);
     assert_eq!(broken_off.code, 1, "{}", broken_off.stderr);
     assert!(broken_off.stdout.contains("broken off by a signal"), "{}", broken_off.stdout);
     assert!(broken_off.stdout.ends_with("\nshows what is typed\n"), "{}", broken_off.stdout);
     assert!(!broken_off.stdout.contains("unfinished"), "{}", broken_off.stdout);
-    assert!(!bench.file("own").exists());
+    assert!(!bench.file("own2").exists());
     let answers = json!([
         user,
         ["API key (not shown): ", key],
@@ -235,8 +235,9 @@ async fn on_a_terminal_no_secret_is_shown_and_ctrl_c_leaves_nothing() {
     let run = on_terminal(&bench, &answers, &args);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert!(!run.stdout.contains(KEY) && run.stdout.contains("Ctrl-C ends it"), "{}", run.stdout);
+    assert!(!run.stdout.contains("[secret]"), "the name of a folder is told: {}", run.stdout);
     assert!(run.stdout.lines().filter(|line| line.contains(": ")).count() > 7, "{}", run.stdout);
-    assert_eq!(std::fs::read_to_string(bench.file("own/upstream-api-key")).unwrap(), format!("{KEY}\n"));
+    assert_eq!(std::fs::read_to_string(bench.file("own2/upstream-api-key")).unwrap(), format!("{KEY}\n"));
 }
 
 /// The unit of the package, for a configuration in this folder and a daemon of this user.

@@ -30,8 +30,10 @@ pub(in crate::cli) fn suspect_values(cli: &Cli) {
             words.into_iter().chain(&request.notify).for_each(|text| suspect_argument(text));
         }
         Command::Init(args) => {
-            let files = [&args.dir, &args.api_key_file, &args.smtp_password_file];
+            let files = [&args.api_key_file, &args.smtp_password_file];
             files.into_iter().flatten().for_each(|file| path(file));
+            // It may be numbered, as a folder may.
+            args.dir.iter().for_each(|folder| path(&folder.join("daemon.toml")));
         }
         Command::Close(args) => suspect_argument(&args.month),
         Command::Statement { month } => month.iter().for_each(|month| suspect_argument(month)),

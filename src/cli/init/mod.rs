@@ -36,7 +36,7 @@ static API_KEY: SecretQuestion = SecretQuestion {
 const HOST: Question = Question {
     key: "mail.smtp.host",
     option: "--smtp-host",
-    words: "Mail server, such as smtp.example.com (- for none: letters become files)",
+    words: "Mail server (- for none: letters become files)",
 };
 const SECURITY: Question = Question {
     key: "mail.smtp.security",
@@ -196,10 +196,11 @@ async fn ask_for_mail(
 }
 
 fn greet(place: &Place) {
-    let whose = place.unit_name().map(|unit| format!(", which {unit} reads")).unwrap_or_default();
+    let whose = place.unit_name().map(|unit| format!(" ({unit} reads it)")).unwrap_or_default();
     say(format_args!(
-        "This writes {file}{whose}, and the files of the secrets; nothing before everything is answered.\n\
-         Return takes what stands in brackets, or leaves out what may be left out. Ctrl-C ends it.\n",
+        "This writes {file}{whose} and the secrets' files,\n\
+         but nothing before everything is answered. Return takes what stands in brackets,\n\
+         or leaves out what may be left out. Ctrl-C ends it.\n",
         file = place.file.display(),
     ));
 }
