@@ -116,6 +116,14 @@ impl Chromium {
 
     /// The whole page as a picture.
     pub(crate) async fn picture(&self) -> Vec<u8> {
+        // Between two pages there is nothing to take a picture of.
+        for _ in 0..100 {
+            let size = self.devtools("Page.getLayoutMetrics", json!({})).await;
+            if size["cssContentSize"]["width"].as_f64() > Some(0.0) {
+                break;
+            }
+            SystemClock::new().sleep(Duration::from_millis(50)).await;
+        }
         let params = json!({ "format": "png", "captureBeyondViewport": true });
         let answer = self.devtools("Page.captureScreenshot", params).await;
         STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
