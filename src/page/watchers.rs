@@ -9,7 +9,7 @@ const MOST: usize = 256;
 /// Nudges are at least so far apart, and by so much further for each who watches: a browser that is nudged asks for a whole
 /// page, and all of them together must not keep the polls waiting.
 const APART: Duration = Duration::from_secs(1);
-const APART_EACH: Duration = Duration::from_millis(25);
+const APART_EACH: Duration = Duration::from_millis(50);
 
 /// How many watch.
 #[derive(Debug, Default)]
