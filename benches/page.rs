@@ -37,7 +37,7 @@ const OPTIONS: &[(&str, &str, &str)] = &[
     ("open", "2000", "how many open ones"),
     ("asked", "21", "how often each page is asked for"),
     ("watchers", "200", "how many browsers watch"),
-    ("polls", "60000", "how many deposits are polled in a round"),
+    ("polls", "40000", "how many deposits are polled in a round"),
     ("rounds", "7", "how many pairs of rounds; 0 leaves the watching out"),
 ];
 const TOKEN: &str = "the-token-of-the-benchmark";
