@@ -190,3 +190,24 @@ async fn the_books_leave_row_by_row() {
         assert!(shown.status == 422 && shown.text.contains(part), "{path}: {}", shown.text);
     }
 }
+
+/// Whoever imports half of the books must know that it is half: the download fails, and is no short file.
+#[tokio::test]
+async fn books_that_break_off_are_no_whole_download() {
+    let scene = Scene::set().await;
+    let browser = Browser::logged_in(&scene.bench.page, crate::scene::READ).await;
+    let paths = ["what=deposits&format=csv", "what=deposits&format=jsonl"]
+        .map(|what| format!("/books/export?{what}"));
+    for path in &paths {
+        assert_eq!(browser.get(path).await.status, 200);
+    }
+    let ledger = scene.bench.flow.ledger.path();
+    let gone = "DROP VIEW accounting_deposits";
+    let done = std::process::Command::new("sqlite3").arg("-bail").arg(ledger).arg(gone).status();
+    assert!(done.unwrap().success());
+    for path in &paths {
+        let response = browser.ask(reqwest::Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "what was begun cannot be taken back");
+        assert!(response.text().await.is_err(), "{path}");
+    }
+}
