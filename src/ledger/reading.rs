@@ -11,9 +11,11 @@ use crate::ledger::error::{Error, Result};
 use crate::ledger::lock::{real_path, refuse_second_name, sidecar_path};
 use crate::ledger::place;
 
-/// How often, and how far apart, a file is tried whose daemon is just starting or stopping: for a moment it has neither
-/// its log nor the mark that it needs none.
-const TRIES: u32 = 20;
+/// How often, and how far apart, a file is tried that only a writer could open: a daemon that is just starting or stopping
+/// is one. For a moment the file has neither its log nor the mark that it needs none; and a reader that saw the daemon's
+/// journal and finds it gone takes it for one that must be undone (pagerHasHotJournal in SQLite's pager.c). A busy disk
+/// makes such a moment long.
+const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens the ledger at `settings.path` for reading; gives its id as well.
@@ -38,7 +40,7 @@ pub(super) async fn read_only(settings: &LedgerSettings) -> Result<(SqlitePool, 
             refuse_second_name(&real)?;
         }
         match opened {
-            Err(error) if error.cannot_open() && tries < TRIES => clock.sleep(PAUSE).await,
+            Err(error) if error.needs_a_writer() && tries < TRIES => clock.sleep(PAUSE).await,
             Err(error) if error.needs_a_writer() => {
                 return Err(Error::Unfinished { path: path.clone() });
             }
