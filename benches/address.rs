@@ -91,8 +91,8 @@ fn round(ms: f64) -> f64 {
 async fn ask(flow: &Flow) {
     let mut head = flow.ledger.head();
     let new = NewDeposit {
-        currency: "USDT".to_owned(),
-        network: "BSC".to_owned(),
+        currency: Some("USDT".to_owned()),
+        network: Some("BSC".to_owned()),
         amount: "25".to_owned(),
         ..NewDeposit::default()
     };

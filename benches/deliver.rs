@@ -85,6 +85,7 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
         max_in_flight: 1,
         timeout: Duration::from_secs(1),
         zone: depositd::domain::time::Zone::UTC,
+        page_amount: None,
     };
     let upstream = Upstream::new(upstream, "key".to_owned().into(), clock.clone()).unwrap();
     let settings = MailerSettings {
@@ -105,6 +106,7 @@ async fn house(path: &std::path::Path, host: &str, port: u16) -> Flow {
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
+        page_amount: None,
         call_timeout: Duration::from_secs(1),
         max_in_flight: 1,
         poll_batch: 1,
@@ -125,7 +127,7 @@ async fn owe(flow: &Flow, letters: usize, recipients: usize) {
     let policy = Policy::default();
     let waiting = cast::fill(&flow.ledger, letters, &policy).await;
     let steps = waiting.into_iter().enumerate().map(|(n, deposit)| {
-        let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone();
+        let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone().unwrap();
         let seen =
             depositd::domain::observe::Observation::Polled(Box::new(cast::report(&order_id, Some("paid"))));
         let at = deposit.updated_at.plus(Duration::from_secs(600));

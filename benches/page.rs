@@ -68,6 +68,7 @@ fn flow(ledger: Ledger, clock: SharedClock, base_url: &str, folder: &tempfile::T
         max_in_flight: 64,
         timeout: Duration::from_secs(30),
         zone: depositd::domain::time::Zone::UTC,
+        page_amount: None,
     };
     let key = "0123456789abcdef0123456789abcdef".to_owned();
     let upstream = Upstream::new(settings, key.into(), clock.clone()).unwrap();
@@ -82,6 +83,7 @@ fn flow(ledger: Ledger, clock: SharedClock, base_url: &str, folder: &tempfile::T
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
+        page_amount: None,
         call_timeout: Duration::from_secs(30),
         max_in_flight: 64,
         poll_batch: flow::FlowSettings::POLL_BATCH,

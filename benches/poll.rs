@@ -85,6 +85,7 @@ async fn run(args: &Args) {
         max_in_flight: in_flight,
         timeout: Duration::from_secs(30),
         zone: depositd::domain::time::Zone::UTC,
+        page_amount: None,
     };
     let upstream = Upstream::new(settings, KEY.to_owned().into(), clock.clone()).unwrap();
     let mailer = notifier::MailerSettings {
@@ -168,6 +169,7 @@ fn flow_settings(in_flight: usize) -> flow::FlowSettings {
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
+        page_amount: None,
         call_timeout: Duration::from_secs(30),
         max_in_flight: in_flight,
         poll_batch: flow::FlowSettings::POLL_BATCH,
@@ -183,7 +185,7 @@ fn flow_settings(in_flight: usize) -> flow::FlowSettings {
 }
 
 fn url(base: &str, deposit: &Deposit) -> String {
-    let order = &deposit.facts.wallet.as_ref().unwrap().order_id;
+    let order = deposit.facts.wallet.as_ref().unwrap().order_id.as_deref().unwrap();
     format!("{base}/v3/customers/12345/cryptomus/transaction/{order}?apiKey={KEY}")
 }
 

@@ -114,6 +114,7 @@ async fn flow(path: &Path, folder: &tempfile::TempDir, base_url: &str, clock: &A
         max_in_flight: 16,
         timeout: Duration::from_secs(60),
         zone: depositd::domain::time::Zone::UTC,
+        page_amount: None,
     };
     let upstream = Upstream::new(settings, KEY.to_owned().into(), clock.clone()).unwrap();
     let mailer = notifier::MailerSettings {
@@ -126,6 +127,7 @@ async fn flow(path: &Path, folder: &tempfile::TempDir, base_url: &str, clock: &A
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
+        page_amount: None,
         call_timeout: Duration::from_secs(60),
         max_in_flight: 16,
         poll_batch: 256,

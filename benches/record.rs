@@ -102,7 +102,7 @@ async fn run(args: &Args) {
 
 /// The step that settles a deposit, with one mail owed.
 fn settle(deposit: Deposit, at: &mut Timestamp) -> Step {
-    let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone();
+    let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone().unwrap();
     let seen = Observation::Polled(Box::new(cast::report(&order_id, Some("paid"))));
     // Deposits settle in any order, but time only goes on.
     *at = at.plus(Duration::from_millis(20));

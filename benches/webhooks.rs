@@ -169,6 +169,7 @@ async fn at(path: &std::path::Path, upstream: &str, clock: SharedClock) -> Flow 
         max_in_flight: 64,
         timeout: Duration::from_secs(1),
         zone: depositd::domain::time::Zone::UTC,
+        page_amount: None,
     };
     let upstream = Upstream::new(upstream, "key".to_owned().into(), clock.clone()).unwrap();
     let settings = MailerSettings {
@@ -182,6 +183,7 @@ async fn at(path: &std::path::Path, upstream: &str, clock: SharedClock) -> Flow 
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
+        page_amount: None,
         call_timeout: Duration::from_secs(1),
         max_in_flight: 64,
         poll_batch: flow::FlowSettings::POLL_BATCH,
@@ -203,7 +205,7 @@ async fn owe(flow: &Flow, count: usize, lanes: usize, open: usize) {
     let policy = Policy { late_watch: Duration::ZERO, ..Policy::default() };
     let waiting = cast::fill(&flow.ledger, count + open, &policy).await;
     let steps = waiting.into_iter().take(count).map(|deposit| {
-        let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone();
+        let order_id = deposit.facts.wallet.as_ref().unwrap().order_id.clone().unwrap();
         let seen =
             depositd::domain::observe::Observation::Polled(Box::new(cast::report(&order_id, Some("paid"))));
         let at = deposit.updated_at.plus(Duration::from_secs(600));

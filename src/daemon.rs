@@ -78,6 +78,7 @@ pub fn upstream_client(config: &Config, clock: SharedClock) -> Result<Upstream, 
         max_in_flight: config.upstream.max_in_flight,
         timeout: config.upstream.timeout,
         zone: config.reconcile.upstream_zone.clone(),
+        page_amount: config.upstream.page_amount,
     };
     Upstream::new(settings, key, clock).map_err(|error| Error::Configuration(error.to_string()))
 }
@@ -254,6 +255,7 @@ fn flow_settings(config: &Config) -> flow::FlowSettings {
         lag: config.reconcile.lag,
         low_balance_cents: config.balance.low_cents,
         request_limit: config.upstream.request_limit,
+        page_amount: config.upstream.page_amount,
         mail_retry_initial: config.mail.retry_initial,
         mail_retry_max: config.mail.retry_max,
         mail_give_up_after: config.mail.give_up_after,

@@ -121,8 +121,8 @@ async fn more_writes_than_the_queue_holds_wait_and_none_is_lost() {
     // Three times as many callers as the writer's queue has places: those who find none wait for one.
     let asked = (0..3000).map(|_| {
         let new = depositd::flow::NewDeposit {
-            currency: "USDT".to_owned(),
-            network: "BSC".to_owned(),
+            currency: Some("USDT".to_owned()),
+            network: Some("BSC".to_owned()),
             amount: "5".to_owned(),
             ..depositd::flow::NewDeposit::default()
         };
@@ -306,8 +306,8 @@ async fn a_file_that_is_deleted_replaced_or_rolled_back_is_trusted_no_more() {
         let error = house.flow.ledger.check().await.unwrap_err();
         assert!(matches!(error, Error::Untrusted(_)), "{harm}: {error}");
         let new = depositd::flow::NewDeposit {
-            currency: "USDT".to_owned(),
-            network: "TRON".to_owned(),
+            currency: Some("USDT".to_owned()),
+            network: Some("TRON".to_owned()),
             amount: "5".to_owned(),
             ..depositd::flow::NewDeposit::default()
         };

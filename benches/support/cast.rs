@@ -65,6 +65,7 @@ pub fn report(order_id: &str, status: Option<&str>) -> OrderReport {
         refund_amount: None,
         refund_amount_usd: None,
         answered_at: None,
+        listed: false,
     }
 }
 

@@ -156,7 +156,7 @@ async fn is_closed(api: &ApiState, id: i64) -> bool {
     matches!(api.flow.ledger.case(id).await, Ok(Some(case)) if case.closed_at.is_some())
 }
 
-fn problem(error: CaseError) -> Problem {
+pub(super) fn problem(error: CaseError) -> Problem {
     match error {
         CaseError::Unknown(_) => Problem::not_found(error.to_string()),
         CaseError::Ledger(error) => error.into(),

@@ -17,6 +17,7 @@ use super::state::{ApiState, SharedState, whole};
 use crate::api_types::{DepositObject, EventList, Story};
 use crate::domain::deposit::{Deposit, State as DepositState};
 use crate::domain::event::EventName;
+use crate::domain::method::Method;
 use crate::flow::{self, NewDeposit, OpenError, Opened, ReviewError};
 
 const KEY: &str = "Idempotency-Key";
@@ -33,10 +34,12 @@ pub(super) async fn open(
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
-    let fields = body.fields(&["currency", "network", "amount", "coupon", "reference", "notify"])?;
+    let fields =
+        body.fields(&["method", "currency", "network", "amount", "coupon", "reference", "notify"])?;
     let new = NewDeposit {
-        currency: fields.needed_text("currency")?,
-        network: fields.needed_text("network")?,
+        method: method(fields.text("method")?.as_deref())?,
+        currency: fields.text("currency")?,
+        network: fields.text("network")?,
         amount: fields.digits("amount")?,
         coupon: fields.text("coupon")?,
         reference: fields.text("reference")?,
@@ -53,6 +56,10 @@ pub(super) async fn open(
             Err(OpenError::Invalid { field, why }) => return Err(Problem::invalid(field, why)),
             Err(ref error @ OpenError::KeyReused(id)) => {
                 let problem = Problem::new(ProblemKind::IdempotencyConflict, error.to_string());
+                return Err(problem.with("deposit_id", json!(id)));
+            }
+            Err(ref error @ OpenError::Stopped(id)) => {
+                let problem = Problem::new(ProblemKind::ReviewNeeded, error.to_string());
                 return Err(problem.with("deposit_id", json!(id)));
             }
             Err(OpenError::Ledger(error)) => {
@@ -79,6 +86,15 @@ pub(super) async fn open(
         response.headers_mut().insert(APPLIED, applied);
     }
     Ok(response)
+}
+
+/// How it is to be paid: a wallet unless another word is given.
+fn method(word: Option<&str>) -> Result<Method, Problem> {
+    let Some(word) = word else { return Ok(Method::Wallet) };
+    Method::parse(word).ok_or_else(|| {
+        let known: Vec<_> = Method::ALL.iter().map(|method| method.as_str()).collect();
+        Problem::invalid("method", format!("{:?} is none of {}", clip(word), known.join(", ")))
+    })
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -44,12 +44,11 @@ pub(super) async fn list(State(api): State<SharedState>, uri: Uri) -> Result<Jso
 pub(crate) fn filter(uri: &Uri) -> Result<DepositFilter, Problem> {
     let params = Params::read(uri, FILTERS)?;
     let time = |field| params.last(field).map(|text| time(field, text)).transpose();
-    // Every deposit there is so far is paid in one way.
-    params.last("method").map(method).transpose()?;
     Ok(DepositFilter {
         key: params.exact("key").map(str::to_owned),
         name: params.last("name").map(str::to_owned),
         reference: params.exact("reference").map(str::to_owned),
+        method: params.last("method").map(method).transpose()?,
         currency: params.last("currency").map(currency).transpose()?,
         network: params.last("network").map(network).transpose()?,
         states: params.all("state").into_iter().map(state).collect::<Result<_, _>>()?,

@@ -13,6 +13,7 @@ mod events;
 mod health;
 mod input;
 mod listing;
+mod matches;
 mod metrics;
 mod periods;
 mod principal;

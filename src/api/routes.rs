@@ -15,7 +15,9 @@ use super::input::clip;
 use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::SharedState;
-use super::{admin, assets, cases, deposits, events, health, listing, metrics, periods, statement, webhooks};
+use super::{
+    admin, assets, cases, deposits, events, health, listing, matches, metrics, periods, statement, webhooks,
+};
 use crate::config::Role;
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
@@ -53,6 +55,8 @@ fn table() -> Vec<Route> {
         ("POST", "/v1/corrections", OPERATE, post(cases::correct_all)),
         ("POST", "/v1/deposits/{id}/correct", OPERATE, on_deposit(CaseAction::Correct)),
         ("POST", "/v1/deposits/{id}/uncorrect", OPERATE, on_deposit(CaseAction::Uncorrect)),
+        ("POST", "/v1/deposits/{id}/match", OPERATE, post(matches::match_row)),
+        ("POST", "/v1/deposits/{id}/unmatch", OPERATE, post(matches::unmatch_row)),
         ("POST", "/v1/claims", OPERATE, post(cases::claim)),
         ("POST", "/v1/restored", OPERATE, post(cases::restored)),
         ("GET", "/v1/baseline", READ, get(cases::baseline)),

@@ -14,7 +14,7 @@ pub use self::answers::{
 };
 pub use self::problem::{ProblemBody, ProblemKind};
 pub use self::webhooks::{WebhookDelivery, WebhookDeliveryList, WebhookList, WebhookState, WebhooksRetried};
-pub use crate::flow::{ClosePlan, Correction, NewDeposit, Report};
+pub use crate::flow::{ClosePlan, Correction, Matched, NewDeposit, Report};
 pub use crate::ledger::{BackupReport, Case, ClosedMonth, EventRow, MailRow, Statement, WebhookRow};
 #[cfg(test)]
 pub(crate) use crate::notifier::deposit_keys as keys;

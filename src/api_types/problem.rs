@@ -45,6 +45,7 @@ kinds! {
     MethodNotAllowed = "method-not-allowed", 405, "This address has no such method";
     RequestTimeout = "request-timeout", 408, "The body did not arrive in time";
     IdempotencyConflict = "idempotency-conflict", 409, "The key was used for another request";
+    ReviewNeeded = "review-needed", 409, "A person must look at a deposit first";
     PayloadTooLarge = "payload-too-large", 413, "The body is too large";
     InvalidRequest = "invalid-request", 422, "The request is ruled out";
     UpstreamRefused = "upstream-refused", 422, "The upstream refused the deposit";

@@ -28,6 +28,8 @@ pub(super) async fn cases(context: &mut Context, command: CasesCommand) -> Comma
         }
         CasesCommand::Correct(args) => corrections::correct(context, args).await,
         CasesCommand::Uncorrect(args) => corrections::uncorrect(context, args).await,
+        CasesCommand::Match(args) => corrections::match_row(context, args).await,
+        CasesCommand::Unmatch(args) => corrections::unmatch(context, args).await,
     }
 }
 

@@ -51,7 +51,7 @@ fn known_values(command: &str, arg: Arg) -> Arg {
     match (arg.get_id().as_str(), command) {
         ("currency", _) => arg.add(ArgValueCompleter::new(currencies)),
         ("network", _) => arg.add(ArgValueCompleter::new(networks)),
-        ("id", "show" | "review") => arg.add(ArgValueCompleter::new(deposits)),
+        ("id", "show" | "review" | "match" | "unmatch") => arg.add(ArgValueCompleter::new(deposits)),
         ("id", "correct" | "uncorrect") => arg.add(ArgValueCompleter::new(|typed: &OsStr| {
             cases(typed).into_iter().chain(deposits(typed)).collect()
         })),
@@ -93,7 +93,7 @@ fn about(deposit: &Deposit) -> StyledStr {
     let request = &deposit.request;
     let words = [
         deposit.facts.state.to_string(),
-        format!("{} USD in {}", request.amount, request.asset),
+        format!("{} USD in {}", request.amount, request.paid_by),
         request.reference.clone().unwrap_or_default(),
     ];
     // Words of others: nothing of them may steer a terminal.

@@ -1,9 +1,9 @@
-//! `cases correct` and `uncorrect`: shows what will be booked, then books it.
+//! `cases correct` and `uncorrect`: shows what will be booked, then books it. `cases match` and `unmatch`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::args::{CorrectArgs, UncorrectArgs};
+use super::args::{CorrectArgs, MatchArgs, UncorrectArgs};
 use super::client::{ApiCall, ApiReply, segment};
 use super::context::Context;
 use super::exit::{CommandFailure, CommandResult, ExitStatus};
@@ -11,7 +11,7 @@ use super::names::id_of;
 use super::output::Output;
 use super::review::said;
 use super::table::plain;
-use crate::api_types::{CaseAfter, Correction, CorrectionList};
+use crate::api_types::{CaseAfter, Correction, CorrectionList, Matched};
 
 /// Books what the rows of a case's deposit credit, or the amount that is given.
 pub(super) async fn correct(context: &mut Context, args: CorrectArgs) -> CommandResult {
@@ -43,6 +43,37 @@ pub(super) async fn uncorrect(context: &mut Context, args: UncorrectArgs) -> Com
     let call = ApiCall::post(path_of(context, &args.id, "uncorrect").await?, json!({ "note": note }));
     let reply = context.client()?.call(call).await?;
     done(context, &reply)
+}
+
+/// Says which row of the list is a deposit's.
+pub(super) async fn match_row(context: &mut Context, args: MatchArgs) -> CommandResult {
+    let body = json!({ "row": args.row, "note": said(&args.note)? });
+    matched(context, &args.id, "match", body).await
+}
+
+/// Takes that back.
+pub(super) async fn unmatch(context: &mut Context, args: UncorrectArgs) -> CommandResult {
+    let body = json!({ "note": said(&args.note)? });
+    matched(context, &args.id, "unmatch", body).await
+}
+
+async fn matched(context: &mut Context, id: &str, verb: &str, body: Value) -> CommandResult {
+    let client = context.client()?;
+    let path = format!("/v1/deposits/{}/{verb}", segment(&id_of(&client, id).await?));
+    let reply = client.call(ApiCall::post(path, body)).await?;
+    if context.out.json {
+        context.out.document(&reply.value)?;
+        return Ok(ExitStatus::Done);
+    }
+    let done: Matched = reply.read()?;
+    let booked = dollars(done.booked.as_deref());
+    context.out.line(match (done.row, &done.order_id) {
+        (Some(row), Some(name)) => {
+            format!("deposit {}: row {row} ({}) is its row; booked: {booked}", done.deposit_id, plain(name))
+        }
+        _ => format!("deposit {}: it has no row any more; booked: {booked}", done.deposit_id),
+    });
+    Ok(ExitStatus::Done)
 }
 
 /// A number is a case, anything else names a deposit.

@@ -18,6 +18,7 @@ pub(super) async fn list(context: &mut Context, args: ListArgs) -> CommandResult
         key: args.key,
         name: None,
         reference: args.reference,
+        method: args.method,
         currency: args.currency,
         network: args.network,
         states: args.state,
@@ -70,8 +71,8 @@ fn print(out: &mut Output, deposits: &[DepositObject], ids: &[String]) {
             Cell::painted(&state, paint_of(deposit.state.as_str())),
             Cell::from(&deposit.amount_requested),
             Cell::from(deposit.amount_crypto.as_deref().unwrap_or("-")),
-            Cell::from(deposit.currency.as_str()),
-            Cell::from(deposit.network.as_str()),
+            Cell::from(deposit.currency.map_or(deposit.method.as_str(), |currency| currency.as_str())),
+            Cell::from(deposit.network.map_or("", |network| network.as_str())),
             Cell::from(deposit.reference.as_deref().unwrap_or("")),
             Cell::painted(review, Paint::Bad),
         ]);

@@ -20,6 +20,7 @@ use crate::clock::SharedClock;
 use crate::domain::address::{self, AddressVerdict};
 use crate::domain::asset::Asset;
 use crate::domain::deposit::State;
+use crate::domain::method::Method;
 use crate::domain::time::Timestamp;
 use crate::notifier::qr;
 
@@ -141,11 +142,20 @@ async fn create(
 
 /// What is asked for.
 fn asked(args: &RequestArgs) -> NewDeposit {
+    let (method, amount) = match (&args.page, &args.card, &args.amount) {
+        (Some(page), ..) => (Method::Page, page.clone()),
+        (None, Some(card), _) => (Method::Card, card.clone()),
+        (None, None, amount) => (Method::Wallet, amount.clone().unwrap_or_default()),
+    };
     NewDeposit {
+        method,
+        currency: args.currency.clone(),
+        network: args.network.clone(),
+        amount,
         coupon: args.coupon.clone(),
         reference: args.reference.clone(),
         notify: args.notify.clone(),
-        ..NewDeposit::new(&args.currency, &args.network, &args.amount)
+        ..NewDeposit::default()
     }
 }
 
@@ -170,7 +180,7 @@ fn created_exit(deposit: &DepositObject) -> CommandResult {
     match deposit.state {
         State::Rejected => Ok(ExitStatus::Refused),
         State::Unresolved => Ok(ExitStatus::Otherwise),
-        _ if deposit.address.is_none() => {
+        _ if deposit.address.is_none() && (deposit.method == Method::Wallet || deposit.url.is_none()) => {
             let why = deposit.needs_review.as_deref().unwrap_or("there is no wallet");
             Err(CommandFailure::new(
                 ExitStatus::Failed,
@@ -227,25 +237,30 @@ async fn follow(context: &mut Context, client: &Client, mut deposit: DepositObje
 fn print(out: &mut Output, deposit: &DepositObject, now: Timestamp, show_qr: bool) {
     let warning = warning(deposit);
     if let Some(why) = &warning {
-        out.line(out.paint(Paint::Bad, "DO NOT PAY THIS ADDRESS until a person has looked at it:"));
+        let what = if deposit.method == Method::Wallet { "THIS ADDRESS" } else { "AT THIS LINK" };
+        out.line(out.paint(Paint::Bad, &format!("DO NOT PAY {what} until a person has looked at it:")));
         out.line(out.paint(Paint::Bad, &format!("  {}", plain(why))));
         out.line("");
     }
-    let exact = deposit.amount_crypto.as_deref().map(|amount| format!("{amount} {}", deposit.currency));
+    let exact = deposit.amount_crypto.as_deref().zip(deposit.currency);
+    let exact = exact.map(|(amount, currency)| format!("{amount} {currency}"));
     let deadline = deposit.expire_at.map(|at| deadline(at, now));
+    let is_link = deposit.method != Method::Wallet;
     facts(
         out,
         [
+            ("pay at", deposit.url.clone().filter(|_| is_link)),
+            ("pay", is_link.then(|| format!("{} USD by {}", deposit.amount_requested, paid_by(deposit)))),
             ("address", deposit.address.clone()),
             (
                 "memo",
                 deposit.memo.as_deref().map(|memo| format!("{} (give it with the payment)", plain(memo))),
             ),
             ("pay exactly", exact.filter(|_| deposit.address.is_some())),
-            ("network", Some(deposit.network.to_string())),
+            ("network", deposit.network.map(|network| network.to_string())),
             ("deadline", deadline),
             ("counts for", deposit.amount_usd.as_deref().map(|usd| format!("{usd} USD"))),
-            ("link", deposit.url.clone()),
+            ("link", deposit.url.clone().filter(|_| !is_link)),
             ("reference", deposit.reference.clone()),
             ("state", Some(deposit.state.to_string())),
             ("id", Some(deposit.id.to_string())),
@@ -266,16 +281,28 @@ fn warning(deposit: &DepositObject) -> Option<String> {
     if deposit.needs_review.is_some() {
         return deposit.needs_review.clone();
     }
-    match address::check(deposit.network, deposit.address.as_deref()?) {
+    match address::check(deposit.network?, deposit.address.as_deref()?) {
         AddressVerdict::Malformed(why) => Some(why),
         _ => None,
     }
 }
 
 fn qr_code(deposit: &DepositObject) -> Option<String> {
-    let asset = Asset { currency: deposit.currency, network: deposit.network };
+    if deposit.method != Method::Wallet {
+        return qr::to_terminal(deposit.url.as_deref()?).ok();
+    }
+    let asset = Asset { currency: deposit.currency?, network: deposit.network? };
     let amount = deposit.amount_crypto.as_deref()?;
     qr::to_terminal(&qr::payment_uri(asset, deposit.address.as_deref()?, amount)).ok()
+}
+
+/// How a deposit is paid, in words: `USDT on TRON`, `payment page`, `card`.
+pub(super) fn paid_by(deposit: &DepositObject) -> String {
+    match (deposit.currency, deposit.network) {
+        (Some(currency), Some(network)) => format!("{currency} on {network}"),
+        _ if deposit.method == Method::Card => "card".to_owned(),
+        _ => "payment page".to_owned(),
+    }
 }
 
 /// A deadline with the time that is left.

@@ -8,10 +8,11 @@ use super::exit::{CommandResult, ExitStatus};
 use super::names::deposit_of;
 use super::objects::{paint_of, shown};
 use super::output::{Output, Paint};
-use super::request::deadline;
+use super::request::{deadline, paid_by};
 use super::table::{Cell, Table, cut, facts, plain, short_time, table_time};
 use crate::api_types::DepositObject;
 use crate::domain::deposit::State;
+use crate::domain::method::Method;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
 use crate::ledger::DepositHistory;
@@ -96,10 +97,10 @@ fn request(out: &mut Output, story: &DepositHistory, deposit: &DepositObject) {
         [
             (
                 "asked for",
-                Some(format!(
-                    "{} USD in {} on {}",
-                    deposit.amount_requested, deposit.currency, deposit.network
-                )),
+                Some(match deposit.method {
+                    Method::Wallet => format!("{} USD in {}", deposit.amount_requested, paid_by(deposit)),
+                    _ => format!("{} USD by {}", deposit.amount_requested, paid_by(deposit)),
+                }),
             ),
             ("at", Some(utc(&deposit.created_at.to_string()))),
             ("coupon", story.deposit.request.coupon.clone()),
@@ -115,11 +116,15 @@ fn wallet(out: &mut Output, story: &DepositHistory, deposit: &DepositObject, now
     let is_open = matches!(known.state, State::AwaitingPayment | State::Underpaid);
     let end = wallet.expire_at;
     let end = end.map(|end| if is_open { deadline(end, now) } else { utc(&end.to_seconds_text()) });
-    heading(out, "Wallet");
+    let shown = if wallet.is_link() { deposit.url.clone() } else { deposit.address.clone() };
+    heading(out, if wallet.is_link() { "Link" } else { "Wallet" });
     facts(
         out,
         [
-            ("address", Some(deposit.address.clone().unwrap_or_else(|| "not shown".to_owned()))),
+            (
+                if wallet.is_link() { "pay at" } else { "address" },
+                Some(shown.unwrap_or_else(|| "not shown".to_owned())),
+            ),
             ("memo", deposit.memo.clone()),
             (
                 "pay exactly",
@@ -127,18 +132,19 @@ fn wallet(out: &mut Output, story: &DepositHistory, deposit: &DepositObject, now
                     .amount_crypto
                     .as_deref()
                     .filter(|_| deposit.address.is_some())
-                    .map(|a| format!("{a} {}", deposit.currency)),
+                    .zip(deposit.currency)
+                    .map(|(amount, currency)| format!("{amount} {currency}")),
             ),
             ("counts for", deposit.amount_usd.as_deref().map(|usd| format!("{usd} USD"))),
             ("made", Some(utc(&wallet.created_at.to_string()))),
             ("deadline", end),
             ("order", deposit.order_id.clone()),
-            ("link", deposit.url.clone()),
+            ("link", deposit.url.clone().filter(|_| !wallet.is_link())),
         ],
     );
     let payment = &known.payment;
-    let currency = deposit.currency;
-    let crypto = |amount: &crate::domain::money::Amount| format!("{amount} {currency}");
+    let currency = deposit.currency.map(|currency| format!(" {currency}")).unwrap_or_default();
+    let crypto = |amount: &crate::domain::money::Amount| format!("{amount}{currency}");
     heading(out, "Payment");
     facts(
         out,
@@ -146,7 +152,7 @@ fn wallet(out: &mut Output, story: &DepositHistory, deposit: &DepositObject, now
             ("upstream says", Some(deposit.upstream_status.clone().unwrap_or_else(|| "nothing".to_owned()))),
             ("sent", payment.payer_amount.as_ref().map(crypto)),
             ("arrived", payment.amount.as_ref().map(crypto)),
-            ("missing", deposit.missing_crypto.as_deref().map(|rest| format!("{rest} {currency}"))),
+            ("missing", deposit.missing_crypto.as_deref().map(|rest| format!("{rest}{currency}"))),
             ("worth", payment.amount_usd.as_ref().map(|usd| format!("{usd} USD"))),
             ("transaction", deposit.txid.clone()),
             ("called expired", known.expired_at.map(|at| utc(&at.to_string()))),

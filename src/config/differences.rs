@@ -57,6 +57,7 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
             create_attempts,
             down_after,
             request_limit,
+            page_amount,
         }
     );
     differing!(
@@ -71,7 +72,16 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
         "polling",
         polling,
         other.polling,
-        Policy { interval, confirming_interval, expiry_grace, confirming_limit, late_watch, books_open_from }
+        Policy {
+            interval,
+            confirming_interval,
+            expiry_grace,
+            confirming_limit,
+            late_watch,
+            list_interval,
+            link_limit,
+            books_open_from,
+        }
     );
     differing!(found, "reconcile", reconcile, other.reconcile, ReconcileConfig {
         schedule, upstream_zone as "upstream_utc_offset", tolerance_cents, tell_after_runs, lag,
@@ -129,6 +139,7 @@ mod tests {
         ("upstream.create_attempts", "9"),
         ("upstream.down_after", "\"9s\""),
         ("upstream.request_limit", "\"9s\""),
+        ("upstream.page_amount", "\"cents\""),
         ("ledger.path", "\"other.db\""),
         ("ledger.create_if_missing", "false"),
         ("ledger.backup_dir", "\"copies\""),
@@ -139,6 +150,8 @@ mod tests {
         ("polling.expiry_grace", "\"9s\""),
         ("polling.confirming_limit", "\"9s\""),
         ("polling.late_watch", "\"9s\""),
+        ("polling.list_interval", "\"9s\""),
+        ("polling.link_limit", "\"9s\""),
         ("reconcile.schedule", "\"0 0 1 * * *\""),
         ("reconcile.upstream_utc_offset", "\"+03:00\""),
         ("reconcile.tolerance_cents", "9"),

@@ -21,6 +21,7 @@ use super::webhooks::{RetryDefaults, webhooks};
 use crate::domain::chart;
 use crate::domain::event::EventName;
 use crate::domain::host::is_loopback;
+use crate::domain::method::AmountUnit;
 use crate::domain::poll;
 use crate::domain::time::Zone;
 
@@ -85,6 +86,10 @@ fn upstream(layers: &Layers) -> Result<UpstreamConfig, Error> {
         create_attempts: layers.number("upstream.create_attempts", 1..=10)?.unwrap_or(3),
         down_after: layers.duration("upstream.down_after")?.unwrap_or(Duration::from_secs(30)),
         request_limit: layers.duration("upstream.request_limit")?.unwrap_or(Duration::from_hours(1)),
+        page_amount: layers.word(
+            "upstream.page_amount",
+            &[("dollars", AmountUnit::Dollars), ("cents", AmountUnit::Cents)],
+        )?,
     })
 }
 
@@ -113,6 +118,8 @@ fn polling(layers: &Layers) -> Result<poll::Policy, Error> {
         expiry_grace: layers.duration("polling.expiry_grace")?.unwrap_or(usual.expiry_grace),
         confirming_limit: layers.duration("polling.confirming_limit")?.unwrap_or(usual.confirming_limit),
         late_watch: layers.duration("polling.late_watch")?.unwrap_or(usual.late_watch),
+        list_interval: layers.duration("polling.list_interval")?.unwrap_or(usual.list_interval),
+        link_limit: layers.duration("polling.link_limit")?.unwrap_or(usual.link_limit),
         books_open_from: usual.books_open_from,
     })
 }

@@ -13,6 +13,7 @@ use super::secret::{SecretFile, SecretSource};
 use super::values::{DayHours, Listen};
 use super::webhooks::WebhookConfig;
 use crate::domain::event::EventName;
+use crate::domain::method::AmountUnit;
 use crate::domain::poll;
 use crate::domain::time::Zone;
 
@@ -70,6 +71,8 @@ pub struct UpstreamConfig {
     pub down_after: Duration,
     /// A request without a wallet ends after this.
     pub request_limit: Duration,
+    /// In what payment pages and card payments are counted; without it none can be asked for.
+    pub page_amount: Option<AmountUnit>,
 }
 
 /// `[ledger]`: the books.

@@ -69,8 +69,8 @@ mod tests {
     fn facts(crypto: &str, sent: &str, usd: &str) -> Facts {
         let at = Timestamp::EPOCH;
         let wallet = Wallet {
-            order_id: "o".to_owned(),
-            address: "a".to_owned(),
+            order_id: Some("o".to_owned()),
+            address: Some("a".to_owned()),
             url: None,
             amount_usd: amount("25.00"),
             amount_crypto: amount("24.9800"),
@@ -80,6 +80,7 @@ mod tests {
             withheld: None,
             unread: Vec::new(),
             shared: false,
+            listed_only: false,
         };
         let payment = Payment {
             amount: amount(crypto),

@@ -2,8 +2,8 @@
 
 use super::asset::Currency;
 use super::journal::{
-    ASKED, CORRECTIONS, DIFFERENCE_COUPON, DIFFERENCE_OVER, DIFFERENCE_SHORT, DIFFERENCE_UNEXPLAINED, HELD,
-    PAID_CRYPTO, PREPAID, ROUNDING, UNSTATED,
+    ASKED, CARD, CORRECTIONS, DIFFERENCE_COUPON, DIFFERENCE_OVER, DIFFERENCE_SHORT, DIFFERENCE_UNEXPLAINED,
+    HELD, PAID_CRYPTO, PREPAID, ROUNDING, UNSTATED,
 };
 
 /// What was spent from the prepaid account, as far as the balance tells.
@@ -33,6 +33,7 @@ pub fn accounts() -> Vec<String> {
         PREPAID,
         HELD,
         UNSTATED,
+        CARD,
         ROUNDING,
         CORRECTIONS,
         ASKED,

@@ -1,12 +1,15 @@
 //! What a deposit is: the request as it was made, and the facts that observations change.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::asset::Asset;
 pub use super::booked::{Booked, FigureSource, Held, Refund};
 use super::ids::DepositId;
+use super::link;
+use super::method::{Method, PaidBy};
 use super::money::Amount;
 use super::time::Timestamp;
 
@@ -113,8 +116,9 @@ impl fmt::Display for State {
 /// What was asked for; never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The currency and its network.
-    pub asset: Asset,
+    /// How it is paid, and in what.
+    #[serde(rename = "asset")]
+    pub paid_by: PaidBy,
     /// US dollars asked for, as they were written.
     pub amount: Amount,
     /// A coupon to spend on the wallet.
@@ -130,19 +134,35 @@ pub struct Request {
 impl Request {
     /// A request for this much of this, accepted then, with nothing else said.
     #[must_use]
-    pub const fn new(asset: Asset, amount: Amount, requested_at: Timestamp) -> Self {
-        Self { asset, amount, coupon: None, reference: None, notify: Vec::new(), requested_at }
+    pub fn new(paid_by: impl Into<PaidBy>, amount: Amount, requested_at: Timestamp) -> Self {
+        let paid_by = paid_by.into();
+        Self { paid_by, amount, coupon: None, reference: None, notify: Vec::new(), requested_at }
+    }
+
+    /// How it is paid.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.paid_by.method()
+    }
+
+    /// The currency and its network; `None` where the payer picks them, or pays by card.
+    #[must_use]
+    pub const fn asset(&self) -> Option<Asset> {
+        self.paid_by.asset()
     }
 }
 
-/// The direct wallet that the upstream made (docs/contract.md, section 1), with its latest figures.
+/// What the upstream made to pay into, with its latest figures: a direct wallet, which has an order and an address
+/// (docs/contract.md, section 1), or a link to a payment page or a card payment (sections 6 and 7), which has neither.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
-    /// The upstream's name for the order.
-    pub order_id: String,
-    /// Where to pay.
-    pub address: String,
-    /// The upstream's payment page.
+    /// The upstream's name for the order; of a link `None` until the upstream, or a person, has named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// Where to pay; `None` for a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The upstream's payment page, as it was written.
     pub url: Option<String>,
     /// US dollars that the upstream counts for it, its latest figure; `None` while it has stated none that can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,7 +178,7 @@ pub struct Wallet {
     pub expire_at: Option<Timestamp>,
     /// When we learnt of it.
     pub created_at: Timestamp,
-    /// Why the address is shown to nobody: whoever paid to it could pay wrongly.
+    /// Why the address, or the link, is shown to nobody: whoever paid to it could pay wrongly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
     /// The fields that the answers have not stated readably yet. Once the last of them is known, the address is shown.
@@ -168,20 +188,40 @@ pub struct Wallet {
     /// Another deposit has the same address: it identifies neither of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
+    /// The status call does not know the payment page: the invoice list alone tells what becomes of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listed_only: bool,
 }
 
 impl Wallet {
     /// The UUID at the end of the payment link, by which an invoice may name the order (docs/contract.md, section 3).
     #[must_use]
     pub fn link_id(&self) -> Option<&str> {
-        let last = self.url.as_deref()?.trim_end_matches('/').rsplit('/').next()?;
-        uuid::Uuid::parse_str(last).is_ok().then_some(last)
+        link::page_id(self.url.as_deref()?)
+    }
+
+    /// True where it is paid by its link: it has no address.
+    #[must_use]
+    pub const fn is_link(&self) -> bool {
+        self.address.is_none()
     }
 
     /// Where to pay, unless that must not be shown.
     #[must_use]
     pub fn shown_address(&self) -> Option<&str> {
-        self.withheld.is_none().then_some(self.address.as_str())
+        self.address.as_deref().filter(|_| self.withheld.is_none())
+    }
+
+    /// The upstream's payment page, unless it must not be shown.
+    #[must_use]
+    pub fn shown_url(&self) -> Option<&str> {
+        self.url.as_deref().filter(|_| self.withheld.is_none())
+    }
+
+    /// By what the status call can be asked about it: its order, or the UUID of its payment page.
+    #[must_use]
+    pub fn asked_by(&self) -> Option<&str> {
+        self.order_id.as_deref().or_else(|| self.link_id())
     }
 
     /// Exactly what is to be paid, unless the address must not be shown: nobody pays without one.
@@ -276,6 +316,8 @@ pub enum ReviewKind {
     Passing,
     /// A person only.
     Standing,
+    /// A person only; until then no further payment page or card payment is asked for.
+    Stopping,
 }
 
 /// Why a person should look at the deposit.
@@ -339,6 +381,9 @@ pub struct Facts {
     /// An answer of the status call has named this order: one that names none is unreadable from then on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub named: bool,
+    /// A person has said which row of the invoice list is this deposit's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub matched: bool,
     /// What the first poll of the unpaid order bore in its payment figures: the same figures later state nothing.
     #[serde(default, skip_serializing_if = "Payment::is_empty")]
     pub first_payment: Payment,
@@ -348,6 +393,16 @@ pub struct Facts {
     /// How many events of little weight were written lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chatter: Option<Chatter>,
+}
+
+impl Facts {
+    /// When an unpaid deposit is over, as far as is known: the deadline that the upstream stated; of a link that has none,
+    /// `link_limit` after it was made.
+    #[must_use]
+    pub fn deadline(&self, link_limit: Duration) -> Option<Timestamp> {
+        let wallet = self.wallet.as_ref()?;
+        wallet.expire_at.or_else(|| wallet.is_link().then(|| wallet.created_at.plus(link_limit)))
+    }
 }
 
 /// A request for money, and what became of it.
@@ -363,4 +418,20 @@ pub struct Deposit {
     pub facts: Facts,
     /// When an event last changed it.
     pub updated_at: Timestamp,
+}
+
+impl Deposit {
+    /// True where the invoice list alone tells what becomes of it: a card, and a payment page that the status call does
+    /// not know.
+    #[must_use]
+    pub fn is_followed_by_list(&self) -> bool {
+        let unknown = || {
+            self.facts.wallet.as_ref().is_some_and(|wallet| wallet.listed_only || wallet.asked_by().is_none())
+        };
+        match self.request.method() {
+            Method::Wallet => false,
+            Method::Page => unknown(),
+            Method::Card => true,
+        }
+    }
 }

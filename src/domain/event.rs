@@ -97,6 +97,8 @@ macro_rules! event_table {
             Corrected => "corrected", Deposit, Never, Waits, Operators;
             /// The first credited row stated what had been booked provisionally.
             FigureStated => "figure_stated", Deposit, Never, Waits, Operators;
+            /// A person said which row of the invoice list is the deposit's, or took that back.
+            Matched => "matched", Deposit, Never, Waits, Operators;
             /// A person should review the deposit.
             NeedsReview => "needs_review", Deposit, ByDefault, Urgent, Operators;
             /// A later poll was ordinary again.

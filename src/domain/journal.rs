@@ -3,7 +3,9 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::asset::Asset;
 use super::deposit::{Booked, Facts, Held, Outcome, Refund, Request};
+use super::method::Method;
 use super::money::{Amount, UsdMicros};
 
 /// The prepaid balance at SMSOnline.
@@ -14,6 +16,8 @@ pub const PAID_CRYPTO: &str = "equity:crypto";
 pub const HELD: &str = "equity:held";
 /// Money whose amount in crypto the upstream did not state.
 pub const UNSTATED: &str = "equity:unstated";
+/// What was paid by card, in dollars.
+pub const CARD: &str = "equity:card";
 /// Fractions of a cent: the prepaid account holds whole cents.
 pub const ROUNDING: &str = "equity:rounding";
 /// Corrections after a reconciliation.
@@ -172,19 +176,22 @@ fn hold(lines: &mut Vec<Posting>, request: &Request, held: &Held) {
     let mut locked = paid(HELD, request, held.crypto.as_ref(), held.usd.negated());
     locked.amount = negated(locked.amount);
     locked.amount_usd_micros = held.usd;
-    if held.crypto.is_none() {
+    if held.crypto.is_none() || request.asset().is_none() {
         HELD.clone_into(&mut locked.account);
     }
     lines.push(locked);
 }
 
-/// The line of what was paid in crypto (a credit), by its worth; in dollars where no amount in crypto was stated.
+/// The line of what was paid (a credit), by its worth: in crypto; in dollars by card, and where no amount in crypto was
+/// stated, or not in which.
 fn paid(account: &str, request: &Request, crypto: Option<&Amount>, worth: UsdMicros) -> Posting {
-    let currency = request.asset.currency.as_str();
-    match crypto {
-        Some(paid) => Posting {
-            account: format!("{account}:{}", currency.to_ascii_lowercase()),
-            commodity: currency.to_owned(),
+    if request.method() == Method::Card {
+        return usd(CARD, worth);
+    }
+    match crypto.zip(request.asset()) {
+        Some((paid, Asset { currency, .. })) => Posting {
+            account: format!("{account}:{}", currency.as_str().to_ascii_lowercase()),
+            commodity: currency.as_str().to_owned(),
             amount: negated(at_least(paid.value().normalize(), CRYPTO_DECIMALS)),
             amount_usd_micros: worth,
         },

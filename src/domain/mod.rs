@@ -13,6 +13,8 @@ pub mod glob;
 pub mod host;
 pub mod ids;
 pub mod journal;
+pub mod link;
+pub mod listing;
 pub mod method;
 pub mod money;
 pub mod observe;

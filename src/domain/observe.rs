@@ -3,6 +3,7 @@
 mod booking;
 mod draft;
 mod judging;
+mod listed;
 mod observation;
 mod reading;
 #[cfg(test)]
@@ -55,6 +56,7 @@ impl Deposit {
         }
         let mut draft = match &observation {
             Observation::Polled(report) => Draft::new(self, now, report.answered_at, policy),
+            Observation::Listed(listing) => Draft::new(self, now, listing.answered_at, policy),
             _ => Draft::new(self, now, theirs, policy),
         };
         match observation {
@@ -73,12 +75,18 @@ impl Deposit {
                 draft.enter(State::Unresolved, Some(why));
             }
             Observation::Polled(report) if draft.facts.wallet.is_some() => draft.apply_poll(&report, policy),
+            Observation::UnknownOrder(_) if draft.leaves_status_call() => draft.follow_list(),
             Observation::UnknownOrder(words) if draft.facts.wallet.is_some() => {
                 draft.flag(ReviewKind::Passing, format!("the upstream does not know this order: {words}"));
             }
             Observation::Unreadable(why) if draft.facts.wallet.is_some() => {
                 draft.flag(ReviewKind::Passing, judging::unreadable(why));
             }
+            Observation::Listed(listing) if draft.facts.wallet.is_some() => {
+                draft.apply_listing(&listing, policy)
+            }
+            Observation::Matched { order_id, reason } => draft.match_row(order_id, reason)?,
+            Observation::Unmatched { reason } => draft.unmatch_row(reason, policy)?,
             Observation::Reviewed(note) => draft.reviewed(note)?,
             Observation::Corrected { credited, reason } if draft.facts.wallet.is_some() => {
                 draft.correct(credited, reason)?;
@@ -91,7 +99,10 @@ impl Deposit {
             }
             Observation::Refused(_) => return out_of_place("refused"),
             Observation::OutOfAttempts | Observation::GivenUp(_) => return out_of_place("out of attempts"),
-            Observation::Polled(_) | Observation::UnknownOrder(_) | Observation::Unreadable(_) => {
+            Observation::Polled(_)
+            | Observation::UnknownOrder(_)
+            | Observation::Unreadable(_)
+            | Observation::Listed(_) => {
                 return out_of_place("polled");
             }
             Observation::Corrected { .. } => return out_of_place("corrected"),
@@ -131,7 +142,7 @@ impl Deposit {
     #[must_use]
     pub fn unnamed_answer(&self, report: &OrderReport) -> Option<&'static str> {
         // An answer that names another order is a contradiction, and not unreadable.
-        let about_another = reading::contradiction(self.request.asset, &self.facts, report).is_some();
+        let about_another = reading::contradiction(self.request.asset(), &self.facts, report).is_some();
         if about_another { None } else { reading::names_nothing(self, report) }
     }
 
@@ -139,10 +150,11 @@ impl Deposit {
     /// or not known.
     #[must_use]
     pub fn shares_address(&self, address: &str, memo: Option<&str>) -> bool {
-        let asset = self.request.asset;
+        let Some(asset) = self.request.asset() else { return false };
         self.facts.wallet.as_ref().is_some_and(|wallet| {
             let told_apart = memo.is_some() && wallet.memo.is_some() && memo != wallet.memo.as_deref();
-            reading::is_same_address(asset, address, &wallet.address) && !told_apart
+            let same = |ours: &str| reading::is_same_address(asset, address, ours);
+            wallet.address.as_deref().is_some_and(same) && !told_apart
         })
     }
 

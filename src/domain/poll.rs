@@ -19,6 +19,10 @@ pub struct Policy {
     pub confirming_limit: Duration,
     /// How long a final state is still polled.
     pub late_watch: Duration,
+    /// How often the invoice list is read while it alone tells of an open deposit.
+    pub list_interval: Duration,
+    /// How long a payment page or a card payment may stay unpaid where the invoice list has no deadline of it.
+    pub link_limit: Duration,
     /// The end of the last closed month: what a clock that is wrong dates before it is booked at this instant.
     pub books_open_from: Timestamp,
 }
@@ -31,6 +35,8 @@ impl Default for Policy {
             expiry_grace: Duration::from_mins(15),
             confirming_limit: Duration::from_hours(24),
             late_watch: Duration::from_hours(7 * 24),
+            list_interval: Duration::from_mins(1),
+            link_limit: Duration::from_hours(24),
             books_open_from: Timestamp::EPOCH,
         }
     }
@@ -110,7 +116,10 @@ pub fn next_poll(
     policy: &Policy,
 ) -> Option<Due> {
     let facts = &deposit.facts;
-    let wallet = facts.wallet.as_ref()?;
+    facts.wallet.as_ref()?;
+    if deposit.is_followed_by_list() {
+        return None;
+    }
     let seed = u64::try_from(deposit.id.uuid().as_u128() & u128::from(u64::MAX)).unwrap_or(0);
     let spread = |span: Duration| now.plus(with_jitter(span, seed, now));
     match facts.state {
@@ -119,7 +128,7 @@ pub fn next_poll(
             Some(Due { at: spread(policy.confirming_interval), urgency: Urgency::Confirming })
         }
         State::AwaitingPayment => {
-            let Some(expire_at) = wallet.expire_at else {
+            let Some(expire_at) = facts.deadline(policy.link_limit) else {
                 // Nothing but the upstream's word ends it: after a while it is asked less often.
                 let rarely = now >= facts.since.plus(policy.late_watch);
                 let wait = policy.interval.saturating_mul(if rarely { 4 } else { 1 });

@@ -44,6 +44,8 @@ pub struct OrderReport {
     pub unreadable: Vec<String>,
     /// The upstream's own clock when it answered: the `Date` of the answer (RFC 9110, section 6.6.1).
     pub answered_at: Option<Timestamp>,
+    /// It is made of rows of the invoice list, and no answer of the status call.
+    pub listed: bool,
 }
 
 impl OrderReport {
@@ -77,6 +79,8 @@ pub struct Invoice {
     pub amount_cents: Option<i64>,
     /// `created`, read with the configured zone; `None` where it is unreadable.
     pub created: Option<Timestamp>,
+    /// `expires_at`, read with the configured zone; `None` where it is missing or unreadable.
+    pub expires_at: Option<Timestamp>,
     /// `status` as it was written.
     pub status: Option<String>,
     /// What of it money or identity hangs on and cannot be read.

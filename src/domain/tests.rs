@@ -111,8 +111,8 @@ fn the_link_names_its_order_only_where_it_ends_in_a_uuid() {
     let uuid = "35a4ee29-16ef-4b18-9960-b7812c836bb1";
     let link = |url: Option<String>| {
         let wallet = Wallet {
-            order_id: "order".to_owned(),
-            address: "address".to_owned(),
+            order_id: Some("order".to_owned()),
+            address: Some("address".to_owned()),
             url,
             amount_usd: Some("5".parse().unwrap()),
             amount_crypto: Some("5".parse().unwrap()),
@@ -122,6 +122,7 @@ fn the_link_names_its_order_only_where_it_ends_in_a_uuid() {
             withheld: None,
             unread: Vec::new(),
             shared: false,
+            listed_only: false,
         };
         wallet.link_id().map(str::to_owned)
     };

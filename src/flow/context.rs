@@ -12,6 +12,7 @@ use super::webhooks::LiveWebhooks;
 use crate::clock::SharedClock;
 use crate::domain::deposit::State;
 use crate::domain::event::{EventName, Step};
+use crate::domain::method::AmountUnit;
 use crate::domain::poll::{Due, Policy, Urgency};
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, AccountEvent, DepositWrite, EvidenceNote, Ledger, Recorded};
@@ -41,6 +42,8 @@ pub struct FlowSettings {
     pub tolerance_cents: i64,
     /// A request without a wallet ends unresolved after this.
     pub request_limit: Duration,
+    /// In what payment pages and card payments are counted; without it none can be asked for.
+    pub page_amount: Option<AmountUnit>,
     /// How far status, list and total may be apart; zero switches it off.
     pub lag: Duration,
     /// Below this many cents the balance is low; `None` never.

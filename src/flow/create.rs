@@ -8,6 +8,7 @@ use super::sharing::observe;
 use super::{Flow, sharing};
 use crate::domain::deposit::Deposit;
 use crate::domain::event::Step;
+use crate::domain::method::Method;
 use crate::domain::observe::Observation;
 use crate::domain::poll::{CREATE_CEILING, Due, Urgency};
 use crate::domain::report::OrderReport;
@@ -44,6 +45,9 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
         let step = observe(flow, deposit, Observation::OutOfAttempts)?;
         return decided(flow, entry, DepositWrite::from(step)).await;
     }
+    if deposit.request.method() != Method::Wallet && !links_may_be_asked_for(flow).await? {
+        return later(flow, entry, deposit, tries, None).await;
+    }
     // The request waits while the upstream is down, up to its limit, and no attempt is used up meanwhile.
     let permit = tokio::select! {
         biased;
@@ -54,7 +58,8 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
     // The intent is on disk before the upstream is called.
     let attempt = flow.ledger.begin_attempt(deposit.id, flow.clock.now()).await?;
     let request = &deposit.request;
-    let order = NewOrder { asset: request.asset, amount: &request.amount, coupon: request.coupon.as_deref() };
+    let order =
+        NewOrder { paid_by: request.paid_by, amount: &request.amount, coupon: request.coupon.as_deref() };
     let answer = flow.upstream.create(permit, &order).await;
     let end = |outcome, order_id: Option<String>, detail: Option<String>| {
         Some(AttemptEnd { id: attempt, at: flow.clock.now(), outcome, order_id, detail })
@@ -90,6 +95,21 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
             later(flow, entry, deposit, tries, attempt).await
         }
     }
+}
+
+/// False while a person should look at what the upstream counts links in, or where that is not set any more.
+async fn links_may_be_asked_for(flow: &Flow) -> ledger::Result<bool> {
+    if flow.settings.page_amount.is_none() {
+        tracing::warn!("a payment page or a card payment waits: upstream.page_amount is not set");
+        return Ok(false);
+    }
+    let stopping = flow.ledger.stopping_link().await?;
+    if let Some(stopping) = &stopping {
+        tracing::warn!(
+            "a payment page or a card payment waits: a person must look at deposit {stopping} first"
+        );
+    }
+    Ok(stopping.is_none())
 }
 
 /// Asks for the balance once, so that a refused account is known at the start and not at the first request.

@@ -36,7 +36,7 @@ pub(super) async fn cases_about(flow: &Flow, deposit: DepositId) -> Result<Vec<i
 }
 
 pub(super) fn described(deposit: &Deposit) -> (DepositId, Option<String>, Option<String>) {
-    let order = deposit.facts.wallet.as_ref().map(|wallet| wallet.order_id.clone());
+    let order = deposit.facts.wallet.as_ref().and_then(|wallet| wallet.order_id.clone());
     (deposit.id, order, booked_of(deposit))
 }
 

@@ -8,6 +8,7 @@ use super::Flow;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request};
 use crate::domain::ids::DepositId;
+use crate::domain::method::{Method, PaidBy};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, DepositWrite, Opening, Recorded};
@@ -16,10 +17,15 @@ use crate::notifier;
 /// A request as somebody made it, not yet judged; and the body of the API's `POST /v1/deposits`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct NewDeposit {
-    /// Ticker, in any case.
-    pub currency: String,
-    /// Network, in any case.
-    pub network: String,
+    /// How it is paid.
+    #[serde(skip_serializing_if = "is_wallet")]
+    pub method: Method,
+    /// Ticker, in any case; of a wallet only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Network, in any case; of a wallet only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// US dollars, digit for digit.
     pub amount: String,
     /// A coupon to spend.
@@ -42,8 +48,19 @@ pub struct NewDeposit {
 impl NewDeposit {
     /// A request for this much of this, with nothing else said.
     pub fn new(currency: impl Into<String>, network: impl Into<String>, amount: impl Into<String>) -> Self {
-        Self { currency: currency.into(), network: network.into(), amount: amount.into(), ..Self::default() }
+        let (currency, network) = (Some(currency.into()), Some(network.into()));
+        Self { currency, network, amount: amount.into(), ..Self::default() }
     }
+
+    /// A request for a payment page, or for a card payment, of this much.
+    pub fn by_link(method: Method, amount: impl Into<String>) -> Self {
+        Self { method, amount: amount.into(), ..Self::default() }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_wallet(method: &Method) -> bool {
+    *method == Method::Wallet
 }
 
 /// What became of a request.
@@ -71,6 +88,12 @@ pub enum OpenError {
         "the idempotency key was used for another request, the deposit {0}; a new request needs a new key"
     )]
     KeyReused(DepositId),
+    /// Payment pages and card payments are not asked for until a person has looked at this deposit.
+    #[error(
+        "no payment page or card payment is asked for: the upstream counted deposit {0} at another amount than was asked \
+         for. Look at it, set upstream.page_amount right, and clear its review flag: depositd review {0}"
+    )]
+    Stopped(DepositId),
     /// It could not be stored; nothing has happened.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
@@ -91,11 +114,21 @@ pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
     }
     let now = flow.clock.now();
     let request = judge(new, now)?;
+    if request.method() != Method::Wallet && flow.settings.page_amount.is_none() {
+        let why = "a payment page or a card payment needs upstream.page_amount in the daemon's configuration: \
+                   \"dollars\" or \"cents\", whichever the upstream counts in";
+        return Err(OpenError::Invalid { field: "method", why: why.to_owned() });
+    }
     let digest = digest_of(&request);
     if let Some(key) = &key
         && let Some((deposit, held)) = flow.ledger.find_key(key).await?
     {
         return same(deposit, &held, &digest);
+    }
+    if request.method() != Method::Wallet
+        && let Some(stopping) = flow.ledger.stopping_link().await?
+    {
+        return Err(OpenError::Stopped(stopping));
     }
     let step = Deposit::open(fresh_id(now), request);
     let deposit = step.deposit.clone();
@@ -121,16 +154,16 @@ fn same(deposit: Deposit, held: &str, asked: &str) -> Result<Opened, OpenError> 
 
 fn judge(new: NewDeposit, now: Timestamp) -> Result<Request, OpenError> {
     let invalid = |field: &'static str, why: String| OpenError::Invalid { field, why };
-    let asset = Asset::parse(&new.currency, &new.network).map_err(|error| {
-        let field = if matches!(error, crate::domain::asset::AssetError::Currency(_)) {
-            "currency"
-        } else {
-            "network"
-        };
-        invalid(field, error.to_string())
-    })?;
+    let paid_by = paid_by(&new)?;
     let amount = Amount::parse_request(&new.amount).map_err(|error| invalid("amount", error.to_string()))?;
+    if new.method != Method::Wallet && !amount.value().fract().is_zero() {
+        let why = format!("a {} takes whole dollars only, such as 5, not {amount}", named(new.method));
+        return Err(invalid("amount", why));
+    }
     let coupon = new.coupon.filter(|coupon| !coupon.is_empty());
+    if coupon.is_some() && new.method == Method::Card {
+        return Err(invalid("coupon", "a card payment takes no coupon: leave it out".to_owned()));
+    }
     if let Some(coupon) = &coupon {
         plain("coupon", coupon, COUPON)?;
     }
@@ -145,7 +178,39 @@ fn judge(new: NewDeposit, now: Timestamp) -> Result<Request, OpenError> {
         .iter()
         .map(|address| notifier::parse_address(address).map_err(|error| invalid("notify", error.to_string())))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Request { coupon, reference: new.reference, notify, ..Request::new(asset, amount, now) })
+    Ok(Request { coupon, reference: new.reference, notify, ..Request::new(paid_by, amount, now) })
+}
+
+/// How it is to be paid, and in what: a wallet needs its pair, the others have none.
+fn paid_by(new: &NewDeposit) -> Result<PaidBy, OpenError> {
+    let invalid = |field: &'static str, why: String| OpenError::Invalid { field, why };
+    if new.method != Method::Wallet {
+        for (field, given) in [("currency", &new.currency), ("network", &new.network)] {
+            if given.is_some() {
+                let why = format!("a {} has none: leave it out", named(new.method));
+                return Err(invalid(field, why));
+            }
+        }
+        return Ok(if new.method == Method::Card { PaidBy::Card } else { PaidBy::Page });
+    }
+    let needed = |field: &'static str, given: &Option<String>| {
+        let why = "missing: a wallet needs one, a payment page or a card (\"method\") none";
+        given.clone().ok_or_else(|| invalid(field, why.to_owned()))
+    };
+    let (currency, network) = (needed("currency", &new.currency)?, needed("network", &new.network)?);
+    let asset = Asset::parse(&currency, &network).map_err(|error| {
+        let of_currency = matches!(error, crate::domain::asset::AssetError::Currency(_));
+        invalid(if of_currency { "currency" } else { "network" }, error.to_string())
+    })?;
+    Ok(PaidBy::Wallet(asset))
+}
+
+fn named(method: Method) -> &'static str {
+    match method {
+        Method::Wallet => "wallet",
+        Method::Page => "payment page",
+        Method::Card => "card payment",
+    }
 }
 
 fn plain(field: &'static str, text: &str, most: usize) -> Result<(), OpenError> {
@@ -173,9 +238,11 @@ pub(super) fn fresh_id(now: Timestamp) -> DepositId {
 
 /// Equal for requests that ask for the same: `5.10` and `5.1`, `usdt` and `USDT`.
 pub(super) fn digest_of(request: &Request) -> String {
+    // What a wallet has always been called by here; a link by its method.
+    let (method, asset) = (request.method(), request.asset());
     let canonical = serde_json::json!([
-        request.asset.currency.as_str(),
-        request.asset.network.as_str(),
+        asset.map_or("", |asset| asset.currency.as_str()),
+        asset.map_or(method.as_str(), |asset| asset.network.as_str()),
         request.amount.canonical(),
         request.coupon,
         request.reference,

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::Flow;
 use crate::domain::deposit::Deposit;
+use crate::domain::method::Method;
 use crate::domain::observe::Observation;
 use crate::domain::poll::{self, Due, Policy, Urgency};
+use crate::domain::report::OrderReport;
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, DepositWrite, ResponseFingerprint};
 use crate::upstream::{self, Priority};
@@ -28,7 +30,7 @@ pub(super) async fn poll_upstream(
     fingerprint: Option<ResponseFingerprint>,
     permit: upstream::Permit,
 ) -> Option<Observed> {
-    let order_id = &deposit.facts.wallet.as_ref()?.order_id;
+    let order_id = deposit.facts.wallet.as_ref()?.asked_by()?;
     let policy = &flow.policy();
     let mut due = None;
     let spared = |body: &[u8], answered_at| {
@@ -62,10 +64,14 @@ pub(super) async fn poll_upstream(
                     answered: true,
                 });
             }
-            (Observation::Polled(report), evidence)
+            (own_or_contradiction(flow, deposit, report).await, evidence)
         }
         Err(upstream::Error::UnknownOrder { words, evidence }) => {
             tracing::debug!("the upstream does not know this order: {words}");
+            // It need not know payment pages at all: that is nobody's trouble (docs/contract.md, section 6).
+            if deposit.request.method() == Method::Page && !deposit.facts.named {
+                return Some(Observed::Polled(Observation::UnknownOrder(words), evidence));
+            }
             return Some(flow.trouble_of(deposit, words, evidence, fingerprint, Observation::UnknownOrder));
         }
         Err(
@@ -86,6 +92,23 @@ pub(super) async fn poll_upstream(
         }
     };
     Some(Observed::Polled(observation, evidence))
+}
+
+/// The answer; of a payment page that it names an order for, only where no other deposit has that order.
+async fn own_or_contradiction(flow: &Flow, deposit: &Deposit, report: Box<OrderReport>) -> Observation {
+    let unnamed = deposit.facts.wallet.as_ref().is_some_and(|wallet| wallet.order_id.is_none());
+    let order = report.order_id.as_deref().filter(|_| unnamed);
+    let other = match order {
+        Some(order) => flow.ledger.find_order(order).await.ok().flatten(),
+        None => None,
+    };
+    match other {
+        Some(other) => {
+            let why = format!("the upstream says that its order is that of deposit {}", other.id);
+            Observation::Contradiction(why)
+        }
+        None => Observation::Polled(report),
+    }
 }
 
 /// When to poll again after no answer: the watch of a final state does not end without one.

@@ -33,6 +33,16 @@ pub(super) async fn doubts(
         let others = vec![(other, Observation::Contradiction(reason))];
         return Ok(Doubts { observation: Observation::Contradiction(why), others });
     }
+    let linked = match report.url.as_deref().filter(|_| deposit.request.asset().is_none()) {
+        Some(url) => flow.ledger.find_link(url).await?.filter(|other| other.id != id),
+        None => None,
+    };
+    if let Some(other) = linked {
+        let why = format!("the upstream answered with a link that belongs to deposit {}", other.id);
+        let reason = format!("the upstream gave the link of this deposit to deposit {id}, too");
+        let others = vec![(other, Observation::Contradiction(reason))];
+        return Ok(Doubts { observation: Observation::Contradiction(why), others });
+    }
     let others = sharing(flow, deposit, &report).await?;
     let Some(first) = others.last() else {
         return Ok(Doubts { observation: Observation::Wallet(report), others: Vec::new() });

@@ -190,21 +190,21 @@ async fn total_anew(connection: &mut SqliteConnection) -> Result<()> {
     sqlx::query!("DELETE FROM account_month").execute(&mut *connection).await.map_err(write())?;
     sqlx::query!("DELETE FROM refund_month").execute(&mut *connection).await.map_err(write())?;
     sqlx::query!(
-        r#"INSERT INTO month_total (month, currency, network, deposits, credited_micros, refunds, refunded_micros, adjustments,
-                                    adjusted_micros)
+        r#"INSERT INTO month_total (month, method, currency, network, deposits, credited_micros, refunds, refunded_micros,
+                                    adjustments, adjusted_micros)
            SELECT strftime('%Y-%m', at, (SELECT o.seconds FROM books_offset o WHERE o.from_at <= at
                                          ORDER BY o.from_at DESC LIMIT 1) || ' seconds'),
-                  currency, network, sum(deposits), sum(credited), sum(refunds), sum(refunded), 0, 0
+                  method, coalesce(currency, ''), coalesce(network, ''), sum(deposits), sum(credited), sum(refunds), sum(refunded), 0, 0
            FROM (
-               SELECT settled_at AS at, currency, network, 1 AS deposits, coalesce(amount_booked_micros, 0) AS credited,
+               SELECT settled_at AS at, method, currency, network, 1 AS deposits, coalesce(amount_booked_micros, 0) AS credited,
                       0 AS refunds, 0 AS refunded
                FROM deposit WHERE settled_at IS NOT NULL
                UNION ALL
-               SELECT refunded_at, currency, network, 0, 0, 1,
+               SELECT refunded_at, method, currency, network, 0, 0, 1,
                       coalesce(facts ->> '$.refund.usd', amount_booked_micros, 0)
                FROM deposit WHERE refunded_at IS NOT NULL
            )
-           GROUP BY 1, 2, 3"#
+           GROUP BY 1, 2, 3, 4"#
     )
     .execute(&mut *connection)
     .await

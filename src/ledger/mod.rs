@@ -61,8 +61,8 @@ pub use read::{
     AccountDay, AccountOpening, BalanceRise, COUNTED, CaseAge, DayBalance, DepositFilter, DepositHistory,
     DepositLine, DueMails, DueWebhooks, Earlier, ElsewhereLine, Ended, Entries, EntryLine, EventPage,
     EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles, MonthLine,
-    MonthSum, OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled, StateCount, Statement,
-    TrialBalanceLine, Unsent, WaitingMail, WebhookRow, WebhookSummary,
+    MonthSum, NamedRow, OpenLink, OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled,
+    StateCount, Statement, TrialBalanceLine, Unsent, WaitingMail, WebhookRow, WebhookSummary,
 };
 pub use reserve::Reservation;
 pub use verify::{Finding, Verification};

@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request};
 use crate::domain::ids::DepositId;
+use crate::domain::method::{Method, PaidBy};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::ledger::batch::{DepositWrite, RowWrite};
@@ -21,9 +22,9 @@ use crate::ledger::sql::json;
 #[serde(deny_unknown_fields)]
 pub(in crate::ledger) struct RequestRow<'a> {
     #[serde(borrow)]
-    currency: Cow<'a, str>,
-    #[serde(borrow)]
-    network: Cow<'a, str>,
+    method: Cow<'a, str>,
+    currency: Option<String>,
+    network: Option<String>,
     amount: Amount,
     coupon: Option<String>,
     reference: Option<String>,
@@ -41,9 +42,9 @@ macro_rules! query_with_request {
     (@ $query:ident [$($row:tt)*] $before:tt, [$($after:tt)*] $(, $argument:expr)* $(,)?) => {
         sqlx::$query!(
             $($row)*
-            $before + r#"format('{"currency":%s,"network":%s,"amount":%s,"coupon":%s,"reference":%s,"notify":%s,"requested_at":%s}',
-                json_quote(d.currency), json_quote(d.network), json_quote(d.amount_requested), json_quote(d.coupon),
-                json_quote(d.reference), json_quote(d.notify), json_quote(d.requested_at))"# + $($after)*
+            $before + r#"format('{"method":%s,"currency":%s,"network":%s,"amount":%s,"coupon":%s,"reference":%s,"notify":%s,"requested_at":%s}',
+                json_quote(d.method), json_quote(d.currency), json_quote(d.network), json_quote(d.amount_requested),
+                json_quote(d.coupon), json_quote(d.reference), json_quote(d.notify), json_quote(d.requested_at))"# + $($after)*
             $(, $argument)*
         )
     };
@@ -53,14 +54,30 @@ pub(super) use query_with_request;
 impl RequestRow<'_> {
     /// The request itself, or why there is none.
     pub(in crate::ledger) fn read(self) -> std::result::Result<Request, String> {
-        let asset = Asset::parse(&self.currency, &self.network).map_err(|error| error.to_string())?;
+        let paid_by = paid_by(&self.method, self.currency.as_deref(), self.network.as_deref())?;
         let notify = serde_json::from_str(&self.notify).map_err(|error| format!("notify: {error}"))?;
         Ok(Request {
             coupon: self.coupon,
             reference: self.reference,
             notify,
-            ..Request::new(asset, self.amount, self.requested_at)
+            ..Request::new(paid_by, self.amount, self.requested_at)
         })
+    }
+}
+
+/// How a deposit is paid, by its row's columns; or why they say nothing.
+pub(in crate::ledger) fn paid_by(
+    method: &str,
+    currency: Option<&str>,
+    network: Option<&str>,
+) -> std::result::Result<PaidBy, String> {
+    match (Method::parse(method), currency, network) {
+        (Some(Method::Wallet), Some(currency), Some(network)) => {
+            Asset::parse(currency, network).map(PaidBy::Wallet).map_err(|error| error.to_string())
+        }
+        (Some(Method::Page), None, None) => Ok(PaidBy::Page),
+        (Some(Method::Card), None, None) => Ok(PaidBy::Card),
+        _ => Err(format!("{method:?} with currency {currency:?} and network {network:?} is no way to pay")),
     }
 }
 
@@ -77,8 +94,9 @@ pub(in crate::ledger) fn read_request(id: &str, text: &str) -> Result<Request> {
 struct NewRow<'a> {
     id: DepositId,
     version: i64,
-    currency: &'static str,
-    network: &'static str,
+    method: &'static str,
+    currency: Option<&'static str>,
+    network: Option<&'static str>,
     amount: &'a str,
     coupon: Option<&'a str>,
     reference: Option<&'a str>,
@@ -98,8 +116,9 @@ impl<'a> NewRow<'a> {
         Ok(Self {
             id: *id,
             version: *version,
-            currency: request.asset.currency.as_str(),
-            network: request.asset.network.as_str(),
+            method: request.method().as_str(),
+            currency: request.asset().map(|asset| asset.currency.as_str()),
+            network: request.asset().map(|asset| asset.network.as_str()),
             amount: request.amount.as_str(),
             coupon: request.coupon.as_deref(),
             reference: request.reference.as_deref(),
@@ -125,9 +144,9 @@ pub(in crate::ledger) async fn insert_deposits<'a>(
     let rows = writes.iter().map(|write| NewRow::of(write)).collect::<Result<Vec<_>>>()?;
     let rows = json(&rows)?;
     let inserted = sqlx::query!(
-        r#"INSERT INTO deposit (id, version, currency, network, amount_requested, coupon, reference, notify,
+        r#"INSERT INTO deposit (id, version, method, currency, network, amount_requested, coupon, reference, notify,
                                 idempotency_key, request_digest, requested_at, state, late, facts, updated_at)
-           SELECT j.value ->> 'id', j.value ->> 'version', j.value ->> 'currency', j.value ->> 'network',
+           SELECT j.value ->> 'id', j.value ->> 'version', j.value ->> 'method', j.value ->> 'currency', j.value ->> 'network',
                   j.value ->> 'amount', j.value ->> 'coupon', j.value ->> 'reference', j.value ->> 'notify',
                   j.value ->> 'key', j.value ->> 'digest', j.value ->> 'requested_at', j.value ->> 'state', 0,
                   j.value ->> 'facts', j.value ->> 'updated_at'

@@ -24,10 +24,10 @@ pub struct DepositObject {
     /// How it is paid.
     #[serde(default)]
     pub method: Method,
-    /// What it is paid in.
-    pub currency: Currency,
-    /// Over which network.
-    pub network: Network,
+    /// What it is paid in; null by payment page and by card.
+    pub currency: Option<Currency>,
+    /// Over which network; null likewise.
+    pub network: Option<Network>,
     /// US dollars asked for, as they were written.
     pub amount_requested: String,
     /// US dollars that the upstream counts for the wallet, its latest figure.
@@ -88,13 +88,13 @@ pub struct DepositObject {
 /// What a payer needs (docs/interface.md, "The deposit object").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayWith {
-    /// Where to pay.
-    pub address: String,
-    /// Exactly what is to be paid, in the currency; what is missing, where a part has arrived.
+    /// Where to pay; null where it is paid at the link.
+    pub address: Option<String>,
+    /// Exactly what is to be paid, in the currency; what is missing, where a part has arrived. At a link: US dollars.
     pub amount: String,
     /// What else must be given with the payment.
     pub memo: Option<String>,
-    /// The upstream's payment page.
+    /// The payment page, or where the card is paid, byte for byte as the upstream gave it.
     pub url: Option<String>,
     /// The text of the QR code. A memo is not in it.
     pub qr: String,
@@ -103,8 +103,18 @@ pub struct PayWith {
 /// What a payer needs, unless nobody should pay. Where a part has arrived it asks for what is missing, and says nothing
 /// where that is not known: of two amounts to be paid somebody pays the wrong one.
 fn pay_with(deposit: &Deposit) -> Option<PayWith> {
-    let (asset, facts) = (deposit.request.asset, &deposit.facts);
+    let (request, facts) = (&deposit.request, &deposit.facts);
     let wallet = facts.wallet.as_ref()?;
+    let Some(asset) = request.asset() else {
+        let awaited = facts.state == State::AwaitingPayment && !is_unsafe_to_pay(request.paid_by, facts);
+        return wallet.shown_url().filter(|_| awaited).map(|url| PayWith {
+            address: None,
+            amount: request.amount.as_str().to_owned(),
+            memo: None,
+            url: Some(url.to_owned()),
+            qr: url.to_owned(),
+        });
+    };
     let amount = match facts.state {
         State::AwaitingPayment if facts.arrived_crypto().is_none() => {
             wallet.shown_amount()?.as_str().to_owned()
@@ -112,9 +122,9 @@ fn pay_with(deposit: &Deposit) -> Option<PayWith> {
         State::AwaitingPayment | State::Underpaid => facts.missing_crypto()?,
         _ => return None,
     };
-    let address = wallet.shown_address().filter(|_| !is_unsafe_to_pay(asset.network, facts))?;
+    let address = wallet.shown_address().filter(|_| !is_unsafe_to_pay(request.paid_by, facts))?;
     Some(PayWith {
-        address: address.to_owned(),
+        address: Some(address.to_owned()),
         memo: wallet.memo.clone(),
         url: wallet.url.clone(),
         qr: qr::payment_uri(asset, address, &amount),
@@ -135,26 +145,27 @@ impl From<&Deposit> for DepositObject {
             state: facts.state,
             outcome: facts.outcome,
             late: facts.late,
-            method: Method::Wallet,
-            currency: request.asset.currency,
-            network: request.asset.network,
+            method: request.method(),
+            currency: request.asset().map(|asset| asset.currency),
+            network: request.asset().map(|asset| asset.network),
             amount_requested: request.amount.as_str().to_owned(),
             amount_usd: amount_usd.map(|amount| amount.as_str().to_owned()),
             amount_usd_micros: amount_usd.and_then(Amount::to_usd_micros_floor).map(UsdMicros::get),
             amount_crypto: wallet
                 .and_then(|wallet| wallet.amount_crypto.as_ref())
                 .map(|amount| amount.as_str().to_owned()),
-            arrived_crypto: facts.arrived_crypto().map(ToString::to_string),
+            // In which coin a payment page was paid is not known.
+            arrived_crypto: request.asset().and_then(|_| facts.arrived_crypto()).map(ToString::to_string),
             arrived_usd: facts.arrived_usd().map(ToString::to_string),
             missing_crypto: facts.missing_crypto().filter(|_| !is_paid),
             missing_usd: facts.missing_usd().filter(|_| !is_paid),
             amount_booked: booked.map(|micros| micros.to_string()),
             amount_booked_micros: booked.map(|micros| micros.get()),
-            address: shown.map(|wallet| wallet.address.clone()),
+            address: shown.and_then(|wallet| wallet.address.clone()),
             memo: shown.and_then(|wallet| wallet.memo.clone()),
             pay_with: pay_with(deposit),
             url: shown.and_then(|wallet| wallet.url.clone()),
-            order_id: wallet.map(|wallet| wallet.order_id.clone()),
+            order_id: wallet.and_then(|wallet| wallet.order_id.clone()),
             expire_at: wallet.and_then(|wallet| wallet.expire_at),
             upstream_status: facts.upstream_status.clone(),
             txid: facts.txid.clone(),
@@ -234,8 +245,8 @@ mod tests {
         let at = deposit.updated_at;
         deposit.facts.state = State::AwaitingPayment;
         deposit.facts.wallet = Some(Wallet {
-            order_id: "o-1".to_owned(),
-            address: address.to_owned(),
+            order_id: Some("o-1".to_owned()),
+            address: Some(address.to_owned()),
             url: None,
             amount_usd: Some(Amount::parse("5.00").unwrap()),
             amount_crypto: Some(Amount::parse("5.15000000").unwrap()),
@@ -245,6 +256,7 @@ mod tests {
             withheld: None,
             unread: Vec::new(),
             shared: false,
+            listed_only: false,
         });
         deposit
     }
@@ -277,7 +289,7 @@ mod tests {
             match doubt {
                 "withheld" => wallet.withheld = Some("the address is not shown, do not pay: memo".to_owned()),
                 "shared" => wallet.shared = true,
-                "malformed" => wallet.address = "T1".to_owned(),
+                "malformed" => wallet.address = Some("T1".to_owned()),
                 "flag" => {
                     let reason = "the upstream's answer names another address".to_owned();
                     doubtful.facts.review = Some(Review { reason, kind: ReviewKind::Standing });

@@ -2,9 +2,9 @@
 
 use super::letter::LetterInput;
 use crate::domain::address::{self, AddressVerdict};
-use crate::domain::asset::Network;
 use crate::domain::deposit::{Facts, State};
 use crate::domain::event::EventName;
+use crate::domain::method::PaidBy;
 
 /// True when a review flag says something of where the money should go.
 fn doubts_the_address(reason: &str) -> bool {
@@ -13,13 +13,16 @@ fn doubts_the_address(reason: &str) -> bool {
     words.iter().any(|word| reason.contains(word))
 }
 
-/// True when a payer must not be given the address: it is withheld, malformed or another deposit's, too, or a flag
+/// True when a payer must not be given the address, or the link: it is withheld, malformed or another deposit's, too, or a flag
 /// says something of where the money should go.
 #[must_use]
-pub fn is_unsafe_to_pay(network: Network, facts: &Facts) -> bool {
+pub fn is_unsafe_to_pay(paid_by: PaidBy, facts: &Facts) -> bool {
     let Some(wallet) = &facts.wallet else { return true };
-    let malformed = matches!(address::check(network, &wallet.address), AddressVerdict::Malformed(_));
     let flagged = facts.review.as_ref().is_some_and(|review| doubts_the_address(&review.reason));
+    let Some((asset, address)) = paid_by.asset().zip(wallet.address.as_deref()) else {
+        return wallet.shown_url().is_none() || flagged;
+    };
+    let malformed = matches!(address::check(asset.network, address), AddressVerdict::Malformed(_));
     wallet.shown_amount().is_none() || wallet.shared || malformed || flagged
 }
 

@@ -4,7 +4,7 @@ use super::content::Field;
 use super::letter::{DepositView, LetterInput};
 use super::text::{instant, span, token, untrusted, usd};
 use crate::domain::asset::Network;
-use crate::domain::deposit::{Facts, Outcome, Wallet};
+use crate::domain::deposit::{Facts, Outcome, Request, Wallet};
 use crate::domain::event::EventName;
 use crate::domain::money::Amount;
 
@@ -27,15 +27,17 @@ pub(super) fn of_deposit(event: EventName, view: &DepositView, doubtful: bool) -
     if let Some(wallet) = &facts.wallet {
         wallet_fields(&mut fields, view, wallet, doubtful);
     } else {
-        fields.push(Field::new("Network", network_name(request.asset.network)));
-        fields.push(Field::new("Currency", request.asset.currency.as_str()));
+        fields.push(paid_by(request));
+        if let Some(asset) = request.asset() {
+            fields.push(Field::new("Currency", asset.currency.as_str()));
+        }
     }
     payment_fields(&mut fields, view);
     if let Some(reference) = &request.reference {
         fields.push(Field::new("Reference", untrusted(reference)));
     }
-    if let Some(wallet) = &facts.wallet {
-        fields.push(Field::mono("Order id", token(&wallet.order_id)));
+    if let Some(order_id) = facts.wallet.as_ref().and_then(|wallet| wallet.order_id.as_deref()) {
+        fields.push(Field::mono("Order id", token(order_id)));
     }
     fields.push(Field::mono("Deposit id", view.id.to_string()));
     fields.push(Field::new("State", label_of(facts)));
@@ -63,7 +65,13 @@ fn wallet_fields(fields: &mut Vec<Field>, view: &DepositView, wallet: &Wallet, d
     if let Some(due) = wallet.shown_amount() {
         fields.push(Field::mono("Exact amount", crypto(due, view)));
     }
-    fields.push(Field::new("Network", network_name(view.request.asset.network)));
+    fields.push(paid_by(&view.request));
+    if wallet.is_link() {
+        let shown = wallet.shown_url().map_or_else(|| "not shown".to_owned(), token);
+        fields.push(Field::mono(if doubtful { "Link (do not pay)" } else { "Link" }, shown));
+        fields.extend(wallet.expire_at.map(|deadline| Field::new("Deadline", instant(deadline))));
+        return;
+    }
     let label = if doubtful { "Address (do not pay)" } else { "Address" };
     match wallet.shown_address() {
         Some(address) => fields.push(Field::mono(label, token(address))),
@@ -79,7 +87,7 @@ fn wallet_fields(fields: &mut Vec<Field>, view: &DepositView, wallet: &Wallet, d
 
 fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
     let facts = &view.facts;
-    if let Some(arrived) = facts.arrived_crypto() {
+    if let Some(arrived) = facts.arrived_crypto().filter(|_| view.request.asset().is_some()) {
         fields.push(Field::new("Arrived", crypto(arrived, view)));
     }
     if let Some(amount) = facts.arrived_usd() {
@@ -99,7 +107,18 @@ fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
 }
 
 pub(super) fn crypto(amount: &Amount, view: &DepositView) -> String {
-    format!("{amount} {}", view.request.asset.currency)
+    match view.request.asset() {
+        Some(asset) => format!("{amount} {}", asset.currency),
+        None => amount.to_string(),
+    }
+}
+
+/// The network that it is paid over, or the method where it is none of a network.
+pub(super) fn paid_by(request: &Request) -> Field {
+    match request.asset() {
+        Some(asset) => Field::new("Network", network_name(asset.network)),
+        None => Field::new("Paid by", request.paid_by.to_string()),
+    }
 }
 
 fn label_of(facts: &Facts) -> String {

@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 
 use super::content::Field;
 use super::doubt;
-use super::fields::{crypto, network_name};
+use super::fields::{crypto, network_name, paid_by};
 use super::letter::{DepositView, LetterInput, PayerView};
 use super::text::{instant, safe_link, token, untrusted, usd};
 use crate::domain::deposit::{Facts, Wallet};
@@ -28,7 +28,7 @@ impl<'a> PayerFacts<'a> {
         let asks = matches!(input.event, EventName::WalletCreated | EventName::Underpaid);
         let awaited = asks && payer.latest.state == view.facts.state;
         let facts = if awaited { &payer.latest } else { &view.facts };
-        let doubtful = awaited && doubt::is_unsafe_to_pay(view.request.asset.network, facts);
+        let doubtful = awaited && doubt::is_unsafe_to_pay(view.request.paid_by, facts);
         let deadline = facts.wallet.as_ref().and_then(|wallet| wallet.expire_at);
         let in_time = deadline.is_none_or(|deadline| payer.now < deadline);
         Self { view, facts, doubtful: doubtful && in_time, payable: awaited && !doubtful && in_time }
@@ -58,12 +58,13 @@ impl<'a> PayerFacts<'a> {
         let (request, facts) = (&self.view.request, self.facts);
         context! {
             asked => usd(&request.amount),
-            asset => request.asset.to_string(),
-            currency => request.asset.currency.as_str(),
-            network => request.asset.network.as_str(),
-            network_name => network_name(request.asset.network),
+            asset => request.paid_by.to_string(),
+            method => request.method().as_str(),
+            currency => request.asset().map(|asset| asset.currency.as_str()),
+            network => request.asset().map(|asset| asset.network.as_str()),
+            network_name => request.asset().map(|asset| network_name(asset.network)),
             amount_crypto => self.due().map(ToString::to_string),
-            address => self.wallet().map(|wallet| token(&wallet.address)),
+            address => self.wallet().and_then(|wallet| wallet.address.as_deref()).map(token),
             memo => self.wallet().and_then(|wallet| wallet.memo.as_deref()).map(untrusted),
             url => self.wallet().and_then(|wallet| wallet.url.as_deref()).and_then(safe_link),
             expire_at => self.deadline(),
@@ -88,17 +89,21 @@ impl<'a> PayerFacts<'a> {
                 fields.push(Field::mono("Exact amount", crypto(due, view)))
             }
             Some(due) => fields.push(Field::new("Amount asked for", crypto(due, view))),
-            None => fields.push(Field::new("Currency", request.asset.currency.as_str())),
+            None => {
+                fields.extend(request.asset().map(|asset| Field::new("Currency", asset.currency.as_str())))
+            }
         }
-        if let Some(amount) = facts.arrived_crypto() {
+        if let Some(amount) = facts.arrived_crypto().filter(|_| request.asset().is_some()) {
             fields.push(Field::new("Arrived", crypto(amount, view)));
         }
-        if let Some(missing) = missing {
-            fields.push(Field::mono("Still missing", format!("{missing} {}", request.asset.currency)));
+        if let Some((missing, asset)) = missing.zip(request.asset()) {
+            fields.push(Field::mono("Still missing", format!("{missing} {}", asset.currency)));
         }
-        fields.push(Field::new("Network", network_name(request.asset.network)));
+        fields.push(paid_by(request));
         if let Some(wallet) = self.wallet() {
-            fields.push(Field::mono("Address", token(&wallet.address)));
+            fields.extend(wallet.address.as_deref().map(|address| Field::mono("Address", token(address))));
+            let link = wallet.shown_url().filter(|_| wallet.is_link()).and_then(safe_link);
+            fields.extend(link.map(|link| Field::mono("Link", link)));
             if let Some(memo) = &wallet.memo {
                 fields.push(Field::mono("Memo (give it with the payment)", untrusted(memo)));
             }

@@ -30,8 +30,9 @@ impl RecipientRule {
         }
         match request {
             Some(request) => {
-                any(&self.currency, request.asset.currency.as_str())
-                    && any(&self.network, request.asset.network.as_str())
+                let asset = request.asset();
+                any(&self.currency, asset.map_or("", |asset| asset.currency.as_str()))
+                    && any(&self.network, asset.map_or("", |asset| asset.network.as_str()))
                     && any(&self.reference, request.reference.as_deref().unwrap_or_default())
             }
             None => self.currency.is_empty() && self.network.is_empty() && self.reference.is_empty(),

@@ -108,8 +108,8 @@ fn view(sample: SampleDeposit) -> Option<DepositView> {
         expected: None,
     });
     let wallet = Wallet {
-        order_id: "af161c5a-936c-4294-b656-6da12b77e232".to_owned(),
-        address: "0x66b928a82377d75ced043e95738372e9e9607f1f".to_owned(),
+        order_id: Some("af161c5a-936c-4294-b656-6da12b77e232".to_owned()),
+        address: Some("0x66b928a82377d75ced043e95738372e9e9607f1f".to_owned()),
         url: Some("https://pay.cryptomus.com/pay/35a4ee29-16ef-4b18-9960-b7812c836bb1".to_owned()),
         amount_usd: amount("5.00"),
         amount_crypto: amount("4.99"),
@@ -119,6 +119,7 @@ fn view(sample: SampleDeposit) -> Option<DepositView> {
         withheld: None,
         unread: Vec::new(),
         shared: false,
+        listed_only: false,
     };
     let txid = "0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060";
     Some(DepositView {

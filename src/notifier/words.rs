@@ -117,7 +117,7 @@ fn parts(body: &str) -> (Vec<String>, Vec<String>) {
 fn link(input: &LetterInput, label: &str) -> Option<Link> {
     let facts = input.payer.as_ref().map(|payer| &payer.latest);
     let facts = facts.or_else(|| input.deposit.as_ref().map(|view| &view.facts))?;
-    let url = facts.wallet.as_ref()?.url.as_deref()?;
+    let url = facts.wallet.as_ref()?.shown_url()?;
     safe_link(url).map(|url| Link { label: label.to_owned(), url })
 }
 
@@ -126,7 +126,7 @@ fn payment(input: &LetterInput, amount: &str) -> Option<String> {
     let view = input.deposit.as_ref()?;
     let latest = input.payer.as_ref().map_or(&view.facts, |payer| &payer.latest);
     let address = latest.wallet.as_ref()?.shown_address()?;
-    Some(qr::payment_uri(view.request.asset, address, amount))
+    Some(qr::payment_uri(view.request.asset()?, address, amount))
 }
 
 /// The facts of a table by their names: `["key", "Label"]`, or `["key", "Label", "what it says"]`.

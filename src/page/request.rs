@@ -102,6 +102,9 @@ async fn accept(page: &PageState, new: NewDeposit) -> Result<String, PageRefusal
         Err(error @ OpenError::KeyReused(_)) => {
             return Err(PageRefusal::of(ProblemKind::IdempotencyConflict, error.to_string()));
         }
+        Err(error @ OpenError::Stopped(_)) => {
+            return Err(PageRefusal::of(ProblemKind::ReviewNeeded, error.to_string()));
+        }
         Err(OpenError::Ledger(error)) => {
             return Err(Problem::of_ledger(&error, ": nothing was accepted, try again").into());
         }

@@ -10,8 +10,8 @@ use super::cron::{CronTasks, Schedule};
 use super::status::ServiceStatus;
 use super::task::{Task, TaskContext, drive};
 use super::tasks::{
-    Backup, BackupPlan, Create, Deliver, Digest, LedgerWatch, Poll, Reconcile, Timetable, UpstreamWatch,
-    Webhooks,
+    Backup, BackupPlan, Create, Deliver, Digest, Follow, LedgerWatch, Poll, Reconcile, Timetable,
+    UpstreamWatch, Webhooks,
 };
 use crate::flow::Flow;
 
@@ -58,6 +58,7 @@ impl Loops {
         spawn(&context, &tasks, Deliver::default());
         spawn(&context, &tasks, Webhooks::default());
         spawn(&context, &tasks, UpstreamWatch::default());
+        spawn(&context, &tasks, Follow::default());
         spawn(&context, &tasks, LedgerWatch::default());
         let mut jobs = Vec::new();
         let mut wake = |schedule: &Schedule| {

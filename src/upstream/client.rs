@@ -1,4 +1,4 @@
-//! The five calls: what is asked in each, and how its answer becomes a value or an error.
+//! The calls: what is asked in each, and how its answer becomes a value or an error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use super::error::Error;
 use super::evidence::{Answer, Evidence, KEPT};
 use super::list::{InvoiceSink, Listed, Pieces};
 use super::pace::{Pacer, Permit, Priority};
-use super::reading::{outcome_of, read_answer, read_order};
+use super::reading::{outcome_of, read_answer, read_link, read_order};
 use super::secret::{ApiKey, is_unreserved, percent_encoded};
 use super::settings::{UpstreamSettings, is_dots};
 use super::transport::{Digested, HttpReply, HttpTransport, Limits, TransportFailure};
 use super::upstream_clock::{ClockReading, UpstreamClock};
 use super::wire::{self, Decoded, Undecodable};
 use crate::clock::SharedClock;
-use crate::domain::asset::Asset;
-use crate::domain::money::Amount;
+use crate::domain::method::{AmountUnit, PaidBy};
+use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::report::{Balance, Coupon, OrderReport};
 use crate::domain::time::{Timestamp, Zone};
 use crate::metrics::CallMetrics;
@@ -52,6 +52,7 @@ struct Inner {
     poll_url: Url,
     user_id: Arc<str>,
     zone: Arc<Zone>,
+    page_amount: Option<AmountUnit>,
     theirs: UpstreamClock,
     metrics: CallMetrics,
 }
@@ -62,12 +63,12 @@ impl fmt::Debug for Upstream {
     }
 }
 
-/// A wallet to be made.
+/// A wallet, or a link to pay by, to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct NewOrder<'a> {
-    /// The currency and its network.
-    pub asset: Asset,
-    /// US dollars, sent digit for digit.
+    /// How it is paid, and in what.
+    pub paid_by: PaidBy,
+    /// US dollars: for a wallet sent digit for digit.
     pub amount: &'a Amount,
     /// A coupon to spend on it; an empty one is none.
     pub coupon: Option<&'a str>,
@@ -109,6 +110,7 @@ impl Upstream {
             customer_url,
             user_id: Arc::from(settings.user_id),
             zone: Arc::new(settings.zone),
+            page_amount: settings.page_amount,
             theirs: UpstreamClock::default(),
             metrics: CallMetrics::default(),
         };
@@ -153,10 +155,10 @@ impl Upstream {
         self.inner.theirs.now(self.inner.clock.monotonic())
     }
 
-    /// Orders a direct wallet. Not idempotent: record the intent first.
+    /// Orders a direct wallet, a payment page or a card payment. Not idempotent: record the intent first.
     ///
     /// # Errors
-    /// [`Error::NotTaken`], [`Error::Refused`], or [`Error::Unknown`] and [`Error::Unreadable`], where a wallet may have
+    /// [`Error::Settings`] for a link while the unit of its amount is not set; [`Error::NotTaken`], [`Error::Refused`], or [`Error::Unknown`] and [`Error::Unreadable`], where a wallet may have
     /// been made.
     pub async fn create(
         &self,
@@ -164,15 +166,35 @@ impl Upstream {
         order: &NewOrder<'_>,
     ) -> Result<Answer<Box<OrderReport>>, Error> {
         let coupon = order.coupon.filter(|coupon| !coupon.is_empty());
-        let url = format!(
-            "{}/cryptomus/direct/{}/{}/{}",
-            self.inner.customer_url, order.asset.currency, order.asset.network, order.amount
-        );
+        let path = match order.paid_by {
+            PaidBy::Wallet(asset) => {
+                format!("cryptomus/direct/{}/{}/{}", asset.currency, asset.network, order.amount)
+            }
+            PaidBy::Page => format!("cryptomus/invoice/{}", self.link_amount(order.amount)?),
+            PaidBy::Card => format!("pay4bit/invoice/{}", self.link_amount(order.amount)?),
+        };
+        let url = format!("{}/{path}", self.inner.customer_url);
+        let coupon = coupon.filter(|_| order.paid_by != PaidBy::Card);
         let wire = CreateWire { api_key: self.inner.key.expose(), coupon_code: coupon };
         let body = serde_json::to_vec(&wire).unwrap_or_default();
         let request = self.inner.transport.put(&url, body, SMALL, self.inner.clock.now());
         let call = CallKind::Create { with_coupon: coupon.is_some() };
-        self.finish(permit, call, request, |reply| wire::created(&reply.body)).await
+        let is_link = order.paid_by.asset().is_none();
+        let key = Arc::clone(&self.inner.key);
+        let read = move |reply: &HttpReply| {
+            if is_link { read_link(reply, &key) } else { wire::created(&reply.body) }
+        };
+        self.finish(permit, call, request, read).await
+    }
+
+    /// The amount of a link as its path takes it: a whole number, of what is set.
+    fn link_amount(&self, amount: &Amount) -> Result<i64, Error> {
+        let not_set = || Error::Settings(format!("{} is not set", super::settings::PAGE_AMOUNT));
+        let unit = self.inner.page_amount.ok_or_else(not_set)?;
+        let odd = || Error::Settings(format!("{amount} USD is no whole number of dollars"));
+        let cents = amount.to_usd_micros_floor().and_then(UsdMicros::to_cents_exact);
+        let cents = cents.filter(|cents| cents.rem_euclid(100) == 0).ok_or_else(odd)?;
+        Ok(if unit == AmountUnit::Cents { cents } else { cents.div_euclid(100) })
     }
 
     /// Polls one order.

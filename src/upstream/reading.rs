@@ -12,6 +12,17 @@ use super::transport::HttpReply;
 use super::wire::{self, Decoded, Undecodable};
 use crate::domain::report::OrderReport;
 
+/// The link of an answer. One that holds the account's key is shown to nobody.
+pub(super) fn read_link(reply: &HttpReply, key: &ApiKey) -> Result<Decoded<Box<OrderReport>>, Undecodable> {
+    let read = wire::link(&reply.body)?;
+    let holds_key =
+        |report: &OrderReport| report.url.as_ref().is_some_and(|url| key.redact_text(url) != *url);
+    match &read {
+        Decoded::Yes(report) if holds_key(report) => Err(Undecodable::new("body holds the account's key")),
+        _ => Ok(read),
+    }
+}
+
 /// The value of a whole answer to `call`, or its error.
 pub(super) fn read_answer<T>(
     key: &Arc<ApiKey>,

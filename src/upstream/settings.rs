@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use super::error::Error;
 use super::secret::push_percent_encoded;
 use crate::domain::host::is_loopback;
+use crate::domain::method::AmountUnit;
 use crate::domain::time::Zone;
 
 /// How to reach the upstream.
@@ -25,7 +26,12 @@ pub struct UpstreamSettings {
     pub timeout: Duration,
     /// How to read the invoices' times, which carry no zone.
     pub zone: Zone,
+    /// In what payment pages and card payments are counted; `None`: none can be asked for.
+    pub page_amount: Option<AmountUnit>,
 }
+
+/// The key of that setting, as it is called in the configuration.
+pub const PAGE_AMOUNT: &str = "upstream.page_amount";
 
 impl UpstreamSettings {
     /// `{base_url}/v3/customers/{user_id}`, once everything has been found right.

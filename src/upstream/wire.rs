@@ -241,6 +241,15 @@ pub(super) fn created(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong>
     })
 }
 
+/// Reads the answer to a request for a payment page or a card payment: its body is the link, as it is.
+pub(super) fn link(answer: &[u8]) -> Result<Decoded<Box<OrderReport>>, Wrong> {
+    envelope(answer, |body| {
+        let url = serde_json::from_str::<String>(body.get())
+            .map_err(|_| Wrong::in_field("body", "is not a link"))?;
+        Ok(Box::new(OrderReport { url: Some(url), ..OrderReport::default() }))
+    })
+}
+
 /// The fields of which each can be missed by itself.
 #[derive(Default)]
 struct Side {

@@ -244,8 +244,8 @@ fn well_formed(text: &str) {
 async fn a_caller_that_goes_away_takes_nothing_with_it() {
     let bench = Bench::start().await;
     let new = NewDeposit {
-        currency: "USDT".to_owned(),
-        network: "BSC".to_owned(),
+        currency: Some("USDT".to_owned()),
+        network: Some("BSC".to_owned()),
         amount: "5".to_owned(),
         idempotency_key: Some("gone".to_owned()),
         ..NewDeposit::default()

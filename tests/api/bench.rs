@@ -54,6 +54,7 @@ fn flow_settings(interval: Duration) -> flow::FlowSettings {
         policy: Policy { interval, ..Policy::default() },
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
+        page_amount: Some(depositd::domain::method::AmountUnit::Dollars),
         call_timeout: Duration::from_secs(5),
         max_in_flight: 16,
         poll_batch: 64,
@@ -87,6 +88,7 @@ async fn build(
         max_in_flight: 16,
         timeout: Duration::from_secs(5),
         zone: depositd::domain::time::Zone::UTC,
+        page_amount: Some(depositd::domain::method::AmountUnit::Dollars),
     };
     let client = Upstream::new(settings, SecretString::from("k&y".to_owned()), clock.clone()).unwrap();
     let settings = notifier::MailerSettings {

@@ -118,8 +118,8 @@ impl House {
     ) -> Deposit {
         let deposit = self
             .open(NewDeposit {
-                currency: currency.to_owned(),
-                network: network.to_owned(),
+                currency: Some(currency.to_owned()),
+                network: Some(network.to_owned()),
                 amount: amount.to_owned(),
                 coupon: coupon.map(str::to_owned),
                 reference: Some(format!("invoice, \"{amount}\"; =1+1")),

@@ -165,8 +165,8 @@ impl Filling {
     async fn poll(&mut self, deposit: Deposit, seen: Seen) -> Deposit {
         let wallet = deposit.facts.wallet.clone().unwrap();
         let report = OrderReport {
-            order_id: Some(wallet.order_id),
-            address: Some(wallet.address),
+            order_id: wallet.order_id,
+            address: wallet.address,
             status: Some(seen.status.to_owned()),
             txid: Some("a1b2c3".to_owned()),
             payment_amount: seen.crypto.map(|text| Amount::parse(text).unwrap()),

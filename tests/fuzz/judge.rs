@@ -116,7 +116,7 @@ impl Answers {
         *self.bytes.lock().unwrap() = answer;
         let upstream = &self.upstream;
         let amount = Amount::parse("5.15").unwrap();
-        let order = NewOrder { asset: self.deposit.request.asset, amount: &amount, coupon: Some("C") };
+        let order = NewOrder { paid_by: self.deposit.request.paid_by, amount: &amount, coupon: Some("C") };
         let polled = upstream.poll(upstream.admit(Priority::Poll).await, "af161c5a").await;
         match polled {
             Ok(answer) => report(&self.deposit, *answer.value, bent, whence),
@@ -160,6 +160,7 @@ fn upstream(url: &str) -> Upstream {
         max_in_flight: 4,
         timeout: Duration::from_secs(20),
         zone: depositd::domain::time::Zone::parse("Europe/Berlin").unwrap(),
+        page_amount: None,
     };
     // Time goes on a thousand times as fast, so that no pause and no breaker holds the run up.
     let clock: SharedClock =

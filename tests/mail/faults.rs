@@ -34,8 +34,8 @@ pub(crate) async fn ask(house: &House, count: usize) {
         let (currency, network) = if n % 2 == 0 { ("BTC", "BTC") } else { ("USDT", "TRON") };
         house
             .open(NewDeposit {
-                currency: currency.to_owned(),
-                network: network.to_owned(),
+                currency: Some(currency.to_owned()),
+                network: Some(network.to_owned()),
                 amount: "25".to_owned(),
                 reference: Some(format!("{}-{n}", if n % 4 < 2 { "shop" } else { "desk" })),
                 notify: if n % 10 == 0 { vec![format!("payer{n}@example.net")] } else { Vec::new() },
@@ -257,8 +257,8 @@ async fn an_international_mailbox_is_served_where_the_server_can_and_dead_where_
     let house = House::with(settings(), vec![rule(&["wallet_created"], &[], &[], &people)]).await;
     house
         .open(NewDeposit {
-            currency: "BTC".to_owned(),
-            network: "BTC".to_owned(),
+            currency: Some("BTC".to_owned()),
+            network: Some("BTC".to_owned()),
             amount: "25".to_owned(),
             reference: Some("Rechnung für Žofie – 請求書 42".to_owned()),
             ..NewDeposit::default()

@@ -30,8 +30,8 @@ async fn an_outage_that_touches_many_deposits_is_one_letter_and_none_is_lost() {
     for n in 0..count {
         let who = if n == 7 { vec!["payer@example.net".to_owned()] } else { Vec::new() };
         let new = flow::NewDeposit {
-            currency: "USDT".to_owned(),
-            network: "TRON".to_owned(),
+            currency: Some("USDT".to_owned()),
+            network: Some("TRON".to_owned()),
             amount: "5".to_owned(),
             notify: who,
             ..flow::NewDeposit::default()

@@ -52,7 +52,7 @@ impl Checks {
     /// The orders that deposits have.
     pub(crate) async fn shown(&self, house: &House) -> Vec<String> {
         let wallets = all(house).await.into_iter().filter_map(|deposit| deposit.facts.wallet);
-        wallets.map(|wallet| wallet.order_id).collect()
+        wallets.map(|wallet| wallet.order_id.unwrap()).collect()
     }
 
     /// Remembers what is true now.
@@ -76,7 +76,7 @@ impl Checks {
             let Some(wallet) = &deposit.facts.wallet else { continue };
             let booked = deposit.facts.booked.as_ref().map_or(0, |booked| booked.total().cents_floor());
             let was = |(_, cents): &(Timestamp, BTreeMap<String, i64>)| {
-                cents.get(&wallet.order_id).copied().unwrap_or(0)
+                cents.get(wallet.order_id.as_deref().unwrap()).copied().unwrap_or(0)
             };
             assert!(
                 self.past.iter().any(|then| was(then) == booked),
@@ -132,18 +132,21 @@ impl Checks {
                 continue;
             };
             // 7. One address for ever.
-            let now = (wallet.order_id.clone(), wallet.address.clone());
+            let now = (wallet.order_id.clone().unwrap(), wallet.address.clone().unwrap());
             let first = self.shown.entry(id.clone()).or_insert_with(|| now.clone());
             assert_eq!(*first, now, "{id} shows another wallet, seed {seed}");
-            let order = house.simulator.order(&wallet.order_id).unwrap();
-            assert_eq!(order.address, wallet.address, "{id}, seed {seed}");
+            let order = house.simulator.order(wallet.order_id.as_deref().unwrap()).unwrap();
+            assert_eq!(order.address, *wallet.address.as_ref().unwrap(), "{id}, seed {seed}");
             // 7. Nothing is adopted: what is shown was answered to a request of ours.
-            assert!(!order.elsewhere && made.contains(&wallet.order_id), "{id} was adopted, seed {seed}");
-            if self.lied.contains(&wallet.order_id) {
+            assert!(
+                !order.elsewhere && made.contains(wallet.order_id.as_ref().unwrap()),
+                "{id} was adopted, seed {seed}"
+            );
+            if self.lied.contains(wallet.order_id.as_deref().unwrap()) {
                 continue;
             }
             // 2. and 4. Booked is what was credited, once; never what was not.
-            let credit = books.credited.get(&wallet.order_id);
+            let credit = books.credited.get(wallet.order_id.as_deref().unwrap());
             if let Some(booked) = &facts.booked {
                 let theirs = credit.map(|credit| credit.micros);
                 assert_eq!(Some(booked.total()), theirs, "{id} {}, seed {seed}", facts.state);
@@ -201,8 +204,8 @@ impl Checks {
                 assert!(ended, "{} is {}, seed {seed}", deposit.id, deposit.facts.state);
                 continue;
             };
-            *owners.entry(wallet.order_id.clone()).or_default() += 1;
-            let order = house.simulator.order(&wallet.order_id).unwrap();
+            *owners.entry(wallet.order_id.clone().unwrap()).or_default() += 1;
+            let order = house.simulator.order(wallet.order_id.as_deref().unwrap()).unwrap();
             // 8. Final is not the end: every last word has been heard.
             let expected = match order.status.as_str() {
                 "paid" | "paid_over" | "refund_fail" => State::Settled,
@@ -212,7 +215,7 @@ impl Checks {
                 "refund_paid" => State::Refunded,
                 other => panic!("order {} ended as {other}, seed {seed}", order.order_id),
             };
-            if self.lied.contains(&wallet.order_id) {
+            if self.lied.contains(wallet.order_id.as_deref().unwrap()) {
                 continue;
             }
             // What was paid and went on to a refund before any poll could be read: the list shows it, and a person decides.
@@ -222,7 +225,7 @@ impl Checks {
             }
             let what = (order.fate, deposit.id.to_string());
             assert_eq!(deposit.facts.state, expected, "{what:?}, seed {seed}");
-            let credited = house.simulator.books().credited.contains_key(&wallet.order_id);
+            let credited = house.simulator.books().credited.contains_key(wallet.order_id.as_deref().unwrap());
             assert_eq!(deposit.facts.booked.is_some(), credited, "{what:?}, seed {seed}");
         }
         // 7. Every wallet that was ever made is shown at most once; what a lost answer made is shown to nobody.

@@ -74,8 +74,8 @@ async fn an_unresolved_deposit_stays_so() {
 async fn what_the_upstream_refuses_is_rejected_with_its_words() {
     let house = House::new().await;
     let new = NewDeposit {
-        currency: "usdt".to_owned(),
-        network: "tron".to_owned(),
+        currency: Some("usdt".to_owned()),
+        network: Some("tron".to_owned()),
         amount: "12".to_owned(),
         coupon: Some("EXPIRED".to_owned()),
         notify: vec!["buyer@example.org".to_owned()],

@@ -40,6 +40,7 @@ pub fn settings() -> flow::FlowSettings {
         policy: Policy::default(),
         create_attempts: 3,
         request_limit: Duration::from_secs(3600),
+        page_amount: Some(depositd::domain::method::AmountUnit::Dollars),
         call_timeout: Duration::from_secs(5),
         max_in_flight: 16,
         poll_batch: 256,
@@ -141,8 +142,8 @@ impl House {
 
     pub async fn request(&self, currency: &str, network: &str, amount: &str) -> Deposit {
         self.open(NewDeposit {
-            currency: currency.to_owned(),
-            network: network.to_owned(),
+            currency: Some(currency.to_owned()),
+            network: Some(network.to_owned()),
             amount: amount.to_owned(),
             ..NewDeposit::default()
         })
@@ -245,7 +246,7 @@ impl House {
     }
 
     pub fn order(&self, deposit: &Deposit) -> String {
-        deposit.facts.wallet.as_ref().unwrap().order_id.clone()
+        deposit.facts.wallet.as_ref().unwrap().order_id.clone().unwrap()
     }
 
     /// The names of a deposit's events, oldest first.
@@ -331,6 +332,7 @@ async fn build(
         max_in_flight: 16,
         timeout: Duration::from_secs(5),
         zone: depositd::domain::time::Zone::UTC,
+        page_amount: Some(depositd::domain::method::AmountUnit::Dollars),
     };
     let upstream = Upstream::new(upstream, KEY.to_owned().into(), clock.clone()).unwrap();
     let mail = MailSettings {

@@ -106,10 +106,20 @@ pub(crate) async fn holds(daemon: &Daemon, upstream: &SimulatedUpstream, smtp: &
             assert!(deposit.facts.booked.is_none(), "booked without a wallet: {}", deposit.id);
             continue;
         };
-        assert!(owners.insert(&wallet.order_id), "{} belongs to two deposits", wallet.order_id);
-        assert_eq!(theirs.get(wallet.order_id.as_str()), Some(&wallet.address.as_str()), "{}", deposit.id);
+        assert!(
+            owners.insert(wallet.order_id.as_deref().unwrap()),
+            "{:?} belongs to two deposits",
+            wallet.order_id
+        );
+        assert_eq!(
+            theirs.get(wallet.order_id.as_deref().unwrap()),
+            wallet.address.as_deref().as_ref(),
+            "{}",
+            deposit.id
+        );
         if let Some(booked) = &deposit.facts.booked {
-            let credited = books.credited.get(&wallet.order_id).map(|credit| credit.micros);
+            let credited =
+                books.credited.get(wallet.order_id.as_deref().unwrap()).map(|credit| credit.micros);
             assert_eq!(Some(booked.total()), credited, "deposit {}", deposit.id);
         }
     }
@@ -155,7 +165,7 @@ fn unsettled(deposits: &[Deposit], upstream: &SimulatedUpstream) -> Vec<String> 
             // Never made, as far as anybody can know.
             return deposit.facts.state == State::Unresolved;
         };
-        let word = upstream.order(&wallet.order_id).unwrap().status;
+        let word = upstream.order(wallet.order_id.as_deref().unwrap()).unwrap().status;
         let state = match word.as_str() {
             "paid" | "paid_over" => State::Settled,
             "wrong_amount" => State::Short,
@@ -173,8 +183,11 @@ fn unsettled(deposits: &[Deposit], upstream: &SimulatedUpstream) -> Vec<String> 
 fn compare_orders(deposits: &[Deposit], upstream: &SimulatedUpstream) {
     let mut owners: HashMap<&str, u32> = HashMap::new();
     for wallet in deposits.iter().filter_map(|deposit| deposit.facts.wallet.as_ref()) {
-        *owners.entry(&wallet.order_id).or_default() += 1;
-        assert_eq!(upstream.order(&wallet.order_id).unwrap().address, wallet.address);
+        *owners.entry(wallet.order_id.as_deref().unwrap()).or_default() += 1;
+        assert_eq!(
+            upstream.order(wallet.order_id.as_deref().unwrap()).unwrap().address,
+            *wallet.address.as_ref().unwrap()
+        );
     }
     for order in upstream.orders() {
         let owned = owners.get(order.order_id.as_str()).copied().unwrap_or(0);
@@ -187,7 +200,7 @@ fn compare_credits(deposits: &[Deposit], upstream: &SimulatedUpstream) -> usize 
     let books = upstream.books();
     let mut credited = 0;
     for deposit in deposits {
-        let order = deposit.facts.wallet.as_ref().map(|wallet| wallet.order_id.as_str());
+        let order = deposit.facts.wallet.as_ref().map(|wallet| wallet.order_id.as_deref().unwrap());
         let theirs = order.and_then(|order| books.credited.get(order)).map(|credit| credit.micros);
         let ours = deposit.facts.booked.as_ref().map(|booked| booked.total());
         assert_eq!(ours, theirs, "deposit {}", deposit.id);

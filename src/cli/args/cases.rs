@@ -56,6 +56,14 @@ A deposit may be named instead of a case, in any state. It can be taken back: de
     #[command(after_help = "Example:
   depositd cases uncorrect 3 --note 'support was wrong'")]
     Uncorrect(UncorrectArgs),
+    /// Say which row of the invoice list is a payment page's or a card payment's: its number is in `show` and `accounting_elsewhere`
+    #[command(after_help = "Example:
+  depositd cases match 17 0190f1c2 --note 'the payer sent the receipt'")]
+    Match(MatchArgs),
+    /// Take back which row is the deposit's: what the row credited is not the deposit's any more
+    #[command(after_help = "Example:
+  depositd cases unmatch 0190f1c2 --note 'it was another customer'")]
+    Unmatch(UncorrectArgs),
 }
 
 /// `cases accept`
@@ -97,6 +105,19 @@ pub(in crate::cli) struct CorrectArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UncorrectArgs {
     /// The case's number; or a deposit: its id, its order, or its address, whole or shortened
+    pub(in crate::cli) id: String,
+    /// What a person says of it
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) note: String,
+}
+
+/// `cases match`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct MatchArgs {
+    /// The row's number
+    #[arg(value_parser = whole(1_i64..=i64::MAX))]
+    pub(in crate::cli) row: i64,
+    /// The deposit: its id, whole or shortened
     pub(in crate::cli) id: String,
     /// What a person says of it
     #[arg(long, value_name = "TEXT")]

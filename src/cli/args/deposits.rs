@@ -8,18 +8,27 @@ use clap::{Args, ValueEnum};
 use super::values::{moment, whole};
 use crate::domain::asset::{Currency, Network};
 use crate::domain::deposit::State;
+use crate::domain::method::Method;
 use crate::domain::time::Timestamp;
 
 /// `request`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RequestArgs {
     /// What is paid in, such as USDT
-    pub(in crate::cli) currency: String,
+    #[arg(required_unless_present_any = ["page", "card"])]
+    pub(in crate::cli) currency: Option<String>,
     /// The network it is paid on, such as BSC
-    pub(in crate::cli) network: String,
+    #[arg(required_unless_present_any = ["page", "card"])]
+    pub(in crate::cli) network: Option<String>,
     /// US dollars, digits with at most six decimals
-    #[arg(allow_hyphen_values = true)]
-    pub(in crate::cli) amount: String,
+    #[arg(allow_hyphen_values = true, required_unless_present_any = ["page", "card"])]
+    pub(in crate::cli) amount: Option<String>,
+    /// In place of all three: a payment page of the processor, for so many whole US dollars
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, conflicts_with_all = ["currency", "network", "amount", "card"])]
+    pub(in crate::cli) page: Option<String>,
+    /// In place of all three: a card payment, for so many whole US dollars
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, conflicts_with_all = ["currency", "network", "amount", "page", "coupon"])]
+    pub(in crate::cli) card: Option<String>,
     /// A coupon to spend
     #[arg(long, value_name = "C")]
     pub(in crate::cli) coupon: Option<String>,
@@ -70,6 +79,9 @@ pub(in crate::cli) struct ListArgs {
     /// Only those paid over this network
     #[arg(long, value_name = "NETWORK", value_parser = network)]
     pub(in crate::cli) network: Option<Network>,
+    /// Only those paid in this way
+    #[arg(long, value_name = "METHOD", value_parser = method)]
+    pub(in crate::cli) method: Option<Method>,
     /// Only those asked for since then: a date, a time, today, yesterday, 7d, 12h
     #[arg(long, value_name = "T", value_parser = moment)]
     pub(in crate::cli) since: Option<Timestamp>,
@@ -96,6 +108,10 @@ fn currency(word: &str) -> Result<Currency, String> {
 
 fn network(word: &str) -> Result<Network, String> {
     Network::parse(word.trim()).ok_or_else(|| one_of(Network::ALL.iter().map(|network| network.as_str())))
+}
+
+fn method(word: &str) -> Result<Method, String> {
+    Method::parse(word.trim()).ok_or_else(|| one_of(Method::ALL.iter().map(|method| method.as_str())))
 }
 
 fn one_of(known: impl Iterator<Item = &'static str>) -> String {

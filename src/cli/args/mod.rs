@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 pub(super) use self::books::CloseArgs;
 pub(super) use self::cases::{
-    AcceptArgs, BaselineCommand, CasesCommand, CorrectArgs, NoteArgs, UncorrectArgs,
+    AcceptArgs, BaselineCommand, CasesCommand, CorrectArgs, MatchArgs, NoteArgs, UncorrectArgs,
 };
 pub(super) use self::daemon::{RunArgs, SandboxArgs};
 pub(super) use self::deposits::{ListArgs, RequestArgs, Wait};

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Cli, Command, MailCommand, WebhooksCommand};
+use super::{Cli, Command, MailCommand, RequestArgs, WebhooksCommand};
 use crate::config::{suspect_argument, suspect_path};
 
 /// Notices every value of a command line that could not be read.
@@ -26,8 +26,9 @@ pub(in crate::cli) fn suspect_values(cli: &Cli) {
     };
     match &cli.command {
         Command::Request(request) => {
-            let words = [&request.currency, &request.network, &request.amount];
-            words.into_iter().chain(&request.notify).for_each(|text| suspect_argument(text));
+            let RequestArgs { currency, network, amount, page, card, .. } = request;
+            let words = [currency, network, amount, page, card].into_iter().flatten();
+            words.chain(&request.notify).for_each(|text| suspect_argument(text));
         }
         Command::Init(args) => {
             let files = [&args.api_key_file, &args.smtp_password_file];

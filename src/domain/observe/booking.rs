@@ -51,6 +51,7 @@ impl Draft {
     pub(super) fn credit_of(&self, report: &OrderReport, status: Status) -> Option<Booked> {
         let wallet = self.facts.wallet.as_ref()?;
         let (usd, source) = match self.stated_dollars(report) {
+            Some(paid) if report.listed => (paid, FigureSource::Invoice),
             Some(paid) => (paid, FigureSource::PaymentAmountUsd),
             None => (dollars(wallet.amount_usd.as_ref(), None)?, FigureSource::AmountInUsd),
         };
@@ -61,7 +62,7 @@ impl Draft {
     /// The prepaid account holds whole cents: the rest of the figure is rounding.
     fn credit(&self, usd: UsdMicros, source: FigureSource, crypto: Option<Amount>) -> Booked {
         let (correction, said) = (UsdMicros::ZERO, false);
-        let (credited, expected) = (Some(usd.to_whole_cents()), self.expected());
+        let (credited, expected) = (Some(usd.to_whole_cents()), self.expected(usd.to_whole_cents()));
         Booked { usd, crypto, source, credited, correction, said, expected }
     }
 
@@ -180,9 +181,16 @@ impl Draft {
         true
     }
 
-    /// What the wallet is for, by the upstream's latest word.
-    fn expected(&self) -> Option<UsdMicros> {
-        self.facts.wallet.as_ref()?.amount_usd.as_ref()?.to_usd_micros_floor()
+    /// What the wallet is for, by the upstream's latest word. A link for which nothing is stated is for what was asked
+    /// for; with a coupon, what it is for is known by what is credited alone.
+    fn expected(&self, credited: UsdMicros) -> Option<UsdMicros> {
+        let wallet = self.facts.wallet.as_ref()?;
+        match &wallet.amount_usd {
+            Some(stated) => stated.to_usd_micros_floor(),
+            None if !wallet.is_link() => None,
+            None if self.deposit.request.coupon.is_some() => Some(credited),
+            None => self.deposit.request.amount.to_usd_micros_floor(),
+        }
     }
 
     /// What the processor has locked, as far as it is stated.

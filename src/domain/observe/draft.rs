@@ -112,12 +112,15 @@ impl Draft {
 
     fn is_flagged(&self, kind: ReviewKind, reason: &String) -> bool {
         let stands = self.facts.review.as_ref().is_some_and(|review| {
-            review.reason == *reason || (review.kind == ReviewKind::Standing && kind == ReviewKind::Passing)
+            review.reason == *reason || (review.kind != ReviewKind::Passing && kind == ReviewKind::Passing)
         });
         stands || self.facts.acknowledged.as_ref() == Some(reason)
     }
 
     fn raise(&mut self, kind: ReviewKind, reason: String) {
+        // What keeps further links from being asked for does so until a person has looked, whatever else turns up.
+        let stops = self.facts.review.as_ref().is_some_and(|review| review.kind == ReviewKind::Stopping);
+        let kind = if stops { ReviewKind::Stopping } else { kind };
         self.facts.review = Some(Review { reason: reason.clone(), kind });
         self.same_state(EventName::NeedsReview, Some(reason));
     }

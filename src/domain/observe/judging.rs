@@ -28,7 +28,10 @@ impl Draft {
             (wallet.withheld, wallet.shared) = (Some(reason), true);
             wallet.unread.clear();
         }
-        let verdict = address::check(self.deposit.request.asset.network, &wallet.address);
+        let Some((asset, address)) = self.deposit.request.asset().zip(wallet.address.as_deref()) else {
+            return self.receive_link(wallet);
+        };
+        let verdict = address::check(asset.network, address);
         let (withheld, no_dollars) = (wallet.withheld.clone(), wallet.amount_usd.is_none());
         self.facts.wallet = Some(wallet);
         self.enter(State::AwaitingPayment, None);
@@ -70,10 +73,11 @@ impl Draft {
 
     pub(super) fn apply_poll(&mut self, report: &OrderReport, policy: &Policy) {
         self.tell_left_out();
-        if let Some(reason) = contradiction(self.deposit.request.asset, &self.facts, report) {
+        if let Some(reason) = contradiction(self.deposit.request.asset(), &self.facts, report) {
             self.flag(ReviewKind::Standing, reason);
             return;
         }
+        self.take_order_of_page(report);
         if let Some(why) = reading::names_nothing(&self.deposit, report) {
             self.flag(ReviewKind::Passing, unreadable(why));
             return;
@@ -95,7 +99,7 @@ impl Draft {
     }
 
     /// What an answer about our order means.
-    fn judge(&mut self, report: &OrderReport, policy: &Policy) {
+    pub(super) fn judge(&mut self, report: &OrderReport, policy: &Policy) {
         let status = match report.status.as_deref() {
             None => Status::Check,
             Some(word) => match Status::parse(word) {
@@ -216,7 +220,7 @@ impl Draft {
     /// A poll that agrees with the state: figures may have changed, time may have run out.
     fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy, odd: Option<String>) {
         let found_nothing = status.meaning() == StatusMeaning::Unseen;
-        let deadline = report.expire_at.or(self.facts.wallet.as_ref().and_then(|wallet| wallet.expire_at));
+        let deadline = report.expire_at.or_else(|| self.facts.deadline(policy.link_limit));
         let over = deadline
             .is_some_and(|deadline| report.agrees_that_past(deadline.plus(policy.expiry_grace), self.ours));
         if self.facts.state == State::AwaitingPayment && found_nothing && over {

@@ -1,13 +1,14 @@
 //! What can be observed of a deposit, and why an observation can be refused.
 
 use crate::domain::deposit::State;
+use crate::domain::listing::Listing;
 use crate::domain::money::UsdMicros;
 use crate::domain::report::OrderReport;
 
 /// What was seen, or decided, of one deposit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
-    /// The upstream answered our request for a wallet.
+    /// The upstream answered our request for a wallet, or for a link to pay by.
     Wallet(Box<OrderReport>),
     /// The same, with an address that another open or watched deposit has already: it is shown to nobody.
     SharedWallet {
@@ -32,6 +33,20 @@ pub enum Observation {
     UnknownOrder(String),
     /// The upstream answered about the order, and what it says cannot be read, for this reason.
     Unreadable(String),
+    /// The rows of the invoice list that bear an id of the deposit; where none does, that as well.
+    Listed(Box<Listing>),
+    /// A person says that a row of the list is this deposit's: what the row is called by is an order of ours from now on.
+    Matched {
+        /// `payId` or `sesid` of the row.
+        order_id: String,
+        /// Who says so, and why.
+        reason: String,
+    },
+    /// A person takes that back: nothing of the row is the deposit's any more.
+    Unmatched {
+        /// Who says so, and why.
+        reason: String,
+    },
     /// A person clears the review flag, with this note.
     Reviewed(String),
     /// A person says that the upstream credited this much, whatever the state.
@@ -74,6 +89,9 @@ pub enum InvalidTransition {
     /// Less than nothing cannot have been credited.
     #[error("what was credited cannot be less than nothing")]
     NegativeCredit,
+    /// Its row is known by another id, or it is a wallet, whose rows bear its order.
+    #[error("{0}")]
+    NotToBeMatched(&'static str),
     /// No person has said anything of the credit.
     #[error("no person has corrected this deposit")]
     NothingSaid,

@@ -20,24 +20,28 @@ const CURRENCY: &str = "currency";
 const NETWORK: &str = "network";
 
 /// Why the report speaks of another order than ours.
-pub(super) fn contradiction(asset: Asset, facts: &Facts, report: &OrderReport) -> Option<String> {
+pub(super) fn contradiction(asset: Option<Asset>, facts: &Facts, report: &OrderReport) -> Option<String> {
     let wallet = facts.wallet.as_ref()?;
+    let (order_id, address) = (wallet.order_id.as_deref(), wallet.address.as_deref());
     let differs = |what: &str, ours: &str, theirs: Option<&String>, same: bool| {
         theirs
             .filter(|_| !same)
             .map(|theirs| format!("the upstream's answer names another {what}: {theirs:?}, not {ours:?}"))
     };
-    let same_address =
-        report.address.as_ref().is_none_or(|theirs| is_same_address(asset, theirs, &wallet.address));
-    let same_order = report.order_id.as_ref().is_none_or(|theirs| same_id(theirs, &wallet.order_id));
+    // What a payer picks at a payment page, and the order that becomes of it, contradict nothing.
+    let same_address = report.address.as_ref().is_none_or(|theirs| {
+        address.zip(asset).is_none_or(|(ours, asset)| is_same_address(asset, theirs, ours))
+    });
+    let same_order =
+        report.order_id.as_ref().is_none_or(|theirs| order_id.is_none_or(|ours| same_id(theirs, ours)));
     let memo = wallet.memo.as_deref();
     let same_memo = memo.is_none() || report.memo.is_none() || report.memo.as_deref() == memo;
-    differs("order_id", &wallet.order_id, report.order_id.as_ref(), same_order)
-        .or_else(|| differs("address", &wallet.address, report.address.as_ref(), same_address))
+    differs("order_id", order_id.unwrap_or_default(), report.order_id.as_ref(), same_order)
+        .or_else(|| differs("address", address.unwrap_or_default(), report.address.as_ref(), same_address))
         .or_else(|| {
             differs("memo for the address", memo.unwrap_or_default(), report.memo.as_ref(), same_memo)
         })
-        .or_else(|| asset_contradiction(report, asset))
+        .or_else(|| asset_contradiction(report, asset?))
 }
 
 /// Addresses of EVM networks compare without case.
@@ -60,12 +64,12 @@ fn asset_contradiction(report: &OrderReport, asset: Asset) -> Option<String> {
 /// True where the answer names our order: by its id, or by the address where no other deposit has it.
 pub(super) fn names_order(deposit: &Deposit, report: &OrderReport) -> bool {
     let Some(wallet) = &deposit.facts.wallet else { return false };
-    let asset = deposit.request.asset;
-    report.order_id.as_ref().is_some_and(|theirs| same_id(theirs, &wallet.order_id))
-        || report
-            .address
-            .as_ref()
-            .is_some_and(|theirs| !wallet.shared && is_same_address(asset, theirs, &wallet.address))
+    let is_order = |theirs: &String| wallet.order_id.as_deref().is_some_and(|ours| same_id(theirs, ours));
+    let is_address = |theirs: &String| {
+        let ours = wallet.address.as_deref().zip(deposit.request.asset());
+        !wallet.shared && ours.is_some_and(|(ours, asset)| is_same_address(asset, theirs, ours))
+    };
+    report.order_id.as_ref().is_some_and(is_order) || report.address.as_ref().is_some_and(is_address)
 }
 
 /// Why an answer that names no order is none: others named it, or it has not even a status word.
@@ -179,9 +183,12 @@ pub(super) fn take_wallet(wallet: &mut Wallet, report: &OrderReport) {
         }
     };
     newer(&mut wallet.amount_usd, report.amount_usd.as_ref());
-    newer(&mut wallet.amount_crypto, report.amount_crypto.as_ref());
+    // In which coin a payment page counts is not known.
+    if !wallet.is_link() {
+        newer(&mut wallet.amount_crypto, report.amount_crypto.as_ref());
+    }
     wallet.expire_at = report.expire_at.or(wallet.expire_at);
-    if wallet.memo.is_none() {
+    if wallet.memo.is_none() && !wallet.is_link() {
         wallet.memo.clone_from(&report.memo);
     }
 }
@@ -192,11 +199,12 @@ pub(super) fn take_wallet(wallet: &mut Wallet, report: &OrderReport) {
 /// # Errors
 /// Why there is none: it has no order, or no address.
 pub(super) fn wallet_of(report: &OrderReport, request: &Request, now: Timestamp) -> Result<Wallet, String> {
+    let Some(asset) = request.asset() else { return link_of(report, now) };
     let missing = |what: &str| format!("the upstream's answer has no {what}");
     let order_id = report.order_id.clone().ok_or_else(|| missing("order_id"))?;
     let address = report.address.clone().ok_or_else(|| missing("to_address"))?;
     let too_large = report.amount_usd.as_ref().is_some_and(|figure| figure.to_usd_micros_floor().is_none());
-    let wrong = asset_contradiction(report, request.asset)
+    let wrong = asset_contradiction(report, asset)
         .or_else(|| too_large.then(|| "the upstream's amountInUSD is too large for the books".to_owned()))
         .or_else(|| beyond(request, request.amount.value(), "amountInUSD", report.amount_usd.as_ref()));
     let mut unread: Vec<&str> = [AMOUNT_IN_CRYPTO, EXPIRE_AT, CURRENCY, NETWORK]
@@ -218,8 +226,8 @@ pub(super) fn wallet_of(report: &OrderReport, request: &Request, now: Timestamp)
     };
     let usable = |amount: &&Amount| !amount.is_zero();
     Ok(Wallet {
-        order_id,
-        address,
+        order_id: Some(order_id),
+        address: Some(address),
         url: report.url.clone(),
         amount_usd: report.amount_usd.as_ref().filter(usable).filter(|_| wrong.is_none()).cloned(),
         amount_crypto: report.amount_crypto.as_ref().filter(usable).cloned(),
@@ -229,6 +237,26 @@ pub(super) fn wallet_of(report: &OrderReport, request: &Request, now: Timestamp)
         withheld: withheld.map(|why| format!("the address is not shown, do not pay: {why}")),
         unread: if wrong.is_some() { Vec::new() } else { unread.into_iter().map(str::to_owned).collect() },
         shared: false,
+        listed_only: false,
+    })
+}
+
+/// The link that the report bears, byte for byte.
+fn link_of(report: &OrderReport, now: Timestamp) -> Result<Wallet, String> {
+    let url = report.url.clone().ok_or_else(|| "the upstream's answer has no link".to_owned())?;
+    Ok(Wallet {
+        order_id: None,
+        address: None,
+        url: Some(url),
+        amount_usd: None,
+        amount_crypto: None,
+        memo: None,
+        expire_at: None,
+        created_at: now,
+        withheld: None,
+        unread: Vec::new(),
+        shared: false,
+        listed_only: false,
     })
 }
 

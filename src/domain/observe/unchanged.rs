@@ -18,7 +18,7 @@ pub(super) fn is_unchanged(deposit: &Deposit, report: &OrderReport, now: Timesta
     if passing
         || facts.wallet.is_none()
         || !says_the_same(facts, report)
-        || contradiction(deposit.request.asset, facts, report).is_some()
+        || contradiction(deposit.request.asset(), facts, report).is_some()
         || reading::names_order(deposit, report) != facts.named
         || reading::is_too_large(report)
         || reading::contradicting_figures(deposit, report, status).is_some()
@@ -48,8 +48,8 @@ pub(super) fn nothing_ended(
     }
     match facts.state {
         State::AwaitingPayment => {
-            let deadline = facts.wallet.as_ref().and_then(|wallet| wallet.expire_at);
-            let verdict = deadline.map(|deadline| deadline.plus(policy.expiry_grace));
+            let verdict =
+                facts.deadline(policy.link_limit).map(|deadline| deadline.plus(policy.expiry_grace));
             verdict.is_none_or(|verdict| !agree_that_past(verdict, now, answered_at))
         }
         State::Confirming => {

@@ -21,8 +21,8 @@ pub struct Accepted {
 pub struct DepositRows {
     /// Which deposit.
     pub deposit_id: DepositId,
-    /// Its order.
-    pub order_id: String,
+    /// Its order; of a link `None` while it has none that is known.
+    pub order_id: Option<String>,
     /// Where it stands here.
     pub state: State,
     /// What the journal credited, before refunds.
@@ -197,7 +197,7 @@ fn differs(pair: &DepositRows, kind: CaseKind, expected: String, found: String) 
     Verdict::Differs(Box::new(Difference {
         kind,
         deposit_id: Some(pair.deposit_id),
-        order_id: Some(pair.order_id.clone()),
+        order_id: pair.order_id.clone(),
         row: None,
         expected,
         found,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::MatchRule;
+use crate::domain::method::Method;
 use crate::domain::time::Timestamp;
 
 /// More rows than this with one id of ours: the field holds a constant, or the list is broken. It equals no id.
@@ -14,6 +15,8 @@ pub const TWO_NAMES: &str = "its two fields name two deposits";
 pub const TOO_MANY: &str = "more than 20 rows bear the id of one deposit";
 /// A wallet's and its row's creation lie at most this far apart.
 const MATCH_WINDOW: Duration = Duration::from_mins(5);
+/// The row of a link may be made when it is paid: so long after the link at most.
+const LINK_WINDOW: Duration = Duration::from_hours(48);
 
 /// A row bears an id of a deposit of ours, by this rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +69,8 @@ pub fn decide(mut claims: Vec<IdMatch>) -> Vec<Match> {
     matches
 }
 
-/// A row without an id of ours that may be a deposit's by amount and time: the processor's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A row without an id of ours that may be a deposit's by amount and time.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnmatchedInvoice {
     /// The ledger's number for it.
     pub row: i64,
@@ -75,6 +78,8 @@ pub struct UnmatchedInvoice {
     pub cents: i64,
     /// When it was made.
     pub created: Timestamp,
+    /// Which processor it names.
+    pub processor: Option<String>,
 }
 
 /// A deposit without a row, as guessing needs to know it.
@@ -82,6 +87,8 @@ pub struct UnmatchedInvoice {
 pub struct ProbableDeposit {
     /// The ledger's number for it.
     pub deposit: i64,
+    /// How it is paid.
+    pub method: Method,
     /// When its wallet was made.
     pub created_at: Timestamp,
     /// What a row of it may say, in cents: the required and the paid amount.
@@ -95,12 +102,16 @@ pub fn probable(rows: &[UnmatchedInvoice], deposits: &[ProbableDeposit]) -> Vec<
     let mut deposits: Vec<&ProbableDeposit> = deposits.iter().collect();
     deposits.sort_unstable_by_key(|nearby| (nearby.created_at, nearby.deposit));
     let mut pairs = Vec::new();
+    let window = |method| if method == Method::Wallet { MATCH_WINDOW } else { LINK_WINDOW };
+    let longest = deposits.iter().map(|nearby| window(nearby.method)).max().unwrap_or_default();
     for row in rows {
-        let from = row.created.minus(MATCH_WINDOW);
+        let from = row.created.minus(longest);
         let first = deposits.partition_point(|nearby| nearby.created_at < from);
         let near = deposits.get(first..).unwrap_or_default();
         for nearby in near.iter().take_while(|one| one.created_at <= row.created.plus(MATCH_WINDOW)) {
-            if nearby.cents.contains(&row.cents) {
+            let in_time = nearby.created_at >= row.created.minus(window(nearby.method));
+            let named = nearby.method.is_named_by(row.processor.as_deref());
+            if in_time && named && nearby.cents.contains(&row.cents) {
                 let apart = row.created.since(nearby.created_at).max(nearby.created_at.since(row.created));
                 pairs.push((apart, nearby.deposit, row.row));
             }
@@ -117,10 +128,4 @@ pub fn probable(rows: &[UnmatchedInvoice], deposits: &[ProbableDeposit]) -> Vec<
         }
     }
     claims
-}
-
-/// True where the row is of the processor that our wallets come from, or does not say.
-#[must_use]
-pub fn is_processor(method: Option<&str>) -> bool {
-    method.is_none_or(|method| method.to_ascii_lowercase().contains("cryptomus"))
 }

@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::account::{AccountFigures, BaselineCandidate, Drift, agree_on_baseline};
 pub use self::comparison::{Accepted, DepositRows, Verdict, compare};
 pub use self::matching::{
-    IdMatch, LIKENESS_LIMIT, Match, ProbableDeposit, TOO_MANY, TWO_NAMES, UnmatchedInvoice, decide,
-    is_processor, probable,
+    IdMatch, LIKENESS_LIMIT, Match, ProbableDeposit, TOO_MANY, TWO_NAMES, UnmatchedInvoice, decide, probable,
 };
 pub use self::rows::{content_hash, could_count, identity_hash};
 use super::ids::DepositId;

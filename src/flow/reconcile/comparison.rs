@@ -5,6 +5,7 @@ use super::context::RunContext;
 use crate::domain::ids::DepositId;
 use crate::domain::observe::Observation;
 use crate::domain::reconcile::{CaseKind, DepositRows, Difference, Verdict, compare as judge};
+use crate::flow::follow::look_at_rows;
 use crate::flow::poll_upstream::poll_now;
 use crate::ledger::{self, DepositWrite, Recorded, Scope, UnreadRow};
 
@@ -76,7 +77,7 @@ fn judge_pair(context: &RunContext<'_>, pair: &DepositRows, head_seq: i64, compa
     }
 }
 
-/// Polls what differs at once, in the ordinary way. True where anything was polled.
+/// Polls what differs at once, in the ordinary way; of what is followed by the list, its rows are that. True where anything was polled.
 async fn poll_differing(context: &RunContext<'_>, pairs: &[DepositRows]) -> ledger::Result<bool> {
     let flow = context.flow;
     let differing = pairs.iter().filter(|pair| matches!(judge(pair, 0), Verdict::Differs(_)));
@@ -84,6 +85,10 @@ async fn poll_differing(context: &RunContext<'_>, pairs: &[DepositRows]) -> ledg
     for pair in differing.take(MOST_POLLS) {
         let Some(deposit) = flow.ledger.find(&pair.deposit_id.to_string()).await? else { continue };
         polled = true;
+        if deposit.is_followed_by_list() {
+            look_at_rows(flow, deposit).await?;
+            continue;
+        }
         if !poll_now(flow, deposit).await? && flow.upstream.health().failing_since.is_some() {
             // The upstream does not answer now: the next run polls what differs.
             break;

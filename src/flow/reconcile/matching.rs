@@ -38,17 +38,20 @@ pub(super) async fn match_rows(context: &RunContext<'_>, whole: bool) -> ledger:
     }
     let matches = decide(claims);
     ledger.store_matches(&matches, context.id).await?;
-    if !ledger.no_row_bears_an_id().await? {
-        // Probable matches of earlier runs are dropped once any row bears an id of ours.
-        return ledger.store_probable_matches(&[]).await;
-    }
+    // Of a wallet nothing is guessed once any row bears an id of ours, and matches of earlier runs are dropped. A card's
+    // rows may bear none for ever.
+    let of_wallets = ledger.no_row_bears_an_id().await?;
+    ledger.forget_probable_matches(!of_wallets).await?;
     let rows = ledger.guessable_rows(&rows).await?;
     if rows.is_empty() {
         return Ok(());
     }
     let since = context.last.as_ref().filter(|_| !whole).map(|last| last.at.minus(PROBABLE_SPAN));
     let since = since.unwrap_or(Timestamp::EPOCH);
-    let deposits = ledger.deposits_without_rows(since, MOST_DEPOSITS).await?;
+    let mut deposits = ledger.links_without_rows(since, MOST_DEPOSITS).await?;
+    if of_wallets {
+        deposits.extend(ledger.wallets_without_rows(since, MOST_DEPOSITS).await?);
+    }
     let guesses = probable(&rows, &deposits);
     if guesses.is_empty() { Ok(()) } else { ledger.store_probable_matches(&guesses).await }
 }

@@ -5,6 +5,8 @@ use sqlx::SqliteConnection;
 
 use crate::domain::deposit::{Booked, Deposit, Outcome};
 use crate::domain::event::EventName;
+use crate::domain::link;
+use crate::domain::method::Method;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
 use crate::ledger::batch::{DepositWrite, RowWrite};
@@ -21,6 +23,7 @@ pub(in crate::ledger) async fn update_deposits<'a>(
     }
     let current = current(connection, writes).await?;
     give_wallets(connection, &current).await?;
+    name_links(connection, &current).await?;
     show_addresses(connection, &current).await?;
     let rows = current.iter().map(facts_row).collect::<Result<Vec<_>>>()?;
     let rows = json(&rows)?;
@@ -74,6 +77,7 @@ async fn give_wallets(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]
         placed.deposit_write.step.events.iter().any(|event| event.name == EventName::WalletCreated)
     };
     let rows: Vec<_> = writes.iter().filter(new).filter_map(wallet_row).collect();
+    keep_link_names(connection, writes.iter().filter(new)).await?;
     if rows.is_empty() {
         return Ok(());
     }
@@ -89,6 +93,59 @@ async fn give_wallets(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]
     .await
     .map_err(Error::database("written"))?;
     Ok(())
+}
+
+/// What a card's link bears that a row of the list may bear as well. The account's own name is in every link.
+async fn keep_link_names<'a>(
+    connection: &mut SqliteConnection,
+    writes: impl Iterator<Item = &'a RowWrite<'a>>,
+) -> Result<()> {
+    let mut rows = Vec::new();
+    for placed in writes {
+        let deposit = &placed.deposit_write.step.deposit;
+        let link = deposit.facts.wallet.as_ref().and_then(|wallet| wallet.url.as_deref());
+        if let Some(link) = link.filter(|_| deposit.request.method() == Method::Card) {
+            rows.extend(link::names(link).into_iter().map(|(name, value)| (name, value, placed.row_id)));
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = json(&rows)?;
+    sqlx::query!(
+        r#"INSERT INTO link_name (name, value, deposit_row)
+           SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?) AS j
+           WHERE j.value ->> 1 <> coalesce((SELECT value FROM meta WHERE key = 'account'), '') COLLATE NOCASE
+           ON CONFLICT DO NOTHING"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
+}
+
+/// What names a link's order is learnt after the link, and can be taken back.
+async fn name_links(connection: &mut SqliteConnection, writes: &[RowWrite<'_>]) -> Result<()> {
+    let link = |placed: &RowWrite<'_>| {
+        let deposit = &placed.deposit_write.step.deposit;
+        let wallet = deposit.facts.wallet.as_ref().filter(|_| deposit.request.method() != Method::Wallet)?;
+        Some((placed.row_id, wallet.order_id.clone()))
+    };
+    let rows: Vec<(i64, Option<String>)> = writes.iter().filter_map(link).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = json(&rows)?;
+    sqlx::query!(
+        r#"UPDATE deposit SET order_id = j.value ->> 1 FROM json_each(?) AS j
+           WHERE deposit.row_id = j.value ->> 0 AND deposit.order_id IS NOT j.value ->> 1"#,
+        rows
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(Error::database("written"))
 }
 
 /// An address that was withheld (an empty column) is written once it may be shown.
@@ -168,10 +225,10 @@ fn facts_row<'a>(placed: &RowWrite<'a>) -> Result<FactsRow<'a>> {
 }
 
 #[derive(Serialize)]
-struct WalletRow<'a>(i64, &'a str, &'a str, Option<&'a str>, Timestamp);
+struct WalletRow<'a>(i64, Option<&'a str>, Option<&'a str>, Option<&'a str>, Timestamp);
 
 fn wallet_row<'a>(placed: &RowWrite<'a>) -> Option<WalletRow<'a>> {
     let wallet = placed.deposit_write.step.deposit.facts.wallet.as_ref()?;
-    let address = wallet.shown_address().unwrap_or_default();
-    Some(WalletRow(placed.row_id, &wallet.order_id, address, wallet.link_id(), wallet.created_at))
+    let address = wallet.address.is_some().then(|| wallet.shown_address().unwrap_or_default());
+    Some(WalletRow(placed.row_id, wallet.order_id.as_deref(), address, wallet.link_id(), wallet.created_at))
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
-use crate::domain::asset::Asset;
 use crate::domain::book_zone::BookZone;
 use crate::domain::deposit::Facts;
 use crate::domain::event::{Event, EventName};
 use crate::domain::journal::{PREPAID, Posting, Turnover};
+use crate::domain::method::PaidBy;
 use crate::ledger::batch::DepositWrite;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::json;
 
-/// A month's sums of one currency on one network.
+/// A month's sums of what is paid in one way: in one currency on one network, by payment page or by card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::ledger) struct MonthSums {
     pub(in crate::ledger) deposits: i64,
@@ -25,6 +25,9 @@ pub(in crate::ledger) struct MonthSums {
     pub(in crate::ledger) adjustments: i64,
     pub(in crate::ledger) adjusted: i64,
 }
+
+/// Whose sums they are: the month, the method, the currency and the network, which are empty where they are not known.
+pub(in crate::ledger) type MonthKey = (String, String, String, String);
 
 /// An account's month: debits and credits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,8 +41,8 @@ pub(in crate::ledger) struct AccountSums {
 pub(in crate::ledger) struct Rollup {
     /// Whose months they are.
     zone: Arc<BookZone>,
-    /// By month, currency, network.
-    pub(in crate::ledger) months: BTreeMap<(String, String, String), MonthSums>,
+    /// By month and what they were paid in.
+    pub(in crate::ledger) months: BTreeMap<MonthKey, MonthSums>,
     /// By month, account, commodity.
     pub(in crate::ledger) accounts: BTreeMap<(String, String, String), AccountSums>,
     /// What left the prepaid account by refunds, by month.
@@ -87,7 +90,7 @@ impl Rollup {
         &mut self,
         open_from: &str,
         at: &str,
-        asset: Asset,
+        paid_by: PaidBy,
         facts: &Facts,
         moved: Turnover,
     ) -> Result<()> {
@@ -95,18 +98,18 @@ impl Rollup {
         let refunded = facts.refunded_at.filter(|_| moved.first_refund || moved.refunded.get() != 0);
         if let Some(settled) = settled.map(|settled| settled.to_string()) {
             if *self.zone.month_of(&settled) < *open_from {
-                self.adjust(at, asset, moved.credited.get())?;
+                self.adjust(at, paid_by, moved.credited.get())?;
             } else {
-                let sums = self.sums(&settled, asset);
+                let sums = self.sums(&settled, paid_by);
                 add(&mut sums.deposits, i64::from(moved.first_credit))?;
                 add(&mut sums.credited, moved.credited.get())?;
             }
         }
         if let Some(refunded) = refunded.map(|refunded| refunded.to_string()) {
             if *self.zone.month_of(&refunded) < *open_from {
-                self.adjust(at, asset, moved.refunded.negated().get())?;
+                self.adjust(at, paid_by, moved.refunded.negated().get())?;
             } else {
-                let sums = self.sums(&refunded, asset);
+                let sums = self.sums(&refunded, paid_by);
                 add(&mut sums.refunds, i64::from(moved.first_refund))?;
                 add(&mut sums.refunded, moved.refunded.get())?;
             }
@@ -114,15 +117,18 @@ impl Rollup {
         Ok(())
     }
 
-    fn adjust(&mut self, at: &str, asset: Asset, micros: i64) -> Result<()> {
-        let sums = self.sums(at, asset);
+    fn adjust(&mut self, at: &str, paid_by: PaidBy, micros: i64) -> Result<()> {
+        let sums = self.sums(at, paid_by);
         add(&mut sums.adjustments, 1)?;
         add(&mut sums.adjusted, micros)
     }
 
-    fn sums(&mut self, at: &str, asset: Asset) -> &mut MonthSums {
-        let (currency, network) = (asset.currency.as_str(), asset.network.as_str());
-        let key = (self.zone.month_of(at).into_owned(), currency.to_owned(), network.to_owned());
+    fn sums(&mut self, at: &str, paid_by: PaidBy) -> &mut MonthSums {
+        let asset = paid_by.asset();
+        let currency = asset.map_or("", |asset| asset.currency.as_str()).to_owned();
+        let network = asset.map_or("", |asset| asset.network.as_str()).to_owned();
+        let method = paid_by.method().as_str().to_owned();
+        let key = (self.zone.month_of(at).into_owned(), method, currency, network);
         self.months.entry(key).or_default()
     }
 }
@@ -150,8 +156,8 @@ pub(in crate::ledger) async fn add_writes(
         for event in &write.step.events {
             let at = event.at.to_string();
             rollup.post(&at, event.name.as_str(), &event.facts, &event.postings)?;
-            let asset = write.step.deposit.request.asset;
-            rollup.turn(&open_from, &at, asset, &event.facts, event.turnover)?;
+            let paid_by = write.step.deposit.request.paid_by;
+            rollup.turn(&open_from, &at, paid_by, &event.facts, event.turnover)?;
         }
     }
     store(connection, rollup).await
@@ -178,24 +184,25 @@ async fn store(connection: &mut SqliteConnection, rollup: Rollup) -> Result<()> 
 
 async fn store_months(
     connection: &mut SqliteConnection,
-    months: BTreeMap<(String, String, String), MonthSums>,
+    months: BTreeMap<MonthKey, MonthSums>,
 ) -> Result<()> {
     let months: Vec<_> = months
         .into_iter()
-        .map(|((month, currency, network), it)| {
+        .map(|((month, method, currency, network), it)| {
             let counts = (it.deposits, it.credited, it.refunds, it.refunded, it.adjustments, it.adjusted);
-            (month, currency, network, counts)
+            (month, method, currency, network, counts)
         })
         .collect();
     if !months.is_empty() {
         let rows = json(&months)?;
         sqlx::query!(
-            r#"INSERT INTO month_total (month, currency, network, deposits, credited_micros, refunds, refunded_micros,
+            r#"INSERT INTO month_total (month, method, currency, network, deposits, credited_micros, refunds, refunded_micros,
                                         adjustments, adjusted_micros)
-               SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> '$[3][0]', j.value ->> '$[3][1]',
-                      j.value ->> '$[3][2]', j.value ->> '$[3][3]', j.value ->> '$[3][4]', j.value ->> '$[3][5]'
+               SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> '$[4][0]',
+                      j.value ->> '$[4][1]', j.value ->> '$[4][2]', j.value ->> '$[4][3]', j.value ->> '$[4][4]',
+                      j.value ->> '$[4][5]'
                FROM json_each(?) AS j WHERE true
-               ON CONFLICT (month, currency, network) DO UPDATE SET
+               ON CONFLICT (month, method, currency, network) DO UPDATE SET
                    deposits = deposits + excluded.deposits, credited_micros = credited_micros + excluded.credited_micros,
                    refunds = refunds + excluded.refunds, refunded_micros = refunded_micros + excluded.refunded_micros,
                    adjustments = adjustments + excluded.adjustments,

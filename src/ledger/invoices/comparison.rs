@@ -76,7 +76,7 @@ pub struct ForeignOrders {
 /// What SQL gives of a pair.
 struct PairRow {
     id: String,
-    order_id: String,
+    order_id: Option<String>,
     state: String,
     amount_booked_micros: Option<i64>,
     facts: String,
@@ -185,7 +185,7 @@ impl Ledger {
             let rows = json(page)?;
             let found = sqlx::query_as!(
                 PairRow,
-                r#"SELECT d.id AS "id!", d.order_id AS "order_id!", d.state AS "state!", d.amount_booked_micros, d.facts AS "facts!",
+                r#"SELECT d.id AS "id!", d.order_id AS "order_id?", d.state AS "state!", d.amount_booked_micros, d.facts AS "facts!",
                           (SELECT json_array(e.seq, e.at) FROM event e
                            WHERE e.deposit_id = d.id AND EXISTS (SELECT 1 FROM posting p WHERE p.transaction_id = e.seq)
                            ORDER BY e.version DESC LIMIT 1) AS "moved: String",
@@ -206,7 +206,7 @@ impl Ledger {
                            WHERE a.deposit_row = d.row_id AND a.ended_seq IS NULL ORDER BY a.id DESC LIMIT 1) AS "accepted: String"
                    FROM json_each(?) j CROSS JOIN deposit d ON d.row_id = j.value
                         LEFT JOIN invoice i ON i.deposit_row = d.row_id
-                   WHERE d.order_id IS NOT NULL
+                   WHERE d.wallet_created_at IS NOT NULL
                    GROUP BY d.row_id"#,
                 rows
             )

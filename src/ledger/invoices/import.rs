@@ -110,6 +110,7 @@ impl Ledger {
                         method: row.method,
                         amount_cents: row.amount_cents,
                         created: row.created_ms.map(Timestamp::from_millis),
+                        expires_at: None,
                         status: row.status,
                         flaw: None,
                     };

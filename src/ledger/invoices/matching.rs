@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
+use crate::domain::ids::DepositId;
+use crate::domain::method::Method;
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::reconcile::{
     IdMatch, LIKENESS_LIMIT, Match, MatchRule, ProbableDeposit, TOO_MANY, TWO_NAMES, UnmatchedInvoice,
-    is_processor,
 };
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -25,19 +26,20 @@ const TOGETHER: usize = 50_000;
 struct UnclaimedWire(i64, i64, i64, Option<String>);
 
 /// A deposit that a row may be of, as SQL gives it: its number, when its wallet was made, what was requested, what the
-/// wallet is for and what is booked in micros.
+/// wallet is for and what is booked in micros, and how it is paid.
 #[derive(Deserialize)]
-struct NearbyWire(i64, String, String, Option<i64>, Option<i64>);
+struct NearbyWire(i64, String, String, Option<i64>, Option<i64>, Method);
 
 impl TryFrom<NearbyWire> for ProbableDeposit {
     type Error = Error;
     fn try_from(wire: NearbyWire) -> Result<Self> {
-        let NearbyWire(deposit, created_at, requested, micros, booked) = wire;
+        let NearbyWire(deposit, created_at, requested, micros, booked, method) = wire;
         let unreadable = |_| Error::Unreadable(format!("deposit number {deposit}"));
         let asked = Amount::parse(&requested).ok().and_then(|asked| asked.to_usd_micros());
         let figures = [asked, micros.map(UsdMicros::new), booked.map(UsdMicros::new)];
         Ok(Self {
             deposit,
+            method,
             created_at: Timestamp::parse(&created_at).map_err(unreadable)?,
             cents: figures.into_iter().flatten().filter_map(UsdMicros::to_cents_exact).collect(),
         })
@@ -99,11 +101,11 @@ impl Ledger {
         Ok(claims)
     }
 
-    async fn claims_of(&self, rule: MatchRule, rows: &[i64]) -> Result<Vec<IdMatch>> {
-        if rows.is_empty() {
+    async fn claims_of(&self, rule: MatchRule, page: &[i64]) -> Result<Vec<IdMatch>> {
+        if page.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = json(rows)?;
+        let rows = json(page)?;
         let found = match rule {
             MatchRule::PayIdIsOrder => claims!(self, rows, "pay_id", "o.pay_id IS NOT NULL", "order_id"),
             MatchRule::SesidIsOrder => claims!(self, rows, "sesid", "o.sesid IS NOT NULL", "order_id"),
@@ -114,7 +116,10 @@ impl Ledger {
             // No identifier says that.
             MatchRule::AmountAndTime => return Ok(Vec::new()),
         };
-        let found: Vec<(i64, i64)> = from_json(&found?)?;
+        let mut found: Vec<(i64, i64)> = from_json(&found?)?;
+        if matches!(rule, MatchRule::PayIdIsLink | MatchRule::SesidIsLink) {
+            found.extend(self.card_claims(page, rule == MatchRule::PayIdIsLink).await?);
+        }
         Ok(found.into_iter().map(|(row, deposit)| IdMatch { row, deposit, rule }).collect())
     }
 
@@ -153,6 +158,52 @@ impl Ledger {
         .await
     }
 
+    /// Writes that a row is this deposit's, because a person said what it is called by.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where the file cannot be written now; the next run finds the row by its id.
+    pub async fn own_row(&self, row: i64, deposit: DepositId) -> Result<()> {
+        let id = deposit.to_string();
+        self.write_page(move |connection| {
+            Box::pin(async move {
+                sqlx::query!(
+                    r#"UPDATE invoice SET deposit_row = d.row_id, probable_row = NULL,
+                           rule = iif(invoice.pay_id = d.order_id COLLATE NOCASE, 'pay_id_is_order', 'sesid_is_order')
+                       FROM deposit d WHERE d.id = ? AND invoice.row_id = ?"#,
+                    id,
+                    row
+                )
+                .execute(connection)
+                .await
+                .map(|_| ())
+                .map_err(Error::database("written"))
+            })
+        })
+        .await
+    }
+
+    /// Lets go of the rows of a deposit, because a person took back which they are. The next run matches them anew.
+    ///
+    /// # Errors
+    /// As [`Ledger::own_row`].
+    pub async fn disown_rows(&self, deposit: DepositId) -> Result<()> {
+        let id = deposit.to_string();
+        self.write_page(move |connection| {
+            Box::pin(async move {
+                sqlx::query!(
+                    r#"UPDATE invoice SET deposit_row = NULL, rule = NULL
+                       WHERE deposit_row = (SELECT row_id FROM deposit WHERE id = ?)"#,
+                    id
+                )
+                .execute(connection)
+                .await
+                .map(|_| ())
+                .map_err(Error::database("written"))
+            })
+        })
+        .await
+    }
+
     /// True where no row of the list bears an id of ours: only then is anything guessed.
     pub async fn no_row_bears_an_id(&self) -> Result<bool> {
         sqlx::query_scalar!(
@@ -177,23 +228,23 @@ impl Ledger {
             .fetch_one(&self.readers)
             .await?;
             for UnclaimedWire(row, cents, created, method) in from_json::<Vec<UnclaimedWire>>(&found)? {
-                if is_processor(method.as_deref()) {
-                    unclaimed.push(UnmatchedInvoice { row, cents, created: Timestamp::from_millis(created) });
-                }
+                let created = Timestamp::from_millis(created);
+                unclaimed.push(UnmatchedInvoice { row, cents, created, processor: method });
             }
         }
         Ok(unclaimed)
     }
 
-    /// The deposits without a row that were asked for at or after `since`, the `limit` newest of them.
-    pub async fn deposits_without_rows(&self, since: Timestamp, limit: u32) -> Result<Vec<ProbableDeposit>> {
+    /// The wallets without a row that were asked for at or after `since`, the `limit` newest of them.
+    pub async fn wallets_without_rows(&self, since: Timestamp, limit: u32) -> Result<Vec<ProbableDeposit>> {
         let (since, limit) = (since.to_string(), i64::from(limit));
         let rows = sqlx::query_scalar!(
             r#"SELECT json_group_array(json_array(row_id, wallet_created_at, amount_requested, amount_usd_micros,
-                                                  amount_booked_micros)) AS "rows!: String"
-               FROM (SELECT d.row_id, d.wallet_created_at, d.amount_requested, d.amount_usd_micros, d.amount_booked_micros
+                                                  amount_booked_micros, method)) AS "rows!: String"
+               FROM (SELECT d.row_id, d.wallet_created_at, d.amount_requested, d.amount_usd_micros, d.amount_booked_micros,
+                            d.method
                      FROM deposit d
-                     WHERE d.requested_at >= ? AND d.order_id IS NOT NULL
+                     WHERE d.requested_at >= ? AND d.order_id IS NOT NULL AND d.method = 'wallet'
                        AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_row = d.row_id)
                        AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.probable_row = d.row_id)
                      ORDER BY d.requested_at DESC LIMIT ?)"#,
@@ -205,30 +256,70 @@ impl Ledger {
         from_json::<Vec<NearbyWire>>(&rows)?.into_iter().map(ProbableDeposit::try_from).collect()
     }
 
-    /// Writes the probable matches; or, where `claims` is empty because the list bears ids of ours, forgets them.
+    /// The same of payment pages and card payments.
+    pub async fn links_without_rows(&self, since: Timestamp, limit: u32) -> Result<Vec<ProbableDeposit>> {
+        let (since, limit) = (since.to_string(), i64::from(limit));
+        let rows = sqlx::query_scalar!(
+            r#"SELECT json_group_array(json_array(row_id, wallet_created_at, amount_requested, amount_usd_micros,
+                                                  amount_booked_micros, method)) AS "rows!: String"
+               FROM (SELECT d.row_id, d.wallet_created_at, d.amount_requested, d.amount_usd_micros, d.amount_booked_micros,
+                            d.method
+                     FROM deposit d
+                     WHERE d.method <> 'wallet' AND d.requested_at >= ? AND d.wallet_created_at IS NOT NULL
+                       AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.deposit_row = d.row_id)
+                       AND NOT EXISTS (SELECT 1 FROM invoice i WHERE i.probable_row = d.row_id)
+                     ORDER BY d.row_id DESC LIMIT ?)"#,
+            since,
+            limit
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        from_json::<Vec<NearbyWire>>(&rows)?.into_iter().map(ProbableDeposit::try_from).collect()
+    }
+
+    /// Forgets the probable matches of deposits that have a row by now; and those of `wallets`, because the list bears ids
+    /// of ours.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where the file cannot be written now; the next run does it again.
+    pub async fn forget_probable_matches(&self, wallets: bool) -> Result<()> {
+        self.write_page(move |connection| {
+            Box::pin(async move {
+                sqlx::query!(
+                    r#"UPDATE invoice SET probable_row = NULL
+                       WHERE probable_row IS NOT NULL
+                         AND (EXISTS (SELECT 1 FROM invoice o WHERE o.deposit_row = invoice.probable_row)
+                              OR (?1 AND EXISTS (SELECT 1 FROM deposit d
+                                                 WHERE d.row_id = invoice.probable_row AND d.method = 'wallet')))"#,
+                    wallets
+                )
+                .execute(connection)
+                .await
+                .map(|_| ())
+                .map_err(Error::database("written"))
+            })
+        })
+        .await
+    }
+
+    /// Writes the probable matches.
     ///
     /// # Errors
     /// [`Error::Database`] where the file cannot be written now; the next run does it again.
     pub async fn store_probable_matches(&self, claims: &[IdMatch]) -> Result<()> {
         let rows: Vec<(i64, i64)> = claims.iter().map(|claim| (claim.row, claim.deposit)).collect();
-        let forget = rows.is_empty();
         let rows = json(&rows)?;
         self.write_page(move |connection| {
             Box::pin(async move {
-                let written = if forget {
-                    sqlx::query!("UPDATE invoice SET probable_row = NULL WHERE probable_row IS NOT NULL")
-                        .execute(connection)
-                        .await
-                } else {
-                    sqlx::query!(
-                        r#"UPDATE invoice SET probable_row = j.value ->> 1
-                           FROM jsonb_each(?) AS j WHERE row_id = j.value ->> 0"#,
-                        rows
-                    )
-                    .execute(connection)
-                    .await
-                };
-                written.map(|_| ()).map_err(Error::database("written"))
+                sqlx::query!(
+                    r#"UPDATE invoice SET probable_row = j.value ->> 1
+                       FROM jsonb_each(?) AS j WHERE row_id = j.value ->> 0"#,
+                    rows
+                )
+                .execute(connection)
+                .await
+                .map(|_| ())
+                .map_err(Error::database("written"))
             })
         })
         .await

@@ -5,6 +5,7 @@
 //! side, and the sums), [`runs`] (what a run came to). Rows have no identity of their own: a run groups those of a
 //! deposit by the id that they bear, and sums them.
 
+mod card_names;
 mod comparison;
 mod import;
 mod matching;

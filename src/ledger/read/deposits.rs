@@ -118,12 +118,13 @@ macro_rules! deposits {
 pub(super) use deposits;
 
 impl Ledger {
-    /// The deposit with this id of ours, this order_id of the upstream's, or this address (the newest of them).
+    /// The deposit with this id of ours, this order_id of the upstream's, this UUID of a payment page, or this address (the
+    /// newest of them).
     pub async fn find(&self, name: &str) -> Result<Option<Deposit>> {
         let lower = name.to_ascii_lowercase();
         let is_uuid = uuid::Uuid::parse_str(name).is_ok();
         deposits!(
-            "WHERE row_id = coalesce((SELECT row_id FROM deposit WHERE id = ?2), (SELECT row_id FROM deposit WHERE order_id = ?1), (SELECT max(row_id) FROM deposit WHERE ?3 AND order_id = ?1 COLLATE NOCASE), (SELECT max(row_id) FROM deposit WHERE address = ?1 AND address <> ''), (SELECT max(row_id) FROM deposit WHERE address = ?2 AND address <> ''))",
+            "WHERE row_id = coalesce((SELECT row_id FROM deposit WHERE id = ?2), (SELECT row_id FROM deposit WHERE order_id = ?1), (SELECT max(row_id) FROM deposit WHERE ?3 AND order_id = ?1 COLLATE NOCASE), (SELECT max(row_id) FROM deposit WHERE ?3 AND method <> 'wallet' AND link_id = ?1 COLLATE NOCASE), (SELECT max(row_id) FROM deposit WHERE address = ?1 AND address <> ''), (SELECT max(row_id) FROM deposit WHERE address = ?2 AND address <> ''))",
             name,
             lower,
             is_uuid
@@ -141,7 +142,8 @@ impl Ledger {
             .await?;
         let found = rows.into_iter().map(Deposit::try_from).collect::<Result<Vec<_>>>()?;
         Ok(found.into_iter().find(|deposit| {
-            deposit.facts.wallet.as_ref().is_some_and(|wallet| same_id(&wallet.order_id, order_id))
+            let ours = deposit.facts.wallet.as_ref().and_then(|wallet| wallet.order_id.as_deref());
+            ours.is_some_and(|ours| same_id(ours, order_id))
         }))
     }
 

@@ -86,8 +86,8 @@ line! {
         id: String = exact,
         order_id: Option<String> = free,
         reference: Option<String> = free,
-        currency: String = exact,
-        network: String = exact,
+        currency: Option<String> = exact,
+        network: Option<String> = exact,
         address: Option<String> = free,
         amount_requested: String = dollars,
         amount_usd: Option<String> = dollars,
@@ -113,6 +113,7 @@ line! {
         method: String = exact,
         arrived_crypto: Option<String> = exact,
         arrived_usd_micros: Option<i64> = whole,
+        url: Option<String> = free,
     }
 }
 
@@ -218,8 +219,8 @@ impl Ledger {
     async fn deposit_lines(&self, after: i64, end: i64, from: &str, to: &str) -> Result<Vec<DepositLine>> {
         sqlx::query_as!(
             DepositLine,
-            r#"SELECT v.id AS "id!", v.order_id AS "order_id?", v.reference AS "reference?", v.currency AS "currency!",
-                      v.network AS "network!", v.address AS "address?: String", v.amount_requested AS "amount_requested!",
+            r#"SELECT v.id AS "id!", v.order_id AS "order_id?", v.reference AS "reference?", v.currency AS "currency?",
+                      v.network AS "network?", v.address AS "address?: String", v.amount_requested AS "amount_requested!",
                       v.amount_usd AS "amount_usd?", v.amount_usd_micros AS "amount_usd_micros?: i64",
                       v.amount_crypto AS "amount_crypto?", v.state AS "state!", v.outcome AS "outcome?",
                       v.late AS "late!: bool", v.txid AS "txid?", v.requested_at AS "requested_at!",
@@ -230,7 +231,7 @@ impl Ledger {
                       v.upstream_status AS "upstream_status?", v.updated_at AS "updated_at!",
                       v.amount_refunded_micros AS "amount_refunded_micros?: i64", v.memo AS "memo?",
                       v.method AS "method!: String", v.arrived_crypto AS "arrived_crypto?: String",
-                      v.arrived_usd_micros AS "arrived_usd_micros?: i64"
+                      v.arrived_usd_micros AS "arrived_usd_micros?: i64", v.url AS "url?: String"
                FROM deposit d JOIN accounting_deposits v ON v.id = d.id
                WHERE d.row_id > ? AND d.row_id <= ? AND d.requested_at >= ? AND d.requested_at < ? ORDER BY d.row_id"#,
             after,

@@ -7,6 +7,7 @@
 use super::deposits::{DepositRow, deposits};
 use crate::domain::asset::{Asset, Currency, Network};
 use crate::domain::deposit::{Deposit, State};
+use crate::domain::method::Method;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::error::Result;
@@ -22,6 +23,8 @@ pub struct DepositFilter {
     pub name: Option<String>,
     /// Only those with this reference.
     pub reference: Option<String>,
+    /// Only those paid in this way.
+    pub method: Option<Method>,
     /// Only those paid in this currency.
     pub currency: Option<Currency>,
     /// Only those paid over this network.
@@ -55,6 +58,7 @@ struct Bound {
     currency: Option<&'static str>,
     network: Option<&'static str>,
     reference: Option<String>,
+    method: Option<&'static str>,
     /// One more than the page, which tells whether there is another.
     limit: i64,
 }
@@ -76,6 +80,7 @@ impl Bound {
             currency: filter.currency.map(Currency::as_str),
             network: filter.network.map(Network::as_str),
             reference: filter.reference.clone(),
+            method: filter.method.map(Method::as_str),
             limit: i64::from(filter.limit).saturating_add(1),
         })
     }
@@ -89,6 +94,7 @@ macro_rules! page {
                 AND (d.needs_review IS NOT NULL OR NOT ?4) AND d.requested_at >= ?5 AND d.requested_at < ?6
                 AND (?7 = '' OR d.updated_at >= ?7) AND (?8 IS NULL OR d.currency = ?8) AND (?9 IS NULL OR d.network = ?9)
                 AND (?10 IS NULL OR d.reference = ?10) AND (?11 IS NULL OR ?11 IS NOT NULL) AND (?12 IS NULL OR ?12 IS NOT NULL)
+                AND (?14 IS NULL OR d.method = ?14)
                 ORDER BY d.row_id DESC LIMIT ?13"#],
             $bound.before,
             $bound.any_state,
@@ -103,6 +109,7 @@ macro_rules! page {
             $bound.state,
             $few,
             $bound.limit,
+            $bound.method,
         )
         .fetch_all(&$ledger.readers)
         .await?
@@ -148,6 +155,15 @@ impl Ledger {
         }
         if bound.reference.is_some() {
             return Ok(page!(self, bound, none, "INDEXED BY deposit_reference", "d.reference = ?10"));
+        }
+        if filter.method.is_some_and(|method| method != Method::Wallet) {
+            return Ok(page!(
+                self,
+                bound,
+                none,
+                "INDEXED BY deposit_method",
+                "d.method = ?14 AND d.method <> 'wallet'"
+            ));
         }
         if filter.needs_review {
             return Ok(page!(self, bound, none, "INDEXED BY deposit_review", "d.needs_review IS NOT NULL"));

@@ -5,6 +5,7 @@ pub(in crate::ledger) mod deposits;
 mod digest;
 pub(in crate::ledger) mod events;
 mod export;
+mod links;
 mod list;
 pub(in crate::ledger) mod mails;
 mod names;
@@ -17,6 +18,7 @@ pub use self::deposits::{DepositHistory, HistoryCall, HistoryMail, HistoryPostin
 pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use self::events::{EventPage, EventRow};
 pub use self::export::{DepositLine, Earlier, Entries, EntryLine, ExportValue, Period};
+pub use self::links::{NamedRow, OpenLink};
 pub use self::list::DepositFilter;
 pub use self::mails::{DueMails, MailRow, MailTroubles, OwedMail, WaitingMail};
 pub use self::overview::{COUNTED, DayBalance, MonthLine, MonthSum, StateCount, TrialBalanceLine};

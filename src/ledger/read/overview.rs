@@ -52,10 +52,12 @@ pub struct TrialBalanceLine {
 /// A row of `accounting_monthly`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MonthLine {
-    /// Ticker.
-    pub currency: String,
-    /// Network.
-    pub network: String,
+    /// How it was paid.
+    pub method: String,
+    /// Ticker; `None` by payment page and by card.
+    pub currency: Option<String>,
+    /// Network; `None` likewise.
+    pub network: Option<String>,
     /// First credited in this month.
     pub deposits: i64,
     /// What they were credited with, in millionths of a dollar.
@@ -158,10 +160,10 @@ impl Ledger {
         let month = month.as_str();
         sqlx::query_as!(
             MonthLine,
-            r#"SELECT currency AS "currency!: String", network AS "network!: String", deposits AS "deposits!: i64",
+            r#"SELECT method AS "method!: String", currency AS "currency?: String", network AS "network?: String", deposits AS "deposits!: i64",
                       amount_usd_micros AS "amount_usd_micros!: i64", refunds AS "refunds!: i64",
                       refunded_usd_micros AS "refunded_usd_micros!: i64", adjusted_usd_micros AS "adjusted_usd_micros!: i64"
-               FROM accounting_monthly WHERE month = ? ORDER BY amount_usd_micros DESC, currency, network"#,
+               FROM accounting_monthly WHERE month = ? ORDER BY amount_usd_micros DESC, method, currency, network"#,
             month
         )
         .fetch_all(&self.readers)

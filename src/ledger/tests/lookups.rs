@@ -67,7 +67,7 @@ async fn every_filter_finds_what_a_look_at_each_deposit_would() {
     ];
     for filter in filters {
         let fits = |deposit: &&Deposit| {
-            let asset = deposit.request.asset;
+            let asset = deposit.request.asset().unwrap();
             filter.reference.as_ref().is_none_or(|text| deposit.request.reference.as_ref() == Some(text))
                 && filter.currency.is_none_or(|currency| asset.currency == currency)
                 && filter.network.is_none_or(|network| asset.network == network)

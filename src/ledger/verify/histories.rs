@@ -8,10 +8,12 @@ use sqlx::SqliteConnection;
 use crate::domain::book_zone::BookZone;
 use crate::domain::deposit::{Facts, Request};
 use crate::domain::journal;
+use crate::domain::method::PaidBy;
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
 use crate::ledger::commit::month_totals::Rollup;
 use crate::ledger::error::{Error, Result};
+use crate::ledger::request_row::paid_by;
 use crate::ledger::verify::events::read_postings;
 use crate::ledger::verify::finding::Verification;
 use crate::ledger::verify::totals::CloseEvents;
@@ -25,7 +27,7 @@ pub(super) async fn verify(
 ) -> Result<Rollup> {
     let mut rows = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.version AS "version!", e.from_state, e.to_state, e.facts, e.at, e.name, d.id AS "id!",
-                  d.version AS "row_version!", d.currency AS "currency!", d.network AS "network!",
+                  d.version AS "row_version!", d.method AS "method!", d.currency, d.network,
                   d.amount_requested AS "amount_requested!", d.coupon,
                   d.requested_at AS "requested_at!", d.facts AS "row_facts!", d.updated_at AS "updated_at!",
                   (SELECT json_group_array(json_array(account, commodity, amount, amount_usd_micros))
@@ -42,7 +44,12 @@ pub(super) async fn verify(
         }
         let (Ok(facts), Ok(request)) = (
             serde_json::from_str::<Facts>(&row.facts),
-            request_of(&row.currency, &row.network, &row.amount_requested, row.coupon, &row.requested_at),
+            request_of(
+                paid_by(&row.method, row.currency.as_deref(), row.network.as_deref()),
+                &row.amount_requested,
+                row.coupon,
+                &row.requested_at,
+            ),
         ) else {
             found.find("event", row.seq, "its facts or its deposit's request cannot be read");
             continue;
@@ -59,7 +66,7 @@ pub(super) async fn verify(
         }
         rollup.post(&row.at, &row.name, &facts, &booked)?;
         let moved = journal::turnover(before.as_ref(), &facts);
-        rollup.turn(closes.open_from(row.seq), &row.at, request.asset, &facts, moved)?;
+        rollup.turn(closes.open_from(row.seq), &row.at, request.paid_by, &facts, moved)?;
         if row.version == row.row_version && (row.facts != row.row_facts || row.at != row.updated_at) {
             found.find("deposit", &row.id, "its facts are not those of its last event");
         }
@@ -95,7 +102,7 @@ async fn verify_rows(view: &mut SqliteConnection, found: &mut Verification) -> R
     let odd = sqlx::query_scalar!(
         r#"SELECT id AS "id!" FROM deposit
            WHERE state IS NOT facts ->> '$.state' OR order_id IS NOT facts ->> '$.wallet.order_id'
-              OR address IS NOT iif(facts ->> '$.wallet.withheld' IS NULL, facts ->> '$.wallet.address', '')
+              OR address IS NOT iif(facts ->> '$.wallet.withheld' IS NULL OR method <> 'wallet', facts ->> '$.wallet.address', '')
               OR memo IS NOT facts ->> '$.wallet.memo' OR amount_usd IS NOT facts ->> '$.wallet.amount_usd'
               OR amount_crypto IS NOT facts ->> '$.wallet.amount_crypto'
               OR expire_at IS NOT replace(facts ->> '$.wallet.expire_at', '.000Z', 'Z')
@@ -133,15 +140,14 @@ async fn verify_dollars(view: &mut SqliteConnection, found: &mut Verification) -
 
 /// The part of the request that the books depend on: a coupon explains a difference.
 fn request_of(
-    currency: &str,
-    network: &str,
+    paid_by: std::result::Result<PaidBy, String>,
     amount: &str,
     coupon: Option<String>,
     at: &str,
 ) -> Result<Request> {
     let unreadable = |error: &dyn std::fmt::Display| Error::Unreadable(error.to_string());
-    let asset = crate::domain::asset::Asset::parse(currency, network).map_err(|error| unreadable(&error))?;
+    let paid_by = paid_by.map_err(|error| unreadable(&error))?;
     let amount = crate::domain::money::Amount::parse(amount).map_err(|error| unreadable(&error))?;
     let at = Timestamp::parse(at).map_err(|error| unreadable(&error))?;
-    Ok(Request { coupon, ..Request::new(asset, amount, at) })
+    Ok(Request { coupon, ..Request::new(paid_by, amount, at) })
 }

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
 use crate::domain::book_zone::BookZone;
-use crate::ledger::commit::month_totals::{AccountSums, MonthSums, Rollup};
+use crate::ledger::commit::month_totals::{AccountSums, MonthKey, MonthSums, Rollup};
 use crate::ledger::error::Result;
 use crate::ledger::verify::events::AccountBalances;
 use crate::ledger::verify::finding::Verification;
@@ -122,6 +122,11 @@ async fn verify_months(view: &mut SqliteConnection, found: &mut Verification, zo
     Ok(())
 }
 
+/// A month's row in words: the month and what it was paid in.
+fn name_of((month, method, currency, network): &MonthKey) -> String {
+    if currency.is_empty() { format!("{month} {method}") } else { format!("{month} {currency} {network}") }
+}
+
 /// The months' totals against those that the events make.
 pub(super) async fn verify_rollup(
     view: &mut SqliteConnection,
@@ -129,7 +134,7 @@ pub(super) async fn verify_rollup(
     mut made: Rollup,
 ) -> Result<()> {
     let rows = sqlx::query!(
-        r#"SELECT month, currency, network, deposits, credited_micros, refunds, refunded_micros, adjustments,
+        r#"SELECT month, method, currency, network, deposits, credited_micros, refunds, refunded_micros, adjustments,
                   adjusted_micros FROM month_total"#
     )
     .fetch_all(&mut *view)
@@ -143,14 +148,14 @@ pub(super) async fn verify_rollup(
             adjustments: row.adjustments,
             adjusted: row.adjusted_micros,
         };
-        let key = (row.month, row.currency, row.network);
-        let name = format!("{} {} {}", key.0, key.1, key.2);
+        let key = (row.month, row.method, row.currency, row.network);
+        let name = name_of(&key);
         if made.months.remove(&key) != Some(held) {
             found.find("month_total", name, "it is not what the events add up to");
         }
     }
-    for (month, currency, network) in made.months.into_keys() {
-        found.find("month_total", format!("{month} {currency} {network}"), "it is missing");
+    for key in made.months.into_keys() {
+        found.find("month_total", name_of(&key), "it is missing");
     }
     let rows =
         sqlx::query!("SELECT month, account, commodity, debit_micros, credit_micros FROM account_month")

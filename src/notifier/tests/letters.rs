@@ -156,7 +156,7 @@ fn the_picture_says_where_to_pay() {
     for (currency, network, expected) in
         [("USDT", "BSC", ADDRESS.to_owned()), ("LTC", "LTC", format!("litecoin:{ADDRESS}?amount=4.99"))]
     {
-        view.request.asset = Asset::parse(currency, network).unwrap();
+        view.request.paid_by = Asset::parse(currency, network).unwrap().into();
         let raw = bytes(&letter(EventName::WalletCreated, Some(view.clone())));
         let message = MessageParser::default().parse(&raw).unwrap();
         let picture = message.parts.iter().find(|part| part.is_content_type("image", "png")).unwrap();
@@ -178,8 +178,8 @@ fn nothing_foreign_becomes_a_header_markup_or_a_link() {
     view.facts.upstream_status = Some(evil.to_owned());
     view.facts.txid = Some(evil.to_owned());
     if let Some(wallet) = &mut view.facts.wallet {
-        wallet.order_id = evil.to_owned();
-        wallet.address = evil.to_owned();
+        wallet.order_id = Some(evil.to_owned());
+        wallet.address = Some(evil.to_owned());
         wallet.url = Some(format!("javascript:{evil}"));
     }
     let evil_notice = json!({"kind": evil, "expected": evil, "found": evil, "date": evil, "error": evil,
@@ -237,7 +237,7 @@ fn a_payer_is_told_nothing_of_the_operators_and_asked_only_for_what_is_awaited()
     withheld.facts.wallet.as_mut().unwrap().withheld =
         Some("the address is not shown, do not pay".to_owned());
     let mut malformed = view(State::AwaitingPayment);
-    malformed.facts.wallet.as_mut().unwrap().address = "0x66b928a8".to_owned();
+    malformed.facts.wallet.as_mut().unwrap().address = Some("0x66b928a8".to_owned());
     let flag = flagged(view(State::AwaitingPayment), "another address is named");
     let doubtful = [shared, withheld, malformed, flag];
     let in_doubt = doubtful.iter().map(|latest| (latest.facts.clone(), at(730), false));

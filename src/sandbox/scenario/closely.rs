@@ -33,14 +33,14 @@ pub(super) async fn told(flow: &Flow, event: &EventRow, deposit: &Deposit) -> Re
 fn requested(deposit: &Deposit) -> String {
     let (request, id) = (&deposit.request, deposit.id);
     format!(
-        "1. A shop asks for {} USD in {} on {}.\n   The request is on disk before anything else happens, as deposit\n   {id}.\n",
-        request.amount, request.asset.currency, request.asset.network
+        "1. A shop asks for {} USD in {}.\n   The request is on disk before anything else happens, as deposit\n   {id}.\n",
+        request.amount, request.paid_by
     )
 }
 
 async fn wallet(flow: &Flow, event: &EventRow, deposit: &Deposit) -> Result<String, Error> {
     let Some(wallet) = &deposit.facts.wallet else { return Ok(String::new()) };
-    let asset = deposit.request.asset;
+    let Some(asset) = deposit.request.asset() else { return Ok(String::new()) };
     let (address, amount) = (wallet.shown_address().unwrap_or("-"), wallet.shown_amount());
     let amount = amount.map(ToString::to_string).unwrap_or_default();
     let mut text = "\n2. The upstream has made a wallet. This is what the payer gets:\n\n".to_owned();

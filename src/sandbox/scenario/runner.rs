@@ -195,7 +195,11 @@ async fn still_open<'a>(
     for (member, id) in open {
         let ended = match flow.ledger.find(&id.to_string()).await? {
             Some(deposit) => {
-                let order = deposit.facts.wallet.as_ref().and_then(|w| context.upstream.order(&w.order_id));
+                let order = deposit
+                    .facts
+                    .wallet
+                    .as_ref()
+                    .and_then(|w| context.upstream.order(w.order_id.as_deref()?));
                 has_ended(&deposit, order.as_ref())
             }
             None => false,

@@ -3,6 +3,7 @@
 use super::closely;
 use super::error::Error;
 use super::script::name_in;
+use crate::domain::asset::Asset;
 use crate::domain::deposit::Deposit;
 use crate::ledger::{EventRow, Ledger};
 
@@ -15,8 +16,11 @@ pub(super) fn label(deposit: &Deposit) -> String {
     let id = deposit.id.to_string();
     let tail = id.get(id.len().saturating_sub(6)..).unwrap_or_default();
     let name = request.reference.as_deref().and_then(name_in).unwrap_or(tail);
-    let (currency, network) = (request.asset.currency.as_str(), request.asset.network.as_str());
-    let asset = if currency == network { currency.to_owned() } else { format!("{currency}/{network}") };
+    let asset = match request.asset() {
+        Some(Asset { currency, network }) if currency.as_str() == network.as_str() => currency.to_string(),
+        Some(Asset { currency, network }) => format!("{currency}/{network}"),
+        None => request.method().to_string(),
+    };
     format!("{name:<4} {asset:<14} {:>7}", request.amount.to_string())
 }
 

@@ -2,6 +2,7 @@
 
 mod create;
 mod deliver;
+mod follow;
 mod poll;
 mod scheduled;
 mod watch;
@@ -9,6 +10,7 @@ mod webhooks;
 
 pub(super) use self::create::Create;
 pub(super) use self::deliver::Deliver;
+pub(super) use self::follow::Follow;
 pub(super) use self::poll::Poll;
 pub use self::scheduled::BackupPlan;
 pub(super) use self::scheduled::{Backup, Digest, Reconcile, Timetable};

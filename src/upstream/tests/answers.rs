@@ -26,7 +26,7 @@ pub(super) const SEED: &str = r#"{
 /// Orders what the seed document orders.
 pub(super) async fn create(upstream: &Upstream, coupon: Option<&str>) -> Result<Box<OrderReport>, Error> {
     let amount = Amount::parse("5.15").unwrap();
-    let order = NewOrder { asset: Asset::parse("usdt", "bsc").unwrap(), amount: &amount, coupon };
+    let order = NewOrder { paid_by: Asset::parse("usdt", "bsc").unwrap().into(), amount: &amount, coupon };
     let permit = upstream.admit(Priority::Create).await;
     upstream.create(permit, &order).await.map(|answer| answer.value)
 }

@@ -32,6 +32,7 @@ fn settings(base_url: &str) -> UpstreamSettings {
         max_in_flight: 4,
         timeout: Duration::from_millis(400),
         zone: crate::domain::time::Zone::UTC,
+        page_amount: None,
     }
 }
 

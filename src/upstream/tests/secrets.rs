@@ -41,7 +41,7 @@ impl<'a> MakeWriter<'a> for Log {
 async fn everything_seen(upstream: &Upstream) -> String {
     let amount = Amount::parse("5").unwrap();
     let asset = Asset::parse("BTC", "BTC").unwrap();
-    let order = NewOrder { asset, amount: &amount, coupon: Some("C") };
+    let order = NewOrder { paid_by: asset.into(), amount: &amount, coupon: Some("C") };
     let mut seen = format!("{upstream:?}");
     let mut add = |shown: String, error: Option<&super::super::Error>| {
         seen.push_str(&shown);

@@ -28,6 +28,8 @@ struct InvoiceWire<'a> {
     #[serde(borrow, default)]
     created: RawField<'a>,
     #[serde(borrow, default)]
+    expires_at: RawField<'a>,
+    #[serde(borrow, default)]
     status: RawField<'a>,
     #[serde(borrow, default, rename = "userId")]
     user_id: RawField<'a>,
@@ -203,6 +205,7 @@ fn invoice(raw: &RawValue, user_id: &str, zone: &Zone) -> Result<Invoice, Wrong>
         method: field::text(wire.method, "method", 64).unwrap_or(None),
         amount_cents,
         created: field::civil_time(wire.created, zone),
+        expires_at: field::civil_time(wire.expires_at, zone),
         status,
         flaw: (!flaws.is_empty()).then(|| flaws.join("; ")),
     })

@@ -70,7 +70,10 @@ async fn after_a_restore_one_case_names_what_is_missing_and_claims_take_it_in() 
     }
     let claimed =
         flow::claim(&house.flow, &order, Some("invoice 7".to_owned()), "root", "ours").await.unwrap();
-    assert_eq!(claimed.facts.wallet.as_ref().map(|wallet| wallet.order_id.as_str()), Some(order.as_str()));
+    assert_eq!(
+        claimed.facts.wallet.as_ref().map(|wallet| wallet.order_id.as_deref().unwrap()),
+        Some(order.as_str())
+    );
     house.poll().await;
     let claimed = house.read(&claimed).await;
     assert_eq!(claimed.facts.state, State::Settled);
@@ -154,8 +157,8 @@ async fn a_claim_of_an_order_with_anothers_address_is_shown_to_the_first_only() 
     for paid in [false, true] {
         let house = super::super::house().await;
         let first = house.wallet("50").await;
-        let address = first.facts.wallet.as_ref().unwrap().address.clone();
-        let asset = first.request.asset;
+        let address = first.facts.wallet.as_ref().unwrap().address.clone().unwrap();
+        let asset = first.request.asset().unwrap();
         let other = house.simulator.order_elsewhere(asset, "40", Fate::Manual).unwrap();
         house
             .simulator

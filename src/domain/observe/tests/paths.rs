@@ -14,6 +14,8 @@ pub(super) const POLICY: Policy = Policy {
     expiry_grace: Duration::from_mins(15),
     confirming_limit: Duration::from_hours(24),
     late_watch: Duration::from_hours(168),
+    list_interval: Duration::from_mins(1),
+    link_limit: Duration::from_hours(24),
     books_open_from: Timestamp::EPOCH,
 };
 

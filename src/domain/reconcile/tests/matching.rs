@@ -1,6 +1,7 @@
 //! Which deposit a row is of: by an id for certain, by amount and time for showing only.
 
 use super::*;
+use crate::domain::method::Method;
 
 pub(super) fn claim(row: i64, deposit: i64, rule: MatchRule) -> IdMatch {
     IdMatch { row, deposit, rule }
@@ -31,9 +32,10 @@ fn a_row_is_the_deposits_whose_id_it_bears() {
 
 #[test]
 fn what_is_probable_is_one_to_one_and_the_nearest_first() {
-    let row = |row, cents, minutes| UnmatchedInvoice { row, cents, created: at(minutes) };
+    let row = |row, cents, minutes| UnmatchedInvoice { row, cents, created: at(minutes), processor: None };
     let near = |deposit, minutes, cents: &[i64]| ProbableDeposit {
         deposit,
+        method: Method::Wallet,
         created_at: at(minutes),
         cents: cents.to_vec(),
     };
@@ -45,5 +47,15 @@ fn what_is_probable_is_one_to_one_and_the_nearest_first() {
     assert_eq!(probable(&[row(10, 515, 8)], &deposits), [guess(10, 2)], "five minutes");
     assert_eq!(probable(&[row(10, 515, 9)], &deposits), []);
     assert_eq!(probable(&[row(10, 501, 0)], &deposits), []);
-    assert!(is_processor(None) && is_processor(Some("Cryptomus v2")) && !is_processor(Some("card")));
+    let by = |processor: &str| UnmatchedInvoice { processor: Some(processor.to_owned()), ..row(10, 500, 1) };
+    assert_eq!(probable(&[by("Cryptomus v2")], &deposits), [guess(10, 1)]);
+    assert_eq!(probable(&[by("card")], &deposits), []);
+    // The row of a card may be made when it is paid, a day after its link; never long before it.
+    let card = ProbableDeposit { method: Method::Card, ..near(3, 0, &[500]) };
+    let deposits = [near(1, 0, &[500]), card];
+    let paid = |minutes| UnmatchedInvoice { created: at(minutes), ..by("Pay4bit") };
+    assert_eq!(probable(&[paid(24 * 60)], &deposits), [guess(10, 3)]);
+    assert_eq!(probable(&[paid(49 * 60)], &deposits), []);
+    assert_eq!(probable(&[paid(-6)], &deposits), []);
+    assert_eq!(probable(&[row(10, 500, 60)], &deposits), [guess(10, 3)], "a row that names nobody");
 }

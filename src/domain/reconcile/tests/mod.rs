@@ -31,7 +31,7 @@ fn cents(cents: i64) -> UsdMicros {
 fn pair() -> DepositRows {
     DepositRows {
         deposit_id: DepositId::new(Uuid::from_u128(1)),
-        order_id: "order-1".to_owned(),
+        order_id: Some("order-1".to_owned()),
         state: State::Settled,
         booked: Some(cents(5_000)),
         figure: None,

@@ -36,6 +36,7 @@ fn invoice() -> Invoice {
         method: Some("card".to_owned()),
         amount_cents: Some(485),
         created: Some(at(0)),
+        expires_at: None,
         status: Some("paid".to_owned()),
         flaw: None,
     }
@@ -96,6 +97,7 @@ fn a_row_is_called_by_its_ids_in_any_order_and_case_or_else_by_what_it_is() {
         sesid: sesid.map(str::to_owned),
         amount_cents: Some(500),
         created: Some(at(0)),
+        expires_at: None,
         method: Some("USDT_BSC".to_owned()),
         status: Some("paid".to_owned()),
         flaw: None,

@@ -1,6 +1,7 @@
 //! Rows are matched by ids, compared with their deposits, and summed.
 
 use super::*;
+use crate::domain::method::Method;
 
 #[tokio::test]
 async fn an_id_of_ours_in_either_field_and_any_case_is_ours() {
@@ -87,15 +88,22 @@ async fn what_may_be_whose_by_amount_and_time_is_given_and_kept_for_showing_only
     let other = StagedRow { method: Some("Stripe".to_owned()), ..row(2, Some(2), "check") };
     bench.import(&[row(1, Some(515), "check"), other, row(3, None, "check")], &[], &[], (1, 0)).await;
     let created = at("2026-01-10T09:00:00Z");
-    let unclaimed = UnmatchedInvoice { row: 1, cents: 515, created };
-    assert_eq!(bench.ledger.guessable_rows(&[1, 2, 3]).await.unwrap(), [unclaimed]);
+    let unclaimed = |row, cents, processor: &str| UnmatchedInvoice {
+        row,
+        cents,
+        created,
+        processor: Some(processor.to_owned()),
+    };
+    let (ours, theirs) = (unclaimed(1, 515, "Cryptomus"), unclaimed(2, 2, "Stripe"));
+    assert_eq!(bench.ledger.guessable_rows(&[1, 2, 3]).await.unwrap(), [ours, theirs]);
     let nearby = |deposit: &Deposit, number, cents: &[i64]| ProbableDeposit {
         deposit: number,
+        method: Method::Wallet,
         created_at: deposit.facts.wallet.as_ref().unwrap().created_at,
         cents: cents.to_vec(),
     };
     let (one, two) = (nearby(&one, 1, &[515, 515]), nearby(&over, 2, &[600, 600, 700]));
-    let without = |since, limit| bench.ledger.deposits_without_rows(since, limit);
+    let without = |since, limit| bench.ledger.wallets_without_rows(since, limit);
     assert_eq!(without(created, 9).await.unwrap(), [two.clone(), one.clone()], "the newest first");
     assert_eq!(without(created, 1).await.unwrap(), std::slice::from_ref(&two));
     assert_eq!(without(at("2026-01-10T09:00:01Z"), 9).await.unwrap(), std::slice::from_ref(&two));
@@ -108,7 +116,13 @@ async fn what_may_be_whose_by_amount_and_time_is_given_and_kept_for_showing_only
     assert_eq!(bench.ledger.guessable_rows(&[1]).await.unwrap(), [], "not guessed at again");
     assert_eq!(bench.ledger.unclaimed_rows(0).await.unwrap(), [1, 2, 3], "and no claim");
     assert_eq!(bench.pair_of(1).await.rows, 0, "it counts nothing");
-    bench.ledger.store_probable_matches(&[]).await.unwrap();
+    bench.ledger.forget_probable_matches(false).await.unwrap();
+    assert_eq!(
+        bench.row("SELECT count(probable_row) || '' FROM invoice").await,
+        "1",
+        "the list bears no id yet"
+    );
+    bench.ledger.forget_probable_matches(true).await.unwrap();
     assert_eq!(bench.row("SELECT count(probable_row) || '' FROM invoice").await, "0");
 }
 

@@ -25,6 +25,7 @@ fn named(sesid: &str, pay_id: &str, cents: Option<i64>, status: &str) -> StagedR
         method: Some("Cryptomus".to_owned()),
         amount_cents: cents,
         created: Some(at("2026-01-10T09:00:00Z")),
+        expires_at: None,
         status: Some(status.to_owned()),
         flaw: None,
     };
