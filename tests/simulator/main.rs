@@ -12,6 +12,8 @@ mod bench;
 mod by_hand;
 mod faults;
 mod lags;
+mod link_rows;
+mod links;
 mod lists;
 mod overlays;
 mod stories;

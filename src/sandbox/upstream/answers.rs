@@ -1,4 +1,4 @@
-//! The answers in the shapes that the contract documents (docs/contract.md, sections 1 to 5).
+//! The answers in the shapes that the contract documents (docs/contract.md, sections 1 to 7).
 
 use serde_json::{Value, json};
 
@@ -29,9 +29,9 @@ pub(super) fn wallet(shape: &Shape, entry: &Entry, at: Timestamp) -> SimulatorRe
     amounts(shape, good(wallet_body(entry, &entry.standing(at))))
 }
 
-/// The link to the payment page.
-pub(super) fn url(entry: &Entry) -> String {
-    format!("https://pay.cryptomus.com/pay/{}", entry.order.url_uuid)
+/// Sections 6 and 7: a link, and nothing else.
+pub(super) fn link(url: &str) -> SimulatorResponse {
+    good(json!(url))
 }
 
 fn wallet_body(entry: &Entry, standing: &OrderState) -> Value {
@@ -41,12 +41,12 @@ fn wallet_body(entry: &Entry, standing: &OrderState) -> Value {
     let crypto = shown.amount_crypto.as_ref().map_or_else(|| order.crypto.to_string(), |a| a.to_string());
     json!({
         "to_address": standing.address,
-        "currency": order.asset.currency.as_str(),
-        "network": order.asset.network.as_str().to_ascii_lowercase(),
+        "currency": order.asset.map(|asset| asset.currency.as_str()),
+        "network": order.asset.map(|asset| asset.network.as_str().to_ascii_lowercase()),
         "amountInUSD": amount_usd,
         "amountInCrypto": crypto,
         "expire_at": standing.expire_at.as_millis().div_euclid(1000),
-        "url": url(entry),
+        "url": order.url(),
         "order_id": order.order_id,
     })
 }

@@ -61,6 +61,8 @@ impl Calls {
 const fn word(call: Call) -> &'static str {
     match call {
         Call::Create => "create",
+        Call::CreatePage => "create_page",
+        Call::CreateCard => "create_card",
         Call::Look => "look",
         Call::Invoices => "invoices",
         Call::Balance => "balance",

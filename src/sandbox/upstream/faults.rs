@@ -12,6 +12,10 @@ use crate::domain::time::Timestamp;
 pub enum Call {
     /// `PUT .../cryptomus/direct/...`
     Create,
+    /// `PUT .../cryptomus/invoice/{amount}`
+    CreatePage,
+    /// `PUT .../pay4bit/invoice/{amount}`
+    CreateCard,
     /// `GET .../cryptomus/transaction/{order_id}`
     Look,
     /// `GET .../payments`
@@ -24,7 +28,7 @@ pub enum Call {
     Any,
 }
 
-/// What goes wrong with one call.
+/// What goes wrong with one call. Faults that change a field change nothing in an answer without that field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -79,6 +83,20 @@ impl Fault {
                 | Self::Garbage(_)
                 | Self::Hang
         )
+    }
+
+    /// True where the answer arrives, after all and changed at most.
+    pub(super) fn delivers(&self) -> bool {
+        match self {
+            Self::After(within) => within.delivers(),
+            Self::SlowBody(_)
+            | Self::Delay(_)
+            | Self::WrongAddress
+            | Self::WrongNetwork
+            | Self::WrongCurrency
+            | Self::WrongOrderId => true,
+            _ => false,
+        }
     }
 }
 

@@ -28,6 +28,11 @@ fn rate(currency: Currency) -> (Decimal, u32) {
     (Decimal::new(mantissa, scale), places)
 }
 
+/// Dollars as a figure, without trailing zeros.
+pub(super) fn decimal(usd: UsdMicros) -> Decimal {
+    Decimal::new(usd.get(), 6).normalize()
+}
+
 /// What `usd` costs in `currency`; never nothing.
 pub(super) fn crypto(currency: Currency, usd: UsdMicros) -> Decimal {
     let (rate, places) = rate(currency);

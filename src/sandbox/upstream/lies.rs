@@ -173,6 +173,8 @@ pub(super) struct Lies {
     pub(super) bodies: HashMap<String, String>,
     /// Laid over the answers to the next requests that make a wallet.
     pub(super) wallets: VecDeque<OverlayFields>,
+    /// Answered in place of the next links.
+    pub(super) links: VecDeque<String>,
     pub(super) share_address: bool,
     pub(super) next_address: Option<String>,
     pub(super) next_order_id: Option<String>,

@@ -11,10 +11,12 @@ use super::answers::{cased, clock_text, error};
 use super::http::SimulatorResponse;
 use super::lag::{Moment, Source};
 use super::lies::{AmountStyle, ListLie, times};
-use super::order::Entry;
+use super::link_shape::{LinkShape, OrderMethod, PageRowId, RowFactor, RowsAt};
+use super::order::{Entry, Order};
 use super::shape::IdField;
 use super::store::TopUp;
 use super::world::World;
+use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
 
 /// A `payId` that names nobody's order.
@@ -25,6 +27,10 @@ const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 struct Row {
     /// How lies name it: the order's id, or the `payId` of a top-up.
     key: String,
+    /// Another name of it: the UUID of a page's link.
+    page_id: Option<String>,
+    /// The id by which its maker knows it; the same as `key` for most.
+    known_as: String,
     /// When it was made in truth.
     made: Timestamp,
     created: Timestamp,
@@ -36,7 +42,13 @@ struct Row {
     style: Option<AmountStyle>,
     status: String,
     /// What was asked, and when it was credited after all: an order that was cancelled before.
-    late: Option<(i64, Timestamp)>,
+    late: Option<(Decimal, Timestamp)>,
+}
+
+impl Row {
+    fn is(&self, id: &str) -> bool {
+        self.key == id || self.page_id.as_deref() == Some(id)
+    }
 }
 
 /// One row as it is written.
@@ -93,7 +105,7 @@ fn true_rows(world: &World, at: Timestamp) -> Vec<Row> {
     let moment = |key: &str| world.moment(Source::List, key, at);
     let ours = world.entries.iter().filter_map(|entry| {
         let seen = moment(&entry.order.order_id);
-        if entry.creation() <= seen { order_row(world.shape.id_field, entry, seen) } else { None }
+        if entry.creation() <= seen { order_row(world, entry, seen) } else { None }
     });
     let others =
         world.top_ups.iter().filter(|(number, top_up)| moment(&top_up.pay_id).has(top_up.at, *number));
@@ -106,41 +118,74 @@ fn sort(rows: &mut [Row]) {
     rows.sort_by_key(|row| Reverse(row.made));
 }
 
-fn order_row(id_field: IdField, entry: &Entry, seen: Moment) -> Option<Row> {
+fn order_row(world: &World, entry: &Entry, seen: Moment) -> Option<Row> {
     let standing = entry.standing(seen);
-    if standing.hidden {
+    let order = &entry.order;
+    let links = &world.links;
+    let by_link = order.method != OrderMethod::Wallet;
+    let unpaid = standing.arrived == UsdMicros::ZERO;
+    if standing.hidden || (by_link && unpaid && links.rows_at == RowsAt::Paid) {
         return None;
     }
-    let order = &entry.order;
-    // An id of nobody's, the same at every call.
-    let other = order.sesid.chars().rev().collect::<String>();
-    let (sesid, pay_id) = match id_field {
-        IdField::PayId => (&order.sesid, &order.order_id),
-        IdField::Sesid => (&order.order_id, &other),
-        IdField::UrlUuid => (&order.sesid, &order.url_uuid),
-        IdField::None => (&order.sesid, &other),
+    let (sesid, pay_id, known_as) = ids(world.shape.id_field, links, order);
+    let cents = |cents: i64| {
+        let RowFactor { num, den } = links.factor;
+        if by_link { times(Decimal::from(cents), num, den) } else { Decimal::from(cents) }
     };
     let required = order.required.cents_floor();
-    let cents = standing.credited_cents.unwrap_or(required);
+    let amount = standing.shown.invoice_cents.or(standing.credited_cents).unwrap_or(required);
     let late = standing.late_at.filter(|_| standing.credited_cents.is_some());
     Some(Row {
         key: order.order_id.clone(),
+        page_id: order.page_id().map(str::to_owned),
+        known_as,
         made: order.created_at,
         created: order.created_at,
         expires_at: standing.expire_at,
-        method: "cryptomus".to_owned(),
-        sesid: sesid.clone(),
-        pay_id: pay_id.clone(),
-        amount: Decimal::from(standing.shown.invoice_cents.unwrap_or(cents)),
+        method: match order.method {
+            OrderMethod::Wallet => "cryptomus",
+            OrderMethod::Page => "Cryptomus",
+            OrderMethod::Card => "Pay4bit",
+        }
+        .to_owned(),
+        sesid,
+        pay_id,
+        amount: cents(amount),
         style: None,
-        late: late.map(|late| (required, late)),
+        late: late.map(|late| (cents(required), late)),
         status: standing.invoice_status.unwrap_or(standing.status),
     })
+}
+
+/// `sesid`, `payId`, and the one of both by which the order's maker knows it.
+fn ids(id_field: IdField, links: &LinkShape, order: &Order) -> (String, String, String) {
+    // An id of nobody's, the same at every call.
+    let other = order.sesid.chars().rev().collect::<String>();
+    let (sesid, own, uuid) = (order.sesid.clone(), order.order_id.clone(), order.url_uuid.clone());
+    match (order.method, links.page_row_id) {
+        (OrderMethod::Page, PageRowId::PayId) => return (sesid, uuid.clone(), uuid),
+        (OrderMethod::Page, PageRowId::Sesid) => return (uuid.clone(), other, uuid),
+        (OrderMethod::Card, _) => {
+            let named = order.card.as_ref().and_then(|card| card.value(links.card_row_id));
+            let named = named.map_or(other, str::to_owned);
+            return (sesid, named.clone(), named);
+        }
+        _ => {}
+    }
+    let (sesid, pay_id) = match id_field {
+        IdField::PayId => (sesid, own.clone()),
+        IdField::Sesid => (own.clone(), other),
+        IdField::UrlUuid if order.method == OrderMethod::Wallet => (sesid, uuid),
+        IdField::UrlUuid | IdField::None => (sesid, other),
+    };
+    (sesid, pay_id, own)
 }
 
 fn foreign_row(top_up: &TopUp) -> Row {
     Row {
         key: top_up.pay_id.clone(),
+        page_id: None,
+        known_as: top_up.pay_id.clone(),
         made: top_up.at,
         created: top_up.at,
         expires_at: top_up.at,
@@ -184,7 +229,7 @@ fn leave_out(lie: &ListLie, rows: &mut Vec<Row>, at: Timestamp) {
             });
         }
         ListLie::PurgeOlderThan(age) => rows.retain(|row| row.made >= at.minus(*age)),
-        ListLie::HideRow { order_id } => rows.retain(|row| row.key != *order_id),
+        ListLie::HideRow { order_id } => rows.retain(|row| !row.is(order_id)),
         _ => rows.clear(),
     }
 }
@@ -195,10 +240,10 @@ fn add(lie: &ListLie, rows: &mut Vec<Row>) {
     for mut row in old {
         match lie {
             ListLie::RowsTwice => rows.push(row.clone()),
-            ListLie::RepeatRow { order_id, times } if row.key == *order_id => {
+            ListLie::RepeatRow { order_id, times } if row.is(order_id) => {
                 rows.extend((1..*times).map(|_| row.clone()));
             }
-            ListLie::SplitRow { order_id, cents } if row.key == *order_id => {
+            ListLie::SplitRow { order_id, cents } if row.is(order_id) => {
                 let part = Decimal::from(*cents);
                 rows.push(Row { amount: part, ..row.clone() });
                 row.amount = row.amount.saturating_sub(part);
@@ -206,7 +251,7 @@ fn add(lie: &ListLie, rows: &mut Vec<Row>) {
             ListLie::SecondRow => {
                 if let Some((required, credited_at)) = row.late.take() {
                     rows.push(Row { made: credited_at, created: credited_at, ..row.clone() });
-                    row.amount = Decimal::from(required);
+                    row.amount = required;
                     "cancel".clone_into(&mut row.status);
                 }
             }
@@ -225,10 +270,10 @@ fn mix_ids(lie: &ListLie, rows: &mut [Row]) {
                 std::mem::swap(&mut one.sesid, &mut other.sesid);
                 std::mem::swap(&mut one.pay_id, &mut other.pay_id);
             } else {
-                one.pay_id.clone_from(&one.key);
-                other.pay_id.clone_from(&other.key);
-                one.sesid.clone_from(&other.key);
-                other.sesid.clone_from(&one.key);
+                one.pay_id.clone_from(&one.known_as);
+                other.pay_id.clone_from(&other.known_as);
+                one.sesid.clone_from(&other.known_as);
+                other.sesid.clone_from(&one.known_as);
             }
         }
     }
@@ -243,18 +288,18 @@ fn change(lie: &ListLie, row: &mut Row) {
             row.pay_id.make_ascii_uppercase();
         }
         ListLie::ConstantPayId => {
-            row.sesid.clone_from(&row.key);
+            row.sesid.clone_from(&row.known_as);
             NOBODY.clone_into(&mut row.pay_id);
         }
         ListLie::Factor { num, den } => row.amount = times(row.amount, *num, *den),
         ListLie::Zero => row.amount = Decimal::ZERO,
-        ListLie::AmountOf { order_id, cents } if row.key == *order_id => row.amount = Decimal::from(*cents),
+        ListLie::AmountOf { order_id, cents } if row.is(order_id) => row.amount = Decimal::from(*cents),
         ListLie::Shift(seconds) => {
             row.created = shifted(row.created, *seconds);
             row.expires_at = shifted(row.expires_at, *seconds);
         }
         ListLie::AmountAs(style) => row.style = Some(*style),
-        ListLie::StatusOf { order_id, word } if row.key == *order_id => row.status.clone_from(word),
+        ListLie::StatusOf { order_id, word } if row.is(order_id) => row.status.clone_from(word),
         ListLie::UnknownWord(word) => row.status.clone_from(word),
         _ => {}
     }

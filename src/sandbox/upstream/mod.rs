@@ -12,8 +12,13 @@
 //! Answers can lag behind the truth ([`SimulatedUpstream::set_lag`]) or lie ([`ListLie`], [`TotalLie`], [`AccountLie`],
 //! overlays). [`SimulatedUpstream::books`] and [`SimulatedUpstream::order`] stay true all the same.
 //!
+//! Besides wallets, orders are made that a payment page (`PUT .../cryptomus/invoice/{amount}`) or a card
+//! (`PUT .../pay4bit/invoice/{amount}`) pays ([`OrderMethod`]). Their answer is a link and says no id; what the
+//! contract leaves open of them is a [`LinkShape`].
+//!
 //! # By hand, over HTTP
-//! On the same listener, in JSON, without a key (the listener is loopback only, and so is the money):
+//! On the same listener, in JSON, without a key (the listener is loopback only, and so is the money). The `{order_id}`
+//! of a page may also be the UUID of its link:
 //!
 //! | call | body |
 //! |---|---|
@@ -26,9 +31,10 @@
 //! | `POST /sandbox/spend` | `{"cents": 500}` |
 //! | `POST /sandbox/coupons` | `{"code": "C", "percentage": 10, "days": 30}` |
 //! | `POST /sandbox/outage` | `{"on": true, "style"?: "bad_gateway", "unavailable" or "close", "from"?, "to"?: times}` |
-//! | `POST /sandbox/faults` | `{"call": "look", "fault": "hang" or {"status": [503, "busy", [["Retry-After", "1"]]]}, "times"?: 1, "order_id"?}` |
+//! | `POST /sandbox/faults` | `{"call": "look", "fault": "hang" or {"status": [503, "busy", [["Retry-After", "1"]]]}, "times"?: 1, "order_id"?}`; the words of [`Call`] and [`Fault`] |
 //! | `POST /sandbox/faults/clear` | |
 //! | `POST /sandbox/shape` | [`Shape`] |
+//! | `POST /sandbox/links` | [`LinkShape`] |
 //! | `POST /sandbox/lag` | `{"source": "status", "list" or "total", "lag": "none", {"fixed": D} or {"up_to": D}}`; D is `{"secs": 60, "nanos": 0}` |
 //! | `POST /sandbox/lies` | `{"lie": "rows_twice" or {"factor": {"num": 1, "den": 100}}, "times"?: 1}`; the words of [`ListLie`] |
 //! | `POST /sandbox/lies/clear` | |
@@ -38,6 +44,7 @@
 //! | `POST /sandbox/orders/{order_id}/overlay/clear` | also takes the body below back |
 //! | `POST /sandbox/orders/{order_id}/body` | the whole answer to every look at it, byte for byte |
 //! | `POST /sandbox/next-wallet` | `{"overlay"?: fields, "address"?: text, "order_id"?: text, "share_address"?: true}` |
+//! | `POST /sandbox/next-link` | `{"url": "http://elsewhere.example/"}`: the next page or card is answered with this text |
 //! | `POST /sandbox/account` | [`AccountLie`] |
 //! | `POST /sandbox/truth` | takes back everything from `lag` to here |
 
@@ -51,10 +58,14 @@ mod figures;
 mod http;
 mod lag;
 mod lies;
+mod link;
+mod link_shape;
 mod list;
+mod making;
 mod order;
 mod order_view;
 mod overlay;
+mod perform;
 pub(in crate::sandbox) mod rng;
 mod serve;
 mod settings;
@@ -70,6 +81,7 @@ pub use self::fate::{Action, Fate, Figures};
 pub use self::faults::{Call, Fault, OutageStyle};
 pub use self::lag::{Lag, Source};
 pub use self::lies::{AccountLie, AmountStyle, ListLie, TotalLie};
+pub use self::link_shape::{CardRowId, LinkShape, LinkUnit, OrderMethod, PageRowId, RowFactor, RowsAt};
 pub use self::order_view::OrderView;
 pub use self::settings::SimulatorSettings;
 pub use self::shape::{ErrorAt, IdField, Shape, StatusAt};

@@ -6,21 +6,29 @@ use serde::{Deserialize, Serialize};
 use super::fate::{Action, Fate, Figures, Stage, Timed, script};
 use super::figures::{crypto_share, portion};
 use super::lag::Moment;
+use super::link::CardLink;
+use super::link_shape::OrderMethod;
 use super::rng::Rng;
 use crate::domain::asset::Asset;
-use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::money::{Amount, UsdMicros, dollars};
 use crate::domain::time::Timestamp;
 
 /// An order as it was made; never changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) order_id: String,
+    #[serde(default, skip_serializing_if = "is_wallet")]
+    pub(super) method: OrderMethod,
+    /// What the link of a card says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) card: Option<CardLink>,
     pub(super) url_uuid: String,
     pub(super) sesid: String,
     pub(super) address: String,
     pub(super) txid: String,
+    /// None for a card, which is paid in dollars.
     #[serde(flatten)]
-    pub(super) asset: Asset,
+    pub(super) asset: Option<Asset>,
     pub(super) asked: Amount,
     pub(super) required: UsdMicros,
     pub(super) crypto: Decimal,
@@ -38,6 +46,29 @@ pub(super) struct Order {
     /// Nobody pays it before the first look at it.
     #[serde(default)]
     pub(super) waits: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_wallet(method: &OrderMethod) -> bool {
+    *method == OrderMethod::Wallet
+}
+
+impl Order {
+    /// The link that it is paid by.
+    pub(super) fn url(&self) -> String {
+        match &self.card {
+            Some(card) => {
+                let cents = self.asked.to_usd_micros().unwrap_or_default().cents_floor();
+                card.url(&dollars(cents))
+            }
+            None => format!("https://pay.cryptomus.com/pay/{}", self.url_uuid),
+        }
+    }
+
+    /// The id in the link of a payment page.
+    pub(super) fn page_id(&self) -> Option<&str> {
+        (self.method == OrderMethod::Page).then_some(self.url_uuid.as_str())
+    }
 }
 
 /// An order with its history: the steps of its fate, and what was done by hand.
@@ -251,7 +282,8 @@ fn dress(now: &mut OrderState, order: &Order, act: &Action) {
     match act {
         Action::MoveDeadline { to } => now.expire_at = *to,
         Action::ChangeAddress { to } => {
-            let other = || super::address::make(order.asset.network, &mut Rng::new(!order.dice));
+            let other = |asset: Asset| super::address::make(asset.network, &mut Rng::new(!order.dice));
+            let other = || order.asset.map(other).unwrap_or_default();
             now.address = to.clone().unwrap_or_else(other);
         }
         Action::SetFigures(figures) => {

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::answers;
 use super::fate::Fate;
+use super::link_shape::OrderMethod;
 use super::order::Entry;
 use crate::domain::asset::Asset;
 use crate::domain::money::{Amount, UsdMicros};
@@ -12,19 +12,21 @@ use crate::domain::time::Timestamp;
 /// An order as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OrderView {
-    /// The upstream's name for it.
+    /// The upstream's name for it. The link of a page or a card does not say it.
     pub order_id: String,
-    /// The currency and its network.
-    pub asset: Asset,
-    /// Dollars asked for, as they were written in the path.
+    /// How it is paid.
+    pub method: OrderMethod,
+    /// The currency and its network; none for a card.
+    pub asset: Option<Asset>,
+    /// Dollars asked for, as they were written in the path; cents in the path are turned into dollars.
     pub asked: Amount,
     /// Dollars required.
     pub required: UsdMicros,
-    /// What is to be paid, in the currency.
+    /// What is to be paid, in the currency; in dollars by a card.
     pub amount_crypto: String,
-    /// Where to.
+    /// Where to; empty for a card.
     pub address: String,
-    /// The payment page.
+    /// The payment page, or the card's link; the true one, whatever was answered.
     pub url: String,
     /// The coupon that was spent on it.
     pub coupon: Option<String>,
@@ -42,7 +44,7 @@ pub struct OrderView {
     pub credited_cents: Option<i64>,
     /// What went back of it.
     pub refunded_cents: i64,
-    /// The transaction on the chain.
+    /// The transaction on the chain; empty for a card.
     pub txid: String,
     /// Made by somebody else on the account: see [`super::SimulatedUpstream::order_elsewhere`].
     pub elsewhere: bool,
@@ -54,11 +56,12 @@ impl OrderView {
         let (order, standing) = (&entry.order, entry.standing(at));
         Self {
             order_id: order.order_id.clone(),
+            method: order.method,
             asset: order.asset,
             asked: order.asked.clone(),
             required: order.required,
             amount_crypto: order.crypto.to_string(),
-            url: answers::url(entry),
+            url: order.url(),
             coupon: order.coupon.clone(),
             fate: order.fate,
             created_at: order.created_at,

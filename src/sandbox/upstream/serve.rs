@@ -8,19 +8,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::answers::{self, contradict, error};
-use super::fate::Fate;
+use super::answers::{contradict, error};
 use super::faults::{Call, Fault};
 use super::http::{Connection, SimulatorRequest, SimulatorResponse, Stamp};
-use super::lag::Source;
-use super::list::{self, shifted};
+use super::list::shifted;
+use super::perform::perform;
 use super::rng::Rng;
 use super::state::SimulatorState;
-use super::world::{MadeOrder, OrderToMake, Refusal};
-use super::{address, control, overlay};
+use super::{address, control};
 use crate::clock::{Clock, SystemClock};
-use crate::domain::asset::{Asset, AssetError, Network};
-use crate::domain::money::Amount;
+use crate::domain::asset::Network;
 
 /// How an answer goes out.
 enum Delivery {
@@ -34,14 +31,6 @@ enum Delivery {
     Short(SimulatorResponse),
     Endless,
     Raw(Vec<u8>),
-}
-
-/// A call that was carried out.
-struct Done {
-    response: SimulatorResponse,
-    order_id: Option<String>,
-    /// The order's fate is that nobody hears of it.
-    lost: bool,
 }
 
 /// Takes connections until `stop`.
@@ -155,6 +144,8 @@ fn kind(request: &SimulatorRequest) -> (Call, Option<String>) {
     let parts: Vec<&str> = request.path.iter().map(String::as_str).collect();
     match (request.method.as_str(), parts.as_slice()) {
         ("PUT", ["v3", "customers", _, "cryptomus", "direct", ..]) => (Call::Create, None),
+        ("PUT", ["v3", "customers", _, "cryptomus", "invoice", _]) => (Call::CreatePage, None),
+        ("PUT", ["v3", "customers", _, "pay4bit", "invoice", _]) => (Call::CreateCard, None),
         ("GET", ["v3", "customers", _, "cryptomus", "transaction", order_id]) => {
             (Call::Look, Some((*order_id).to_owned()))
         }
@@ -177,6 +168,11 @@ async fn answer(shared: &SimulatorState, request: &SimulatorRequest) -> Delivery
     let made = done.as_ref().and_then(|done| done.order_id.clone());
     shared.log(call, order_id.or(made), now);
     let lost = done.as_ref().is_some_and(|done| done.lost);
+    let arrives = fault.as_ref().map_or(!lost, Fault::delivers);
+    if let Some(card) = done.as_ref().and_then(|done| done.card.as_deref()).filter(|_| arrives) {
+        // Its payer has the link. What cannot be stored did not happen: it goes on waiting.
+        let _ = shared.world().find_lost(card, now);
+    }
     let response =
         done.map_or_else(|| SimulatorResponse::text(200, String::new(), Vec::new()), |done| done.response);
     match fault {
@@ -243,89 +239,4 @@ fn wrong_address(response: SimulatorResponse) -> SimulatorResponse {
 fn wrong_word(response: SimulatorResponse, field: &str, other: &str, if_same: &str) -> SimulatorResponse {
     let same = body_word(&response, field).is_some_and(|word| word.eq_ignore_ascii_case(other));
     contradict(response, field, if same { if_same } else { other })
-}
-
-/// Carries a call out as the contract says.
-fn perform(shared: &SimulatorState, call: Call, request: &SimulatorRequest) -> Done {
-    let plain = |response| Done { response, order_id: None, lost: false };
-    let shape = shared.shape();
-    let account = shared.account();
-    if account.throttled {
-        return plain(error(&shape, 429, "Too Many Requests"));
-    }
-    if account.key_revoked {
-        return plain(error(&shape, 401, "User-verification Failed"));
-    }
-    let user_id = request.path.get(2).map(String::as_str).unwrap_or_default();
-    let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-    let key = if call == Call::Create {
-        body.get("apiKey").and_then(Value::as_str)
-    } else {
-        request.query("apiKey")
-    };
-    if call == Call::Any {
-        return plain(error(&shape, 404, "Not Found"));
-    }
-    if user_id != shared.user_id || key != Some(shared.api_key.as_str()) {
-        return plain(error(&shape, 401, "User-verification Failed"));
-    }
-    let now = shared.now();
-    match call {
-        Call::Create => create(shared, request, &body),
-        Call::Look if account.looks_refused => plain(error(&shape, 200, "Temporarily unavailable")),
-        Call::Look => plain(look(shared, request.path.get(5).map(String::as_str).unwrap_or_default())),
-        Call::Invoices => plain(list::invoices(&mut shared.world(), user_id, now)),
-        Call::Balance => plain(answers::balance(&mut shared.world(), user_id, now)),
-        Call::Coupons | Call::Any => plain(answers::coupons(&shared.world(), user_id, now)),
-    }
-}
-
-fn look(shared: &SimulatorState, order_id: &str) -> SimulatorResponse {
-    let now = shared.now();
-    let mut world = shared.world();
-    if world.find_lost(order_id, now).is_err() {
-        return error(&world.shape, 500, "The simulator's store cannot be written");
-    }
-    if let Some(text) = world.lies.bodies.get(order_id) {
-        return SimulatorResponse::text(200, text.clone(), Vec::new());
-    }
-    world.answer(Source::Status, now);
-    let Some(entry) = world.entry(order_id) else { return error(&world.shape, 404, "Order not found") };
-    let seen = world.moment(Source::Status, order_id, now).max(entry.creation());
-    let response = answers::look(&world.shape, entry, seen);
-    match world.lies.overlays.get(order_id) {
-        Some(fields) => overlay::lay(response, fields),
-        None => response,
-    }
-}
-
-fn create(shared: &SimulatorState, request: &SimulatorRequest, body: &Value) -> Done {
-    let part = |place: usize| request.path.get(place).map(String::as_str).unwrap_or_default();
-    let shape = shared.shape();
-    let refuse = |status, text| Done { response: error(&shape, status, text), order_id: None, lost: false };
-    let asset = match Asset::parse(part(5), part(6)) {
-        Ok(asset) => asset,
-        Err(AssetError::Currency(_)) => return refuse(400, "Non-acceptable Currency"),
-        Err(AssetError::Network { .. }) => return refuse(400, "Non-acceptable Network"),
-    };
-    let Ok(asked) = Amount::parse_request(part(7)) else { return refuse(400, "Non-acceptable Amount") };
-    let coupon = body.get("couponCode").and_then(Value::as_str).filter(|code| !code.is_empty());
-    let now = shared.now();
-    let mut world = shared.world();
-    let new = OrderToMake { asset, asked, coupon: coupon.map(str::to_owned), elsewhere: None };
-    match world.create(new, now) {
-        Ok(MadeOrder { order_id, fate, answered_as }) => {
-            let response = world.entry(&order_id).map(|entry| answers::wallet(&shape, entry, now));
-            let mut response = response.unwrap_or_else(|| error(&shape, 500, "No wallet"));
-            if let Some(other) = answered_as {
-                response = contradict(response, "order_id", &other);
-            }
-            if let Some(fields) = world.lies.wallets.pop_front() {
-                response = overlay::lay(response, &fields);
-            }
-            Done { response, order_id: Some(order_id), lost: fate == Fate::LostAnswer }
-        }
-        Err(Refusal::Coupon) => refuse(500, "Invalid, or expired Coupon"),
-        Err(Refusal::Store) => refuse(500, "The simulator's store cannot be written"),
-    }
 }

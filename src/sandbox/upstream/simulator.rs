@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::calls::Calls;
 use super::fate::{Action, Fate};
 use super::faults::{Call, Fault, OutageStyle};
+use super::link_shape::LinkShape;
 use super::order_view::OrderView;
 use super::serve;
 use super::settings::SimulatorSettings;
@@ -90,7 +91,8 @@ impl SimulatedUpstream {
     }
 
     /// Whether orders made from now on are paid by nobody before the first look at them: who never asks about an order
-    /// did not get its answer, and has shown its address to nobody. By hand they can be paid at any time.
+    /// did not get its answer, and has shown its address to nobody. A look at the UUID of a page's link is one, known
+    /// or not; a card cannot be asked about, and waits for its link to be answered. By hand they can be paid at any time.
     pub fn set_payers_wait(&self, on: bool) {
         self.shared.world().payers_wait = on;
     }
@@ -100,12 +102,17 @@ impl SimulatedUpstream {
         self.shared.world().shape = shape;
     }
 
-    /// How long wallets live that are made from now on; one hour at first. Fates scale with it.
+    /// Chooses among what the contract leaves open of payment pages and cards.
+    pub fn set_links(&self, links: LinkShape) {
+        self.shared.world().links = links;
+    }
+
+    /// How long orders live that are made from now on; one hour at first. Fates scale with it.
     pub fn set_lifetime(&self, lifetime: Duration) {
         self.shared.world().lifetime = lifetime;
     }
 
-    /// A fee on wallets made from now on: with 3, the contract's `amountInUSD` of 5.00 for 5.15.
+    /// A fee on wallets (not on pages and cards) made from now on: with 3, the contract's `amountInUSD` of 5.00 for 5.15.
     pub fn set_fee_percent(&self, fee_percent: u32) {
         self.shared.world().fee_percent = fee_percent;
     }
@@ -140,7 +147,7 @@ impl SimulatedUpstream {
         self.shared.faults().style = style;
     }
 
-    /// Does something to an order by hand.
+    /// Does something to an order by hand, named by its id or by the UUID of its page's link.
     ///
     /// # Errors
     /// [`ActError`]; then nothing has happened.
@@ -175,7 +182,7 @@ impl SimulatedUpstream {
         self.shared.orders()
     }
 
-    /// One order as it stands now.
+    /// One order as it stands now, by its id or by the UUID of its page's link.
     #[must_use]
     pub fn order(&self, order_id: &str) -> Option<OrderView> {
         let now = self.shared.now();

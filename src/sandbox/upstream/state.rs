@@ -9,12 +9,13 @@ use super::fate::Fate;
 use super::faults::{Call, Faults};
 use super::lag::{Lag, Source};
 use super::lies::AccountLie;
+use super::making::{OrderPath, OrderToMake, Refusal};
 use super::order_view::OrderView;
 use super::rng::Rng;
 use super::settings::SimulatorSettings;
 use super::shape::Shape;
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
-use super::world::{OrderToMake, Refusal, World};
+use super::world::World;
 use crate::clock::SharedClock;
 use crate::domain::asset::Asset;
 use crate::domain::money::Amount;
@@ -86,7 +87,8 @@ impl SimulatorState {
     pub(super) fn order_elsewhere(&self, asset: Asset, amount: &str, fate: Fate) -> io::Result<String> {
         let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "an amount that cannot be asked for");
         let asked = Amount::parse_request(amount).map_err(invalid)?;
-        let new = OrderToMake { asset, asked, coupon: None, elsewhere: Some(fate) };
+        let path = OrderPath::Wallet(asset);
+        let new = OrderToMake { path, asked, coupon: None, elsewhere: Some(fate) };
         let now = self.now();
         let made = self.world().create(new, now);
         made.map(|made| made.order_id).map_err(|refusal| match refusal {

@@ -85,6 +85,12 @@ impl SimulatedUpstream {
         Ok(())
     }
 
+    /// The next request for a page or a card is answered with this text in place of the link, whatever it is; the order
+    /// is made all the same. Further calls are for the requests after it.
+    pub fn next_link(&self, url: &str) {
+        self.shared.world().lies.links.push_back(url.to_owned());
+    }
+
     /// Every look at this id, known or not, is answered with status 200 and this text, whatever it is.
     pub fn replace_body(&self, order_id: &str, answer: &str) {
         self.shared.world().lies.bodies.insert(order_id.to_owned(), answer.to_owned());

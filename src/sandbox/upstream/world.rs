@@ -9,13 +9,11 @@ use serde::Serialize;
 use super::fate::{Action, Fate};
 use super::lag::{Moment, Source};
 use super::lies::Lies;
-use super::order::{Entry, Order};
-use super::rng::Rng;
+use super::link_shape::LinkShape;
+use super::order::Entry;
 use super::shape::Shape;
 use super::store::{Adjust, CouponRecord, Record, Store, TopUp};
-use super::{address, figures};
-use crate::domain::asset::Asset;
-use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
 
 /// The honest truth that a program's own books can be held against.
@@ -62,35 +60,12 @@ pub enum ActError {
     Store(#[from] io::Error),
 }
 
-/// What an order is made of.
-pub(super) struct OrderToMake {
-    pub(super) asset: Asset,
-    pub(super) asked: Amount,
-    pub(super) coupon: Option<String>,
-    /// Somebody else makes it, with this fate.
-    pub(super) elsewhere: Option<Fate>,
-}
-
-/// An order that was made.
-pub(super) struct MadeOrder {
-    pub(super) order_id: String,
-    pub(super) fate: Fate,
-    /// The answer names this order, an older one, in its place.
-    pub(super) answered_as: Option<String>,
-}
-
-/// Why no wallet is made (docs/contract.md, section 1).
-#[derive(Debug)]
-pub(super) enum Refusal {
-    Coupon,
-    Store,
-}
-
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) lifetime: Duration,
     pub(super) fee_percent: u32,
     pub(super) shape: Shape,
+    pub(super) links: LinkShape,
     pub(super) default_fate: Fate,
     /// Orders made from now on wait for the first look at them.
     pub(super) payers_wait: bool,
@@ -107,7 +82,9 @@ pub(super) struct World {
     adjusts: Vec<(u64, Adjust)>,
     /// How many there have been: the number of the next one.
     records: u64,
-    index: HashMap<String, usize>,
+    pub(super) index: HashMap<String, usize>,
+    /// Pages by the UUID of their link.
+    pages: HashMap<String, usize>,
     store: Option<Store>,
 }
 
@@ -118,6 +95,7 @@ impl World {
             lifetime: Duration::from_hours(1),
             fee_percent: 0,
             shape: Shape::default(),
+            links: LinkShape::default(),
             default_fate: Fate::Exact,
             payers_wait: false,
             plans: HashMap::new(),
@@ -130,6 +108,7 @@ impl World {
             adjusts: Vec::new(),
             records: 0,
             index: HashMap::new(),
+            pages: HashMap::new(),
             store,
         };
         for record in records {
@@ -152,7 +131,9 @@ impl World {
         self.records = number.saturating_add(1);
         match record {
             Record::Order { order } => {
-                self.index.insert(order.order_id.clone(), self.entries.len());
+                let place = self.entries.len();
+                self.index.insert(order.order_id.clone(), place);
+                self.pages.extend(order.page_id().map(|page_id| (page_id.to_owned(), place)));
                 self.entries.push(Entry::new(order, number));
             }
             Record::Act { order_id, at, act } => {
@@ -167,93 +148,26 @@ impl World {
         }
     }
 
-    pub(super) fn entry(&self, order_id: &str) -> Option<&Entry> {
-        self.index.get(order_id).and_then(|place| self.entries.get(*place))
+    /// The order of this id, or the page of this link's UUID.
+    pub(super) fn entry(&self, id: &str) -> Option<&Entry> {
+        let place = self.index.get(id).or_else(|| self.pages.get(id))?;
+        self.entries.get(*place)
     }
 
     pub(super) fn act(&mut self, order_id: &str, at: Timestamp, act: Action) -> Result<(), ActError> {
         let entry = self.entry(order_id).ok_or_else(|| ActError::Unknown(order_id.to_owned()))?;
         entry.try_act(at, &act).map_err(ActError::Impossible)?;
-        self.append(Record::Act { order_id: order_id.to_owned(), at, act }).map_err(ActError::from)
+        let order_id = entry.order.order_id.clone();
+        self.append(Record::Act { order_id, at, act }).map_err(ActError::from)
     }
 
     /// The first look at an order whose story waits for it: it begins.
     pub(super) fn find_lost(&mut self, order_id: &str, at: Timestamp) -> io::Result<()> {
-        if self.entry(order_id).is_some_and(|entry| entry.is_unfound(at)) {
-            self.append(Record::Act { order_id: order_id.to_owned(), at, act: Action::Found })?;
+        if let Some(entry) = self.entry(order_id).filter(|entry| entry.is_unfound(at)) {
+            let order_id = entry.order.order_id.clone();
+            self.append(Record::Act { order_id, at, act: Action::Found })?;
         }
         Ok(())
-    }
-
-    /// The fate of the next order of this amount.
-    fn fate_of(&mut self, asked: &Amount) -> Fate {
-        let key = asked.canonical();
-        let once = self.plans_once.get_mut(&key).and_then(VecDeque::pop_front);
-        once.or_else(|| self.plans.get(&key).copied()).unwrap_or(self.default_fate)
-    }
-
-    /// Makes an order.
-    pub(super) fn create(&mut self, new: OrderToMake, now: Timestamp) -> Result<MadeOrder, Refusal> {
-        let OrderToMake { asset, asked, coupon, elsewhere } = new;
-        let fate = elsewhere.unwrap_or_else(|| self.fate_of(&asked));
-        let discount = match &coupon {
-            Some(code) if fate != Fate::RefusedCoupon => {
-                i64::from(self.valid_coupon(code, now).ok_or(Refusal::Coupon)?)
-            }
-            Some(_) => return Err(Refusal::Coupon),
-            None => 0,
-        };
-        let number = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
-        let seed = Rng::seed_of(self.seed, number);
-        let mut dice = Rng::new(seed);
-        let micros = asked.to_usd_micros().unwrap_or_default();
-        let required = figures::required(micros, self.fee_percent);
-        let to_pay = figures::portion(required, 100_i64.saturating_sub(discount), 100);
-        let credits_cents = self.credits.get(&asked.canonical()).copied().filter(|_| elsewhere.is_none());
-        let mut order = Order {
-            order_id: dice.uuid().to_string(),
-            url_uuid: dice.uuid().to_string(),
-            sesid: dice.hex::<16>(),
-            address: address::make(asset.network, &mut dice),
-            txid: address::transaction(asset.network, &mut dice),
-            asset,
-            asked,
-            required,
-            crypto: figures::crypto(asset.currency, to_pay),
-            created_at: now,
-            // Whole seconds, as `expire_at` is answered.
-            expire_at: Timestamp::from_seconds(now.plus(self.lifetime).as_millis().div_euclid(1000)),
-            coupon,
-            fate,
-            dice: seed,
-            elsewhere: elsewhere.is_some(),
-            credits_cents,
-            waits: self.payers_wait && elsewhere.is_none(),
-        };
-        let answered_as = if order.elsewhere { None } else { self.rename(&mut order) };
-        let order_id = order.order_id.clone();
-        self.append(Record::Order { order }).map_err(|_| Refusal::Store)?;
-        Ok(MadeOrder { order_id, fate, answered_as })
-    }
-
-    /// Gives a new order the address and the id that were chosen for it. An id that is taken already is only answered.
-    fn rename(&mut self, order: &mut Order) -> Option<String> {
-        if self.lies.share_address {
-            let network = order.asset.network;
-            let mut ours = self.entries.iter().map(|entry| &entry.order).filter(|order| !order.elsewhere);
-            if let Some(first) = ours.find(|first| first.asset.network == network) {
-                order.address.clone_from(&first.address);
-            }
-        }
-        if let Some(address) = self.lies.next_address.take() {
-            order.address = address;
-        }
-        let chosen = self.lies.next_order_id.take()?;
-        if self.index.contains_key(&chosen) {
-            return Some(chosen);
-        }
-        order.order_id = chosen;
-        None
     }
 
     /// Notes that `source` is answering now.
@@ -264,12 +178,6 @@ impl World {
     /// The moment whose truth `source` shows now of the order or top-up `key`.
     pub(super) fn moment(&self, source: Source, key: &str, now: Timestamp) -> Moment {
         self.lies.lags.moment(source, self.seed, key, now)
-    }
-
-    /// The discount of a coupon that may be used: it may be used more than once until it expires.
-    fn valid_coupon(&self, code: &str, now: Timestamp) -> Option<u8> {
-        let known = self.coupons.iter().find(|coupon| coupon.code == code && coupon.expires_at > now)?;
-        Some(known.percentage)
     }
 
     /// The books at `at`.

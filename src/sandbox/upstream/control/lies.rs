@@ -61,6 +61,12 @@ struct NextWalletBody {
     share_address: Option<bool>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NextLinkBody {
+    url: String,
+}
+
 pub(super) fn command(
     shared: &SimulatorState,
     request: &SimulatorRequest,
@@ -87,6 +93,7 @@ pub(super) fn command(
         ["elsewhere"] => return elsewhere(shared, request),
         ["orders", order_id, rest @ ..] => return about_order(shared, request, order_id, rest),
         ["next-wallet"] => next_wallet(shared, request)?,
+        ["next-link"] => shared.world().lies.links.push_back(body::<NextLinkBody>(request)?.url),
         ["account"] => shared.world().lies.account = body::<AccountLie>(request)?,
         ["truth"] => shared.tell_the_truth(),
         _ => return Err(not_found("no such call")),

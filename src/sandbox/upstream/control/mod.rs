@@ -10,6 +10,7 @@ use self::reply::{body, not_found, problem, stored, to_json};
 use super::fate::{Action, Fate};
 use super::faults::{Call, Fault, OutageStyle};
 use super::http::{SimulatorRequest, SimulatorResponse};
+use super::link_shape::LinkShape;
 use super::order_view::OrderView;
 use super::shape::Shape;
 use super::state::SimulatorState;
@@ -82,7 +83,7 @@ pub(super) fn answer(shared: &SimulatorState, request: &SimulatorRequest) -> Sim
     let answered = match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["orders"]) => to_json(shared.orders()),
         ("GET", ["orders", order_id]) => {
-            let found = shared.orders().into_iter().find(|order| order.order_id == *order_id);
+            let found = shared.world().entry(order_id).map(|entry| OrderView::of(entry, shared.now()));
             found.ok_or_else(|| not_found(&format!("there is no order {order_id:?}"))).and_then(to_json)
         }
         ("GET", ["books"]) => to_json(shared.world().books(shared.now())),
@@ -139,6 +140,10 @@ fn command(
                 Some(amount) => shared.plan(&amount, fate),
                 None => shared.world().default_fate = fate,
             }
+            Ok(json!({"ok": true}))
+        }
+        ["links"] => {
+            shared.world().links = body::<LinkShape>(request)?;
             Ok(json!({"ok": true}))
         }
         ["shape"] => {
