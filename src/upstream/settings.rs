@@ -31,7 +31,7 @@ pub struct UpstreamSettings {
 }
 
 /// The key of that setting, as it is called in the configuration.
-pub const PAGE_AMOUNT: &str = "upstream.page_amount";
+pub(super) const PAGE_AMOUNT: &str = "upstream.page_amount";
 
 impl UpstreamSettings {
     /// `{base_url}/v3/customers/{user_id}`, once everything has been found right.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use depositd::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use depositd::domain::deposit::Deposit;
+use depositd::domain::method::Method;
 use depositd::domain::poll::Policy;
 use depositd::domain::time::Timestamp;
 use depositd::flow::{self, Flow, NewDeposit, Opened, Report};
@@ -13,7 +14,7 @@ use depositd::ledger::{Access, Error as LedgerError, Ledger, LedgerSettings, Ver
 use depositd::notifier::{
     MailBackend, Mailer, MailerSettings as MailSettings, RecipientRule, Rules, Security,
 };
-use depositd::sandbox::upstream::{Fate, SimulatedUpstream, SimulatorSettings};
+use depositd::sandbox::upstream::{Fate, OrderView, SimulatedUpstream, SimulatorSettings};
 use depositd::upstream::{Upstream, UpstreamSettings};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -163,6 +164,19 @@ impl House {
         self.read(&deposit).await
     }
 
+    /// A payment page or a card payment whose link is made at once.
+    pub async fn link(&self, method: Method, amount: &str) -> Deposit {
+        let deposit = self.open(NewDeposit::by_link(method, amount)).await;
+        self.rounds().await;
+        self.read(&deposit).await
+    }
+
+    /// The simulator's order of a deposit that is paid by its link.
+    pub fn linked(&self, deposit: &Deposit) -> OrderView {
+        let url = deposit.facts.wallet.as_ref().unwrap().url.clone().unwrap();
+        self.simulator.orders().into_iter().find(|order| order.url == url).unwrap()
+    }
+
     /// Everything that is due now, as the loops would do it.
     pub async fn rounds(&self) {
         Self::rounds_of(&self.flow, &CancellationToken::new()).await;
@@ -186,6 +200,7 @@ impl House {
     pub async fn rounds_of(flow: &Flow, stop: &CancellationToken) {
         Self::make_wallets_of(flow).await;
         flow::poll_due(flow, stop).await.unwrap();
+        flow::follow_list(flow).await.unwrap();
         flow::deliver(flow, 0, stop).await.unwrap();
     }
 
@@ -332,7 +347,7 @@ async fn build(
         max_in_flight: 16,
         timeout: Duration::from_secs(5),
         zone: depositd::domain::time::Zone::UTC,
-        page_amount: Some(depositd::domain::method::AmountUnit::Dollars),
+        page_amount: settings.page_amount,
     };
     let upstream = Upstream::new(upstream, KEY.to_owned().into(), clock.clone()).unwrap();
     let mail = MailSettings {
