@@ -21,7 +21,6 @@ use super::webhooks::{RetryDefaults, webhooks};
 use crate::domain::chart;
 use crate::domain::event::EventName;
 use crate::domain::host::is_loopback;
-use crate::domain::method::AmountUnit;
 use crate::domain::poll;
 use crate::domain::time::Zone;
 
@@ -86,10 +85,7 @@ fn upstream(layers: &Layers) -> Result<UpstreamConfig, Error> {
         create_attempts: layers.number("upstream.create_attempts", 1..=10)?.unwrap_or(3),
         down_after: layers.duration("upstream.down_after")?.unwrap_or(Duration::from_secs(30)),
         request_limit: layers.duration("upstream.request_limit")?.unwrap_or(Duration::from_hours(1)),
-        page_amount: layers.word(
-            "upstream.page_amount",
-            &[("dollars", AmountUnit::Dollars), ("cents", AmountUnit::Cents)],
-        )?,
+        page_amount: layers.word("upstream.page_amount", crate::domain::method::AmountUnit::WORDS)?,
     })
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::asset::Asset;
+use super::money::{Amount, UsdMicros};
 
 /// The ways to top up that the upstream offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,6 +67,22 @@ pub enum AmountUnit {
     Dollars,
     /// 500 is five US dollars.
     Cents,
+}
+
+impl AmountUnit {
+    /// The words of the configuration.
+    pub const WORDS: &[(&str, Self)] = &[("dollars", Self::Dollars), ("cents", Self::Cents)];
+
+    /// So much in this unit, as the upstream's path takes it: a whole number. `None` where it is not in whole dollars.
+    #[must_use]
+    pub fn count(self, amount: &Amount) -> Option<i64> {
+        let cents = amount.to_usd_micros_floor().and_then(UsdMicros::to_cents_exact)?;
+        let whole = !amount.is_zero() && amount.value().fract().is_zero();
+        whole.then_some(match self {
+            Self::Cents => cents,
+            Self::Dollars => cents.div_euclid(100),
+        })
+    }
 }
 
 /// How one deposit is paid, and in what where that is known beforehand.
@@ -136,6 +153,19 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_string(&paid_by).unwrap(), json);
             assert_eq!(serde_json::from_str::<PaidBy>(json).unwrap(), paid_by);
+        }
+    }
+
+    #[test]
+    fn whole_dollars_are_counted_in_either_unit_and_nothing_else_is() {
+        let count = |unit: AmountUnit, text: &str| unit.count(&Amount::parse(text).unwrap());
+        assert_eq!((count(AmountUnit::Dollars, "5.00"), count(AmountUnit::Cents, "5")), (Some(5), Some(500)));
+        for text in ["5.15", "0.5", "5.000001", "0"] {
+            assert_eq!(
+                (count(AmountUnit::Dollars, text), count(AmountUnit::Cents, text)),
+                (None, None),
+                "{text}"
+            );
         }
     }
 

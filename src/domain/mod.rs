@@ -26,3 +26,4 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod wallet;

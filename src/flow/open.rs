@@ -8,7 +8,7 @@ use super::Flow;
 use crate::domain::asset::Asset;
 use crate::domain::deposit::{Deposit, Request};
 use crate::domain::ids::DepositId;
-use crate::domain::method::{Method, PaidBy};
+use crate::domain::method::{AmountUnit, Method, PaidBy};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::ledger::{self, DepositWrite, Opening, Recorded};
@@ -156,7 +156,7 @@ fn judge(new: NewDeposit, now: Timestamp) -> Result<Request, OpenError> {
     let invalid = |field: &'static str, why: String| OpenError::Invalid { field, why };
     let paid_by = paid_by(&new)?;
     let amount = Amount::parse_request(&new.amount).map_err(|error| invalid("amount", error.to_string()))?;
-    if new.method != Method::Wallet && !amount.value().fract().is_zero() {
+    if new.method != Method::Wallet && AmountUnit::Dollars.count(&amount).is_none() {
         let why = format!("a {} takes whole dollars only, such as 5, not {amount}", named(new.method));
         return Err(invalid("amount", why));
     }

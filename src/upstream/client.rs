@@ -24,7 +24,7 @@ use super::upstream_clock::{ClockReading, UpstreamClock};
 use super::wire::{self, Decoded, Undecodable};
 use crate::clock::SharedClock;
 use crate::domain::method::{AmountUnit, PaidBy};
-use crate::domain::money::{Amount, UsdMicros};
+use crate::domain::money::Amount;
 use crate::domain::report::{Balance, Coupon, OrderReport};
 use crate::domain::time::{Timestamp, Zone};
 use crate::metrics::CallMetrics;
@@ -189,12 +189,10 @@ impl Upstream {
 
     /// The amount of a link as its path takes it: a whole number, of what is set.
     fn link_amount(&self, amount: &Amount) -> Result<i64, Error> {
-        let not_set = || Error::Settings(format!("{} is not set", super::settings::PAGE_AMOUNT));
+        let not_set = || Error::Settings("upstream.page_amount is not set".to_owned());
         let unit = self.inner.page_amount.ok_or_else(not_set)?;
         let odd = || Error::Settings(format!("{amount} USD is no whole number of dollars"));
-        let cents = amount.to_usd_micros_floor().and_then(UsdMicros::to_cents_exact);
-        let cents = cents.filter(|cents| cents.rem_euclid(100) == 0).ok_or_else(odd)?;
-        Ok(if unit == AmountUnit::Cents { cents } else { cents.div_euclid(100) })
+        unit.count(amount).ok_or_else(odd)
     }
 
     /// Polls one order.

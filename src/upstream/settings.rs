@@ -30,9 +30,6 @@ pub struct UpstreamSettings {
     pub page_amount: Option<AmountUnit>,
 }
 
-/// The key of that setting, as it is called in the configuration.
-pub(super) const PAGE_AMOUNT: &str = "upstream.page_amount";
-
 impl UpstreamSettings {
     /// `{base_url}/v3/customers/{user_id}`, once everything has been found right.
     pub(super) fn customer_url(&self) -> Result<String, Error> {

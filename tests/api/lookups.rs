@@ -58,7 +58,7 @@ async fn a_deposit_is_found_by_whatever_its_customer_knows_of_it() {
     for (query, field) in [
         ("currency=eur", "currency"),
         ("network=lightning", "network"),
-        ("method=card", "method"),
+        ("method=cash", "method"),
         ("until=tomorrow", "until"),
         ("updated_since=7d", "updated_since"),
     ] {

@@ -94,7 +94,7 @@ async fn the_headers_never_move() {
     let deposits = "id,order_id,reference,currency,network,address,amount_requested,amount_usd,amount_usd_micros,\
                     amount_crypto,state,outcome,late,txid,requested_at,wallet_created_at,expire_at,settled_at,reconciled,\
                     amount_booked,amount_booked_micros,refunded_at,needs_review,upstream_status,updated_at,\
-                    amount_refunded_micros,memo,method,arrived_crypto,arrived_usd_micros\r\n";
+                    amount_refunded_micros,memo,method,arrived_crypto,arrived_usd_micros,url\r\n";
     let entries = "entry_id,transaction_id,posted_at,account,commodity,amount,amount_usd_micros,deposit_id,order_id,\
                    description,refers_to,figure,evidence_id,flag,date,account_mapped,debit_usd,credit_usd\r\n";
     for (what, header) in [("deposits", deposits), ("entries", entries)] {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use depositd::clock::Clock as _;
 
-use depositd::domain::deposit::{Booked, Deposit, State};
+use depositd::domain::deposit::{Booked, Deposit, State, Wallet};
 use depositd::domain::time::Timestamp;
 use depositd::flow::NewDeposit;
 use depositd::ledger::DepositFilter;
-use depositd::sandbox::upstream::Call;
+use depositd::sandbox::upstream::{Call, OrderView};
 
 use super::lies::Said;
 use super::support::house::{House, KEY};
@@ -51,8 +51,11 @@ impl Checks {
 
     /// The orders that deposits have.
     pub(crate) async fn shown(&self, house: &House) -> Vec<String> {
-        let wallets = all(house).await.into_iter().filter_map(|deposit| deposit.facts.wallet);
-        wallets.map(|wallet| wallet.order_id.unwrap()).collect()
+        let deposits = all(house).await;
+        deposits
+            .iter()
+            .filter_map(|deposit| Some(order_of(house, deposit.facts.wallet.as_ref()?).order_id))
+            .collect()
     }
 
     /// Remembers what is true now.
@@ -74,10 +77,10 @@ impl Checks {
         self.clean += 1;
         for deposit in all(house).await {
             let Some(wallet) = &deposit.facts.wallet else { continue };
+            let order = order_of(house, wallet).order_id;
             let booked = deposit.facts.booked.as_ref().map_or(0, |booked| booked.total().cents_floor());
-            let was = |(_, cents): &(Timestamp, BTreeMap<String, i64>)| {
-                cents.get(wallet.order_id.as_deref().unwrap()).copied().unwrap_or(0)
-            };
+            let was =
+                |(_, cents): &(Timestamp, BTreeMap<String, i64>)| cents.get(&order).copied().unwrap_or(0);
             assert!(
                 self.past.iter().any(|then| was(then) == booked),
                 "clean, and {} is {} and booked at {booked} cents, credited {:?}, seed {}",
@@ -123,7 +126,10 @@ impl Checks {
         }
         assert_eq!(held.len(), asked.len(), "seed {seed}");
         let books = house.simulator.books();
-        let made = calls.log.iter().filter(|call| call.call == Call::Create);
+        let made = calls
+            .log
+            .iter()
+            .filter(|call| matches!(call.call, Call::Create | Call::CreatePage | Call::CreateCard));
         let made: BTreeSet<&String> = made.filter_map(|call| call.order_id.as_ref()).collect();
         for deposit in &deposits {
             let (id, facts) = (deposit.id.to_string(), &deposit.facts);
@@ -132,21 +138,22 @@ impl Checks {
                 continue;
             };
             // 7. One address for ever.
-            let now = (wallet.order_id.clone().unwrap(), wallet.address.clone().unwrap());
+            let order = order_of(house, wallet);
+            let now = (order.order_id.clone(), wallet.url.clone().unwrap());
             let first = self.shown.entry(id.clone()).or_insert_with(|| now.clone());
             assert_eq!(*first, now, "{id} shows another wallet, seed {seed}");
-            let order = house.simulator.order(wallet.order_id.as_deref().unwrap()).unwrap();
-            assert_eq!(order.address, *wallet.address.as_ref().unwrap(), "{id}, seed {seed}");
-            // 7. Nothing is adopted: what is shown was answered to a request of ours.
+            assert_eq!(order.url, *wallet.url.as_ref().unwrap(), "{id}, seed {seed}");
             assert!(
-                !order.elsewhere && made.contains(wallet.order_id.as_ref().unwrap()),
-                "{id} was adopted, seed {seed}"
+                wallet.address.as_ref().is_none_or(|address| order.address == *address),
+                "{id}, seed {seed}"
             );
-            if self.lied.contains(wallet.order_id.as_deref().unwrap()) {
+            // 7. Nothing is adopted: what is shown was answered to a request of ours.
+            assert!(!order.elsewhere && made.contains(&order.order_id), "{id} was adopted, seed {seed}");
+            if self.lied.contains(&order.order_id) {
                 continue;
             }
             // 2. and 4. Booked is what was credited, once; never what was not.
-            let credit = books.credited.get(wallet.order_id.as_deref().unwrap());
+            let credit = books.credited.get(&order.order_id);
             if let Some(booked) = &facts.booked {
                 let theirs = credit.map(|credit| credit.micros);
                 assert_eq!(Some(booked.total()), theirs, "{id} {}, seed {seed}", facts.state);
@@ -204,8 +211,8 @@ impl Checks {
                 assert!(ended, "{} is {}, seed {seed}", deposit.id, deposit.facts.state);
                 continue;
             };
-            *owners.entry(wallet.order_id.clone().unwrap()).or_default() += 1;
-            let order = house.simulator.order(wallet.order_id.as_deref().unwrap()).unwrap();
+            let order = order_of(house, wallet);
+            *owners.entry(order.order_id.clone()).or_default() += 1;
             // 8. Final is not the end: every last word has been heard.
             let expected = match order.status.as_str() {
                 "paid" | "paid_over" | "refund_fail" => State::Settled,
@@ -215,7 +222,7 @@ impl Checks {
                 "refund_paid" => State::Refunded,
                 other => panic!("order {} ended as {other}, seed {seed}", order.order_id),
             };
-            if self.lied.contains(wallet.order_id.as_deref().unwrap()) {
+            if self.lied.contains(&order.order_id) {
                 continue;
             }
             // What was paid and went on to a refund before any poll could be read: the list shows it, and a person decides.
@@ -225,7 +232,7 @@ impl Checks {
             }
             let what = (order.fate, deposit.id.to_string());
             assert_eq!(deposit.facts.state, expected, "{what:?}, seed {seed}");
-            let credited = house.simulator.books().credited.contains_key(wallet.order_id.as_deref().unwrap());
+            let credited = house.simulator.books().credited.contains_key(&order.order_id);
             assert_eq!(deposit.facts.booked.is_some(), credited, "{what:?}, seed {seed}");
         }
         // 7. Every wallet that was ever made is shown at most once; what a lost answer made is shown to nobody.
@@ -247,6 +254,19 @@ impl Checks {
             assert!(!bytes.windows(KEY.len()).any(|some| some == KEY.as_bytes()), "seed {seed}");
         }
         assert!(!house.smtp.messages().iter().any(|letter| letter.text().contains(KEY)), "seed {seed}");
+    }
+}
+
+/// The simulator's order of a wallet, or of a link.
+fn order_of(house: &House, wallet: &Wallet) -> OrderView {
+    match &wallet.order_id {
+        Some(order) if wallet.address.is_some() => house.simulator.order(order).unwrap(),
+        _ => house
+            .simulator
+            .orders()
+            .into_iter()
+            .find(|order| Some(&order.url) == wallet.url.as_ref())
+            .unwrap(),
     }
 }
 

@@ -25,8 +25,9 @@ use checks::Checks;
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::domain::asset::Currency;
 use depositd::domain::deposit::Deposit;
+use depositd::domain::method::Method;
 use depositd::flow::{self, NewDeposit, Opened};
-use depositd::sandbox::upstream::{Call, Fate, Fault, OutageStyle};
+use depositd::sandbox::upstream::{Call, CardRowId, Fate, Fault, LinkShape, OutageStyle, PageRowId};
 use lies::{Liar, Said};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -47,6 +48,16 @@ fn number(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_invariants_hold_after_every_step_whatever_goes_wrong() {
+    simulate(false).await;
+}
+
+/// The same with payment pages and cards among the wallets. Nobody lies: what a list says of a link has no other witness.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_invariants_hold_for_payment_pages_and_cards_as_well() {
+    simulate(true).await;
+}
+
+async fn simulate(links: bool) {
     let lives = number("SIMULATION_LIVES").unwrap_or(60);
     let seeds: Vec<u64> = match (number("SIMULATION_SEED"), number("SIMULATION_SEEDS").unwrap_or(2)) {
         (Some(seed), _) => vec![seed],
@@ -56,9 +67,9 @@ async fn the_invariants_hold_after_every_step_whatever_goes_wrong() {
     };
     let clock = SystemClock::new();
     for seed in seeds {
-        eprintln!("simulation: seed {seed}, {lives} lives");
+        eprintln!("simulation: seed {seed}, {lives} lives, links {links}");
         let began = clock.monotonic();
-        let mut world = World::new(seed).await;
+        let mut world = World::new(seed, links).await;
         while world.asked.len() < usize::try_from(lives).unwrap() {
             world.step().await;
         }
@@ -76,16 +87,18 @@ struct World {
     asked: BTreeMap<String, (NewDeposit, Deposit)>,
     checks: Checks,
     liar: Liar,
+    /// Whether some are paid by a link.
+    links: bool,
 }
 
 impl World {
-    async fn new(seed: u64) -> Self {
+    async fn new(seed: u64, links: bool) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
         let mut settings = settings();
         // One call at a time: the same seed throws the same faults at the same calls.
         settings.max_in_flight = 1;
         settings.tell_after_runs = dice.random_range(1..3);
-        let liar = Liar::choose(&mut dice);
+        let liar = if links { Liar::Nobody } else { Liar::choose(&mut dice) };
         settings.lag = if liar == Liar::Lags || dice.random_bool(0.5) { HOUR } else { Duration::ZERO };
         eprintln!("simulation: lies {liar:?}, lag {:?}", settings.lag);
         let house = House::with(settings, Vec::new()).await;
@@ -93,8 +106,18 @@ impl World {
         house.simulator.set_payers_wait(true);
         house.simulator.add_coupon("WELCOME", 10, 30).unwrap();
         house.simulator.adjust(12_345, 67_890).unwrap();
+        if links {
+            let shape = LinkShape {
+                page_row_id: if dice.random_bool(0.5) { PageRowId::PayId } else { PageRowId::Sesid },
+                page_known: dice.random_bool(0.3),
+                card_row_id: CardRowId::Sign,
+                ..LinkShape::default()
+            };
+            eprintln!("simulation: {shape:?}");
+            house.simulator.set_links(shape);
+        }
         let checks = Checks::new(seed, house.flow.settings.lag);
-        let mut world = Self { house: Some(house), dice, asked: BTreeMap::new(), checks, liar };
+        let mut world = Self { house: Some(house), dice, asked: BTreeMap::new(), checks, liar, links };
         if liar != Liar::Nobody {
             // What the account held before is known before anybody lies.
             world.house().simulator.top_up_elsewhere(12_345, "card").unwrap();
@@ -163,14 +186,32 @@ impl World {
                 break fate;
             }
         };
-        self.house().simulator.plan_next(&amount, fate);
         let number = self.asked.len();
+        if self.links && number % 3 != 0 {
+            return self.ask_for_link(fate).await;
+        }
+        self.house().simulator.plan_next(&amount, fate);
         let new = NewDeposit {
             coupon: self.dice.random_bool(0.1).then(|| "WELCOME".to_owned()),
             reference: Some(format!("life {number}")),
             notify: if self.dice.random_bool(0.3) { vec![PAYER.to_owned()] } else { Vec::new() },
             idempotency_key: Some(format!("key-{number}")),
             ..NewDeposit::new(currency.to_string(), network.to_string(), amount)
+        };
+        let deposit = self.house().open(new.clone()).await;
+        self.asked.insert(format!("key-{number:06}"), (new, deposit));
+    }
+
+    async fn ask_for_link(&mut self, fate: Fate) {
+        let number = self.asked.len();
+        let method = if number % 3 == 1 { Method::Page } else { Method::Card };
+        // What a row of a payment that was closed short credits, only a person can say.
+        let fate = if fate == Fate::Short { Fate::Exact } else { fate };
+        let amount = self.dice.random_range(5..900).to_string();
+        self.house().simulator.plan_next(&amount, fate);
+        let new = NewDeposit {
+            idempotency_key: Some(format!("key-{number}")),
+            ..NewDeposit::by_link(method, amount)
         };
         let deposit = self.house().open(new.clone()).await;
         self.asked.insert(format!("key-{number:06}"), (new, deposit));
@@ -187,9 +228,12 @@ impl World {
     }
 
     fn break_calls(&mut self) {
-        let call = *[Call::Create, Call::Look, Call::Look, Call::Invoices, Call::Balance, Call::Any]
+        let mut call = *[Call::Create, Call::Look, Call::Look, Call::Invoices, Call::Balance, Call::Any]
             .choose(&mut self.dice)
             .unwrap();
+        if self.links && call == Call::Create {
+            call = *[Call::CreatePage, Call::CreateCard].choose(&mut self.dice).unwrap();
+        }
         let page = || "<html>no</html>".to_owned();
         let fault = match self.dice.random_range(0..13) {
             0 => Fault::DropBeforeActing,
