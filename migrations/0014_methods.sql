@@ -22,6 +22,7 @@ CREATE TABLE link_name (
     deposit_row INTEGER NOT NULL REFERENCES deposit (row_id),  -- whose link it is
     PRIMARY KEY (value, name, deposit_row)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX link_name_deposit ON link_name (deposit_row);
 
 -- Links that somebody may still pay, and those that keep others from being asked for.
 CREATE INDEX deposit_open_link ON deposit (row_id)

@@ -42,24 +42,7 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
         log,
     } = one;
     let mut found = Vec::new();
-    differing!(
-        found,
-        "upstream",
-        upstream,
-        other.upstream,
-        UpstreamConfig {
-            base_url,
-            user_id,
-            api_key,
-            requests_per_second,
-            max_in_flight,
-            timeout,
-            create_attempts,
-            down_after,
-            request_limit,
-            page_amount,
-        }
-    );
+    of_upstream(&mut found, upstream, &other.upstream);
     differing!(
         found,
         "ledger",
@@ -105,6 +88,28 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
     }
     around(&mut found, (webhooks, api, page, log), other);
     found
+}
+
+/// Those of the account and of how hard it may be asked.
+fn of_upstream(found: &mut Vec<&'static str>, one: &UpstreamConfig, other: &UpstreamConfig) {
+    differing!(
+        found,
+        "upstream",
+        one,
+        other,
+        UpstreamConfig {
+            base_url,
+            user_id,
+            api_key,
+            requests_per_second,
+            max_in_flight,
+            timeout,
+            create_attempts,
+            down_after,
+            request_limit,
+            page_amount,
+        }
+    );
 }
 
 /// Those of the sections about who is told, who asks, and what is logged.

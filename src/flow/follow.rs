@@ -17,6 +17,8 @@ use crate::upstream::{InvoiceSink, Listed, Priority};
 
 /// The most rows of one deposit that are kept as evidence.
 const SHOWN: usize = 20;
+/// So many changes are written in one transaction.
+const TOGETHER: usize = 256;
 
 /// What one round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -50,12 +52,17 @@ pub async fn follow_list(flow: &Flow) -> ledger::Result<FollowRound> {
     let Listed { sink, .. } = answer.value;
     let rows = sink.decided();
     let (none, mut moved, followed) = (Vec::new(), 0_usize, open.len());
-    for OpenLink { row, deposit, .. } in open {
-        let rows = rows.get(&row).unwrap_or(&none);
-        if let Some(write) = work_out(flow, deposit, rows, answer.date) {
-            flow.record(vec![write]).await?;
-            moved = moved.saturating_add(1);
+    let mut changed = open.into_iter().filter_map(|OpenLink { row, deposit, .. }| {
+        work_out(flow, deposit, rows.get(&row).unwrap_or(&none), answer.date)
+    });
+    loop {
+        // One that has changed meanwhile is observed by the next round.
+        let writes: Vec<DepositWrite> = changed.by_ref().take(TOGETHER).collect();
+        if writes.is_empty() {
+            break;
         }
+        moved = moved.saturating_add(writes.len());
+        flow.record(writes).await?;
     }
     Ok(FollowRound { open: followed, moved, answered: true })
 }

@@ -2,8 +2,8 @@
 
 use depositd::domain::deposit::State;
 use depositd::domain::method::Method;
-use depositd::flow;
-use depositd::sandbox::upstream::{Action, Fate, LinkShape, RowsAt};
+use depositd::flow::{self, NewDeposit};
+use depositd::sandbox::upstream::{Action, CardRowId, Fate, LinkShape, RowsAt};
 
 use super::support::house::House;
 use super::{HOUR, MINUTE, act, pay};
@@ -48,6 +48,55 @@ async fn three_methods_and_strangers_add_up_to_the_cent() {
         "SELECT group_concat(account || ' ' || balance, ', ') FROM (SELECT * FROM accounting_trial_balance ORDER BY account)",
     );
     assert!(accounts.contains("equity:card -40") && accounts.contains("equity:unstated -10"), "{accounts}");
+    house.prove().await;
+}
+
+/// A month of all methods with strangers in between. `METHODS_MONTH=10000` makes it a large one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_of_all_methods_is_the_upstreams_own_to_the_cent() {
+    let many: usize = std::env::var("METHODS_MONTH").map_or(240, |text| text.parse().unwrap());
+    let house = House::new().await;
+    house.simulator.set_links(LinkShape { card_row_id: CardRowId::Sign, ..LinkShape::default() });
+    house.simulator.set_default_fate(Fate::Exact);
+    house.baseline().await;
+    let before = house.simulator.books().total_charges_cents;
+    for number in 0..many {
+        let amount = (number % 90 + 10).to_string();
+        let new = match number % 3 {
+            0 => NewDeposit::new("USDT", "TRON", amount),
+            1 => NewDeposit::by_link(Method::Page, amount),
+            _ => NewDeposit::by_link(Method::Card, amount),
+        };
+        house.open(new).await;
+        if number % 10 == 0 {
+            house.simulator.top_up_elsewhere(777, "stripe").unwrap();
+        }
+        // A day has so many that a month has them all.
+        if number % (many / 24).max(1) == 0 {
+            house.pass(HOUR, 10 * MINUTE).await;
+            house.pass(23 * HOUR, 23 * HOUR).await;
+        }
+    }
+    for _ in 0..many.div_ceil(1000) {
+        house.rounds().await;
+    }
+    house.pass(2 * HOUR, 10 * MINUTE).await;
+    house.reconcile().await;
+    house.pass(2 * HOUR, 20 * MINUTE).await;
+    let report = house.reconcile().await;
+    assert!(report.clean, "{:?}", report.cases);
+    let books = house.simulator.books();
+    let ours: i64 = books.credited.values().map(|credit| credit.cents).sum();
+    let elsewhere = i64::try_from(many.div_ceil(10)).unwrap() * 777;
+    assert_eq!(books.total_charges_cents - before, ours + elsewhere);
+    let booked = house.sql(
+        "SELECT sum(amount_booked_micros) / 10000, count(*) FROM accounting_deposits WHERE state = 'settled'",
+    );
+    assert_eq!(booked, format!("{ours}|{many}"));
+    let statement = house.sql("SELECT sum(ours_usd_micros) / 10000, sum(elsewhere_usd_micros) / 10000, sum(unexplained_usd_micros) FROM accounting_statement");
+    assert_eq!(statement, format!("{ours}|{elsewhere}|0"));
+    let monthly = house.sql("SELECT sum(deposits), sum(amount_usd_micros) / 10000 FROM accounting_monthly");
+    assert_eq!(monthly, format!("{many}|{ours}"));
     house.prove().await;
 }
 

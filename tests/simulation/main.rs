@@ -187,7 +187,7 @@ impl World {
             }
         };
         let number = self.asked.len();
-        if self.links && number % 3 != 0 {
+        if self.links && !number.is_multiple_of(3) {
             return self.ask_for_link(fate).await;
         }
         self.house().simulator.plan_next(&amount, fate);

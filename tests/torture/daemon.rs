@@ -93,6 +93,7 @@ api_key_file = "key"
 requests_per_second = 0
 timeout = "2s"
 create_attempts = 4
+page_amount = "dollars"
 
 [ledger]
 path = "{home}/ledger.db"
@@ -102,6 +103,7 @@ interval = "300ms"
 confirming_interval = "200ms"
 expiry_grace = "500ms"
 late_watch = "5m"
+list_interval = "300ms"
 
 [reconcile]
 schedule = "*/2 * * * * *"
@@ -264,8 +266,13 @@ token_file = "token"
 
     /// Asks for a deposit; `None` where no whole answer came.
     pub(crate) fn ask(&self, key: &str, amount: &str) -> Option<Value> {
-        let body =
-            format!(r#"{{"currency":"USDT","network":"TRON","amount":"{amount}","reference":"{key}"}}"#);
+        // Whole dollars are paid at a link: odd ones at a page, even ones by card.
+        let paid_by = match amount.parse::<u64>() {
+            Ok(odd) if odd % 2 == 1 => r#""method":"page""#,
+            Ok(_) => r#""method":"card""#,
+            Err(_) => r#""currency":"USDT","network":"TRON""#,
+        };
+        let body = format!(r#"{{{paid_by},"amount":"{amount}","reference":"{key}"}}"#);
         let head = format!("Idempotency-Key: {key}\r\nPrefer: wait=0\r\nContent-Type: application/json\r\n");
         let (status, body) = self.http("POST", "/v1/deposits", &head, &body)?;
         assert!(matches!(status, 200..=202 | 422 | 503), "{status} {body}");

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use depositd::clock::SharedClock;
-use depositd::domain::deposit::{Deposit, State};
+use depositd::domain::deposit::{Deposit, State, Wallet};
 use depositd::ledger::{Access, DepositFilter, Error, Ledger, LedgerSettings};
-use depositd::sandbox::upstream::SimulatedUpstream;
+use depositd::sandbox::upstream::{OrderView, SimulatedUpstream};
 
 use super::daemon::Daemon;
 use super::support::smtp::SmtpReceiver;
@@ -98,28 +98,17 @@ pub(crate) async fn holds(daemon: &Daemon, upstream: &SimulatedUpstream, smtp: &
         assert!(ids.contains(&id), "{key} was accepted as {id}, and is lost");
     }
     let (orders, books) = (upstream.orders(), upstream.books());
-    let theirs: HashMap<&str, &str> =
-        orders.iter().map(|order| (order.order_id.as_str(), order.address.as_str())).collect();
     let mut owners = BTreeSet::new();
     for deposit in &deposits {
         let Some(wallet) = &deposit.facts.wallet else {
             assert!(deposit.facts.booked.is_none(), "booked without a wallet: {}", deposit.id);
             continue;
         };
-        assert!(
-            owners.insert(wallet.order_id.as_deref().unwrap()),
-            "{:?} belongs to two deposits",
-            wallet.order_id
-        );
-        assert_eq!(
-            theirs.get(wallet.order_id.as_deref().unwrap()),
-            wallet.address.as_deref().as_ref(),
-            "{}",
-            deposit.id
-        );
+        let order = order_of(&orders, wallet);
+        assert!(owners.insert(&order.order_id), "{} belongs to two deposits", order.order_id);
+        assert!(wallet.address.as_ref().is_none_or(|address| *address == order.address), "{}", deposit.id);
         if let Some(booked) = &deposit.facts.booked {
-            let credited =
-                books.credited.get(wallet.order_id.as_deref().unwrap()).map(|credit| credit.micros);
+            let credited = books.credited.get(&order.order_id).map(|credit| credit.micros);
             assert_eq!(Some(booked.total()), credited, "deposit {}", deposit.id);
         }
     }
@@ -165,7 +154,7 @@ fn unsettled(deposits: &[Deposit], upstream: &SimulatedUpstream) -> Vec<String> 
             // Never made, as far as anybody can know.
             return deposit.facts.state == State::Unresolved;
         };
-        let word = upstream.order(wallet.order_id.as_deref().unwrap()).unwrap().status;
+        let word = order_of(&upstream.orders(), wallet).status.clone();
         let state = match word.as_str() {
             "paid" | "paid_over" => State::Settled,
             "wrong_amount" => State::Short,
@@ -181,15 +170,14 @@ fn unsettled(deposits: &[Deposit], upstream: &SimulatedUpstream) -> Vec<String> 
 
 /// Every order that our attempts made belongs to one deposit, or was shown to nobody.
 fn compare_orders(deposits: &[Deposit], upstream: &SimulatedUpstream) {
+    let orders = upstream.orders();
     let mut owners: HashMap<&str, u32> = HashMap::new();
     for wallet in deposits.iter().filter_map(|deposit| deposit.facts.wallet.as_ref()) {
-        *owners.entry(wallet.order_id.as_deref().unwrap()).or_default() += 1;
-        assert_eq!(
-            upstream.order(wallet.order_id.as_deref().unwrap()).unwrap().address,
-            *wallet.address.as_ref().unwrap()
-        );
+        let order = order_of(&orders, wallet);
+        *owners.entry(&order.order_id).or_default() += 1;
+        assert!(wallet.address.as_ref().is_none_or(|address| *address == order.address));
     }
-    for order in upstream.orders() {
+    for order in &orders {
         let owned = owners.get(order.order_id.as_str()).copied().unwrap_or(0);
         assert!(owned <= 1, "order {} of {}", order.order_id, order.asked);
     }
@@ -197,16 +185,25 @@ fn compare_orders(deposits: &[Deposit], upstream: &SimulatedUpstream) {
 
 /// What was credited is booked once, to the micro; gives how many were.
 fn compare_credits(deposits: &[Deposit], upstream: &SimulatedUpstream) -> usize {
-    let books = upstream.books();
+    let (books, orders) = (upstream.books(), upstream.orders());
     let mut credited = 0;
     for deposit in deposits {
-        let order = deposit.facts.wallet.as_ref().map(|wallet| wallet.order_id.as_deref().unwrap());
+        let order = deposit.facts.wallet.as_ref().map(|wallet| &order_of(&orders, wallet).order_id);
         let theirs = order.and_then(|order| books.credited.get(order)).map(|credit| credit.micros);
         let ours = deposit.facts.booked.as_ref().map(|booked| booked.total());
         assert_eq!(ours, theirs, "deposit {}", deposit.id);
         credited += usize::from(ours.is_some());
     }
     credited
+}
+
+/// The simulator's order of a wallet, or of a link.
+fn order_of<'a>(orders: &'a [OrderView], wallet: &Wallet) -> &'a OrderView {
+    let own = |order: &&OrderView| match &wallet.order_id {
+        Some(name) if wallet.address.is_some() => order.order_id == *name,
+        _ => Some(&order.url) == wallet.url.as_ref(),
+    };
+    orders.iter().find(own).unwrap()
 }
 
 /// How often each letter arrived.

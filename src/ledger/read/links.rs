@@ -1,5 +1,7 @@
 //! Payment pages and card payments as the ledger keeps them: which are open, what names them, and their rows.
 
+use std::collections::HashMap;
+
 use crate::domain::deposit::Deposit;
 use crate::domain::ids::DepositId;
 use crate::domain::link;
@@ -45,27 +47,35 @@ impl Ledger {
         )
         .fetch_all(&self.readers)
         .await?;
+        let mut names = self.names_of_open_links().await?;
         let mut open = Vec::with_capacity(rows.len());
         for found in rows {
             let row = found.row_id;
             let deposit = Deposit::try_from(found)?;
             if deposit.is_followed_by_list() {
-                open.push(OpenLink { row, deposit, names: self.names_of_link(row).await? });
+                open.push(OpenLink { row, deposit, names: names.remove(&row).unwrap_or_default() });
             }
         }
         Ok(open)
     }
 
-    async fn names_of_link(&self, row: i64) -> Result<Vec<String>> {
-        sqlx::query_scalar!(
-            r#"SELECT n.value AS "value!" FROM link_name n
-               WHERE n.deposit_row = ?
-                 AND NOT EXISTS (SELECT 1 FROM link_name o WHERE o.value = n.value AND o.deposit_row <> n.deposit_row)"#,
-            row
+    /// What the links of open deposits bear and no other link, by the ledger's number for the deposit.
+    async fn names_of_open_links(&self) -> Result<HashMap<i64, Vec<String>>> {
+        let found = sqlx::query!(
+            r#"SELECT n.deposit_row AS "deposit_row!", n.value AS "value!"
+               FROM deposit d CROSS JOIN link_name n ON n.deposit_row = d.row_id
+               WHERE d.method <> 'wallet'
+                 AND d.state IN ('awaiting_payment', 'confirming', 'underpaid', 'held', 'refunding')
+                 AND NOT EXISTS (SELECT 1 FROM link_name o WHERE o.value = n.value AND o.deposit_row <> n.deposit_row)
+               ORDER BY n.value"#
         )
         .fetch_all(&self.readers)
-        .await
-        .map_err(Error::database("read"))
+        .await?;
+        let mut names: HashMap<i64, Vec<String>> = HashMap::new();
+        for name in found {
+            names.entry(name.deposit_row).or_default().push(name.value);
+        }
+        Ok(names)
     }
 
     /// The deposit that has this link: the same payment page, or the same signature of a card payment.
