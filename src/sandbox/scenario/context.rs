@@ -9,8 +9,9 @@ use super::options::Options;
 use super::script::Script;
 use super::workspace::Workspace;
 use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::domain::deposit::Deposit;
 use crate::domain::ids::DepositId;
-use crate::sandbox::upstream::SimulatedUpstream;
+use crate::sandbox::upstream::{OrderView, SimulatedUpstream};
 
 /// The scenario's deposits by number.
 pub(super) type Opens = BTreeMap<u32, DepositId>;
@@ -37,5 +38,13 @@ impl ScenarioContext {
     /// How long this run has taken so far, in real time.
     pub(super) fn taken(&self) -> Duration {
         self.real.monotonic().saturating_sub(self.started)
+    }
+
+    /// The upstream's order of a deposit: by its name, or by its link.
+    pub(super) fn order_of(&self, deposit: &Deposit) -> Option<OrderView> {
+        let wallet = deposit.facts.wallet.as_ref()?;
+        let by_link =
+            || self.upstream.orders().into_iter().find(|order| Some(&order.url) == wallet.url.as_ref());
+        if wallet.is_link() { by_link() } else { self.upstream.order(wallet.order_id.as_deref()?) }
     }
 }

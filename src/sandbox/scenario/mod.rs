@@ -18,6 +18,7 @@ mod runner;
 mod script;
 mod shell;
 mod summary_view;
+mod times;
 mod webhook;
 mod wording;
 mod workspace;
@@ -38,7 +39,7 @@ pub use self::summary_view::Summary;
 use self::workspace::Workspace;
 use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::daemon::{self, Daemon};
-use crate::sandbox::upstream::{self, SimulatedUpstream};
+use crate::sandbox::upstream::{self, CardRowId, LinkShape, SimulatedUpstream};
 use crate::scheduler::Lifecycle;
 
 /// How it ended.
@@ -171,6 +172,7 @@ fn set_scene(upstream: &SimulatedUpstream, script: &Script, folder: &Workspace) 
     let origin = folder.plan.origin;
     // An answer that was cut off by a kill reached nobody.
     upstream.set_payers_wait(true);
+    upstream.set_links(LinkShape { card_row_id: CardRowId::PaymentId, ..LinkShape::default() });
     let orders = upstream.orders();
     for member in &script.members {
         if let Some(cents) = member.credits_cents {

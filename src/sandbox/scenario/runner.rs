@@ -13,6 +13,7 @@ use super::summary_view::Summary;
 use super::workspace::STORE;
 use super::{audit, instructions};
 use crate::domain::ids::DepositId;
+use crate::domain::method::Method;
 use crate::domain::time::Timestamp;
 use crate::flow::{self, Flow, NewDeposit, Opened};
 use crate::sandbox::upstream::Fate;
@@ -134,7 +135,12 @@ async fn ask(context: &ScenarioContext, flow: &Flow, member: &ScenarioDeposit) -
         reference: Some(member.reference()),
         notify: notify.into_iter().collect(),
         idempotency_key: Some(format!("sandbox-{}-{}", context.folder.plan.seed, member.number)),
-        ..NewDeposit::new(asset.currency.as_str(), asset.network.as_str(), &member.amount)
+        ..match member.method {
+            Method::Wallet => {
+                NewDeposit::new(asset.currency.as_str(), asset.network.as_str(), &member.amount)
+            }
+            link => NewDeposit::by_link(link, &member.amount),
+        }
     };
     match flow::open(flow, new).await {
         Ok(Opened::New(deposit) | Opened::Same(deposit)) => Ok(deposit.id),
@@ -194,14 +200,7 @@ async fn still_open<'a>(
     let mut left = Vec::with_capacity(open.len());
     for (member, id) in open {
         let ended = match flow.ledger.find(&id.to_string()).await? {
-            Some(deposit) => {
-                let order = deposit
-                    .facts
-                    .wallet
-                    .as_ref()
-                    .and_then(|w| context.upstream.order(w.order_id.as_deref()?));
-                has_ended(&deposit, order.as_ref())
-            }
+            Some(deposit) => has_ended(&deposit, context.order_of(&deposit).as_ref()),
             None => false,
         };
         if !ended {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::asset::{Asset, Currency, Network};
+use crate::domain::method::Method;
 use crate::sandbox::upstream::Fate;
 use crate::sandbox::upstream::rng::Rng;
 
@@ -59,6 +60,8 @@ const SPENDING: &[(u64, i64)] = &[(50, 4_000), (100, 2_125)];
 
 /// From this many deposits on, one needs a decision of a person.
 const CAST_WITH_A_CASE: u32 = 4;
+/// From this many on, one is paid at a payment page and one by card.
+const CAST_WITH_LINKS: u32 = 20;
 /// How many cents less the list and the total credit for it than its polls say.
 const WITHHELD: i64 = 150;
 
@@ -69,6 +72,9 @@ pub(super) struct ScenarioDeposit {
     pub(super) number: u32,
     /// What becomes of it.
     pub(super) fate: Fate,
+    /// How it is paid.
+    pub(super) method: Method,
+    /// In what, where it is a wallet.
     pub(super) asset: Asset,
     /// Nobody else asks for the same.
     pub(super) amount: String,
@@ -183,6 +189,7 @@ fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
         members.push(ScenarioDeposit {
             number,
             fate,
+            method: Method::Wallet,
             asset,
             amount,
             coupon,
@@ -198,7 +205,26 @@ fn members(dice: &mut Rng, count: u32) -> Vec<ScenarioDeposit> {
         let asked = odd.amount.replace('.', "").parse::<i64>().ok();
         odd.credits_cents = asked.map(|cents| cents.saturating_sub(WITHHELD));
     }
+    if count >= CAST_WITH_LINKS {
+        pay_some_by_link(&mut members, &mut taken);
+    }
     members
+}
+
+/// One is paid at a payment page and one by card, in whole dollars.
+fn pay_some_by_link(members: &mut [ScenarioDeposit], taken: &mut BTreeSet<u64>) {
+    let plain = |member: &&mut ScenarioDeposit| {
+        member.fate == Fate::Exact && member.coupon.is_none() && member.credits_cents.is_none()
+    };
+    let candidates = members.iter_mut().skip(1).filter(plain);
+    for (member, method) in candidates.zip([Method::Page, Method::Card]) {
+        let mut dollars =
+            member.amount.split('.').next().and_then(|text| text.parse().ok()).unwrap_or(20_u64);
+        while !taken.insert(dollars.saturating_mul(100)) {
+            dollars = dollars.saturating_add(1);
+        }
+        (member.method, member.amount) = (method, dollars.to_string());
+    }
 }
 
 /// What is asked for first.
@@ -209,6 +235,7 @@ fn first() -> ScenarioDeposit {
     ScenarioDeposit {
         number: 1,
         fate: Fate::Exact,
+        method: Method::Wallet,
         asset: Asset { currency: Currency::Usdt, network: Network::Tron },
         amount: format!("{}.{:02}", FIRST_CENTS.div_euclid(100), FIRST_CENTS.rem_euclid(100)),
         coupon: None,
@@ -265,6 +292,11 @@ mod tests {
         let odd: Vec<&ScenarioDeposit> =
             one.members.iter().filter(|member| member.credits_cents.is_some()).collect();
         assert_eq!((odd.len(), odd[0].fate, odd[0].coupon), (1, Fate::Exact, None));
+        for method in [Method::Page, Method::Card] {
+            let linked: Vec<&ScenarioDeposit> =
+                one.members.iter().filter(|member| member.method == method).collect();
+            assert!(linked.len() == 1 && !linked[0].amount.contains('.'), "{method}");
+        }
         let last = one.members.last().unwrap();
         assert!(last.asked_after > one.outage.0 && last.asked_after < one.outage.1);
         assert_eq!(name_in(&one.members[6].reference()), Some("#07"));

@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::Error;
 use super::options::Options;
+use super::times::{Times, seconds};
 use super::webhook;
 use crate::clock::{Clock as _, SharedClock, StoryClock, SystemClock};
 use crate::config::{self, Config};
@@ -24,8 +25,6 @@ const SPEED: u32 = 450;
 const DEPOSITS: u32 = 24;
 const FASTEST: u32 = 4_000;
 const MOST_DEPOSITS: u32 = 5_000;
-/// The budget: this many polls in a real second.
-const POLLS_PER_SECOND: u64 = 300;
 /// A path to a unix socket has room for 108 bytes.
 const SOCKET_PATH: usize = 100;
 
@@ -186,7 +185,7 @@ impl Workspace {
     }
 
     fn config_text(&self, base_url: &str) -> String {
-        let times = Times::of(&self.plan);
+        let times = Times::of(self.plan.speed, self.plan.deposits);
         let socket = self.file("depositd.sock");
         let listen = if socket.as_os_str().len() <= SOCKET_PATH {
             "unix:depositd.sock".to_owned()
@@ -204,6 +203,7 @@ api_key_file = "{KEY}"
 requests_per_second = 0     # the simulator bears it
 max_in_flight = 32
 timeout = "{timeout}"
+page_amount = "dollars"
 request_limit = "{limit}"   # a busy machine takes long by a quick clock
 create_attempts = 10        # a sandbox may be killed and started again as often as one likes
 down_after = "1m"
@@ -246,45 +246,8 @@ token_file = "{TOKEN}"
     }
 }
 
-fn seconds(span: Duration) -> String {
-    format!("{}s", span.as_secs())
-}
-
 fn base_url_line(text: &str) -> Option<&str> {
     text.lines().find(|line| line.trim_start().starts_with("base_url"))
-}
-
-/// The policy of a story that goes `speed` times as fast.
-struct Times {
-    interval: Duration,
-    confirming: Duration,
-    grace: Duration,
-    /// The simulated upstream lags behind by nothing: enough for what is under way, and no long wait for the baseline.
-    lag: Duration,
-    /// In real time; but for how long a killed attempt may have been under way it counts in story time.
-    timeout: Duration,
-    request_limit: Duration,
-}
-
-impl Times {
-    fn of(plan: &Plan) -> Self {
-        let speed = u64::from(plan.speed);
-        let busy = u64::from(plan.deposits).saturating_mul(speed).checked_div(POLLS_PER_SECOND).unwrap_or(0);
-        let least = speed.saturating_mul(2).min(40);
-        let interval = Duration::from_secs(busy.max(least));
-        Self {
-            interval,
-            confirming: interval
-                .saturating_mul(3)
-                .checked_div(4)
-                .unwrap_or(interval)
-                .max(Duration::from_secs(1)),
-            grace: Duration::from_mins(10),
-            lag: Duration::from_secs(speed.saturating_mul(10).min(3600)),
-            timeout: Duration::from_secs(speed.saturating_mul(2).clamp(30, 3600)),
-            request_limit: Duration::from_secs(speed.saturating_mul(60).max(3600)),
-        }
-    }
 }
 
 /// Writes down how far the story's time may go before it goes there: a sandbox that is killed never sees it go back.

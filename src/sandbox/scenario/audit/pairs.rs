@@ -33,8 +33,7 @@ pub(super) async fn pairs(context: &ScenarioContext, flow: &Flow, opens: &Opens)
     loop {
         let (deposits, next) = flow.ledger.list(&listing).await?;
         for deposit in deposits {
-            let order =
-                deposit.facts.wallet.as_ref().and_then(|w| context.upstream.order(w.order_id.as_deref()?));
+            let order = context.order_of(&deposit);
             let fate = fates.get(&deposit.id).copied();
             let story = flow.ledger.story(deposit).await?;
             pairs.push(Pair { deposit: story.deposit, postings: story.postings, order, fate });
