@@ -13,6 +13,9 @@ use crate::domain::time::Timestamp;
 
 /// `request`
 #[derive(Debug, Args)]
+#[command(override_usage = "depositd request [OPTIONS] CURRENCY NETWORK AMOUNT
+       depositd request [OPTIONS] --page AMOUNT
+       depositd request [OPTIONS] --card AMOUNT")]
 pub(in crate::cli) struct RequestArgs {
     /// What is paid in, such as USDT
     #[arg(required_unless_present_any = ["page", "card"])]

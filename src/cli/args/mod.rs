@@ -85,6 +85,7 @@ next. Exit status: that of check; 1 when something is there already, 2 when an a
     #[command(after_help = "Examples:
   depositd request USDT BSC 25
   depositd request btc btc 100.50 --reference 'invoice 17' --notify a@example.com
+  depositd request --page 25               (a payment page; --card 25: by card)
   depositd request USDT TRON 25 --wait final && echo settled
   depositd request USDT TRON 25 --wait final --timeout 2h
   depositd --json request USDT BSC 25 --key order-17 | jq -r .address

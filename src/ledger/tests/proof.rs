@@ -176,6 +176,8 @@ const CHANGES: &[(&str, &[&str])] = &[
     ("DELETE FROM period", &["period event 7: the month that it closed is not closed"]),
     ("UPDATE month_total SET deposits = 3 WHERE month = '2026-01'", &["month_total 2026-01 USDT BSC: it is not what the events add up to"]),
     ("DELETE FROM month_total WHERE month = '2026-02'", &["month_total 2026-02 USDT BSC: it is missing"]),
+    ("UPDATE deposit SET link_id = 'x' WHERE row_id = 2", &["deposit 00000000-0000-0000-0000-000000000002: link_id is not the id at the end of its link"]),
+    ("INSERT INTO link_name (name, value, deposit_row) VALUES ('sign', 'x', 2)", &["link_name 00000000-0000-0000-0000-000000000002 sign: its deposit's link does not bear it"]),
     (
         "UPDATE account_month SET debit_micros = debit_micros + 1 WHERE month = '2026-02' AND commodity = 'USD'",
         &["account_month 2026-02 assets:prepaid:smsonline USD: it is not what its postings add up to"],

@@ -1,14 +1,16 @@
 //! Derives each deposit again from its events: states, postings, totals, and its row.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use sqlx::SqliteConnection;
 
 use crate::domain::book_zone::BookZone;
-use crate::domain::deposit::{Facts, Request};
+use crate::domain::deposit::{Facts, Request, Wallet};
 use crate::domain::journal;
-use crate::domain::method::PaidBy;
+use crate::domain::link;
+use crate::domain::method::{Method, PaidBy};
 use crate::domain::money::UsdMicros;
 use crate::domain::time::Timestamp;
 use crate::ledger::commit::month_totals::Rollup;
@@ -27,7 +29,7 @@ pub(super) async fn verify(
 ) -> Result<Rollup> {
     let mut rows = sqlx::query!(
         r#"SELECT e.seq AS "seq!", e.version AS "version!", e.from_state, e.to_state, e.facts, e.at, e.name, d.id AS "id!",
-                  d.version AS "row_version!", d.method AS "method!", d.currency, d.network,
+                  d.version AS "row_version!", d.method AS "method!", d.currency, d.network, d.link_id,
                   d.amount_requested AS "amount_requested!", d.coupon,
                   d.requested_at AS "requested_at!", d.facts AS "row_facts!", d.updated_at AS "updated_at!",
                   (SELECT json_group_array(json_array(account, commodity, amount, amount_usd_micros))
@@ -36,6 +38,7 @@ pub(super) async fn verify(
     )
     .fetch(&mut *view);
     let mut life: Option<(String, Facts)> = None;
+    let mut names = BTreeSet::new();
     let mut rollup = Rollup::new(zone);
     while let Some(row) = rows.try_next().await? {
         let before = life.take().filter(|(id, _)| *id == row.id).map(|(_, facts)| facts);
@@ -67,15 +70,59 @@ pub(super) async fn verify(
         rollup.post(&row.at, &row.name, &facts, &booked)?;
         let moved = journal::turnover(before.as_ref(), &facts);
         rollup.turn(closes.open_from(row.seq), &row.at, request.paid_by, &facts, moved)?;
+        if row.version == row.row_version {
+            let link_id = facts.wallet.as_ref().and_then(Wallet::link_id);
+            if row.link_id.as_deref() != link_id {
+                found.find("deposit", &row.id, "link_id is not the id at the end of its link");
+            }
+            names.extend(names_of(&row.id, &request, &facts));
+        }
         if row.version == row.row_version && (row.facts != row.row_facts || row.at != row.updated_at) {
             found.find("deposit", &row.id, "its facts are not those of its last event");
         }
         life = Some((row.id, facts));
     }
     drop(rows);
+    verify_link_names(view, found, names).await?;
     verify_rows(view, found).await?;
     verify_dollars(view, found).await?;
     Ok(rollup)
+}
+
+/// What the link of a card bears, with the deposit's id.
+fn names_of(id: &str, request: &Request, facts: &Facts) -> Vec<(String, String, String)> {
+    let link = facts.wallet.as_ref().and_then(|wallet| wallet.url.as_deref());
+    let Some(link) = link.filter(|_| request.method() == Method::Card) else { return Vec::new() };
+    let named = |(name, value): (&str, String)| (id.to_owned(), name.to_owned(), value);
+    link::names(link).into_iter().map(named).collect()
+}
+
+/// What cards' links bear, against the links. What every link bears, the account's own name, is left out.
+async fn verify_link_names(
+    view: &mut SqliteConnection,
+    found: &mut Verification,
+    mut made: BTreeSet<(String, String, String)>,
+) -> Result<()> {
+    let rows = sqlx::query!(
+        r#"SELECT d.id AS "id!", n.name AS "name!", n.value AS "value!"
+           FROM link_name n JOIN deposit d ON d.row_id = n.deposit_row"#
+    )
+    .fetch_all(&mut *view)
+    .await?;
+    for row in rows {
+        let name = format!("{} {}", row.id, row.name);
+        if !made.remove(&(row.id, row.name, row.value)) {
+            found.find("link_name", name, "its deposit's link does not bear it");
+        }
+    }
+    let account = sqlx::query_scalar!(r#"SELECT value FROM meta WHERE key = 'account'"#);
+    let account = account.fetch_optional(&mut *view).await?.unwrap_or_default();
+    for (id, name, value) in made {
+        if !value.eq_ignore_ascii_case(&account) {
+            found.find("link_name", format!("{id} {name}"), "it is missing");
+        }
+    }
+    Ok(())
 }
 
 /// The deposits' rows against their events and their own facts.
