@@ -342,17 +342,22 @@ pub struct Deposit {
 }
 
 impl Deposit {
-    /// True where the invoice list alone tells what becomes of it: a card, and a payment page that the status call does
-    /// not know.
+    /// True where the rows of the invoice list are observed: a card, and a payment page of whose order the status call has
+    /// not said anything.
     #[must_use]
-    pub fn is_followed_by_list(&self) -> bool {
-        let unknown = || {
-            self.facts.wallet.as_ref().is_some_and(|wallet| wallet.listed_only || wallet.asked_by().is_none())
-        };
+    pub const fn is_followed_by_list(&self) -> bool {
         match self.request.method() {
             Method::Wallet => false,
-            Method::Page => unknown(),
+            Method::Page => !self.facts.named,
             Method::Card => true,
         }
+    }
+
+    /// True where the status call has nothing to say of it: a card, and a payment page that it does not know.
+    #[must_use]
+    pub fn is_left_to_list(&self) -> bool {
+        let wallet = self.facts.wallet.as_ref();
+        let unknown = wallet.is_some_and(|wallet| wallet.listed_only || wallet.asked_by().is_none());
+        self.is_followed_by_list() && (unknown || self.request.method() == Method::Card)
     }
 }

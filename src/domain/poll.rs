@@ -117,7 +117,7 @@ pub fn next_poll(
 ) -> Option<Due> {
     let facts = &deposit.facts;
     facts.wallet.as_ref()?;
-    if deposit.is_followed_by_list() {
+    if deposit.is_left_to_list() {
         return None;
     }
     let seed = u64::try_from(deposit.id.uuid().as_u128() & u128::from(u64::MAX)).unwrap_or(0);

@@ -15,5 +15,6 @@ mod guard;
 mod integrating;
 mod limits;
 mod lookups;
+mod methods;
 mod open;
 mod roles;
