@@ -2,7 +2,7 @@
 
 use super::content::Field;
 use super::letter::{DepositView, LetterInput};
-use super::text::{instant, span, token, untrusted, usd};
+use super::text::{instant, safe_link, span, token, untrusted, usd};
 use crate::domain::asset::Network;
 use crate::domain::deposit::{Facts, Outcome, Request, Wallet};
 use crate::domain::event::EventName;
@@ -67,7 +67,9 @@ fn wallet_fields(fields: &mut Vec<Field>, view: &DepositView, wallet: &Wallet, d
     }
     fields.push(paid_by(&view.request));
     if wallet.is_link() {
-        let shown = wallet.shown_url().map_or_else(|| "not shown".to_owned(), token);
+        // Nobody should follow a doubtful one by a mere touch.
+        let shown = wallet.shown_url().map(|url| if doubtful { token(url) } else { untouched(url) });
+        let shown = shown.unwrap_or_else(|| "not shown".to_owned());
         fields.push(Field::mono(if doubtful { "Link (do not pay)" } else { "Link" }, shown));
         fields.extend(wallet.expire_at.map(|deadline| Field::new("Deadline", instant(deadline))));
         return;
@@ -104,6 +106,11 @@ fn payment_fields(fields: &mut Vec<Field>, view: &DepositView) {
     if let Some(txid) = &facts.txid {
         fields.push(Field::mono("Transaction", token(txid)));
     }
+}
+
+/// A link that leads to the processor, as it is; anything else is made harmless.
+fn untouched(url: &str) -> String {
+    safe_link(url).unwrap_or_else(|| token(url))
 }
 
 pub(super) fn crypto(amount: &Amount, view: &DepositView) -> String {

@@ -60,6 +60,7 @@ impl<'a> PayerFacts<'a> {
             asked => usd(&request.amount),
             asset => request.paid_by.to_string(),
             method => request.method().as_str(),
+            by_link => request.asset().is_none(),
             currency => request.asset().map(|asset| asset.currency.as_str()),
             network => request.asset().map(|asset| asset.network.as_str()),
             network_name => request.asset().map(|asset| network_name(asset.network)),
@@ -68,11 +69,11 @@ impl<'a> PayerFacts<'a> {
             memo => self.wallet().and_then(|wallet| wallet.memo.as_deref()).map(untrusted),
             url => self.wallet().and_then(|wallet| wallet.url.as_deref()).and_then(safe_link),
             expire_at => self.deadline(),
-            arrived => facts.arrived_crypto().map(ToString::to_string),
-            missing => facts.missing_crypto(),
+            arrived => request.asset().and_then(|_| facts.arrived_crypto()).map(ToString::to_string),
+            missing => request.asset().and_then(|_| facts.missing_crypto()),
             outcome => facts.outcome.map(crate::domain::deposit::Outcome::as_str),
             late => facts.late,
-            refunded => self.refunded().map(ToString::to_string),
+            refunded => request.asset().and_then(|_| self.refunded()).map(ToString::to_string),
             txid => facts.txid.as_deref().map(token),
             reference => request.reference.as_deref().map(untrusted),
         }
@@ -111,7 +112,7 @@ impl<'a> PayerFacts<'a> {
         if let Some(deadline) = self.deadline() {
             fields.push(Field::new("Deadline", deadline));
         }
-        if let Some(amount) = self.refunded() {
+        if let Some(amount) = self.refunded().filter(|_| request.asset().is_some()) {
             fields.push(Field::new("Sent back", crypto(amount, view)));
         }
         if let Some(txid) = &facts.txid {

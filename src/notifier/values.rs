@@ -77,6 +77,11 @@ fn content_values(content: &Content) -> Value {
     }
 }
 
+/// By what the upstream's support finds a deposit.
+const fn called_by(link: bool) -> &'static str {
+    if link { "the link and the time of the payment" } else { "the order id and the transaction" }
+}
+
 /// A deposit's facts by name, for templates that lay them out by themselves; what is not known is none.
 fn deposit_of(view: &DepositView, doubtful: bool) -> Value {
     let (request, facts) = (&view.request, &view.facts);
@@ -87,6 +92,8 @@ fn deposit_of(view: &DepositView, doubtful: bool) -> Value {
         asked => text::usd(&request.amount),
         asset => request.paid_by.to_string(),
         method => request.method().as_str(),
+        called_by => called_by(request.asset().is_none()),
+        by_link => request.asset().is_none(),
         doubtful => doubtful,
         coupon => request.coupon.is_some(),
         state => facts.state.as_str(),
@@ -104,8 +111,8 @@ fn deposit_of(view: &DepositView, doubtful: bool) -> Value {
         made => wallet.is_some(),
         order_id => wallet.and_then(|wallet| wallet.order_id.as_deref()).map(text::token),
         expire_at => wallet.and_then(|wallet| wallet.expire_at).map(text::instant),
-        arrived => facts.arrived_crypto().map(ToString::to_string),
-        missing => facts.missing_crypto(),
+        arrived => request.asset().and_then(|_| facts.arrived_crypto()).map(ToString::to_string),
+        missing => request.asset().and_then(|_| facts.missing_crypto()),
         credited_usd => credited.map(|total| total.to_string()),
         credited_otherwise => credited.is_some_and(|total| Some(total) != request.amount.to_usd_micros()),
         txid => facts.txid.as_deref().map(text::token),

@@ -121,12 +121,15 @@ fn link(input: &LetterInput, label: &str) -> Option<Link> {
     safe_link(url).map(|url| Link { label: label.to_owned(), url })
 }
 
-/// What the QR code says for a payment of `amount`.
+/// What the QR code says for a payment of `amount`: where it is paid at a link, the link.
 fn payment(input: &LetterInput, amount: &str) -> Option<String> {
     let view = input.deposit.as_ref()?;
     let latest = input.payer.as_ref().map_or(&view.facts, |payer| &payer.latest);
-    let address = latest.wallet.as_ref()?.shown_address()?;
-    Some(qr::payment_uri(view.request.asset()?, address, amount))
+    let wallet = latest.wallet.as_ref()?;
+    match view.request.asset() {
+        Some(asset) => Some(qr::payment_uri(asset, wallet.shown_address()?, amount)),
+        None => safe_link(wallet.shown_url()?),
+    }
 }
 
 /// The facts of a table by their names: `["key", "Label"]`, or `["key", "Label", "what it says"]`.

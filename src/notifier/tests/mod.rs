@@ -1,6 +1,7 @@
 //! Letters read by an independent library, and a mail server that misbehaves.
 
 mod letters;
+mod links;
 mod receiver;
 mod smtp;
 

@@ -1,0 +1,93 @@
+//! What the letters say of payment pages and cards: never of an address, a coin or a network.
+
+use super::super::{Letter, PayerView, compose};
+use super::*;
+use crate::domain::event::Topic;
+use crate::domain::method::{Method, PaidBy};
+
+const PAGE: &str = "https://pay.cryptomus.com/pay/991d9a35-1c2e-4b5c-8f1a-0123456789ab";
+const CARD: &str = "https://api.pay4bit.net/pay?sum=5.00&currency=USD&sign=0a1b2c3d";
+
+fn composed(input: &LetterInput) -> Letter {
+    compose(&super::super::Templates::builtin().unwrap(), input, "12345").unwrap()
+}
+
+/// Paid by its link, with everything that can be known of such a deposit.
+fn linked(paid_by: PaidBy, state: State) -> DepositView {
+    let mut view = view(state);
+    view.request.paid_by = paid_by;
+    view.request.amount = amount("5");
+    view.facts.txid = None;
+    let wallet = view.facts.wallet.as_mut().unwrap();
+    (wallet.order_id, wallet.address, wallet.amount_crypto, wallet.amount_usd) = (None, None, None, None);
+    wallet.url = Some(if paid_by == PaidBy::Page { PAGE } else { CARD }.to_owned());
+    view
+}
+
+#[test]
+fn no_letter_about_a_link_speaks_of_addresses_coins_or_networks() {
+    for paid_by in [PaidBy::Page, PaidBy::Card] {
+        let deposits = |event: &&EventName| event.has_letter() && event.topic() == Topic::Deposit;
+        for event in EventName::ALL.iter().filter(deposits) {
+            for state in State::ALL {
+                let view = linked(paid_by, *state);
+                let payer = PayerView { latest: view.facts.clone(), now: at(730) };
+                let payers = LetterInput { payer: Some(payer), ..letter(*event, Some(view.clone())) };
+                let told = event.is_told_to_payers().then_some(payers);
+                for input in told.into_iter().chain([letter(*event, Some(view))]) {
+                    let letter = composed(&input);
+                    let text = letter.text.to_lowercase();
+                    let what =
+                        format!("{event} of {paid_by} in {state}: {}\n{}", letter.subject, letter.text);
+                    for word in ["address", "undefined", "order id", "exchange", "3.00"] {
+                        let of_the_mail = word == "address" && text.contains("mail address");
+                        assert!(of_the_mail || !text.contains(word), "{word} in {what}");
+                    }
+                    assert!(paid_by == PaidBy::Page || !text.contains("network"), "{what}");
+                    assert!(!text.contains("\n\n\n") && !letter.subject.contains("  "), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_pays_is_given_the_link_and_how_much_while_it_may_be_paid() {
+    for (paid_by, link, words) in [(PaidBy::Page, PAGE, "by payment page"), (PaidBy::Card, CARD, "by card")] {
+        assert_eq!(paid_by.method() == Method::Card, link == CARD);
+        let view = linked(paid_by, State::AwaitingPayment);
+        let payer = |view: &DepositView| Some(PayerView { latest: view.facts.clone(), now: at(730) });
+        let operators = letter(EventName::WalletCreated, Some(view.clone()));
+        let payers = LetterInput { payer: payer(&view), ..operators.clone() };
+        for input in [operators, payers] {
+            let letter = composed(&input);
+            assert!(
+                letter.text.contains(&format!("Pay 5.00 USD {words} at the link below")),
+                "{}",
+                letter.text
+            );
+            assert!(letter.text.contains(link) && letter.inline.is_some(), "{}", letter.text);
+            assert!(
+                letter.subject.contains("5.00 USD") && letter.subject.contains(words),
+                "{}",
+                letter.subject
+            );
+        }
+        // In doubt, or withheld, it is given to nobody.
+        let mut withheld = view.clone();
+        withheld.facts.wallet.as_mut().unwrap().withheld =
+            Some("the link is not shown, do not pay".to_owned());
+        for view in
+            [withheld, flagged(view, "do not pay before a person has looked: the link asks for 500 USD")]
+        {
+            let input = letter(EventName::WalletCreated, Some(view.clone()));
+            let payers = LetterInput { payer: payer(&view), ..input.clone() };
+            for (input, payers) in [(input, false), (payers, true)] {
+                let letter = composed(&input);
+                assert!(letter.subject.to_lowercase().contains("do not pay"), "{}", letter.subject);
+                assert!(letter.inline.is_none(), "{}", letter.text);
+                assert!(!payers || !letter.text.contains(link), "{}", letter.text);
+            }
+        }
+    }
+}
