@@ -1,5 +1,81 @@
-# Boots a tree with its own systemd as PID 1, runs commands in it, and takes it down. To be sourced.
-# Sets: machine_state (a folder of its own), machine_name.
+# What the scripts beside this one have in common. To be sourced first, with bash: they count checks, and boot a tree with its
+# own systemd as PID 1, run commands in it, and take it down.
+# Sets: here, project, root (where the stock tree is kept), or_skip, work (a folder that goes at the end), passed;
+# then tree (the copy that is booted), machine_state (a folder of its own), machine_name.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+project=$(cd "$here/../.." && pwd)
+root=$project/target/systemd-root
+or_skip=
+passed=0
+work=$(mktemp -d)
+# What else a script has to undo.
+undo() { :; }
+finish() {
+  local status=$?
+  if [ $status != 0 ] && [ -n "${machine_leader:-}" ]; then
+    echo "--- journal" >&2
+    inside journalctl -b --no-pager -n 40 -u 'depositd*' >&2 || true
+  fi
+  undo
+  machine_down
+  rm -rf --one-file-system "$work"
+  exit $status
+}
+trap finish EXIT
+
+unable() {
+  if [ -n "$or_skip" ]; then echo "SKIPPED: $*"; exit 0; fi
+  echo "$*" >&2
+  exit 2
+}
+# needs TOOL...: root, and these programs beside those that boot a system
+needs() {
+  local me tool
+  me=$(basename "$0")
+  if [ "$(id -u)" != 0 ]; then unable "$me needs root: it boots a system"; fi
+  for tool in systemd-nspawn debootstrap nsenter unshare "$@"; do
+    command -v "$tool" > /dev/null || unable "$me needs $tool: apt-get install systemd-container debootstrap"
+  done
+}
+ok() { passed=$((passed + 1)); echo "ok   $*"; }
+fail() { echo "FAIL $*" >&2; exit 1; }
+# check WHAT COMMAND...: it succeeds; check_not: it does not
+check() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then ok "$what"; else cat "$work/out" >&2; fail "$what"; fi; }
+check_not() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then cat "$work/out" >&2; fail "$what"; else ok "$what"; fi; }
+# check_said WHAT PATTERN: of what the last command wrote
+check_said() { if grep -q -- "$2" "$work/out"; then ok "$1"; else cat "$work/out" >&2; fail "$1"; fi; }
+eventually() { local _; for _ in $(seq 150); do if "$@" > /dev/null 2>&1; then return 0; fi; sleep 0.1; done; "$@"; }
+# property NAME [UNIT], is NAME VALUE [UNIT]: of the unit depositd, if no other is named
+property() { inside systemctl show "${2:-depositd}" -p "$1" --value; }
+is() { [ "$(property "$1" "${3:-depositd}")" = "$2" ] || { echo "$1 is $(property "$1" "${3:-depositd}"), not $2"; return 1; }; }
+deposits() { inside sqlite3 -readonly /var/lib/depositd/ledger.db 'SELECT count(*) FROM accounting_deposits'; }
+
+# the_package: the one that stands in target/debian
+the_package() { ls "$project"/target/debian/depositd_*.deb 2> /dev/null | grep -v dbgsym | head -1 || true; }
+need_package() { if [ -z "$package" ]; then echo "no package in target/debian: build it first (.ci/package)" >&2; exit 2; fi; }
+# package_as NUMBER FILE: the same package under another number
+package_as() {
+  rm -rf "$work/repack"
+  dpkg-deb -R "$package" "$work/repack"
+  sed -i "s/^Version: .*/Version: $1/" "$work/repack/DEBIAN/control"
+  mkdir -p "$(dirname "$2")"
+  dpkg-deb --root-owner-group -Zgzip -z1 --build "$work/repack" "$2" > /dev/null
+}
+
+# make_tree: a copy of the stock tree, which is built where it is not there yet
+make_tree() {
+  echo "== a stock Debian 12 with systemd: $root"
+  if ! "$here/root.sh" "$root" > "$work/root.log" 2>&1; then
+    tail -5 "$work/root.log" >&2
+    unable "the tree for the system could not be built"
+  fi
+  tree=$work/tree
+  cp -a --reflink=auto "$root" "$tree"
+}
+
+# boot: the tree, as a machine
+boot() { machine_boot "$tree" "$work/machine" || unable "this machine does not boot a system in a container"; }
 
 # machine_boot ROOT STATE
 machine_boot() {

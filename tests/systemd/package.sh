@@ -5,10 +5,7 @@
 # usage: package.sh [--root FOLDER] [--or-skip]
 # needs: root; the package in target/debian (.ci/package); Debian packages systemd-container, debootstrap.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-project=$(cd "$here/../.." && pwd)
-root=$project/target/systemd-root
-or_skip=
+. "$(dirname "$0")/machine.sh"
 while [ $# -gt 0 ]; do
   case $1 in
     --root) root=$2; shift 2 ;;
@@ -16,63 +13,19 @@ while [ $# -gt 0 ]; do
     *) echo "usage: package.sh [--root FOLDER] [--or-skip]" >&2; exit 2 ;;
   esac
 done
-unable() {
-  if [ -n "$or_skip" ]; then echo "SKIPPED: $*"; exit 0; fi
-  echo "$*" >&2
-  exit 2
-}
-if [ "$(id -u)" != 0 ]; then unable "package.sh needs root: it boots a system"; fi
-for tool in systemd-nspawn debootstrap nsenter unshare dpkg-deb; do
-  command -v $tool > /dev/null || unable "package.sh needs $tool: apt-get install systemd-container debootstrap"
-done
-package=$(ls "$project"/target/debian/depositd_*.deb 2> /dev/null | grep -v dbgsym | head -1) || true
-if [ -z "$package" ]; then echo "no package in target/debian: build it first (.ci/package)" >&2; exit 2; fi
+needs dpkg-deb
+package=$(the_package)
+need_package
 
-. "$here/machine.sh"
-work=$(mktemp -d)
-passed=0
-finish() {
-  local status=$?
-  if [ $status != 0 ] && [ -n "${machine_leader:-}" ]; then
-    inside journalctl -b --no-pager -n 40 -u 'depositd*' >&2 || true
-  fi
-  machine_down
-  rm -rf --one-file-system "$work"
-  exit $status
-}
-trap finish EXIT
-ok() { passed=$((passed + 1)); echo "ok   $*"; }
-fail() { echo "FAIL $*" >&2; exit 1; }
-check() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then ok "$what"; else cat "$work/out" >&2; fail "$what"; fi; }
-check_not() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then cat "$work/out" >&2; fail "$what"; else ok "$what"; fi; }
-# check_said WHAT PATTERN: of what the last command wrote
-check_said() { if grep -q -- "$2" "$work/out"; then ok "$1"; else cat "$work/out" >&2; fail "$1"; fi; }
-eventually() { local _; for _ in $(seq 150); do if "$@" > /dev/null 2>&1; then return 0; fi; sleep 0.1; done; "$@"; }
-property() { inside systemctl show "${2:-depositd}" -p "$1" --value; }
-is() { [ "$(property "$1" "${3:-depositd}")" = "$2" ] || { echo "$1 is $(property "$1" "${3:-depositd}"), not $2"; return 1; }; }
 dpkg_i() { inside env DEBIAN_FRONTEND=noninteractive dpkg -i "/srv/$1.deb" > "$work/dpkg" 2>&1; local s=$?; cat "$work/dpkg"; return $s; }
 dpkg_said() { grep -q -- "$1" "$work/dpkg" || { cat "$work/dpkg"; return 1; }; }
-deposits() { inside sqlite3 -readonly /var/lib/depositd/ledger.db 'SELECT count(*) FROM accounting_deposits'; }
 head_of() { inside env DEPOSITD_LEDGER__PATH=/var/lib/depositd/ledger.db depositd --json verify | sed 's/.*"head_hash":"\([^"]*\)".*/\1/'; }
-# version NAME NUMBER: the same package under another number
-version() {
-  rm -rf "$work/repack"
-  dpkg-deb -R "$package" "$work/repack"
-  sed -i "s/^Version: .*/Version: $2/" "$work/repack/DEBIAN/control"
-  dpkg-deb --root-owner-group -Zgzip -z1 --build "$work/repack" "$tree/srv/$1.deb" > /dev/null
-}
 
-echo "== a tree with systemd: $root"
-if ! "$here/root.sh" "$root" > "$work/root.log" 2>&1; then
-  tail -5 "$work/root.log" >&2
-  unable "the tree for the system could not be built"
-fi
-tree=$work/tree
-cp -a --reflink=auto "$root" "$tree"
-version old 0.0.1-1
-version this "$(dpkg-deb -f "$package" Version)"
-version newer 99.0.0-1
-machine_boot "$tree" "$work/machine" || unable "this machine does not boot a system in a container"
+make_tree
+package_as 0.0.1-1 "$tree/srv/old.deb"
+package_as "$(dpkg-deb -f "$package" Version)" "$tree/srv/this.deb"
+package_as 99.0.0-1 "$tree/srv/newer.deb"
+boot
 
 echo "== install"
 begun=$(date +%s%N)

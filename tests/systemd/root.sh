@@ -5,6 +5,7 @@ set -euo pipefail
 root=${1:?usage: root.sh FOLDER}
 if [ -e "$root/.complete" ]; then exit 0; fi
 rm -rf "$root"
+mkdir -p "$(dirname "$root")"
 # The mirror is the one this machine itself installs from.
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | sort -u | head -1)
 debootstrap --variant=minbase \

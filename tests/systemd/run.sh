@@ -8,11 +8,8 @@
 #   --or-skip       where this machine cannot boot a system, say SKIPPED and why, and exit 0
 # needs: root; Debian packages systemd-container, debootstrap. Two minutes, and one more for the tree at first.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-project=$(cd "$here/../.." && pwd)
-root=$project/target/systemd-root
+. "$(dirname "$0")/machine.sh"
 binary=$project/target/release/depositd
-or_skip=
 while [ $# -gt 0 ]; do
   case $1 in
     --root) root=$2; shift 2 ;;
@@ -21,40 +18,10 @@ while [ $# -gt 0 ]; do
     *) echo "usage: run.sh [--root FOLDER] [--binary FILE] [--or-skip]" >&2; exit 2 ;;
   esac
 done
-unable() {
-  if [ -n "$or_skip" ]; then echo "SKIPPED: $*"; exit 0; fi
-  echo "$*" >&2
-  exit 2
-}
-if [ "$(id -u)" != 0 ]; then unable "run.sh needs root: it boots a system"; fi
-for tool in systemd-nspawn debootstrap nsenter unshare; do
-  command -v $tool > /dev/null || unable "run.sh needs $tool: apt-get install systemd-container debootstrap"
-done
+needs
 if [ ! -x "$binary" ]; then echo "no daemon at $binary: build it first (cargo build --release)" >&2; exit 2; fi
 
-. "$here/machine.sh"
-work=$(mktemp -d)
-passed=0
-finish() {
-  local status=$?
-  if [ $status != 0 ] && [ -n "${machine_leader:-}" ]; then
-    echo "--- journal" >&2
-    inside journalctl -b --no-pager -n 40 -u 'depositd*' >&2 || true
-  fi
-  if [ -n "${tracer:-}" ]; then kill -KILL "$tracer" 2>/dev/null || true; fi
-  machine_down
-  rm -rf --one-file-system "$work"
-  exit $status
-}
-trap finish EXIT
-
-ok() { passed=$((passed + 1)); echo "ok   $*"; }
-fail() { echo "FAIL $*" >&2; exit 1; }
-check() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then ok "$what"; else cat "$work/out" >&2; fail "$what"; fi; }
-check_not() { local what=$1; shift; if "$@" > "$work/out" 2>&1; then cat "$work/out" >&2; fail "$what"; else ok "$what"; fi; }
-eventually() { local _; for _ in $(seq 150); do if "$@" > /dev/null 2>&1; then return 0; fi; sleep 0.1; done; "$@"; }
-property() { inside systemctl show "${2:-depositd}" -p "$1" --value; }
-is() { [ "$(property "$1")" = "$2" ] || { echo "$1 is $(property "$1"), not $2"; return 1; }; }
+undo() { if [ -n "${tracer:-}" ]; then kill -KILL "$tracer" 2> /dev/null || true; fi; }
 is_not() { [ "$(property "$1")" != "$2" ] || { echo "$1 is still $2"; return 1; }; }
 restarted_since() { is_not MainPID "$1" && is_not MainPID 0 && is ActiveState active; }
 reload() { inside systemctl daemon-reload; inside systemctl reset-failed 'depositd*' 2>/dev/null || true; }
@@ -105,13 +72,7 @@ listen = ["unix:/run/depositd$2/depositd.sock"]
 TOML
 }
 
-echo "== a tree with systemd: $root"
-if ! "$here/root.sh" "$root" > "$work/root.log" 2>&1; then
-  tail -5 "$work/root.log" >&2
-  unable "the tree for the system could not be built"
-fi
-tree=$work/tree
-cp -a --reflink=auto "$root" "$tree"
+make_tree
 
 echo "== install"
 install -m 0755 "$binary" "$tree/usr/bin/depositd"
@@ -121,7 +82,7 @@ install -d -m 0755 "$tree/etc/depositd"
 install -d -m 0700 "$tree/etc/depositd/credentials/"{,alpha,beta}
 
 echo "== boot"
-machine_boot "$tree" "$work/machine" || unable "this machine does not boot a system in a container"
+boot
 inside systemd-sysusers
 # Enabled as in life; it also keeps systemd from forgetting how a stopped unit ended.
 inside systemctl enable --quiet depositd
