@@ -1,39 +1,34 @@
 """Writes what the program is made of: sbom.cdx.json (CycloneDX 1.6) and third-party.txt (the licences' texts).
 
-Usage: sbom.py FOLDER < cargo-metadata.json
-The input is that of `cargo metadata --format-version 1 --locked --filter-platform TARGET`; only what is linked into the
-program is listed, not what builds or tests it.
+Usage: sbom.py FOLDER TARGET
+Only what is linked into the program for that target is listed, not what builds or tests it. Which libraries these are,
+`cargo tree` knows: `cargo metadata` also has those that only a test's features ask for, or nobody's.
 """
 import json
 import os
 import pathlib
+import re
+import subprocess
 import sys
 
-metadata = json.load(sys.stdin)
-folder = pathlib.Path(sys.argv[1])
-packages = {package["id"]: package for package in metadata["packages"]}
-nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-root = metadata["resolve"]["root"]
+folder, target = pathlib.Path(sys.argv[1]), sys.argv[2]
 
 
-def linked(node):
-    """The packages that `node` is linked with: neither its build scripts' nor its tests', and no compiler's plug-ins."""
-    for dependency in node["deps"]:
-        kinds = {kind["kind"] for kind in dependency["dep_kinds"]}
-        plug_in = any("proc-macro" in target["kind"] for target in packages[dependency["pkg"]]["targets"])
-        if None in kinds and not plug_in:
-            yield dependency["pkg"]
+def cargo(*arguments):
+    return subprocess.run(["cargo", *arguments, "--locked"], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-waiting, found = [root], set()
-while waiting:
-    identity = waiting.pop()
-    if identity not in found:
-        found.add(identity)
-        waiting.extend(linked(nodes[identity]))
-libraries = sorted(
-    (packages[identity] for identity in found if identity != root), key=lambda package: (package["name"], package["version"])
-)
+metadata = json.loads(cargo("metadata", "--format-version", "1", "--filter-platform", target))
+packages = {(package["name"], package["version"]): package for package in metadata["packages"]}
+linked, above = {}, []
+for line in cargo("tree", "--edges", "normal,no-proc-macro", "--target", target, "--prefix", "depth").splitlines():
+    depth, library, version = re.match(r"(\d+)(\S+) v(\S+)", line).groups()
+    above[int(depth):] = [(library, version)]
+    linked.setdefault((library, version), set())
+    if len(above) > 1:
+        linked[above[-2]].add(above[-1])
+root = next(iter(linked))
+libraries = [packages[identity] for identity in sorted(linked) if identity != root]
 
 
 def name(package):
@@ -55,8 +50,8 @@ bill = {
     "metadata": {"component": component(program, "application")},
     "components": [component(package, "library") for package in libraries],
     "dependencies": [
-        {"ref": name(packages[identity]), "dependsOn": sorted({name(packages[other]) for other in linked(nodes[identity])})}
-        for identity in sorted(found, key=lambda identity: name(packages[identity]))
+        {"ref": name(packages[identity]), "dependsOn": sorted(name(packages[other]) for other in linked[identity])}
+        for identity in sorted(linked)
     ],
 }
 (folder / "sbom.cdx.json").write_text(json.dumps(bill, indent=1) + "\n")
