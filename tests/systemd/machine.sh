@@ -77,6 +77,35 @@ make_tree() {
 # boot: the tree, as a machine
 boot() { machine_boot "$tree" "$work/machine" || unable "this machine does not boot a system in a container"; }
 
+# start_upstream PROGRAM: the sandbox's simulator, in the machine; sets upstream, its address
+start_upstream() {
+  inside systemd-run --quiet --unit=upstream "$1" sandbox --serve --quiet --dir /srv/upstream
+  eventually test -S "$tree/srv/upstream/depositd.sock"
+  upstream=$(sed -n 's/^base_url = "\(.*\)"/\1/p' "$tree/srv/upstream/daemon.toml")
+}
+# configure NAME PLACE [UPSTREAM]: writes NAME.toml, whose places end in PLACE ("" or "/name")
+configure() {
+  cat > "$tree/etc/depositd/$1.toml" <<TOML
+[upstream]
+base_url = "${3:-$upstream}"
+user_id = "12345"
+[ledger]
+path = "/var/lib/depositd$2/ledger.db"
+[mail]
+transport = "file"
+from = "deposits@example.com"
+to = ["finance@example.com"]
+directory = "/var/lib/depositd$2/mail"
+[api]
+listen = ["unix:/run/depositd$2/depositd.sock"]
+TOML
+}
+# give_key PLACE: the upstream's, as the credential of that unit
+give_key() {
+  mkdir -p "$tree/etc/depositd/credentials$1"
+  install -m 0600 "$tree/srv/upstream/upstream-api-key" "$tree/etc/depositd/credentials$1/upstream-api-key"
+}
+
 # machine_boot ROOT STATE
 machine_boot() {
   local root=$1

@@ -46,29 +46,11 @@ for unit in depositd.service depositd@alpha.service; do
 done
 
 echo "== configure, and a first deposit"
-inside systemd-run --quiet --unit=upstream depositd sandbox --serve --quiet --dir /srv/upstream
-eventually test -S "$tree/srv/upstream/depositd.sock"
-upstream=$(sed -n 's/^base_url = "\(.*\)"/\1/p' "$tree/srv/upstream/daemon.toml")
-configure() {
-  cat > "$tree/etc/depositd/$1.toml" <<TOML
-[upstream]
-base_url = "$upstream"
-user_id = "12345"
-[ledger]
-path = "/var/lib/depositd$2/ledger.db"
-[mail]
-transport = "file"
-from = "deposits@example.com"
-to = ["finance@example.com"]
-directory = "/var/lib/depositd$2/mail"
-[api]
-listen = ["unix:/run/depositd$2/depositd.sock"]
-TOML
-  mkdir -p "$tree/etc/depositd/credentials$2"
-  install -m 0600 "$tree/srv/upstream/upstream-api-key" "$tree/etc/depositd/credentials$2/upstream-api-key"
-}
+start_upstream depositd
 configure daemon ""
 configure alpha /alpha
+give_key ""
+give_key /alpha
 check "check is content" inside depositd --config /etc/depositd/daemon.toml check
 check "it starts" inside systemctl enable --now depositd
 check "and gives out an address" inside depositd request USDT BSC 25 --key first

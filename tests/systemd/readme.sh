@@ -48,9 +48,7 @@ cp "$binary" "$tree/srv/built/target/release/depositd"
 # The upstream is a program of its own, not the one that is installed and removed.
 cp "$binary" "$tree/opt/simulator"
 boot
-inside systemd-run --quiet --unit=upstream /opt/simulator sandbox --serve --quiet --dir /srv/upstream
-eventually test -S "$tree/srv/upstream/depositd.sock"
-upstream=$(sed -n 's/^base_url = "\(.*\)"/\1/p' "$tree/srv/upstream/daemon.toml")
+start_upstream /opt/simulator
 key=$(cat "$tree/srv/upstream/upstream-api-key")
 # The daemon is told of the simulator as nobody in life need be.
 mkdir -p "$tree/etc/systemd/system/depositd.service.d"

@@ -54,24 +54,6 @@ read_on() {
 }
 is_locked() { ! inside sqlite3 /var/lib/depositd/ledger.db 'BEGIN IMMEDIATE' 2> /dev/null; }
 
-# configure FILE NAME: writes a configuration whose places end in NAME ("" or "/name")
-configure() {
-  cat > "$1" <<TOML
-[upstream]
-base_url = "http://127.0.0.1:${3:-$upstream}"
-user_id = "12345"
-[ledger]
-path = "/var/lib/depositd$2/ledger.db"
-[mail]
-transport = "file"
-from = "deposits@example.com"
-to = ["finance@example.com"]
-directory = "/var/lib/depositd$2/mail"
-[api]
-listen = ["unix:/run/depositd$2/depositd.sock"]
-TOML
-}
-
 make_tree
 
 echo "== install"
@@ -88,17 +70,13 @@ inside systemd-sysusers
 inside systemctl enable --quiet depositd
 inside useradd --system accountant --groups depositd
 inside useradd --system stranger
-# The upstream: the sandbox's simulator.
-inside systemd-run --quiet --unit=upstream depositd sandbox --serve --quiet --dir /srv/upstream
-eventually test -S "$tree/srv/upstream/depositd.sock"
-upstream=$(sed -n 's/^base_url = ".*:\([0-9]*\)"/\1/p' "$tree/srv/upstream/daemon.toml")
+start_upstream depositd
 secret=$(cat "$tree/srv/upstream/upstream-api-key")
-configure "$tree/etc/depositd/daemon.toml" ""
-configure "$tree/etc/depositd/alpha.toml" /alpha
-configure "$tree/etc/depositd/beta.toml" /beta
-for place in "" alpha/; do
-  echo "$secret" | install -m 0600 /dev/stdin "$tree/etc/depositd/credentials/${place}upstream-api-key"
-done
+configure daemon ""
+configure alpha /alpha
+configure beta /beta
+give_key ""
+give_key /alpha
 echo "another-key" | install -m 0600 /dev/stdin "$tree/etc/depositd/credentials/beta/upstream-api-key"
 
 echo "== the units as files"
@@ -153,7 +131,7 @@ sleep 3
 check "and it is not tried again" is NRestarts 0
 check "it stays failed" is ActiveState failed
 check "and the journal names file and key" journal_has '/etc/depositd/daemon.toml: upstream.colour'
-configure "$tree/etc/depositd/daemon.toml" ""
+configure daemon ""
 reload
 check "put right, it starts" inside systemctl start depositd
 
@@ -166,7 +144,7 @@ check "it is active again" eventually is ActiveState active
 sed -i 's/^to = .*/to = "nobody"/' "$tree/etc/depositd/daemon.toml"
 check "reload of a wrong configuration is no end" inside systemctl reload depositd
 check "the journal says why nothing was reloaded" eventually journal_has 'nothing is reloaded, all goes on as before: .*mail.to'
-configure "$tree/etc/depositd/daemon.toml" ""
+configure daemon ""
 inside depositd --json mail test > "$work/out" 2>&1 || true
 check "letters go where the last good configuration sends them" eventually \
   inside sh -c 'grep -l "^To: books@example.com" /var/lib/depositd/mail/*.eml'
@@ -199,7 +177,7 @@ check "the accountant reads as before" query accountant
 check "not a byte of the ledger has changed" test "$(sha256sum "$tree/var/lib/depositd/ledger.db")" = "$sum"
 check_not "and nothing was put beside it" test -e "$tree/var/lib/depositd/ledger.db-wal"
 inside systemctl stop squatter
-configure "$tree/etc/depositd/daemon.toml" ""
+configure daemon ""
 drop_out hurry
 check "put right, it starts again" inside systemctl start depositd
 for _ in 1 2 3 4 5; do inside systemctl reset-failed depositd; inside systemctl restart depositd; done
@@ -269,7 +247,7 @@ drop_out watchdog
 inside systemctl restart depositd
 
 echo "== stop"
-call POST /sandbox/faults '{"call":"create","fault":{"delay":{"secs":4,"nanos":0}}}' root "$upstream" > "$work/out" || { cat "$work/out" >&2; fail "no delay"; }
+call POST /sandbox/faults '{"call":"create","fault":{"delay":{"secs":4,"nanos":0}}}' root "${upstream##*:}" > "$work/out" || { cat "$work/out" >&2; fail "no delay"; }
 inside depositd --json request USDT TRON 30 > "$work/late" 2>&1 &
 sleep 1
 check "stop succeeds" inside systemctl stop depositd
@@ -299,8 +277,7 @@ echo "== TLS behind the bars"
 inside openssl req -x509 -newkey rsa:2048 -nodes -keyout /srv/tls.key -out /srv/tls.pem -days 2 -subj /CN=nobody \
   > /dev/null 2>&1
 inside systemd-run --quiet --unit=tls openssl s_server -accept 8443 -cert /srv/tls.pem -key /srv/tls.key -www
-configure "$tree/etc/depositd/alpha.toml" /alpha 8443
-sed -i 's,http://,https://,' "$tree/etc/depositd/alpha.toml"
+configure alpha /alpha https://127.0.0.1:8443
 inside systemctl start depositd@alpha
 check_not "a stranger's certificate is refused" inside depositd --config /etc/depositd/alpha.toml reconcile
 check "as such: the handshake itself works" journal_has 'no connection: invalid peer certificate'
