@@ -27,11 +27,11 @@ echo "== rpm in it"
 mkdir -p "$work/debs/partial" "$work/base"
 apt-get update -qq
 apt-get -qq -y --no-install-recommends --download-only -o Dir::State::status="$tree/var/lib/dpkg/status" \
-  -o Dir::Cache::archives="$work/debs" -o Debug::NoLocking=1 install rpm > /dev/null
+  -o Dir::Cache::archives="$work/debs" -o Debug::NoLocking=1 -o APT::Sandbox::User=root install rpm > /dev/null
 dpkg --root="$tree" -i "$work"/debs/*.deb > "$work/out" 2>&1 || { cat "$work/out" >&2; unable "there is no rpm for the tree"; }
 
-# What stands under an rpm system, by the names that rpm itself finds in the libraries: nothing is written by hand but the
-# shell and systemd.
+# What stands under an rpm system, by the names that rpm itself finds in the libraries. By hand: the shell, systemd, and the
+# word for how symbols are looked up, which the package of glibc says by hand as well.
 cat > "$work/base/base.spec" <<SPEC
 Name: base
 Version: 1
@@ -40,12 +40,14 @@ Summary: What an rpm system has
 License: none
 AutoReq: no
 Provides: /bin/sh
+Provides: rtld(GNU_HASH)
 Provides: systemd = $(chroot "$tree" systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')
 %description
 What an rpm system has.
 %install
 mkdir -p %{buildroot}/lib64
-cp -L $tree/lib/*-linux-gnu/{libc.so.6,libm.so.6,libgcc_s.so.1} $tree/lib*/ld-linux-*.so.* %{buildroot}/lib64
+for library in libc.so.6 libm.so.6 libgcc_s.so.1; do cp -L $tree/lib/*-linux-gnu/\$library %{buildroot}/lib64; done
+cp -L $tree/lib*/ld-linux-*.so.* %{buildroot}/lib64
 %files
 /lib64/*
 SPEC
