@@ -38,7 +38,7 @@ def name(package):
 def component(package, kind):
     entry = {"type": kind, "bom-ref": name(package), "name": package["name"], "version": package["version"]}
     if package["license"]:
-        entry["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
+        entry["licenses"] = [{"expression": re.sub(r"\s*/\s*", " OR ", package["license"])}]
     return entry | {"purl": name(package)}
 
 
