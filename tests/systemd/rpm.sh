@@ -51,11 +51,12 @@ cp -L $tree/lib*/ld-linux-*.so.* %{buildroot}/lib64
 %files
 /lib64/*
 SPEC
-rpmbuild --quiet -bb --define "_topdir $work/base" --define "_build_id_links none" --define "debug_package %{nil}" \
-  --define "__os_install_post %{nil}" "$work/base/base.spec"
+rpmbuild --quiet -bb --define "_topdir $work/base" --define "_dbpath $work/base/db" --define "_build_id_links none" \
+  --define "debug_package %{nil}" --define "__os_install_post %{nil}" "$work/base/base.spec"
 cp "$work"/base/RPMS/*/*.rpm "$tree/srv/base.rpm"
 cp "$package" "$tree/srv/this.rpm"
-(cd "$project" && cargo generate-rpm --auto-req /usr/lib/rpm/find-requires --set-metadata 'version = "99.0.0"' --output "$tree/srv/newer.rpm")
+(cd "$project" && cargo generate-rpm --auto-req /usr/lib/rpm/find-requires --set-metadata 'version = "99.0.0"' \
+  --output "$tree/srv/newer.rpm")
 mkdir -p "$tree/var/lib/rpm"
 boot
 
