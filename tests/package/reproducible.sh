@@ -1,5 +1,6 @@
 #!/bin/bash
-# The same source gives the same packages, byte for byte: built twice, in two folders of different names.
+# The same source gives the same packages, byte for byte: built twice, in two folders of different names, of which the second
+# has files that are older than the last commit, as a clone has that was brought up to date.
 #
 # usage: reproducible.sh [FOLDER]     FOLDER: where to work; by default a temporary one, deleted afterwards
 # Two release builds: a quarter of an hour on 2 cores.
@@ -10,6 +11,7 @@ for place in one another/somewhat/deeper; do
     rm -rf "${work:?}/$place"
     mkdir -p "$work/$place"
     git -C "$project" archive HEAD | tar x -C "$work/$place"
+    [ "$place" = one ] || find "$work/$place" -type f -exec touch -d 2020-02-02 {} +
     (cd "$work/$place" && SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct) .ci/package > "$work/log" 2>&1) ||
         { tail -20 "$work/log" >&2; exit 1; }
     (cd "$work/$place/target/debian" && sha256sum -- * | tee "$work/sums-$(basename "$place")")
