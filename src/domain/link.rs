@@ -20,7 +20,7 @@ pub struct LinkReading {
     pub withheld: Option<String>,
     /// Why a person should look at it, although it is shown.
     pub doubt: Option<String>,
-    /// It asks for another amount than was asked for, in the same currency: no further link is asked for meanwhile.
+    /// It states another amount than was asked for, in US dollars: no further link is asked for meanwhile.
     pub other_amount: bool,
 }
 
@@ -32,7 +32,7 @@ fn host(method: Method) -> &'static str {
     }
 }
 
-/// Holds a link against what was asked for: `amount` US dollars, by `method`.
+/// Holds a link against what was asked for: `amount` US dollars, by `method`, a page or a card.
 #[must_use]
 pub fn read(link: &str, method: Method, amount: &Amount) -> LinkReading {
     let withheld = |why: String| LinkReading {
@@ -96,14 +96,15 @@ fn card(url: &Url, amount: &Amount) -> LinkReading {
     }
 }
 
-/// The UUID at the end of a processor's link, by which an invoice may name the order (docs/contract.md, section 3).
+/// The UUID at the end of a processor's link, by which an invoice may name the order (docs/contract.md, sections 3 and 6).
 #[must_use]
 pub fn page_id(link: &str) -> Option<&str> {
     let last = link.trim_end_matches('/').rsplit('/').next()?;
     uuid::Uuid::parse_str(last).is_ok().then_some(last)
 }
 
-/// What a card's link bears that an invoice may bear as well: names of parameters and their values.
+/// What a card's link bears that an invoice may bear as well: names of parameters and their values. Whether a value names
+/// this payment alone, the ledger decides, which knows the other links.
 #[must_use]
 pub fn names(link: &str) -> Vec<(&'static str, String)> {
     let Ok(url) = Url::parse(link) else { return Vec::new() };

@@ -6,8 +6,8 @@ use super::report::{Invoice, OrderReport};
 use super::status::{Status, StatusMeaning, Weight};
 use super::time::Timestamp;
 
-/// A row this many times larger or smaller than what was asked for is another amount, whatever its word or a coupon may
-/// have made of it.
+/// A row that is more than this many times larger, or smaller, than what was asked for is another amount, whatever its word
+/// or a coupon may have made of it.
 const FACTOR: i64 = 2;
 
 /// What the rows that bear an id of one deposit say together (docs/contract.md, section 3).
@@ -19,7 +19,7 @@ pub struct Listing {
     pub status: Option<String>,
     /// What the credited rows credit, in cents; `None` where none does.
     pub credited_cents: Option<i64>,
-    /// The latest deadline that a row states.
+    /// The latest deadline that a row states; not kept by a reconciliation, only by who reads the list.
     pub expires_at: Option<Timestamp>,
     /// The rows' words and amounts in cents.
     pub amounts: Vec<(Option<String>, i64)>,
@@ -28,7 +28,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// What `rows` say together; `None` where one of them could count and cannot be read: then nothing is said.
+    /// What `rows` say together; `None` where one of them has a flaw or no amount: then nothing is said.
     #[must_use]
     pub fn of(rows: &[Invoice], answered_at: Option<Timestamp>) -> Option<Self> {
         if rows.iter().any(|row| row.flaw.is_some() || row.amount_cents.is_none()) {

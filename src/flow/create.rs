@@ -1,5 +1,5 @@
-//! Creates wallets: first the intent is stored, then one attempt is made. A lost answer is followed by another attempt;
-//! the order that the first one may have made was shown to nobody, and belongs to no deposit.
+//! Creates wallets, and links to pay by: first the intent is stored, then one attempt is made. A lost answer is followed by
+//! another attempt; the order that the first one may have made was shown to nobody, and belongs to no deposit.
 
 use std::time::Duration;
 
@@ -143,7 +143,7 @@ async fn account_answers(flow: &Flow) -> bool {
     ask_balance(flow).await.is_ok()
 }
 
-/// An answer with an order and an address: whatever else it says, nothing more is asked for.
+/// An answer with an order and an address, or with a link: whatever else it says, nothing more is asked for.
 async fn take_answer(
     flow: &Flow,
     entry: QueueEntry,

@@ -67,7 +67,7 @@ pub async fn follow_list(flow: &Flow) -> ledger::Result<FollowRound> {
     Ok(FollowRound { open: followed, moved, answered: true })
 }
 
-/// Observes what the last run found of one deposit in the list. True where that changed it.
+/// Observes the rows that the ledger has of one deposit, as the last run left them. True where that changed it.
 ///
 /// # Errors
 /// Whatever the ledger says.

@@ -238,7 +238,7 @@ pub(super) fn fresh_id(now: Timestamp) -> DepositId {
 
 /// Equal for requests that ask for the same: `5.10` and `5.1`, `usdt` and `USDT`.
 pub(super) fn digest_of(request: &Request) -> String {
-    // What a wallet has always been called by here; a link by its method.
+    // A wallet by its pair, as ever; a link by its method, which is no network.
     let (method, asset) = (request.method(), request.asset());
     let canonical = serde_json::json!([
         asset.map_or("", |asset| asset.currency.as_str()),

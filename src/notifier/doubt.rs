@@ -13,8 +13,8 @@ fn doubts_the_address(reason: &str) -> bool {
     words.iter().any(|word| reason.contains(word))
 }
 
-/// True when a payer must not be given the address, or the link: it is withheld, malformed or another deposit's, too, or a flag
-/// says something of where the money should go.
+/// True when a payer must not be given the address, or the link: it is withheld, malformed or another deposit's, too, or a
+/// flag says something of where the money should go.
 #[must_use]
 pub fn is_unsafe_to_pay(paid_by: PaidBy, facts: &Facts) -> bool {
     let Some(wallet) = &facts.wallet else { return true };

@@ -158,8 +158,8 @@ impl Upstream {
     /// Orders a direct wallet, a payment page or a card payment. Not idempotent: record the intent first.
     ///
     /// # Errors
-    /// [`Error::Settings`] for a link while the unit of its amount is not set; [`Error::NotTaken`], [`Error::Refused`], or [`Error::Unknown`] and [`Error::Unreadable`], where a wallet may have
-    /// been made.
+    /// [`Error::Settings`] for a link while the unit of its amount is not set; [`Error::NotTaken`], [`Error::Refused`], or
+    /// [`Error::Unknown`] and [`Error::Unreadable`], where one may have been made.
     pub async fn create(
         &self,
         permit: Permit,

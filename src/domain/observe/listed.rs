@@ -11,7 +11,7 @@ use crate::domain::poll::Policy;
 use crate::domain::report::{OrderReport, agree_that_past};
 
 impl Draft {
-    /// The upstream gave a link: whatever it says, nothing more is asked for.
+    /// The upstream gave a link: whatever it says, no other one is asked for.
     pub(super) fn receive_link(&mut self, mut wallet: Wallet) {
         let request = &self.deposit.request;
         let read = link::read(wallet.url.as_deref().unwrap_or_default(), request.method(), &request.amount);
@@ -50,7 +50,8 @@ impl Draft {
         }
     }
 
-    /// What the rows of the list say, as an answer about the order would. No row says nothing but that time passes.
+    /// What the rows of the list say, as an answer about the order would. Where there is no row, the list says that nothing
+    /// was paid yet, and time passes.
     pub(super) fn apply_listing(&mut self, listing: &Listing, policy: &Policy) {
         self.tell_left_out();
         if listing.rows == 0 && self.facts.state != State::AwaitingPayment {
@@ -65,7 +66,7 @@ impl Draft {
     /// A person says which row is this deposit's.
     ///
     /// # Errors
-    /// Where it is a wallet, or has an order already.
+    /// Where it has no link, or has an order already.
     pub(super) fn match_row(&mut self, order_id: String, reason: String) -> Result<(), InvalidTransition> {
         let wallet = self.facts.wallet.as_mut().filter(|wallet| wallet.is_link());
         let wallet = wallet.ok_or(InvalidTransition::NotToBeMatched(
@@ -82,10 +83,11 @@ impl Draft {
         Ok(())
     }
 
-    /// A person takes back which row is this deposit's: it stands where it would stand without one.
+    /// A person takes back which row is this deposit's: it stands where it would stand without one. When it first settled
+    /// and first expired stays known.
     ///
     /// # Errors
-    /// Where no person has said so.
+    /// Where no person has said so, or money went back.
     pub(super) fn unmatch_row(&mut self, reason: String, policy: &Policy) -> Result<(), InvalidTransition> {
         if !self.facts.matched {
             return Err(InvalidTransition::NotToBeMatched("no person has matched this deposit with a row"));

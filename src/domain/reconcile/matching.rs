@@ -15,7 +15,7 @@ pub const TWO_NAMES: &str = "its two fields name two deposits";
 pub const TOO_MANY: &str = "more than 20 rows bear the id of one deposit";
 /// A wallet's and its row's creation lie at most this far apart.
 const MATCH_WINDOW: Duration = Duration::from_mins(5);
-/// The row of a link may be made when it is paid: so long after the link at most.
+/// The row of a payment page or card may be made when it is paid: so long after its link at most.
 const LINK_WINDOW: Duration = Duration::from_hours(48);
 
 /// A row bears an id of a deposit of ours, by this rule.

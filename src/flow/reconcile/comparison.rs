@@ -77,7 +77,8 @@ fn judge_pair(context: &RunContext<'_>, pair: &DepositRows, head_seq: i64, compa
     }
 }
 
-/// Polls what differs at once, in the ordinary way; of what is followed by the list, its rows are that. True where anything was polled.
+/// Polls what differs at once, in the ordinary way; of what is followed by the list the rows are observed instead. True where
+/// anything was polled or observed.
 async fn poll_differing(context: &RunContext<'_>, pairs: &[DepositRows]) -> ledger::Result<bool> {
     let flow = context.flow;
     let differing = pairs.iter().filter(|pair| matches!(judge(pair, 0), Verdict::Differs(_)));

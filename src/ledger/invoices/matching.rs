@@ -235,7 +235,7 @@ impl Ledger {
         Ok(unclaimed)
     }
 
-    /// The wallets without a row that were asked for at or after `since`, the `limit` newest of them.
+    /// The wallets without a row, certain or probable, that were asked for at or after `since`, the `limit` newest of them.
     pub async fn wallets_without_rows(&self, since: Timestamp, limit: u32) -> Result<Vec<ProbableDeposit>> {
         let (since, limit) = (since.to_string(), i64::from(limit));
         let rows = sqlx::query_scalar!(

@@ -36,7 +36,7 @@ pub struct NamedRow {
 }
 
 impl Ledger {
-    /// The payment pages and card payments that may still be paid and that the invoice list alone tells about.
+    /// The open payment pages and card payments that the invoice list alone tells about.
     ///
     /// # Errors
     /// Whatever the disk says.
@@ -59,7 +59,7 @@ impl Ledger {
         Ok(open)
     }
 
-    /// What the links of open deposits bear and no other link, by the ledger's number for the deposit.
+    /// What the card links of open deposits bear and no other link does, open or not, by the ledger's number for the deposit.
     async fn names_of_open_links(&self) -> Result<HashMap<i64, Vec<String>>> {
         let found = sqlx::query!(
             r#"SELECT n.deposit_row AS "deposit_row!", n.value AS "value!"
@@ -78,7 +78,7 @@ impl Ledger {
         Ok(names)
     }
 
-    /// The deposit that has this link: the same payment page, or the same signature of a card payment.
+    /// The newest deposit that has this link: the same payment page, or the same signature of a card payment.
     ///
     /// # Errors
     /// Whatever the disk says.
