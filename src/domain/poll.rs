@@ -19,9 +19,9 @@ pub struct Policy {
     pub confirming_limit: Duration,
     /// How long a final state is still polled.
     pub late_watch: Duration,
-    /// How often the invoice list is read while it alone tells of an open deposit.
+    /// How often the invoice list is read while an open deposit is followed by it.
     pub list_interval: Duration,
-    /// How long a payment page or a card payment may stay unpaid where the invoice list has no deadline of it.
+    /// How long a payment page or a card payment may stay unpaid where no deadline of it is known.
     pub link_limit: Duration,
     /// The end of the last closed month: what a clock that is wrong dates before it is booked at this instant.
     pub books_open_from: Timestamp,

@@ -1,5 +1,5 @@
-//! Follows payment pages and card payments by the invoice list, which alone tells what becomes of them
-//! (docs/contract.md, sections 6 and 7).
+//! Follows payment pages and card payments by the invoice list: of a card it alone tells what becomes of it, of a page
+//! perhaps (docs/contract.md, sections 6 and 7).
 
 use std::collections::HashMap;
 

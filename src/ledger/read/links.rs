@@ -36,7 +36,7 @@ pub struct NamedRow {
 }
 
 impl Ledger {
-    /// The open payment pages and card payments that the invoice list alone tells about.
+    /// The open payment pages and card payments that are followed by the invoice list.
     ///
     /// # Errors
     /// Whatever the disk says.

@@ -1,4 +1,4 @@
-//! The invoice list, while it alone tells of an open payment page or card payment.
+//! The invoice list, while an open payment page or card payment is followed by it.
 
 use std::time::Duration;
 
