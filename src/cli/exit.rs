@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api_types::ProblemBody;
 use crate::domain::causes;
+use crate::ledger;
 use crate::secret::without_known;
 
 /// How a command ends (docs/interface.md, "Command line").
@@ -137,6 +138,11 @@ impl CommandFailure {
     /// The reason and its causes on one line: no words twice, and nothing that is a secret or could be one.
     pub(super) fn words(&self) -> String {
         without_known(&causes::chain(self.error.as_ref()))
+    }
+
+    /// True where the ledger could not be read only because a daemon was just starting or stopping.
+    pub(super) fn is_passing(&self) -> bool {
+        self.error.downcast_ref::<ledger::Error>().is_some_and(ledger::Error::needs_a_writer)
     }
 
     /// Wrong usage or configuration.

@@ -43,6 +43,7 @@ mod webhooks;
 use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::Command;
 use context::Context;
@@ -50,6 +51,10 @@ use exit::{CommandFailure, CommandResult, ExitStatus};
 use output::say;
 
 use crate::secret::without_known;
+
+/// How often, and how far apart, a command is begun again that met a daemon just starting or stopping.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads `args` (the program's name first), does what they say, and gives the exit status.
 #[must_use]
@@ -84,7 +89,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     args::suspect_values(&cli);
     let mut context = Context::new(cli.config, cli.json);
-    let outcome = perform(cli.command, &mut context);
+    let mut outcome = perform(cli.command, &mut context);
+    let mut tries = 0_u32;
+    // A daemon that starts or stops between two statements of a reader's fails the second: nothing was told yet, so all is
+    // read anew.
+    while tries < TRIES && !context.out.has_written() && outcome.as_ref().is_err_and(CommandFailure::is_passing) {
+        tries = tries.saturating_add(1);
+        std::thread::sleep(PAUSE);
+        let Ok(again) = args::parse(args.clone()) else { break };
+        outcome = perform(again.command, &mut context);
+    }
     let exit = outcome.unwrap_or_else(|failure| {
         if context.out.json {
             say(failure.problem());

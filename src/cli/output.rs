@@ -34,6 +34,7 @@ pub(super) struct Output {
     pub(super) columns: Option<usize>,
     colour: bool,
     open: bool,
+    written: bool,
     error: Option<io::Error>,
 }
 
@@ -53,8 +54,14 @@ impl Output {
             columns,
             colour,
             open: true,
+            written: false,
             error: None,
         }
+    }
+
+    /// True once anything was written.
+    pub(super) fn has_written(&self) -> bool {
+        self.written
     }
 
     /// False once nobody reads any more.
@@ -123,6 +130,7 @@ impl Output {
     }
 
     fn note(&mut self, outcome: io::Result<()>) {
+        self.written = true;
         match outcome {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.open = false,
@@ -142,6 +150,7 @@ impl Write for Output {
         if !self.open {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        self.written = true;
         self.stdout.write(bytes)
     }
 
