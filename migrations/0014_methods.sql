@@ -127,7 +127,7 @@ SELECT p.entry_id, p.transaction_id, e.at AS posted_at, p.account, p.commodity, 
                    WHEN 'corrected' THEN iif(e.facts ->> '$.booked.said' IS NULL, 'correction after reconciliation', 'correction by a person') WHEN 'held' THEN 'top-up locked by the processor'
                    WHEN 'figures_changed' THEN 'top-up figure changed'
                    WHEN 'figure_stated' THEN 'top-up figure stated by the list'
-                   WHEN 'matched' THEN 'top-up matched by a person' ELSE 'lock of a top-up ended' END
+                   WHEN 'matched' THEN 'top-up match taken back' ELSE 'lock of a top-up ended' END
            || ': ' || d.amount_requested || ' USD '
            || CASE d.method WHEN 'page' THEN 'by payment page' WHEN 'card' THEN 'by card'
                             ELSE 'in ' || d.currency || ' on ' || d.network END
@@ -137,6 +137,7 @@ SELECT p.entry_id, p.transaction_id, e.at AS posted_at, p.account, p.commodity, 
        CASE WHEN e.name = 'corrected' THEN iif(e.facts ->> '$.booked.said' IS NULL, 'invoice', 'person')
             WHEN e.name = 'figure_stated' THEN 'invoice'
             WHEN e.facts ->> '$.refund.usd' IS NOT NULL THEN 'refund_amount_usd'
+            WHEN e.name = 'matched' THEN 'person'
             WHEN d.method <> 'wallet' AND e.facts ->> '$.booked.source' = 'invoice' THEN 'invoice'
             WHEN e.facts ->> '$.booked.source' = 'amount_in_usd' THEN 'amountInUSD'
             ELSE 'payment_amount_usd' END AS figure,

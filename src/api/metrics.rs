@@ -39,6 +39,9 @@ async fn deposits(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
     page.gauges("depositd_deposits", "Deposits in each state.", "state", figures);
     let flagged = api.flow.ledger.flagged().await?;
     page.gauge("depositd_needs_review", "Deposits that a person should look at.", flagged);
+    let left = api.flow.ledger.left_to_list().await?;
+    let help = "Open payment pages and card payments that the invoice list alone tells about.";
+    page.gauge("depositd_deposits_left_to_list", help, left);
     Ok(())
 }
 

@@ -93,7 +93,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut tries = 0_u32;
     // A daemon that starts or stops between two statements of a reader's fails the second: nothing was told yet, so all is
     // read anew.
-    while tries < TRIES && !context.out.has_written() && outcome.as_ref().is_err_and(CommandFailure::is_passing) {
+    while tries < TRIES
+        && !context.out.has_written()
+        && outcome.as_ref().is_err_and(CommandFailure::is_passing)
+    {
         tries = tries.saturating_add(1);
         std::thread::sleep(PAUSE);
         let Ok(again) = args::parse(args.clone()) else { break };

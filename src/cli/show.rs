@@ -11,9 +11,10 @@ use super::output::{Output, Paint};
 use super::request::{deadline, paid_by};
 use super::table::{Cell, Table, cut, facts, plain, short_time, table_time};
 use crate::api_types::DepositObject;
-use crate::domain::deposit::State;
+use crate::domain::deposit::{State, Wallet};
 use crate::domain::method::Method;
 use crate::domain::money::UsdMicros;
+use crate::domain::report::Invoice;
 use crate::domain::time::Timestamp;
 use crate::ledger::DepositHistory;
 
@@ -25,16 +26,18 @@ pub(super) async fn show(context: &mut Context, name: &str) -> CommandResult {
     let ledger = context.ledger().await?;
     let deposit = deposit_of(&ledger, name).await?;
     let story = ledger.story(deposit).await?;
+    let probable = ledger.probable_rows(story.deposit.id).await?;
     if context.out.json {
-        context.out.document(&document(&story)?)?;
+        context.out.document(&document(&story, &probable)?)?;
     } else {
         print(&mut context.out, &story, context.clock.now());
+        print_probable(&mut context.out, &story, &probable);
     }
     Ok(ExitStatus::Done)
 }
 
 /// The deposit object with its history beside it.
-fn document(story: &DepositHistory) -> Result<Value, serde_json::Error> {
+fn document(story: &DepositHistory, probable: &[(i64, Invoice)]) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(DepositObject::from(&story.deposit))?;
     let request = &story.deposit.request;
     let beside = json!({
@@ -45,6 +48,7 @@ fn document(story: &DepositHistory) -> Result<Value, serde_json::Error> {
         "postings": story.postings,
         "mails": story.mails,
         "cases": shown(&story.cases),
+        "probable_rows": probable.iter().map(|(number, row)| probable_row(*number, row)).collect::<Vec<_>>(),
     });
     if let (Some(members), Value::Object(beside)) = (document.as_object_mut(), beside) {
         members.extend(beside);
@@ -77,6 +81,44 @@ fn print(out: &mut Output, story: &DepositHistory, now: Timestamp) {
     if !story.cases.is_empty() {
         heading(out, "Differences");
         cases::table(out, &story.cases, "  ");
+    }
+}
+
+/// A row of the list that may be the deposit's.
+fn probable_row(number: i64, row: &Invoice) -> Value {
+    json!({
+        "row": number, "amount_cents": row.amount_cents, "status": row.status, "created": row.created,
+        "method": row.method, "pay_id": row.pay_id, "sesid": row.sesid,
+    })
+}
+
+/// The rows of the list that may be the deposit's: they count nothing until a person says so.
+fn print_probable(out: &mut Output, story: &DepositHistory, probable: &[(i64, Invoice)]) {
+    if probable.is_empty() {
+        return;
+    }
+    heading(
+        out,
+        "Rows of the invoice list that may be its own, by amount and time; they count nothing for it",
+    );
+    let mut table = Table::new(&["row", "made (UTC)", "USD", "status", "method", "called"]);
+    for (number, row) in probable {
+        let usd = row.amount_cents.and_then(UsdMicros::from_cents).map(|usd| usd.to_string());
+        table.row([
+            Cell::from(number.to_string()),
+            Cell::from(row.created.map_or_else(String::new, |at| table_time(out, &at.to_string()))),
+            Cell::from(usd.unwrap_or_default()),
+            Cell::from(plain(row.status.as_deref().unwrap_or_default())),
+            Cell::from(plain(row.method.as_deref().unwrap_or_default())),
+            Cell::from(plain(row.pay_id.as_deref().or(row.sesid.as_deref()).unwrap_or_default())),
+        ]);
+    }
+    table.print(out, "  ");
+    if story.deposit.facts.wallet.as_ref().is_some_and(Wallet::is_link) {
+        out.line(format_args!(
+            "  depositd cases match ROW {} --note TEXT says that one is",
+            story.deposit.id
+        ));
     }
 }
 

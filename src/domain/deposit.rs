@@ -317,12 +317,15 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// When an unpaid deposit is over, as far as is known: the deadline that the upstream stated; of a link that has none,
-    /// `link_limit` after it was made.
+    /// From when on an unpaid deposit is called expired, as far as is known: `grace` after the deadline that the upstream
+    /// has stated; of a link that has none, `link_limit` after it was made.
     #[must_use]
-    pub fn deadline(&self, link_limit: Duration) -> Option<Timestamp> {
+    pub fn over_at(&self, grace: Duration, link_limit: Duration) -> Option<Timestamp> {
         let wallet = self.wallet.as_ref()?;
-        wallet.expire_at.or_else(|| wallet.is_link().then(|| wallet.created_at.plus(link_limit)))
+        match wallet.expire_at {
+            Some(deadline) => Some(deadline.plus(grace)),
+            None => wallet.is_link().then(|| wallet.created_at.plus(link_limit)),
+        }
     }
 }
 
@@ -358,6 +361,8 @@ impl Deposit {
     pub fn is_left_to_list(&self) -> bool {
         let wallet = self.facts.wallet.as_ref();
         let unknown = wallet.is_some_and(|wallet| wallet.listed_only || wallet.asked_by().is_none());
+        // What a person called it by is known to the list alone.
+        let unknown = unknown || self.facts.matched;
         self.is_followed_by_list() && (unknown || self.request.method() == Method::Card)
     }
 }

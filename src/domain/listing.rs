@@ -73,16 +73,16 @@ impl Listing {
     #[must_use]
     pub fn other_amount(&self, request: &Request) -> Option<String> {
         let asked = request.amount.to_usd_micros_floor()?.to_cents_exact()?;
-        let (word, cents) = self.amounts.iter().find(|(word, cents)| {
+        let (_, cents) = self.amounts.iter().find(|(word, cents)| {
             let explained = request.coupon.is_some() || explains(word.as_deref());
             let beyond = *cents > asked.saturating_mul(FACTOR) || cents.saturating_mul(FACTOR) < asked;
             *cents != asked && (beyond || !explained)
         })?;
         let row = UsdMicros::from_cents(*cents)?;
-        let word = word.as_deref().unwrap_or("no status");
+        // Without the row's word: what a person has looked at is not told again when it is paid.
         Some(format!(
-            "the invoice list has it with {row} USD ({word}), and {} USD were asked for: no further payment page or card \
-             is asked for before a person has looked; see upstream.page_amount",
+            "do not pay before a person has looked: the invoice list has it with {row} USD, and {} USD were asked for; no \
+             further payment page or card is asked for meanwhile, see upstream.page_amount",
             request.amount
         ))
     }

@@ -116,7 +116,7 @@ pub fn next_poll(
     policy: &Policy,
 ) -> Option<Due> {
     let facts = &deposit.facts;
-    facts.wallet.as_ref()?;
+    let wallet = facts.wallet.as_ref()?;
     if deposit.is_left_to_list() {
         return None;
     }
@@ -128,7 +128,7 @@ pub fn next_poll(
             Some(Due { at: spread(policy.confirming_interval), urgency: Urgency::Confirming })
         }
         State::AwaitingPayment => {
-            let Some(expire_at) = facts.deadline(policy.link_limit) else {
+            let Some(expire_at) = wallet.expire_at else {
                 // Nothing but the upstream's word ends it: after a while it is asked less often.
                 let rarely = now >= facts.since.plus(policy.late_watch);
                 let wait = policy.interval.saturating_mul(if rarely { 4 } else { 1 });

@@ -30,7 +30,12 @@ pub async fn digest(flow: &Flow) -> ledger::Result<()> {
         .iter()
         .map(|row| {
             let usd = row.usd.to_string();
-            json!({ "currency": row.currency, "network": row.network, "count": row.count, "usd": usd })
+            match (&row.currency, &row.network) {
+                (Some(currency), Some(network)) => {
+                    json!({ "currency": currency, "network": network, "count": row.count, "usd": usd })
+                }
+                _ => json!({ "method": row.method, "count": row.count, "usd": usd }),
+            }
         })
         .collect();
     let (open, needs_review) = ledger.open_states().await?;

@@ -114,16 +114,16 @@ pub async fn open(flow: &Flow, new: NewDeposit) -> Result<Opened, OpenError> {
     }
     let now = flow.clock.now();
     let request = judge(new, now)?;
-    if request.method() != Method::Wallet && flow.settings.page_amount.is_none() {
-        let why = "a payment page or a card payment needs upstream.page_amount in the daemon's configuration: \
-                   \"dollars\" or \"cents\", whichever the upstream counts in";
-        return Err(OpenError::Invalid { field: "method", why: why.to_owned() });
-    }
     let digest = digest_of(&request);
     if let Some(key) = &key
         && let Some((deposit, held)) = flow.ledger.find_key(key).await?
     {
         return same(deposit, &held, &digest);
+    }
+    if request.method() != Method::Wallet && flow.settings.page_amount.is_none() {
+        let why = "a payment page or a card payment needs upstream.page_amount in the daemon's configuration: \
+                   \"dollars\" or \"cents\", whichever the upstream counts in";
+        return Err(OpenError::Invalid { field: "method", why: why.to_owned() });
     }
     if request.method() != Method::Wallet
         && let Some(stopping) = flow.ledger.stopping_link().await?

@@ -39,7 +39,7 @@ pub(super) async fn doubts(
     };
     if let Some(other) = linked {
         let why = format!("the upstream answered with a link that belongs to deposit {}", other.id);
-        let reason = format!("the upstream gave the link of this deposit to deposit {id}, too");
+        let reason = format!("do not pay: the upstream gave the link of this deposit to deposit {id}, too");
         let others = vec![(other, Observation::Contradiction(reason))];
         return Ok(Doubts { observation: Observation::Contradiction(why), others });
     }

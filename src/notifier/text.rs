@@ -11,8 +11,8 @@ use crate::domain::time::{Timestamp, largest_units};
 
 /// The longest value shown in a letter; the ledger has the whole.
 pub(super) const MAX_VALUE: usize = 300;
-/// The longest link.
-const MAX_LINK: usize = 500;
+/// The longest link: as long as the ledger keeps one.
+const MAX_LINK: usize = crate::domain::link::LONGEST;
 
 /// One line without control characters, invisible marks or runs of spaces, at most `max` characters.
 pub(super) fn one_line(text: &str, max: usize) -> String {

@@ -3,7 +3,7 @@
 use depositd::domain::deposit::{FigureSource, State};
 use depositd::domain::method::Method;
 use depositd::flow::{self, CaseError};
-use depositd::sandbox::upstream::{Call, CardRowId, LinkShape, RowsAt};
+use depositd::sandbox::upstream::{Call, CardRowId, LinkShape, PageRowId, RowsAt};
 
 use super::support::house::House;
 use super::{HOUR, MINUTE, pay, postings};
@@ -107,6 +107,35 @@ async fn what_a_cards_link_bears_and_its_row_as_well_is_an_id_like_the_others() 
 }
 
 #[tokio::test]
+async fn a_page_whose_link_has_no_id_is_matched_like_a_card() {
+    let house = House::new().await;
+    house.simulator.set_links(LinkShape { page_row_id: PageRowId::None, ..LinkShape::default() });
+    house.baseline().await;
+    house.simulator.next_link("https://pay.cryptomus.com/pay/7");
+    let page = house.link(Method::Page, "10").await;
+    assert!(
+        page.facts.review.as_ref().unwrap().reason.contains("ends with no id"),
+        "{:?}",
+        page.facts.review
+    );
+    let order = house.simulator.orders().pop().unwrap().order_id;
+    house.simulator.act(&order, depositd::sandbox::upstream::Action::Pay { amount_usd: None }).unwrap();
+    house.reconcile().await;
+    let row = house.flow.ledger.probable_rows(page.id).await.unwrap()[0].0;
+    flow::match_row(&house.flow, row, &page.id.to_string(), "tester", "the receipt").await.unwrap();
+    let settled = house.read(&page).await;
+    assert_eq!(
+        (settled.facts.state, settled.facts.booked.unwrap().total().cents_floor()),
+        (State::Settled, 1000)
+    );
+    let events = house.history(&page).await.len();
+    house.pass(6 * HOUR, 20 * MINUTE).await;
+    assert_eq!(house.history(&page).await.len(), events, "the status call is not asked by the row's name");
+    assert!(house.reconcile().await.clean);
+    house.prove().await;
+}
+
+#[tokio::test]
 async fn what_every_link_bears_names_none_of_them() {
     // The account's own name is in each link, and in each row.
     let house = House::new().await;
@@ -132,9 +161,9 @@ async fn a_card_without_a_row_expires_after_the_limit_and_a_match_settles_it_lat
     house.simulator.set_links(LinkShape { rows_at: RowsAt::Paid, ..LinkShape::default() });
     house.baseline().await;
     let card = house.link(Method::Card, "10").await;
-    house.pass(24 * HOUR, HOUR).await;
+    house.pass(23 * HOUR, HOUR).await;
     assert_eq!(house.read(&card).await.facts.state, State::AwaitingPayment);
-    house.pass(HOUR, 10 * MINUTE).await;
+    house.pass(HOUR + MINUTE, 10 * MINUTE).await;
     assert_eq!(house.read(&card).await.facts.state, State::Expired);
     pay(&house, &card);
     house.reconcile().await;

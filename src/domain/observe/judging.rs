@@ -220,9 +220,9 @@ impl Draft {
     /// A poll that agrees with the state: figures may have changed, time may have run out.
     fn stay(&mut self, report: &OrderReport, status: Status, policy: &Policy, odd: Option<String>) {
         let found_nothing = status.meaning() == StatusMeaning::Unseen;
-        let deadline = report.expire_at.or_else(|| self.facts.deadline(policy.link_limit));
-        let over = deadline
-            .is_some_and(|deadline| report.agrees_that_past(deadline.plus(policy.expiry_grace), self.ours));
+        let stated = report.expire_at.map(|deadline| deadline.plus(policy.expiry_grace));
+        let over_at = stated.or_else(|| self.facts.over_at(policy.expiry_grace, policy.link_limit));
+        let over = over_at.is_some_and(|over_at| report.agrees_that_past(over_at, self.ours));
         if self.facts.state == State::AwaitingPayment && found_nothing && over {
             self.advance(State::Expired, report, status);
             self.clear_passing_flag();

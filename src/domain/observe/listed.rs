@@ -58,7 +58,9 @@ impl Draft {
             return;
         }
         self.judge(&listing.report(), policy);
-        if let Some(reason) = listing.other_amount(&self.deposit.request) {
+        // A person who says whose row it is has seen its amount.
+        let other = listing.other_amount(&self.deposit.request).filter(|_| !self.facts.matched);
+        if let Some(reason) = other {
             self.flag_always(ReviewKind::Stopping, reason);
         }
     }
@@ -97,10 +99,8 @@ impl Draft {
                 "money of it went back: see depositd cases correct",
             ));
         }
-        let deadline = self.facts.deadline(policy.link_limit);
-        let over = deadline.is_some_and(|deadline| {
-            agree_that_past(deadline.plus(policy.expiry_grace), self.ours, self.theirs)
-        });
+        let over_at = self.facts.over_at(policy.expiry_grace, policy.link_limit);
+        let over = over_at.is_some_and(|over_at| agree_that_past(over_at, self.ours, self.theirs));
         let state = if over { State::Expired } else { State::AwaitingPayment };
         let before = self.facts.clone();
         let wallet = before.wallet.map(|wallet| Wallet { order_id: None, expire_at: None, ..wallet });

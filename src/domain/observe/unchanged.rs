@@ -48,8 +48,7 @@ pub(super) fn nothing_ended(
     }
     match facts.state {
         State::AwaitingPayment => {
-            let verdict =
-                facts.deadline(policy.link_limit).map(|deadline| deadline.plus(policy.expiry_grace));
+            let verdict = facts.over_at(policy.expiry_grace, policy.link_limit);
             verdict.is_none_or(|verdict| !agree_that_past(verdict, now, answered_at))
         }
         State::Confirming => {

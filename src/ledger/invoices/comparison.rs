@@ -329,7 +329,7 @@ impl Ledger {
                      FROM attempt WHERE outcome IS NULL OR outcome = 'unknown' ORDER BY id DESC LIMIT 100) a
                     JOIN invoice i ON i.created_ms BETWEEN a.since AND a.until
                WHERE i.deposit_row IS NULL AND coalesce(i.pay_id, i.sesid) IS NOT NULL
-                 AND (i.method IS NULL OR lower(i.method) LIKE '%cryptomus%')
+                 AND (i.method IS NULL OR lower(i.method) LIKE '%cryptomus%' OR lower(i.method) LIKE '%pay4bit%')
                LIMIT ?"#,
             NAMED
         )

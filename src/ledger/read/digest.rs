@@ -22,13 +22,15 @@ pub struct PeriodTotals {
     pub ended: Vec<Ended>,
 }
 
-/// What was credited in one currency on one network.
+/// What was credited in one currency on one network, by payment page, or by card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Settled {
-    /// Ticker.
-    pub currency: String,
-    /// Network.
-    pub network: String,
+    /// How it was paid.
+    pub method: String,
+    /// Ticker; `None` by payment page and by card.
+    pub currency: Option<String>,
+    /// Network; `None` likewise.
+    pub network: Option<String>,
     /// How many deposits.
     pub count: i64,
     /// What was booked.
@@ -97,10 +99,10 @@ impl Ledger {
         .await
         .map_err(read("read"))?;
         let settled = sqlx::query!(
-            r#"SELECT currency AS "currency!", network AS "network!", count(*) AS "n!: i64",
+            r#"SELECT method AS "method!", currency, network, count(*) AS "n!: i64",
                       coalesce(sum(amount_booked_micros), 0) AS "micros!: i64"
                FROM deposit WHERE settled_at >= ? AND settled_at < ?
-               GROUP BY currency, network ORDER BY 4 DESC, currency, network"#,
+               GROUP BY method, currency, network ORDER BY 5 DESC, method, currency, network"#,
             from,
             to
         )
@@ -131,6 +133,7 @@ impl Ledger {
         let settled = settled
             .into_iter()
             .map(|row| Settled {
+                method: row.method,
                 currency: row.currency,
                 network: row.network,
                 count: row.n,

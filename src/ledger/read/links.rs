@@ -78,6 +78,21 @@ impl Ledger {
         Ok(names)
     }
 
+    /// How many open payment pages and card payments the status call has nothing to say of.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn left_to_list(&self) -> Result<i64> {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "n!: i64" FROM deposit
+               WHERE method <> 'wallet' AND state IN ('awaiting_payment', 'confirming', 'underpaid')
+                 AND (method = 'card' OR facts ->> '$.wallet.listed_only' OR facts ->> '$.matched')"#
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(Error::database("read"))
+    }
+
     /// The newest deposit that has this link: the same payment page, or the same signature of a card payment.
     ///
     /// # Errors

@@ -101,8 +101,9 @@ async fn a_digest_counts_what_happened_and_what_stands_open() {
     let totals = bench.ledger.period_totals(from, to, after).await.unwrap();
     assert_eq!((totals.requested, totals.refunded, totals.refunded_usd.get()), (5, 1, 6_000_000));
     let settled = Settled {
-        currency: "USDT".to_owned(),
-        network: "BSC".to_owned(),
+        method: "wallet".to_owned(),
+        currency: Some("USDT".to_owned()),
+        network: Some("BSC".to_owned()),
         count: 2,
         usd: UsdMicros::new(14_000_000),
     };
