@@ -13,12 +13,14 @@ pub(super) struct PageRefusal {
     pub(super) status: StatusCode,
     pub(super) title: String,
     pub(super) detail: String,
+    /// The form's field that it is about.
+    pub(super) field: Option<String>,
 }
 
 impl PageRefusal {
     /// A form's field that does not fit.
     pub(super) fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
-        Problem::invalid(field, why).into()
+        Self { field: Some(field.to_owned()), ..Problem::invalid(field, why).into() }
     }
 
     pub(super) fn not_found(what: impl Into<String>) -> Self {
@@ -33,7 +35,7 @@ impl PageRefusal {
 impl From<Problem> for PageRefusal {
     fn from(problem: Problem) -> Self {
         let (status, title) = (problem.status(), problem.kind().title().to_owned());
-        Self { status, title, detail: problem.detail().to_owned() }
+        Self { status, title, detail: problem.detail().to_owned(), field: None }
     }
 }
 

@@ -16,5 +16,6 @@ mod browser;
 mod chromium;
 mod guard;
 mod looks;
+mod methods;
 mod scene;
 mod webdriver;
