@@ -42,6 +42,7 @@ pub(super) async fn show(
     let left = object.expire_at.filter(|_| object.pay_with.is_some());
     let values = context! {
         deposit => shown(&object),
+        paid_by => story.deposit.request.paid_by.to_string(),
         link => object.url.as_deref().and_then(notifier::safe_link),
         picture,
         left => left.filter(|at| *at > now).map(|at| notifier::span(at.since(now))),

@@ -13,14 +13,16 @@ use super::visitor::Visitor;
 use crate::api::filter;
 use crate::domain::asset::{Currency, Network};
 use crate::domain::deposit::State as DepositState;
+use crate::domain::method::Method;
 use crate::ledger::DepositFilter;
 
 /// How many are on one page.
 const SHOWN: u32 = 25;
 /// The filters of the form, and what the API calls each.
-const FILTERS: [(&str, &str); 7] = [
+const FILTERS: [(&str, &str); 8] = [
     ("q", "name"),
     ("state", "state"),
+    ("method", "method"),
     ("currency", "currency"),
     ("network", "network"),
     ("since", "since"),
@@ -60,6 +62,7 @@ pub(super) async fn list(
         asked => Value::from_pairs(asks.clone()),
         filtered => asks.clone().any(|(_, value)| !value.is_empty()),
         states => DepositState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>(),
+        methods => Method::ALL.iter().map(|method| method.as_str()).collect::<Vec<_>>(),
         currencies => Currency::ALL.iter().map(|currency| currency.as_str()).collect::<Vec<_>>(),
         networks => Network::ALL.iter().map(|network| network.as_str()).collect::<Vec<_>>(),
     };

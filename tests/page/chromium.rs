@@ -46,7 +46,7 @@ fn name_of(path: &str) -> String {
 
 #[tokio::test]
 async fn every_page_fits_can_be_used_by_everybody_and_keeps_to_its_policy() {
-    let scene = Scene::set().await;
+    let scene = Scene::with_links().await;
     let (chromium, axe) = (Chromium::start().await, axe());
     let base = format!("http://{}", scene.bench.page);
     chromium.look(1280, "light").await;
@@ -141,5 +141,26 @@ async fn a_deposit_is_seen_to_settle_a_case_is_explained_and_a_month_closed() {
     chromium.open(&format!("{base}/deposits")).await;
     std::fs::write(pictures().join("without-javascript.png"), chromium.picture().await).unwrap();
     chromium.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": false })).await;
+    assert_eq!(chromium.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_card_is_chosen_by_keyboard_and_without_javascript() {
+    let bench = Bench::start().await;
+    grant(&bench);
+    let (chromium, base) = (Chromium::start().await, format!("http://{}", bench.page));
+    chromium.look(360, "light").await;
+    log_in(&chromium, &base).await;
+    chromium.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    chromium.open(&format!("{base}/deposits/new")).await;
+    // The arrow keys go from one to the next, the tabulator past what a card does not need.
+    chromium.write("#method-wallet", "\u{e015}\u{e015}\u{e004}25").await;
+    std::fs::write(pictures().join("card.png"), chromium.picture().await).unwrap();
+    chromium.write("#amount", "\u{e007}").await;
+    chromium.wait("document.querySelector('.pay') !== null").await;
+    chromium.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": false })).await;
+    let text = chromium.eval("document.querySelector('.pay').innerText").await;
+    assert!(text.as_str().unwrap().contains("25 USD by card"), "{text}");
+    std::fs::write(pictures().join("card-asked-for.png"), chromium.picture().await).unwrap();
     assert_eq!(chromium.complaints().await, Vec::<String>::new());
 }

@@ -123,7 +123,7 @@ async fn a_session_dies_with_its_token() {
 
 #[tokio::test]
 async fn a_role_that_is_too_small_is_told_so_and_is_offered_nothing() {
-    let scene = Scene::set().await;
+    let scene = Scene::with_links().await;
     for (token, name, role) in [(READ, "audit", "read"), (REQUEST, "shop", "request")] {
         let browser = Browser::logged_in(&scene.bench.page, token).await;
         for (path, needs) in ACTS {

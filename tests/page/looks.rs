@@ -9,7 +9,7 @@ const MOST_BYTES: usize = 60 * 1024;
 
 #[tokio::test]
 async fn every_page_is_bound_small_and_without_anything_inline() {
-    let scene = Scene::set().await;
+    let scene = Scene::with_links().await;
     let browser = scene.operator().await;
     let mut parts = 0;
     for (path, kind) in
@@ -76,7 +76,7 @@ fn nothing_inline(path: &str, text: &str) {
 
 #[tokio::test]
 async fn foreign_words_are_words_on_every_page() {
-    let scene = Scene::set().await;
+    let scene = Scene::with_links().await;
     let browser = scene.operator().await;
     let mut seen = 0;
     for path in scene.addresses().await {

@@ -1,9 +1,15 @@
 //! Payment pages and cards: asked for, shown, and matched with a row by a person.
 
-use depositd::sandbox::upstream::Call;
+use depositd::flow;
+use depositd::sandbox::upstream::{Call, LinkShape};
 
 use crate::browser::Browser;
-use crate::scene::{REQUEST, Scene};
+use crate::scene::{READ, REQUEST, Scene};
+
+/// A page as its reader sees its characters.
+async fn read(browser: &Browser, path: &str) -> String {
+    browser.page(path).await.replace("&#x2f;", "/").replace("&amp;", "&")
+}
 
 #[tokio::test]
 async fn a_page_and_a_card_are_asked_for_once_and_without_a_pair() {
@@ -53,4 +59,66 @@ async fn what_does_not_fit_a_method_is_said_beside_its_field() {
         assert!(shown.text.contains(&checked), "{checked}: {}", shown.text);
     }
     assert_eq!(bench.get("/v1/deposits").await.1["deposits"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_link_is_shown_with_its_code_and_without_a_network() {
+    let scene = Scene::with_links().await;
+    let browser = Browser::logged_in(&scene.bench.page, READ).await;
+    for (id, amount, by) in [
+        (&scene.links[0], "25", "payment page"),
+        (&scene.links[1], "50", "card"),
+        (&scene.links[2], "60", "card"),
+    ] {
+        let (_, deposit) = scene.bench.get(&format!("/v1/deposits/{id}")).await;
+        let text = read(&browser, &format!("/deposits/{id}")).await;
+        let url = deposit["url"].as_str().unwrap();
+        let link = format!(
+            "<dt>Link</dt><dd class=\"mono\"><a href=\"{url}\" rel=\"noreferrer noopener\">{url}</a>"
+        );
+        let awaited = deposit["state"] == "awaiting_payment";
+        assert_eq!(text.matches(&link).count(), 1, "{link}: {text}");
+        assert!(text.contains(&format!("<dd>{amount} USD by {by}</dd>")), "{text}");
+        assert_eq!(text.contains(&format!("{amount} USD</strong> by {by}")), awaited, "{text}");
+        assert_eq!(
+            text.contains("QR code of the link") && text.contains("data:image/png"),
+            awaited,
+            "{text}"
+        );
+        for part in ["Network", "network", "Address", "<dt>Payment page", "lost."] {
+            assert!(!text.contains(part), "{part}: {text}");
+        }
+    }
+    // The deadline is the one that the list states.
+    let path = format!("/deposits/{}", scene.links[0]);
+    scene.bench.upstream.set_links(LinkShape::default());
+    flow::follow_list(&scene.bench.flow).await.unwrap();
+    let text = read(&browser, &path).await;
+    assert!(text.contains("<dt>Until</dt>") && text.contains("left</span>"), "{text}");
+    let text = read(&browser, &format!("/deposits/{}", scene.links[1])).await;
+    assert!(!text.contains("<dt>Until</dt>") && !text.contains("data-until"), "{text}");
+}
+
+#[tokio::test]
+async fn lists_and_books_say_page_or_card_where_a_pair_would_stand() {
+    let scene = Scene::with_links().await;
+    let browser = Browser::logged_in(&scene.bench.page, READ).await;
+    let rows = |text: &str, cell: &str| text.matches(cell).count();
+    for (query, pages, cards, pairs) in
+        [("", 1, 2, 2), ("?method=page", 1, 0, 0), ("?method=card", 0, 2, 0), ("?method=wallet", 0, 0, 2)]
+    {
+        let text = browser.page(&format!("/deposits{query}")).await;
+        let found =
+            (rows(&text, "<td>page</td>"), rows(&text, "<td>card</td>"), rows(&text, "</small></td>"));
+        assert_eq!(found, (pages, cards, pairs), "{query}: {text}");
+    }
+    let text = browser.page("/deposits?method=card&state=settled").await;
+    assert!(rows(&text, "<td>card</td>") == 1 && text.contains("selected value=\"card\""), "{text}");
+    let text = browser.page("/deposits?method=cash").await;
+    assert!(text.contains("is none of wallet, page, card"), "{text}");
+    let text = browser.page("/").await;
+    assert!(text.contains("<td>page</td>") && text.contains("<td>card</td>"), "{text}");
+    let text = browser.page("/books").await;
+    let line = "<th scope=\"row\">card</th><td>–</td><td class=\"n\">1</td><td class=\"n\">60.00</td>";
+    assert!(text.contains(line), "{text}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use depositd::clock::{Clock as _, SystemClock};
 use depositd::config::Role;
 use depositd::flow;
-use depositd::sandbox::upstream::Fate;
+use depositd::sandbox::upstream::{Action, Fate, LinkShape, RowsAt};
 use serde_json::Value;
 
 use crate::bench::{Bench, operate, token};
@@ -25,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) waiting: Value,
     /// The case, where there is one.
     pub(crate) case: i64,
+    /// A payment page that waits, a card whose row is only probable, and one that a person has matched; where there are.
+    pub(crate) links: Vec<String>,
 }
 
 impl Scene {
@@ -57,7 +59,31 @@ impl Scene {
         flow::reconcile(&bench.flow).await.unwrap();
         let cases = bench.flow.ledger.cases(false).await.unwrap();
         let case = cases.first().map_or(0, |case| case.id);
-        Self { bench, waiting, case }
+        Self { bench, waiting, case, links: Vec::new() }
+    }
+
+    /// The same with a payment page and two cards.
+    pub(crate) async fn with_links() -> Self {
+        let mut scene = Self::set().await;
+        scene.links.push(scene.ask_link("page", "25").await);
+        scene.bench.upstream.set_links(LinkShape { rows_at: RowsAt::Paid, ..LinkShape::default() });
+        for amount in ["50", "60"] {
+            scene.links.push(scene.ask_link("card", amount).await);
+            let order = scene.bench.upstream.orders().pop().unwrap().order_id;
+            scene.bench.upstream.act(&order, Action::Pay { amount_usd: None }).unwrap();
+        }
+        flow::reconcile(&scene.bench.flow).await.unwrap();
+        let matched = &scene.links[2];
+        let row = scene.bench.flow.ledger.probable_rows(matched.parse().unwrap()).await.unwrap()[0].0;
+        flow::match_row(&scene.bench.flow, row, matched, "API token office", "the receipt").await.unwrap();
+        scene
+    }
+
+    async fn ask_link(&self, method: &str, amount: &str) -> String {
+        let body = serde_json::json!({ "method": method, "amount": amount, "reference": FOREIGN });
+        let (status, made) = self.bench.ask(&body.to_string(), &[("prefer", "wait=10")]).await;
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn id(&self) -> String {
@@ -91,6 +117,7 @@ impl Scene {
         .to_vec();
         all.push(format!("/deposits/{}", self.id()));
         all.push(format!("/cases/{}", self.case));
+        all.extend(self.links.iter().map(|id| format!("/deposits/{id}")));
         all.push("/books/close?month=2020-02".to_owned());
         all.extend(mails.iter().map(|mail| format!("/letters/{}", mail.id)));
         all
