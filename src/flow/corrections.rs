@@ -205,7 +205,7 @@ async fn wanted_amount(
 }
 
 /// Books one observation of a person, and tries again where the deposit has just changed.
-async fn book(
+pub(super) async fn book(
     flow: &Flow,
     mut deposit: Deposit,
     who: &str,

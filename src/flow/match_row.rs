@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Flow;
+use super::corrections::book;
 use super::decisions::{Decided, booked_of, decide, named};
 use super::follow::look_at_rows;
 use super::reconcile::WHOLE_DUE;
@@ -11,7 +12,7 @@ use crate::domain::deposit::Deposit;
 use crate::domain::ids::DepositId;
 use crate::domain::method::Method;
 use crate::domain::observe::Observation;
-use crate::ledger::{DepositWrite, NamedRow, Recorded};
+use crate::ledger::NamedRow;
 
 /// What was matched, or is matched no more.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,11 +59,10 @@ pub async fn match_row(
     }
     let id = deposit.id;
     let reason = format!("row {row} of the invoice list is this deposit's, by {who}: {note}");
-    observe(flow, deposit, who, Observation::Matched { order_id: order_id.clone(), reason: reason.clone() })
-        .await?;
+    let said = Observation::Matched { order_id: order_id.clone(), reason };
+    let matched = observe(flow, deposit, who, said).await?;
     // The row is written as the deposit's, and observed, as a run of the reconciliation would do it.
     flow.ledger.own_row(row, id).await?;
-    let matched = named(flow, &id.to_string()).await?;
     look_at_rows(flow, matched).await?;
     let after = named(flow, &id.to_string()).await?;
     let done =
@@ -82,7 +82,7 @@ pub async fn unmatch_row(flow: &Flow, name: &str, who: &str, note: &str) -> Resu
     let deposit = named(flow, name).await?;
     let id = deposit.id;
     let reason = format!("a match with a row is taken back, by {who}: {note}");
-    observe(flow, deposit, who, Observation::Unmatched { reason: reason.clone() }).await?;
+    observe(flow, deposit, who, Observation::Unmatched { reason }).await?;
     flow.ledger.disown_rows(id).await?;
     let done = Matched { deposit_id: id, row: None, order_id: None, booked: None };
     let facts = json!({ "act": "unmatch", "matched": done, "who": who, "note": note });
@@ -104,24 +104,14 @@ async fn own_name(flow: &Flow, row: i64, found: &NamedRow) -> Result<String, Cas
     )))
 }
 
-async fn observe(flow: &Flow, mut deposit: Deposit, who: &str, seen: Observation) -> Result<(), CaseError> {
+/// Books what a person says of a link's row.
+async fn observe(flow: &Flow, deposit: Deposit, who: &str, seen: Observation) -> Result<Deposit, CaseError> {
     if deposit.request.method() == Method::Wallet {
-        let why = "it is a wallet, whose rows bear its order: only a payment page or a card payment is matched by a person";
+        let why = "it is a wallet, whose rows bear its order: only a payment page or a card payment is matched by a \
+                   person";
         return Err(CaseError::Refused(why.to_owned()));
     }
-    loop {
-        let id = deposit.id;
-        let step = deposit
-            .observe_by(seen.clone(), flow.clock.now(), flow.upstream.upstream_now(), &flow.policy())
-            .map_err(|error| CaseError::Refused(error.to_string()))?;
-        let write = DepositWrite { acted_by: Some(who.to_owned()), ..DepositWrite::from(step) };
-        match flow.record(vec![write]).await?.into_iter().next() {
-            Some(Recorded::Written) => return Ok(()),
-            Some(Recorded::Conflict) => deposit = named(flow, &id.to_string()).await?,
-            Some(Recorded::Forbidden(why)) => return Err(CaseError::Refused(why)),
-            None => return Err(CaseError::Refused("nothing was written".to_owned())),
-        }
-    }
+    book(flow, deposit, who, seen).await
 }
 
 /// The decision, with its letter; the next run goes through everything.
