@@ -13,10 +13,12 @@ use minijinja::{Value, context};
 use super::forms::Form;
 use super::refusal::PageRefusal;
 use super::shown::shown;
-use super::state::SharedPage;
+use super::state::{PageState, SharedPage};
 use super::visitor::Visitor;
 use crate::api::{Name, ProblemKind, RawBody, clip};
-use crate::domain::deposit::State as DepositState;
+use crate::domain::deposit::{Deposit, State as DepositState};
+use crate::domain::method::Method;
+use crate::domain::report::Invoice;
 use crate::flow::{self, ReviewError};
 use crate::notifier::{self, DepositObject, qr};
 
@@ -34,6 +36,7 @@ pub(super) async fn show(
     let unknown = || PageRefusal::not_found(format!("there is no deposit {:?}", clip(&name)));
     let deposit = ledger.find(&name).await?.ok_or_else(unknown)?;
     let webhooks = ledger.webhooks_of(deposit.id).await?;
+    let probable = probable_rows(&page, &deposit).await?;
     let story = ledger.story(deposit).await?;
     let object = DepositObject::from(&story.deposit);
     let picture =
@@ -45,6 +48,8 @@ pub(super) async fn show(
         paid_by => story.deposit.request.paid_by.to_string(),
         link => object.url.as_deref().and_then(notifier::safe_link),
         picture,
+        probable,
+        matched => story.deposit.facts.matched,
         left => left.filter(|at| *at > now).map(|at| notifier::span(at.since(now))),
         is_final => story.deposit.facts.state.is_final() && story.deposit.facts.state != DepositState::Requested,
         events => latest(&story.events),
@@ -56,6 +61,25 @@ pub(super) async fn show(
         shown => SHOWN,
     };
     page.page("deposit", &visitor, &uri, values)
+}
+
+/// The rows of the invoice list that may be this link's; none where a row is certain, or a person has said which.
+async fn probable_rows(page: &PageState, deposit: &Deposit) -> Result<Vec<Value>, PageRefusal> {
+    if deposit.request.method() == Method::Wallet || deposit.facts.matched {
+        return Ok(Vec::new());
+    }
+    let rows = page.api.flow.ledger.probable_rows(deposit.id).await?;
+    let shown = |(number, row): (i64, Invoice)| {
+        context! {
+            number,
+            created => row.created.map(|at| at.to_string()),
+            amount_cents => row.amount_cents,
+            status => row.status,
+            method => row.method,
+            called => row.pay_id.or(row.sesid),
+        }
+    };
+    Ok(rows.into_iter().map(shown).collect())
 }
 
 /// The last of them, newest first, and how many there are in all.
@@ -83,6 +107,42 @@ pub(super) async fn review(
             Err(ReviewError::Refused(why)) => Err(PageRefusal::of(ProblemKind::NothingToReview, why)),
             Err(ReviewError::Ledger(error)) => Err(error.into()),
         }
+    };
+    page.act(&visitor, &form, act).await
+}
+
+/// `POST /deposits/{id}/match`
+pub(super) async fn match_row(
+    State(page): State<SharedPage>,
+    Extension(visitor): Extension<Visitor>,
+    Name(name): Name,
+    body: RawBody,
+) -> Result<Response, PageRefusal> {
+    let form = Form::read(&body)?;
+    let unfit = |_| PageRefusal::invalid("row", "expected the number of a row of the invoice list");
+    let row = form.needed("row")?.trim().parse().map_err(unfit)?;
+    let (note, own, who) =
+        (form.needed("note")?.to_owned(), Arc::clone(&page.api), visitor.principal.clone());
+    let act = async move {
+        let done = flow::match_row(&own.flow, row, &name, &who.words().await, &note).await?;
+        Ok(format!("/deposits/{}?done=matched", done.deposit_id))
+    };
+    page.act(&visitor, &form, act).await
+}
+
+/// `POST /deposits/{id}/unmatch`
+pub(super) async fn unmatch_row(
+    State(page): State<SharedPage>,
+    Extension(visitor): Extension<Visitor>,
+    Name(name): Name,
+    body: RawBody,
+) -> Result<Response, PageRefusal> {
+    let form = Form::read(&body)?;
+    let (note, own, who) =
+        (form.needed("note")?.to_owned(), Arc::clone(&page.api), visitor.principal.clone());
+    let act = async move {
+        let done = flow::unmatch_row(&own.flow, &name, &who.words().await, &note).await?;
+        Ok(format!("/deposits/{}?done=unmatched", done.deposit_id))
     };
     page.act(&visitor, &form, act).await
 }

@@ -19,6 +19,7 @@ const DONE: &[(&str, &str)] = &[
     ("corrected", "The correction is booked."),
     ("enabled", "The webhook is sent to again."),
     ("explained", "The explanation is kept; the case stays open."),
+    ("matched", "The row is the deposit's from now on."),
     ("month-closed", "The month is closed for good."),
     ("reconciled", "The reconciliation has run."),
     ("requested", "The deposit is accepted."),
@@ -26,6 +27,7 @@ const DONE: &[(&str, &str)] = &[
     ("reviewed", "The review flag is cleared."),
     ("unaccepted", "The acceptance is taken back."),
     ("uncorrected", "The correction is taken back."),
+    ("unmatched", "The row is not the deposit's any more."),
 ];
 
 impl PageState {

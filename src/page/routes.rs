@@ -39,6 +39,8 @@ fn table() -> Vec<Route> {
         ("POST", "/deposits", REQUEST, post(request::open)),
         ("GET", "/deposits/{id}", READ, get(deposit::show)),
         ("POST", "/deposits/{id}/review", OPERATE, post(deposit::review)),
+        ("POST", "/deposits/{id}/match", OPERATE, post(deposit::match_row)),
+        ("POST", "/deposits/{id}/unmatch", OPERATE, post(deposit::unmatch_row)),
         ("GET", "/books", READ, get(books::show)),
         ("GET", "/books/export", READ, get(exports::export)),
         ("GET", "/books/close", OPERATE, get(closing::ask)),

@@ -10,9 +10,11 @@ use crate::browser::{Browser, Shown, cookie_of};
 use crate::scene::{OPERATE, READ, REQUEST, Scene, grant, until};
 
 /// Every act, and the role that it needs.
-const ACTS: [(&str, &str); 9] = [
+const ACTS: [(&str, &str); 11] = [
     ("/deposits", "request"),
     ("/deposits/x/review", "operate"),
+    ("/deposits/x/match", "operate"),
+    ("/deposits/x/unmatch", "operate"),
     ("/books/close/try", "operate"),
     ("/books/close", "operate"),
     ("/cases/1/act", "operate"),

@@ -122,3 +122,66 @@ async fn lists_and_books_say_page_or_card_where_a_pair_would_stand() {
     let line = "<th scope=\"row\">card</th><td>–</td><td class=\"n\">1</td><td class=\"n\">60.00</td>";
     assert!(text.contains(line), "{text}");
 }
+
+#[tokio::test]
+async fn a_probable_row_is_matched_and_taken_back_under_a_name() {
+    let scene = Scene::with_links().await;
+    let id = &scene.links[1];
+    let (page, act, back) =
+        (format!("/deposits/{id}"), format!("/deposits/{id}/match"), format!("/deposits/{id}/unmatch"));
+    let row = scene.bench.flow.ledger.probable_rows(id.parse().unwrap()).await.unwrap()[0].0.to_string();
+    // Who only reads sees the row, and is offered nothing.
+    let text = Browser::logged_in(&scene.bench.page, READ).await.page(&page).await;
+    assert!(
+        text.contains("Rows that may be its own") && text.contains("<td class=\"n\">50.00</td>"),
+        "{text}"
+    );
+    assert!(!text.contains("name=\"row\"") && !text.contains(&act), "{text}");
+    let browser = scene.operator().await;
+    let text = read(&browser, &page).await;
+    assert!(text.contains(&format!("name=\"row\" value=\"{row}\"")) && text.contains(&act), "{text}");
+    for (fields, status, part) in [
+        (vec![("row", row.as_str()), ("note", " ")], 422, "note: missing"),
+        (vec![("note", "the receipt")], 422, "row: missing"),
+        (vec![("row", "first"), ("note", "the receipt")], 422, "row: expected the number"),
+        (vec![("row", "999"), ("note", "the receipt")], 404, "listed row 999"),
+    ] {
+        let shown = browser.send(&page, &act, &fields).await;
+        assert_eq!((shown.status, shown.text.contains(part)), (status, true), "{part}: {}", shown.text);
+    }
+    let shown = browser.send(&page, &back, &[("note", "too early")]).await;
+    assert_eq!(shown.status, 422, "{}", shown.text);
+    // Sent twice, it is done once.
+    let key = browser.get(&page).await.form_key();
+    let fields = [("form_key", key.as_str()), ("row", row.as_str()), ("note", "the <b>receipt</b>")];
+    let (one, two) = tokio::join!(browser.post(&act, &fields), browser.post(&act, &fields));
+    assert_eq!((one.status, two.status), (303, 303), "{}{}", one.text, two.text);
+    assert_eq!((one.location(), two.location()), (format!("{page}?done=matched").as_str(), one.location()));
+    let text = read(&browser, one.location()).await;
+    for part in ["The row is the deposit&#x27;s from now on.", "Matched by a person", "settled", "50.00 USD"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.contains("the &lt;b&gt;receipt&lt;/b&gt;") && text.contains("API token office"), "{text}");
+    assert!(!text.contains("name=\"row\"") && text.contains(&back), "{text}");
+    let text = Browser::logged_in(&scene.bench.page, READ).await.page(&page).await;
+    assert!(text.contains("Matched by a person") && !text.contains(&back), "{text}");
+    let shown = browser.send(&page, &back, &[("note", "another deposit's")]).await;
+    assert_eq!((shown.status, shown.location()), (303, format!("{page}?done=unmatched").as_str()));
+    let text = read(&browser, shown.location()).await;
+    assert!(text.contains("awaiting payment") && !text.contains("Matched by a person"), "{text}");
+    let (_, events) = scene.bench.get(&format!("/v1/deposits/{id}/events")).await;
+    let acts = events["events"].as_array().unwrap().iter();
+    assert_eq!(acts.filter(|event| event["acted_by"] == "API token office").count(), 2, "{events}");
+    // The next run finds it probable again.
+    flow::reconcile(&scene.bench.flow).await.unwrap();
+    let text = read(&browser, &page).await;
+    assert!(text.contains(&format!("name=\"row\" value=\"{row}\"")), "{text}");
+    // A wallet is matched by nobody.
+    let wallet = format!("/deposits/{}", scene.id());
+    let shown =
+        browser.send("/reconciliation", &format!("{wallet}/match"), &[("row", &row), ("note", "no")]).await;
+    assert!(shown.status == 422 && shown.text.contains("and the deposit by wallet"), "{}", shown.text);
+    let proof = scene.bench.flow.ledger.verify(|_, _| {}).await.unwrap();
+    assert_eq!(proof.findings, vec![]);
+}

@@ -21,7 +21,7 @@
     const at = document.activeElement;
     if (at && main().contains(at) && at.matches('input, select, textarea')) return true;
     const fields = main().querySelectorAll('form[method=post] :is(input:not([type=hidden]), textarea)');
-    return [...fields].some((field) => field.value !== field.defaultValue);
+    return [...fields].some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
   };
 
   const replace = (page) => {
