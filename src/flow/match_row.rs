@@ -8,9 +8,7 @@ use super::decisions::{Decided, booked_of, decide, named};
 use super::follow::look_at_rows;
 use super::reconcile::WHOLE_DUE;
 use super::said::{CaseError, checked};
-use crate::domain::deposit::Deposit;
 use crate::domain::ids::DepositId;
-use crate::domain::method::Method;
 use crate::domain::observe::Observation;
 use crate::ledger::NamedRow;
 
@@ -50,7 +48,10 @@ pub async fn match_row(
     }
     let _alone = flow.deciding.lock().await;
     let order_id = own_name(flow, row, &found).await?;
-    if !deposit.request.method().is_named_by(found.invoice.method.as_deref()) {
+    // A wallet is refused by its own rules, whatever the row says.
+    if deposit.request.asset().is_none()
+        && !deposit.request.method().is_named_by(found.invoice.method.as_deref())
+    {
         let method = found.invoice.method.as_deref().unwrap_or_default();
         return Err(refused(format!(
             "row {row} is paid by {method:?}, and the deposit by {}",
@@ -60,7 +61,7 @@ pub async fn match_row(
     let id = deposit.id;
     let reason = format!("row {row} of the invoice list is this deposit's, by {who}: {note}");
     let said = Observation::Matched { order_id: order_id.clone(), reason };
-    let matched = observe(flow, deposit, who, said).await?;
+    let matched = book(flow, deposit, who, said).await?;
     // The row is written as the deposit's, and observed, as a run of the reconciliation would do it.
     flow.ledger.own_row(row, id).await?;
     look_at_rows(flow, matched).await?;
@@ -82,7 +83,7 @@ pub async fn unmatch_row(flow: &Flow, name: &str, who: &str, note: &str) -> Resu
     let deposit = named(flow, name).await?;
     let id = deposit.id;
     let reason = format!("a match with a row is taken back, by {who}: {note}");
-    observe(flow, deposit, who, Observation::Unmatched { reason }).await?;
+    book(flow, deposit, who, Observation::Unmatched { reason }).await?;
     flow.ledger.disown_rows(id).await?;
     let done = Matched { deposit_id: id, row: None, order_id: None, booked: None };
     let facts = json!({ "act": "unmatch", "matched": done, "who": who, "note": note });
@@ -102,16 +103,6 @@ async fn own_name(flow: &Flow, row: i64, found: &NamedRow) -> Result<String, Cas
         "row {row} has no payId and no sesid that it alone has, so it could not be found again; book what it credited \
          instead: depositd cases correct DEPOSIT --amount USD --note TEXT"
     )))
-}
-
-/// Books what a person says of a link's row.
-async fn observe(flow: &Flow, deposit: Deposit, who: &str, seen: Observation) -> Result<Deposit, CaseError> {
-    if deposit.request.method() == Method::Wallet {
-        let why = "it is a wallet, whose rows bear its order: only a payment page or a card payment is matched by a \
-                   person";
-        return Err(CaseError::Refused(why.to_owned()));
-    }
-    book(flow, deposit, who, seen).await
 }
 
 /// The decision, with its letter; the next run goes through everything.

@@ -45,14 +45,15 @@ async fn a_cards_row_is_probable_and_counts_nothing_until_a_person_says_whose_it
 
     let refused = |error: CaseError| error.to_string();
     let id = card.id.to_string();
-    let wrong = [
-        (row, id.as_str(), ""),
-        (row + 100, id.as_str(), "no such row"),
-        (row, "nobody", "no such deposit"),
-        (row, &wallet.id.to_string(), "a wallet"),
-    ];
-    for (row, name, note) in wrong {
-        refused(flow::match_row(&house.flow, row, name, "tester", note).await.unwrap_err());
+    let wallet_id = wallet.id.to_string();
+    for (row, name, note, words) in [
+        (row, id.as_str(), "", "note is empty"),
+        (row + 100, id.as_str(), "n", "no listed row"),
+        (row, "nobody", "n", "no deposit \"nobody\""),
+        (row, wallet_id.as_str(), "n", "a wallet's rows bear its order"),
+    ] {
+        let error = refused(flow::match_row(&house.flow, row, name, "tester", note).await.unwrap_err());
+        assert!(error.contains(words), "{words}: {error}");
     }
     let matched = flow::match_row(&house.flow, row, &id, "tester", "the payer sent a receipt").await.unwrap();
     assert_eq!(matched.booked.as_deref(), Some("10.00"));
