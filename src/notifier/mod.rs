@@ -45,7 +45,7 @@ pub use self::render::{ComposeError, compose};
 pub use self::report::{Culprit, DeliveryReport, SendError};
 pub use self::retry_schedule::{Digesting, QuietHours, RetrySchedule};
 pub use self::rules::{RecipientRule, Rules};
-pub use self::samples::{mailed_events, payer_sample, sample};
+pub use self::samples::{mailed_events, payer_sample, sample, sample_paid_by};
 pub use self::settings::{MailBackend, MailerSettings, Security, SettingsError};
 pub use self::smtp::parse_hello;
 pub(crate) use self::templates::unfit;

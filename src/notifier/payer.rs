@@ -8,8 +8,9 @@ use super::doubt;
 use super::fields::{crypto, network_name, paid_by};
 use super::letter::{DepositView, LetterInput, PayerView};
 use super::text::{instant, safe_link, token, untrusted, usd};
-use crate::domain::deposit::{Facts, Wallet};
+use crate::domain::deposit::{Facts, State, Wallet};
 use crate::domain::event::EventName;
+use crate::domain::method::Method;
 use crate::domain::money::Amount;
 
 /// The facts that a letter to a payer is made of.
@@ -36,7 +37,12 @@ impl<'a> PayerFacts<'a> {
 
     /// The wallet, where the letter may ask to pay to it.
     fn wallet(&self) -> Option<&'a Wallet> {
-        self.facts.wallet.as_ref().filter(|_| self.payable)
+        self.facts.wallet.as_ref().filter(|_| self.payable && !self.is_charged_again())
+    }
+
+    /// Whoever follows the link pays the whole amount a second time: a card's does not know of a part that arrived.
+    fn is_charged_again(&self) -> bool {
+        self.facts.state == State::Underpaid && self.view.request.method() == Method::Card
     }
 
     /// Exactly what is to be paid, or was.

@@ -10,11 +10,15 @@ use crate::domain::deposit::{
     Booked, Facts, FigureSource, Outcome, Payment, Request, Review, ReviewKind, State, Wallet,
 };
 use crate::domain::event::EventName;
+use crate::domain::method::{Method, PaidBy};
 use crate::domain::money::{Amount, UsdMicros};
 use crate::domain::time::Timestamp;
 
 /// When the sample's deposit was asked for: 2026-03-02 09:00 UTC.
 const START: i64 = 1_772_442_000;
+const PAGE: &str = "https://pay.cryptomus.com/pay/991d9a35-1c2e-4b5c-8f1a-0123456789ab";
+const CARD: &str =
+    "https://api.pay4bit.net/pay?public_key=48521-9d0c1&sum=5.00&currency=USD&desc=Top-up&sign=0a1b2c3d4e5f";
 const ID: &str = "019cad21-1a80-7a1b-8c2d-3e4f5a6b7c8d";
 
 /// What `sample.json` of an event's folder says.
@@ -70,11 +74,44 @@ pub fn payer_sample(event: EventName) -> Option<LetterInput> {
     Some(LetterInput { payer, ..input })
 }
 
+/// The same letter about a deposit that is paid by `method`; unchanged where it is about none.
+#[must_use]
+pub fn sample_paid_by(method: Method, mut input: LetterInput) -> LetterInput {
+    let (paid_by, url) = match method {
+        Method::Wallet => return input,
+        Method::Page => (PaidBy::Page, PAGE),
+        Method::Card => (PaidBy::Card, CARD),
+    };
+    let Some(view) = &mut input.deposit else { return input };
+    view.request.paid_by = paid_by;
+    if let Ok(dollars) = Amount::parse("5") {
+        view.request.amount = dollars;
+    }
+    linked(&mut view.facts, url);
+    if let Some(payer) = &mut input.payer {
+        linked(&mut payer.latest, url);
+    }
+    input
+}
+
+/// What is known of a deposit that is paid at `url`.
+fn linked(facts: &mut Facts, url: &str) {
+    let arrived = facts.payment.amount.take().and_then(|_| Amount::parse("3").ok());
+    facts.payment = Payment { amount_usd: arrived, ..Payment::default() };
+    facts.txid = None;
+    if let Some(wallet) = &mut facts.wallet {
+        (wallet.order_id, wallet.address) = (None, None);
+        (wallet.amount_usd, wallet.amount_crypto) = (None, None);
+        wallet.url = Some(url.to_owned());
+    }
+}
+
 fn read(event: EventName) -> serde_json::Result<Sample> {
     serde_json::from_str(emails::sample(event))
 }
 
-/// The same with much and with little known, and to payers with nothing to pay any more: what a template must cope with.
+/// The same with much and with little known, and to payers with nothing to pay any more, paid in each way: what a template
+/// must cope with.
 pub(super) fn samples(event: EventName, to_payer: bool) -> Vec<LetterInput> {
     let full = if to_payer { payer_sample(event) } else { Some(sample(event)) };
     let Some(full) = full else { return Vec::new() };
@@ -90,7 +127,12 @@ pub(super) fn samples(event: EventName, to_payer: bool) -> Vec<LetterInput> {
         let payer = PayerView { now: Timestamp::from_seconds(START.saturating_add(100_000)), ..payer };
         LetterInput { payer: Some(payer), ..full.clone() }
     });
-    vec![full, poor].into_iter().chain(late).collect()
+    let mut all: Vec<LetterInput> = vec![full, poor].into_iter().chain(late).collect();
+    let of_deposits: Vec<LetterInput> = all.iter().filter(|input| input.deposit.is_some()).cloned().collect();
+    for method in [Method::Page, Method::Card] {
+        all.extend(of_deposits.iter().cloned().map(|input| sample_paid_by(method, input)));
+    }
+    all
 }
 
 /// The deposit that a deposit's event is about.

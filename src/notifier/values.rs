@@ -73,7 +73,16 @@ fn content_values(content: &Content) -> Value {
         next => content.next.clone(),
         commands => content.commands.clone(),
         link => content.link.as_ref().map(link),
+        qr_label => qr_label(content),
         sections => content.sections.iter().map(section).collect::<Vec<_>>(),
+    }
+}
+
+/// What the picture is, for those who do not see it.
+fn qr_label(content: &Content) -> &'static str {
+    match &content.qr {
+        Some(text) if text.starts_with("https:") => "QR code of the payment link",
+        _ => "QR code of the payment address",
     }
 }
 

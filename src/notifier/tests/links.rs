@@ -37,6 +37,7 @@ fn no_letter_about_a_link_speaks_of_addresses_coins_or_networks() {
                 for input in told.into_iter().chain([letter(*event, Some(view))]) {
                     let letter = composed(&input);
                     let text = letter.text.to_lowercase();
+                    assert!(!letter.html.to_lowercase().contains("payment address"), "{}", letter.html);
                     let what =
                         format!("{event} of {paid_by} in {state}: {}\n{}", letter.subject, letter.text);
                     for word in ["address", "undefined", "order id", "exchange", "3.00"] {
@@ -90,4 +91,67 @@ fn who_pays_is_given_the_link_and_how_much_while_it_may_be_paid() {
             }
         }
     }
+}
+
+#[test]
+fn a_card_is_not_charged_again_for_what_is_missing_and_a_page_asks_for_the_rest() {
+    for paid_by in [PaidBy::Page, PaidBy::Card] {
+        let view = linked(paid_by, State::Underpaid);
+        let payer = Some(PayerView { latest: view.facts.clone(), now: at(730) });
+        let operators = letter(EventName::Underpaid, Some(view));
+        let payers = LetterInput { payer, ..operators.clone() };
+        for (input, code) in [(operators, false), (payers, true)] {
+            let letter = composed(&input);
+            let asks = letter.text.contains("Open the payment page: https");
+            assert_eq!(asks, paid_by == PaidBy::Page, "{}", letter.text);
+            assert_eq!(
+                letter.text.contains("The payment page says what is missing"),
+                asks,
+                "{}",
+                letter.text
+            );
+            assert_eq!(letter.inline.is_some(), asks && code, "{}", letter.text);
+            let again = "Do not pay at the link a second time: it asks for the whole 5.00 USD again.";
+            let text = letter.text.replace('\n', " ");
+            assert_eq!(text.contains(again), paid_by == PaidBy::Card, "{}", letter.text);
+            assert!(asks || !code || !text.contains(CARD), "{}", letter.text);
+        }
+    }
+}
+
+#[test]
+fn after_the_deadline_of_a_link_a_person_is_told_how_to_look_for_its_row() {
+    for (paid_by, told) in [(Some(PaidBy::Page), true), (Some(PaidBy::Card), true), (None, false)] {
+        let view = match paid_by {
+            Some(paid_by) => linked(paid_by, State::Expired),
+            None => view(State::Expired),
+        };
+        let commands =
+            ["depositd show ", "depositd cases match ROW "].map(|start| format!("{start}{}", view.id));
+        let operators = letter(EventName::Expired, Some(view.clone()));
+        let letter = composed(&operators);
+        for command in &commands {
+            assert_eq!(letter.text.contains(command), told, "{}", letter.text);
+            assert_eq!(letter.html.contains(command), told, "{}", letter.html);
+        }
+        // A payer has no commands to type.
+        let payer = Some(PayerView { latest: view.facts, now: at(730) });
+        let letter = composed(&LetterInput { payer, ..operators });
+        assert!(!letter.text.contains("depositd "), "{}", letter.text);
+    }
+}
+
+#[test]
+fn templates_are_tried_with_all_ways_to_pay() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wallet_created.txt");
+    std::fs::write(
+        &file,
+        "{{ deposit.asked }}{% if deposit.method == 'card' %}{{ nobody.knows }}{% endif %}",
+    )
+    .unwrap();
+    let error = super::super::Templates::load(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("wallet_created.txt, line 1"), "{error}");
+    std::fs::write(&file, "{{ deposit.asked }} {{ deposit.url }} {{ deposit.by_link }}").unwrap();
+    super::super::Templates::load(folder.path()).unwrap();
 }
