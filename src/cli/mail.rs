@@ -13,7 +13,7 @@ use crate::api_types::{MailList, MailRow, MailsRetried};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Access, Ledger};
-use crate::notifier::{LetterInput, Mailer, payer_sample, sample};
+use crate::notifier::{LetterInput, Mailer, payer_sample, sample, sample_paid_by};
 use crate::{daemon, flow};
 
 /// Lists, sends again, or tries.
@@ -21,7 +21,11 @@ pub(super) async fn mail(context: &mut Context, command: MailCommand) -> Command
     match command {
         MailCommand::List { state, limit } => list(context, &state, limit).await,
         MailCommand::Show { id, format } => show(context, id, format).await,
-        MailCommand::Preview { event, payer, format } => preview(context, event, payer, format),
+        MailCommand::Preview { event, payer, method, format } => {
+            let input = if payer { payer_sample(event) } else { Some(sample(event)) };
+            let input = input.map(|input| sample_paid_by(method, input));
+            preview(context, event, input, format)
+        }
         MailCommand::Retry { id, .. } => retry(context, id).await,
         MailCommand::Test { to } => super::mail_test::mail_test(context, to).await,
     }
@@ -139,9 +143,13 @@ async fn show(context: &mut Context, id: i64, format: LetterFormat) -> CommandRe
     print(context, &mailer, &input, format)
 }
 
-fn preview(context: &mut Context, event: EventName, payer: bool, format: LetterFormat) -> CommandResult {
+fn preview(
+    context: &mut Context,
+    event: EventName,
+    input: Option<LetterInput>,
+    format: LetterFormat,
+) -> CommandResult {
     let mailer = daemon::previewer(&context.config()?).map_err(CommandFailure::usage)?;
-    let input = if payer { payer_sample(event) } else { Some(sample(event)) };
     let Some(input) = input else {
         return Err(CommandFailure::usage(format_args!("payers are not told of {event}; see docs/mail.md")));
     };

@@ -63,6 +63,20 @@ async fn every_letter_can_be_seen_beforehand_in_every_shape() {
     }
     let payers = printed(&run(&house, "", &["mail", "preview", "wallet_created", "--payer"]));
     assert!(payers.starts_with("Subject: Please pay 4.99 USDT on BSC"), "{payers}");
+    for (method, words, link) in [
+        ("page", "by payment page", "https://pay.cryptomus.com/pay/"),
+        ("card", "by card", "https://api.pay4bit.net/pay?"),
+    ] {
+        for payer in [&["--payer"][..], &[]] {
+            let args = [&["mail", "preview", "wallet_created", "--method", method], payer].concat();
+            let text = printed(&run(&house, "", &args));
+            assert!(text.contains(&format!("Pay 5.00 USD {words} at the link below")), "{text}");
+            assert!(text.contains(&format!("Open the payment page: {link}")), "{text}");
+            assert!(!text.contains("USDT") && !text.contains("Address"), "{text}");
+            let html = printed(&run(&house, "", &[&args[..], &["--format", "html"]].concat()));
+            assert!(html.contains("alt=\"QR code of the payment link\""), "{html}");
+        }
+    }
     let never = run(&house, "", &["mail", "preview", "digest", "--payer"]);
     assert_eq!(never.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&never.stderr).contains("payers are not told of digest"));

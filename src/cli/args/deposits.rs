@@ -113,7 +113,7 @@ fn network(word: &str) -> Result<Network, String> {
     Network::parse(word.trim()).ok_or_else(|| one_of(Network::ALL.iter().map(|network| network.as_str())))
 }
 
-fn method(word: &str) -> Result<Method, String> {
+pub(super) fn method(word: &str) -> Result<Method, String> {
     Method::parse(word.trim()).ok_or_else(|| one_of(Method::ALL.iter().map(|method| method.as_str())))
 }
 

@@ -3,8 +3,10 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Subcommand, ValueEnum};
 
+use super::deposits::method;
 use super::values::whole;
 use crate::domain::event::EventName;
+use crate::domain::method::Method;
 use crate::notifier::mailed_events;
 
 /// `mail`
@@ -42,6 +44,7 @@ pub(in crate::cli) enum MailCommand {
   depositd mail preview settled
   depositd mail preview wallet_created --format html > wallet.html
   depositd mail preview wallet_created --payer
+  depositd mail preview wallet_created --method card
   depositd mail preview digest --format eml > digest.eml
   depositd --json mail preview held | jq -r .subject")]
     Preview {
@@ -51,6 +54,9 @@ pub(in crate::cli) enum MailCommand {
         /// The letter to a payer: an address that `request --notify` named
         #[arg(long)]
         payer: bool,
+        /// How the deposit is paid that it is about: wallet, page or card
+        #[arg(long, value_name = "METHOD", default_value = "wallet", value_parser = method)]
+        method: Method,
         /// In which shape the letter is printed
         #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LetterFormat::Text)]
         format: LetterFormat,
