@@ -55,7 +55,7 @@ pub(super) async fn list(context: &mut Context, args: ListArgs) -> CommandResult
 
 fn print(out: &mut Output, deposits: &[DepositObject], ids: &[String]) {
     let heads =
-        ["requested (UTC)", "id", "state", ">asked USD", "?>to pay", "?", "network", "~reference", "!"];
+        ["requested (UTC)", "id", "state", ">asked USD", "?>to pay", "?", "paid by", "~reference", "!"];
     let mut table = Table::new(&heads);
     for (deposit, id) in deposits.iter().zip(ids) {
         let mut state = deposit.state.to_string();
@@ -71,8 +71,8 @@ fn print(out: &mut Output, deposits: &[DepositObject], ids: &[String]) {
             Cell::painted(&state, paint_of(deposit.state.as_str())),
             Cell::from(&deposit.amount_requested),
             Cell::from(deposit.amount_crypto.as_deref().unwrap_or("-")),
-            Cell::from(deposit.currency.map_or(deposit.method.as_str(), |currency| currency.as_str())),
-            Cell::from(deposit.network.map_or("", |network| network.as_str())),
+            Cell::from(deposit.currency.map_or("", |currency| currency.as_str())),
+            Cell::from(deposit.network.map_or(deposit.method.as_str(), |network| network.as_str())),
             Cell::from(deposit.reference.as_deref().unwrap_or("")),
             Cell::painted(review, Paint::Bad),
         ]);

@@ -97,11 +97,8 @@ fn print_probable(out: &mut Output, story: &DepositHistory, probable: &[(i64, In
     if probable.is_empty() {
         return;
     }
-    heading(
-        out,
-        "Rows of the invoice list that may be its own, by amount and time; they count nothing for it",
-    );
-    let mut table = Table::new(&["row", "made (UTC)", "USD", "status", "method", "called"]);
+    heading(out, "Rows of the invoice list that may be its own, by amount and time; none is booked for it");
+    let mut table = Table::new(&[">row", "made (UTC)", ">USD", "status", "method", "called"]);
     for (number, row) in probable {
         let usd = row.amount_cents.and_then(UsdMicros::from_cents).map(|usd| usd.to_string());
         table.row([
@@ -115,10 +112,9 @@ fn print_probable(out: &mut Output, story: &DepositHistory, probable: &[(i64, In
     }
     table.print(out, "  ");
     if story.deposit.facts.wallet.as_ref().is_some_and(Wallet::is_link) {
-        out.line(format_args!(
-            "  depositd cases match ROW {} --note TEXT says that one is",
-            story.deposit.id
-        ));
+        let id = story.deposit.id;
+        out.line("  Where it is known which one is its own:");
+        out.line(format_args!("    depositd cases match ROW {id} --note TEXT"));
     }
 }
 
@@ -164,7 +160,11 @@ fn wallet(out: &mut Output, story: &DepositHistory, deposit: &DepositObject, now
         out,
         [
             (
-                if wallet.is_link() { "pay at" } else { "address" },
+                match wallet.is_link() {
+                    true if is_open => "pay at",
+                    true => "url",
+                    false => "address",
+                },
                 Some(shown.unwrap_or_else(|| "not shown".to_owned())),
             ),
             ("memo", deposit.memo.clone()),
@@ -211,11 +211,16 @@ fn calls(out: &mut Output, story: &DepositHistory) {
     }
     heading(out, "Calls and answers");
     let mut table = Table::new(&["time (UTC)", "call", "outcome", "answer"]);
+    let is_link = story.deposit.request.method() != Method::Wallet;
     for call in &story.calls {
+        let outcome = match call.outcome.as_deref().unwrap_or("-") {
+            "wallet" if is_link => "link",
+            outcome => outcome,
+        };
         table.row([
             Cell::from(table_time(out, &call.at)),
             Cell::from(&call.call),
-            Cell::from(call.outcome.as_deref().unwrap_or("-")),
+            Cell::from(outcome),
             Cell::from(cut(call.detail.as_deref().unwrap_or(""), ANSWER)),
         ]);
     }

@@ -16,6 +16,7 @@ mod books;
 mod cards;
 mod fates;
 mod requests;
+mod shown;
 
 use std::time::Duration;
 

@@ -89,6 +89,14 @@ async fn a_link_is_shown_with_its_code_and_without_a_network() {
             assert!(!text.contains(part), "{part}: {text}");
         }
     }
+    // It is found by its link, whole.
+    for id in &scene.links {
+        let (_, deposit) = scene.bench.get(&format!("/v1/deposits/{id}")).await;
+        let url: String =
+            url::form_urlencoded::byte_serialize(deposit["url"].as_str().unwrap().as_bytes()).collect();
+        let text = browser.page(&format!("/deposits?q={url}")).await;
+        assert!(text.contains(id.as_str()) && text.matches("<th scope=\"row\">").count() == 1, "{text}");
+    }
     // The deadline is the one that the list states.
     let path = format!("/deposits/{}", scene.links[0]);
     scene.bench.upstream.set_links(LinkShape::default());

@@ -58,7 +58,7 @@ pub(in crate::cli) struct RequestArgs {
 /// Until when `request` waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Wait {
-    /// Until there is an address to pay to.
+    /// Until there is an address or a link to pay to.
     Created,
     /// Until the deposit has reached a final state.
     Final,

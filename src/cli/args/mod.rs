@@ -112,7 +112,7 @@ A repeated --key gives the same deposit again, never a second one.")]
 
 Names may be shortened to four characters and more, as long as one deposit alone begins so.")]
     Show {
-        /// Our id, the upstream's order_id, or the address, whole or shortened; the key; the reference
+        /// Our id, the upstream's order_id, or the address, whole or shortened; the link; the key; the reference
         id: String,
     },
     /// Live state changes, from now on
@@ -124,7 +124,7 @@ Names may be shortened to four characters and more, as long as one deposit alone
     #[command(after_help = "Examples:
   depositd review 0197213c-6f1e --note 'asked support: the credit stands'")]
     Review {
-        /// Our id, the upstream's order_id, or the address, whole or shortened; the key; the reference
+        /// Our id, the upstream's order_id, or the address, whole or shortened; the link; the key; the reference
         id: String,
         /// What was found
         #[arg(long, value_name = "TEXT")]

@@ -1,5 +1,5 @@
-//! Which deposits a name may mean that a person typed: an id, an order, an address, whole or shortened; the caller's key;
-//! or a reference.
+//! Which deposits a name may mean that a person typed: an id, an order, an address, whole or shortened; the link of a payment
+//! page or a card; the caller's key; or a reference.
 
 use crate::ledger::Ledger;
 use crate::ledger::error::Result;
@@ -15,7 +15,11 @@ impl Ledger {
     /// The rows of the deposits that `name` may mean. A whole id, order, address, key or reference goes before a beginning,
     /// and an id's beginning before that of an order, or of an address.
     pub(in crate::ledger) async fn named(&self, name: &str) -> Result<Vec<i64>> {
-        if let Some(deposit) = self.find(name).await? {
+        let found = match self.find(name).await? {
+            None if name.starts_with("https://") => self.find_link(name).await?,
+            found => found,
+        };
+        if let Some(deposit) = found {
             let id = deposit.id.to_string();
             let row = sqlx::query_scalar!("SELECT row_id FROM deposit WHERE id = ?", id);
             return Ok(row.fetch_optional(&self.readers).await?.into_iter().collect());

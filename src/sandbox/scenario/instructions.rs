@@ -30,12 +30,14 @@ The sandbox is up, and stays up until Ctrl-C.{pace}
 
 {look}  Ask for a deposit; it is paid by nobody but you:
     {depositd} request USDT BSC 25
+    {depositd} request --page 25
+    {depositd} request --card 25
     {depositd} list
     {depositd} watch
   Or let a program ask; docs/integrating.md has three:
     export DEPOSITD_URL={api} DEPOSITD_TOKEN=$(cat {token})
     curl -s $DEPOSITD_URL/v1/deposits -H "Authorization: Bearer $DEPOSITD_TOKEN"
-  Pay it (ORDER is the order_id that `show` names, or take the newest):
+  Pay it (ORDER is the order_id that `show` names, but for a link; or take the newest):
     ORDER=$(curl -s {url}/sandbox/orders | grep -o '"order_id":"[^"]*' | tail -1 | cut -d'"' -f4)
     curl -X POST {url}/sandbox/orders/$ORDER/pay                              # exactly
     curl -X POST {url}/sandbox/orders/$ORDER/pay -d '{{"amount_usd":"30.00"}}'  # too much, or too little
