@@ -44,8 +44,7 @@ async fn a_cards_row_is_probable_and_counts_nothing_until_a_person_says_whose_it
     assert_eq!(house.sql("SELECT id FROM accounting_elsewhere"), row.to_string());
 
     let refused = |error: CaseError| error.to_string();
-    let id = card.id.to_string();
-    let wallet_id = wallet.id.to_string();
+    let (id, wallet_id) = (card.id.to_string(), wallet.id.to_string());
     for (row, name, note, words) in [
         (row, id.as_str(), "", "note is empty"),
         (row + 100, id.as_str(), "n", "no listed row"),

@@ -85,6 +85,7 @@ async fn a_link_is_shown_with_its_code_and_without_a_network() {
             awaited,
             "{text}"
         );
+        assert!(text.contains("attempt 1 <span class=\"quiet\">link</span>"), "{text}");
         for part in ["Network", "network", "Address", "<dt>Payment page", "lost."] {
             assert!(!text.contains(part), "{part}: {text}");
         }
@@ -189,7 +190,7 @@ async fn a_probable_row_is_matched_and_taken_back_under_a_name() {
     let wallet = format!("/deposits/{}", scene.id());
     let shown =
         browser.send("/reconciliation", &format!("{wallet}/match"), &[("row", &row), ("note", "no")]).await;
-    assert!(shown.status == 422 && shown.text.contains("and the deposit by wallet"), "{}", shown.text);
+    assert!(shown.status == 422 && shown.text.contains("rows bear its order"), "{}", shown.text);
     let proof = scene.bench.flow.ledger.verify(|_, _| {}).await.unwrap();
     assert_eq!(proof.findings, vec![]);
 }
