@@ -29,7 +29,10 @@ impl<'a> PayerFacts<'a> {
         let asks = matches!(input.event, EventName::WalletCreated | EventName::Underpaid);
         let awaited = asks && payer.latest.state == view.facts.state;
         let facts = if awaited { &payer.latest } else { &view.facts };
-        let doubtful = awaited && doubt::is_unsafe_to_pay(view.request.paid_by, facts);
+        // Whoever is asked to pay at a link is given it.
+        let link = facts.wallet.as_ref().and_then(|wallet| wallet.shown_url()).and_then(safe_link);
+        let linkless = view.request.asset().is_none() && link.is_none();
+        let doubtful = awaited && (linkless || doubt::is_unsafe_to_pay(view.request.paid_by, facts));
         let deadline = facts.wallet.as_ref().and_then(|wallet| wallet.expire_at);
         let in_time = deadline.is_none_or(|deadline| payer.now < deadline);
         Self { view, facts, doubtful: doubtful && in_time, payable: awaited && !doubtful && in_time }

@@ -155,3 +155,21 @@ fn templates_are_tried_with_all_ways_to_pay() {
     std::fs::write(&file, "{{ deposit.asked }} {{ deposit.url }} {{ deposit.by_link }}").unwrap();
     super::super::Templates::load(folder.path()).unwrap();
 }
+
+#[test]
+fn a_link_that_no_letter_may_show_asks_nobody_to_pay() {
+    for odd in ["https://api.pay4bit.net/pay?desc=Bob's&sum=5.00", "https://api.pay4bit.net/pay?desc=a|b"] {
+        let mut view = linked(PaidBy::Card, State::AwaitingPayment);
+        view.facts.wallet.as_mut().unwrap().url = Some(odd.to_owned());
+        let payer = Some(PayerView { latest: view.facts.clone(), now: at(730) });
+        let operators = letter(EventName::WalletCreated, Some(view));
+        let payers = composed(&LetterInput { payer, ..operators.clone() });
+        assert!(payers.subject.starts_with("Do not pay yet: 5.00 USD (card)"), "{}", payers.subject);
+        let operators = composed(&operators);
+        assert!(operators.text.contains("needs a person's review first"), "{}", operators.text);
+        for letter in [payers, operators] {
+            assert!(!letter.text.contains("below") && letter.inline.is_none(), "{}", letter.text);
+            assert!(!letter.html.contains("href="), "{}", letter.html);
+        }
+    }
+}
