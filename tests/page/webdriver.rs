@@ -17,23 +17,36 @@ pub(crate) struct Chromium {
     session: String,
 }
 
+/// A driver and its port; `None` where it has none.
+fn driver() -> Option<(Child, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("chromedriver, which `.ci/test` installs (Debian's chromium-driver): {error}")
+        });
+    let mut said = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = said.find_map(|line| {
+        let line = line.ok()?;
+        let (_, port) = line.split_once("successfully on port ")?;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    std::thread::spawn(move || said.for_each(drop));
+    if port.is_none() {
+        driver.kill().unwrap();
+        driver.wait().unwrap();
+    }
+    Some((driver, port?))
+}
+
 impl Chromium {
     /// Starts both; `.ci/test` installs them.
     pub(crate) async fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("chromedriver, which `.ci/test` installs (Debian's chromium-driver): {error}")
-            });
-        let mut said = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let started = said.find_map(|line| {
-            line.unwrap().split_once("successfully on port ").map(|(_, port)| port.to_owned())
-        });
-        std::thread::spawn(move || said.for_each(drop));
-        let base = format!("http://127.0.0.1:{}/session", started.unwrap().trim_end_matches('.'));
+        // Two drivers that begin at one moment may choose the same port: then one of them ends.
+        let (driver, port) = (0..5).find_map(|_| driver()).unwrap();
+        let base = format!("http://127.0.0.1:{port}/session");
         let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         let arguments = [
             "--headless=new",
