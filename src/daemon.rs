@@ -3,14 +3,19 @@
 mod reload;
 mod running;
 
+use std::path::PathBuf;
+
 use crate::clock::SharedClock;
 use crate::config::{self, Config};
 use crate::domain::book_zone::BookZone;
 use crate::domain::causes::chain;
+use crate::domain::event::EventName;
+use crate::domain::time::Timestamp;
 use crate::flow;
 use crate::ledger;
 use crate::notifier::{self, Mailer, Rules, WebhookEndpoint};
 use crate::page::PageTemplates;
+use crate::replica::{self, Litestream};
 use crate::scheduler::{self, BackupPlan, Schedule};
 use crate::upstream::{self, Upstream};
 
@@ -262,6 +267,53 @@ fn flow_settings(config: &Config) -> flow::FlowSettings {
     }
 }
 
+/// What everything that leaves passes, by `config`.
+fn gate(config: &Config, ledger: &ledger::Ledger) -> flow::ReplicaGate {
+    let replica = &config.ledger.replica;
+    let Some(socket) = replica.socket.clone() else { return flow::ReplicaGate::default() };
+    let settings = flow::ReplicaSettings {
+        litestream: litestream(config, socket),
+        is_required: replica.is_required(),
+        program: replica.program.clone(),
+        config: replica.config.clone(),
+    };
+    flow::ReplicaGate::new(settings, ledger.clone())
+}
+
+/// Litestream at `socket`, for the ledger of `config`.
+#[must_use]
+pub fn litestream(config: &Config, socket: PathBuf) -> Litestream {
+    Litestream::new(socket, &config.ledger.path, config.ledger.replica.limit())
+}
+
+/// Makes the newest state in the store this machine's ledger, because `who` says so.
+///
+/// # Errors
+/// [`flow::PromoteError`]; nothing has changed then.
+pub async fn promote(
+    config: &Config,
+    (who, note): (&str, &str),
+    now: Timestamp,
+) -> Result<flow::Promoted, flow::PromoteError> {
+    let program = litestream_program(config).await;
+    let running = config.ledger.replica.socket.clone().map(|socket| litestream(config, socket));
+    let mail_to = rules(config).recipients(EventName::Decided);
+    let settings = ledger_settings(config);
+    let (program, litestream) = (&program, running.as_ref());
+    flow::promote(flow::Promotion { settings, program, litestream, mail_to, who, note, now }).await
+}
+
+/// Litestream's program by `config`, or as the one at the configured socket was started.
+pub async fn litestream_program(config: &Config) -> replica::Program {
+    let settings = &config.ledger.replica;
+    let pid = match settings.socket.clone() {
+        Some(socket) => litestream(config, socket).pid().await,
+        None => None,
+    };
+    let (program, file) = (settings.program.clone(), settings.config.clone());
+    replica::Program::find(program, file, &config.ledger.path, pid)
+}
+
 fn timetable(config: &Config) -> scheduler::TaskSettings {
     let schedule = |cron: &config::CronExpression| {
         let own = cron.clone();
@@ -279,5 +331,7 @@ fn timetable(config: &Config) -> scheduler::TaskSettings {
         reconcile: schedule(&config.reconcile.schedule),
         digest: config.mail.digest_schedule.as_ref().map(schedule),
         backup,
+        has_replica: config.ledger.replica.socket.is_some(),
+        drill: config.ledger.replica.drill_schedule.as_ref().map(schedule),
     }
 }

@@ -5,7 +5,7 @@
 //! | floor | modules | what they know |
 //! |---|---|---|
 //! | 0 | [`domain`], [`clock`], [`metrics`], `secret` | the rules of a deposit's life, pure; the time; what is counted; what a secret looks like |
-//! | 1 | [`ledger`], [`upstream`], [`notifier`] | the disk, the other side, the mail |
+//! | 1 | [`ledger`], [`upstream`], [`notifier`], [`replica`] | the disk, the other side, the mail, the second copy |
 //! | 2 | [`flow`] | the story, one verb a file |
 //! | 3 | [`scheduler`], [`api_types`], `export` | when; what goes over the local API; rows for other programs |
 //! | 4 | `config`, `daemon`, `api`, `page`, `cli`, `sandbox` | who asks |
@@ -17,6 +17,7 @@ mod secret;
 
 pub mod ledger;
 pub mod notifier;
+pub mod replica;
 pub mod upstream;
 
 pub mod flow;

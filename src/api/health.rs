@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::state::{ApiState, SharedState};
-use crate::api_types::{Liveness, ServiceReadiness, UpstreamReadiness};
+use crate::api_types::{Liveness, ReplicaReadiness, ServiceReadiness, UpstreamReadiness};
+use crate::flow;
 use crate::scheduler::Readiness;
 
 /// `GET /healthz`
@@ -26,6 +27,7 @@ pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<S
         warnings: readiness.warnings,
         last_reconciliation_age_seconds: readiness.last_reconciliation_age_seconds,
         void_reconciliations: readiness.void_reconciliations,
+        replica: replica(&api).await,
         upstream: UpstreamReadiness {
             failing_since: health.failing_since,
             failures: health.failures,
@@ -37,6 +39,24 @@ pub(super) async fn ready(State(api): State<SharedState>) -> (StatusCode, Json<S
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     (status, Json(answer))
+}
+
+/// How the replica stands; `None` where there is none, or the ledger does not say.
+async fn replica(api: &ApiState) -> Option<ReplicaReadiness> {
+    let flow = &api.flow;
+    let standing = flow.replica.standing()?;
+    let (silent_since, last_error) = standing.silent.unzip();
+    let drilled = flow::drilled(flow).await.ok().flatten();
+    Some(ReplicaReadiness {
+        required: flow.replica.is_required(),
+        confirmed_at: standing.confirmed_at,
+        age_seconds: flow.replica.age(flow.clock.now()).unwrap_or_default().as_secs(),
+        silent_since,
+        last_error,
+        generation: flow::generation_of(&flow.ledger).await.unwrap_or_default(),
+        drill_age_seconds: drilled.as_ref().map(|drilled| drilled.age.as_secs()),
+        drill_ok: drilled.map(|drilled| drilled.report.ok),
+    })
 }
 
 /// The status of the tasks, and whether the ledger can be read.
@@ -69,6 +89,11 @@ pub(crate) async fn readiness(api: &ApiState) -> Readiness {
         readiness.warnings.extend(warnings);
     }
     readiness.warnings.extend(flow.log_warning());
+    if let Some(silent) = flow.replica.refusal() {
+        readiness.ready = false;
+        readiness.warnings.retain(|warning| !warning.starts_with("replica: "));
+        readiness.reasons.push(format!("replica: nothing leaves before it confirms: {}", silent.0));
+    }
     if api.stop.is_cancelled() {
         readiness.ready = false;
         readiness.reasons.push("the daemon is stopping".to_owned());

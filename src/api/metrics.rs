@@ -1,5 +1,7 @@
 //! The figures that a monitoring system collects, in the text format of Prometheus, read when they are asked for.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -27,6 +29,7 @@ pub(super) async fn metrics(State(api): State<SharedState>) -> Result<Response, 
     webhooks(&mut page, &api).await?;
     books(&mut page, &api).await?;
     conditions(&mut page, &api).await;
+    replica(&mut page, &api).await?;
     tasks(&mut page, &api);
     api.flow.upstream.metrics().show(&mut page);
     api.flow.ledger.metrics().show(&mut page);
@@ -134,6 +137,31 @@ async fn conditions(page: &mut Page, api: &ApiState) {
     page.gauge("depositd_api_event_streams", "Clients that follow the events.", count(api.streams.count()));
     let help = "Requests over TCP that showed a wrong token.";
     page.counter("depositd_api_wrong_tokens_total", help, api.wrong_tokens.count());
+}
+
+async fn replica(page: &mut Page, api: &ApiState) -> ledger::Result<()> {
+    let flow = &api.flow;
+    let Some(standing) = flow.replica.standing() else { return Ok(()) };
+    let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    let age = flow.replica.age(flow.clock.now()).unwrap_or_default();
+    let help = "How old what the replica has can be; 0 where it has everything.";
+    page.gauge("depositd_replica_age_seconds", help, seconds(age));
+    let help = "1 while the replica does not confirm.";
+    page.gauge("depositd_replica_failing", help, i64::from(standing.silent.is_some()));
+    let help = "1 where nothing leaves before the replica has it.";
+    page.gauge("depositd_replica_required", help, i64::from(flow.replica.is_required()));
+    let help = "Questions to the replica that it did not confirm.";
+    page.counter("depositd_replica_failures_total", help, standing.failures);
+    let generation = i64::try_from(flow::generation_of(&flow.ledger).await?).unwrap_or(i64::MAX);
+    let help = "The ledger's generation: one more with each promotion of a stand-by.";
+    page.gauge("depositd_ledger_generation", help, generation);
+    if let Some(drilled) = flow::drilled(flow).await? {
+        let help = "How long ago the replica was last restored for a trial; absent before the first.";
+        page.gauge("depositd_drill_age_seconds", help, seconds(drilled.age));
+        let help = "1 where the last drill found nothing wrong.";
+        page.gauge("depositd_drill_ok", help, i64::from(drilled.report.ok));
+    }
+    Ok(())
 }
 
 fn tasks(page: &mut Page, api: &ApiState) {

@@ -21,8 +21,13 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        let passing =
-            matches!(kind, ProblemKind::LedgerUnavailable | ProblemKind::Busy | ProblemKind::TooManyRequests);
+        let passing = matches!(
+            kind,
+            ProblemKind::LedgerUnavailable
+                | ProblemKind::ReplicaUnavailable
+                | ProblemKind::Busy
+                | ProblemKind::TooManyRequests
+        );
         let retry_after_seconds = passing.then_some(1);
         Self { kind, detail: detail.into(), members: Map::new(), retry_after_seconds }
     }

@@ -12,13 +12,16 @@ use axum::{Extension, Router};
 
 use super::cases::CaseAction;
 use super::input::clip;
+use super::output_gate::through;
 use super::principal::Principal;
 use super::problem::{Problem, ProblemKind};
 use super::state::SharedState;
 use super::{
-    admin, assets, cases, deposits, events, health, listing, matches, metrics, periods, statement, webhooks,
+    admin, assets, cases, deposits, drills, events, health, listing, matches, metrics, periods, statement,
+    webhooks,
 };
 use crate::config::Role;
+use crate::flow::SharedGate;
 
 /// The description (OpenAPI 3.1); a test holds it against [`table`].
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -74,6 +77,7 @@ fn table() -> Vec<Route> {
         ("POST", "/v1/webhooks/{id}/test", OPERATE, post(webhooks::test)),
         ("POST", "/v1/webhooks/{id}/enable", OPERATE, post(webhooks::enable)),
         ("POST", "/v1/backups", OPERATE, post(admin::backup)),
+        ("POST", "/v1/drills", OPERATE, post(drills::run)),
         ("GET", "/v1/assets", READ, get(assets::list)),
         ("GET", "/v1/events", READ, get(events::events)),
         ("GET", "/healthz", ANYBODY, get(health::live)),
@@ -96,29 +100,35 @@ pub(super) fn router(api: SharedState) -> Router {
     let routes = table().into_iter().fold(
         Router::new(),
         |router: Router<SharedState>, (method, path, needs, answer)| {
-            router.route(path, guarded(needs, method, path, answer))
+            router.route(path, guarded(&api, needs, method, path, answer))
         },
     );
     routes.fallback(nothing).method_not_allowed_fallback(no_method).with_state(Arc::clone(&api))
 }
 
-/// The one place where it is decided whether a caller may make a call.
+/// The one place where it is decided whether a caller may make a call, and when the answer may leave.
 fn guarded(
+    api: &SharedState,
     needs: Needs,
     method: &'static str,
     path: &'static str,
     answer: MethodRouter<SharedState>,
 ) -> MethodRouter<SharedState> {
     let Some(role) = needs else { return answer };
-    let guard = move |caller: Option<Extension<Principal>>, request: Request, next: Next| async move {
-        let what = format!("{method} {path}");
-        let refused = match caller {
-            Some(Extension(caller)) => caller.require(role, &what).await.err(),
-            None => Some(Problem::new(ProblemKind::Internal, "nobody said who asks")),
-        };
-        match refused {
-            Some(problem) => problem.into_response(),
-            None => next.run(request).await,
+    let gate = SharedGate::clone(&api.flow.replica);
+    let guard = move |caller: Option<Extension<Principal>>, request: Request, next: Next| {
+        let gate = SharedGate::clone(&gate);
+        async move {
+            let what = format!("{method} {path}");
+            let refused = match caller {
+                Some(Extension(caller)) => caller.require(role, &what).await.err(),
+                None => Some(Problem::new(ProblemKind::Internal, "nobody said who asks")),
+            };
+            let asked = request.method().clone();
+            match refused {
+                Some(problem) => problem.into_response(),
+                None => through(&gate, (&asked, path), next.run(request)).await,
+            }
         }
     };
     answer.route_layer(from_fn(guard))

@@ -210,12 +210,36 @@ pub struct ServiceReadiness {
     pub void_reconciliations: i64,
     /// How the upstream has been doing.
     pub upstream: UpstreamReadiness,
+    /// How the replica stands; `None` where there is none.
+    pub replica: Option<ReplicaReadiness>,
     /// Each task's last rounds, by its name.
     pub tasks: BTreeMap<String, Value>,
     /// The name of the ledger that it works on; empty where a daemon does not say.
     pub ledger_id: String,
     /// The daemon's version.
     pub version: String,
+}
+
+/// How the replica stands.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReplicaReadiness {
+    /// Nothing leaves before the replica has it.
+    pub required: bool,
+    /// When it last confirmed that it has everything.
+    pub confirmed_at: Option<Timestamp>,
+    /// How old what it has can be, in seconds; 0 where it has everything.
+    pub age_seconds: u64,
+    /// Since when it does not confirm; `None` while it does.
+    pub silent_since: Option<Timestamp>,
+    /// Why not.
+    pub last_error: Option<String>,
+    /// The ledger's generation: one more with each promotion of a stand-by.
+    pub generation: u64,
+    /// How long ago the last drill was, in seconds; `None` where there was none.
+    pub drill_age_seconds: Option<u64>,
+    /// Whether it found nothing wrong.
+    pub drill_ok: Option<bool>,
 }
 
 /// How the upstream has been doing.

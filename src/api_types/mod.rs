@@ -9,8 +9,8 @@ mod webhooks;
 
 pub use self::answers::{
     AccountBalance, Baseline, CaseAfter, CaseList, CloseAnswer, ClosedFigures, CorrectionList, DepositPage,
-    EventList, ListEvidence, Liveness, MailList, MailRecipients, MailsRetried, MonthList, RestoredSpan,
-    RunEvidence, ServiceReadiness, Story, UpstreamReadiness,
+    EventList, ListEvidence, Liveness, MailList, MailRecipients, MailsRetried, MonthList, ReplicaReadiness,
+    RestoredSpan, RunEvidence, ServiceReadiness, Story, UpstreamReadiness,
 };
 pub use self::problem::{ProblemBody, ProblemKind};
 pub use self::webhooks::{WebhookDelivery, WebhookDeliveryList, WebhookList, WebhookState, WebhooksRetried};

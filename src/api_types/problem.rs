@@ -57,6 +57,8 @@ kinds! {
     TooManyRequests = "too-many-requests", 429, "Too many requests of yours are waiting";
     ReconciliationVoid = "reconciliation-void", 502, "The reconciliation could not be carried out";
     LedgerUnavailable = "ledger-unavailable", 503, "The ledger cannot be used now";
+    ReplicaUnavailable = "replica-unavailable", 503, "The replica does not confirm";
+    NoReplica = "no-replica", 422, "There is no replica";
     Busy = "busy", 503, "Too much is going on already";
 }
 

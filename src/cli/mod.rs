@@ -29,6 +29,7 @@ mod output;
 mod ownership;
 mod panic_hook;
 mod reconcile;
+mod replica;
 mod request;
 mod review;
 mod run;
@@ -142,6 +143,8 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         Command::Export(args) => wait_for(export::export(context, args)),
         Command::Verify => wait_for(verify::verify(context)),
         Command::Backup { file } => wait_for(backup::backup(context, &file)),
+        Command::Drill => wait_for(replica::drill(context)),
+        Command::Promote { note } => wait_for(replica::promote(context, &note)),
         Command::Mail(command) => wait_for(mail::mail(context, command)),
         Command::Webhooks(command) => wait_for(webhooks::webhooks(context, command)),
         Command::Assets => assets::assets(context),

@@ -1,5 +1,6 @@
 //! Which keys of two configurations differ, for a daemon that is told to read its configuration again.
 
+use super::ledger::ReplicaConfig;
 use super::page::PageConfig;
 use super::settings::{
     ApiConfig, BalanceConfig, BooksConfig, Config, LedgerConfig, LogConfig, MailConfig, ReconcileConfig,
@@ -48,7 +49,15 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
         "ledger",
         ledger,
         other.ledger,
-        LedgerConfig { path, create_if_missing, backup_dir, backup_schedule, backup_keep }
+        LedgerConfig { path, create_if_missing, backup_dir, backup_schedule, backup_keep, replica }
+    );
+    found.retain(|key| *key != "ledger.replica");
+    differing!(
+        found,
+        "ledger.replica",
+        &ledger.replica,
+        other.ledger.replica,
+        ReplicaConfig { socket, require, timeout, program, config, drill_schedule }
     );
     differing!(
         found,
@@ -150,6 +159,12 @@ mod tests {
         ("ledger.backup_dir", "\"copies\""),
         ("ledger.backup_schedule", "\"0 0 1 * * *\""),
         ("ledger.backup_keep", "9"),
+        ("ledger.replica.socket", "\"litestream.sock\""),
+        ("ledger.replica.require", "false"),
+        ("ledger.replica.timeout", "\"9s\""),
+        ("ledger.replica.program", "\"/opt/litestream\""),
+        ("ledger.replica.config", "\"litestream.yml\""),
+        ("ledger.replica.drill_schedule", "\"0 0 1 * * *\""),
         ("polling.interval", "\"9s\""),
         ("polling.confirming_interval", "\"9s\""),
         ("polling.expiry_grace", "\"9s\""),

@@ -8,6 +8,7 @@ mod differences;
 mod error;
 mod keys;
 mod layers;
+mod ledger;
 mod locate;
 mod page;
 mod reader;

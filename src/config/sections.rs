@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::cron::CronExpression;
 use super::error::{Error, quoted};
 use super::layers::Layers;
+use super::ledger::ledger;
 use super::page::page;
 use super::reader::constant;
 use super::secret::{SecretFile, SecretSource};
 use super::settings::{
-    ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig,
-    MailRule, MailTransport, PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig,
+    ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LogConfig, MailConfig, MailRule,
+    MailTransport, PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig,
     UpstreamConfig,
 };
 use super::suspects::{suspect_argument, suspect_host, suspect_path};
@@ -87,21 +88,6 @@ fn upstream(layers: &Layers) -> Result<UpstreamConfig, Error> {
         request_limit: layers.duration("upstream.request_limit")?.unwrap_or(Duration::from_hours(1)),
         page_amount: layers.word("upstream.page_amount", crate::domain::method::AmountUnit::WORDS)?,
     })
-}
-
-fn ledger(layers: &Layers) -> Result<LedgerConfig, Error> {
-    let ledger = LedgerConfig {
-        path: layers.path("ledger.path")?.unwrap_or_else(|| layers.default_path("ledger.db")),
-        create_if_missing: layers.boolean("ledger.create_if_missing")?.unwrap_or(true),
-        backup_dir: layers.path("ledger.backup_dir")?,
-        backup_schedule: layers.cron("ledger.backup_schedule")?,
-        backup_keep: layers.number("ledger.backup_keep", 1..=100_000)?,
-    };
-    if ledger.backup_schedule.is_some() && ledger.backup_dir.is_none() {
-        let problem = "expected ledger.backup_dir beside it: a schedule needs a place for the backups";
-        return Err(layers.fault("ledger.backup_schedule", problem));
-    }
-    Ok(ledger)
 }
 
 fn polling(layers: &Layers) -> Result<poll::Policy, Error> {

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cron::CronExpression;
 use super::error::Error;
+use super::ledger::ReplicaConfig;
 use super::page::PageConfig;
 use super::secret::{SecretFile, SecretSource};
 use super::values::{DayHours, Listen};
@@ -88,6 +89,8 @@ pub struct LedgerConfig {
     pub backup_schedule: Option<CronExpression>,
     /// How many are kept; `None` keeps all.
     pub backup_keep: Option<u32>,
+    /// `[ledger.replica]`
+    pub replica: ReplicaConfig,
 }
 
 /// `[reconcile]`: comparing the books with the upstream's.

@@ -31,6 +31,11 @@ impl Config {
         self.validate_mail(credentials)?;
         self.validate_api(credentials)?;
         self.validate_page(credentials)?;
+        let replica = &self.ledger.replica;
+        if replica.socket.is_none() && replica.has_more() {
+            let missing = self.missing("ledger.replica.socket", "socket = \"/run/litestream.sock\"");
+            return Err(missing.because("it is how Litestream is asked whether the replica has everything"));
+        }
         if self.ledger.backup_dir.is_some() && self.ledger.backup_schedule.is_none() {
             tracing::warn!(
                 "ledger.backup_dir is set and ledger.backup_schedule is not: no backup is made by itself"

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::reload::{Reloader, SetLogLevel};
 use super::{
-    Error, book_settings, flow_settings, ledger_settings, mailer, pages, rules, timetable, upstream_client,
-    webhooks,
+    Error, book_settings, flow_settings, gate, ledger_settings, litestream_program, mailer, pages, rules,
+    timetable, upstream_client, webhooks,
 };
 use crate::api::{Api, ApiSettings, Bound, LiveAccess};
 use crate::clock::{SharedClock, SystemClock};
@@ -77,6 +77,12 @@ impl Daemon {
         if let Some(account) = &config.upstream.user_id {
             flow::refuse_foreign(&reserved, account).await.map_err(not_ours)?;
         }
+        if config.ledger.replica.socket.is_some() {
+            let program = litestream_program(config).await;
+            if let Some(superseded) = flow::refuse_superseded(&reserved, &program).await? {
+                return Err(Error::Configuration(superseded.to_string()));
+            }
+        }
         let books = book_settings(config);
         reserved.refuse_other_zone(books.zone.name()).await.map_err(not_those_books)?;
         let mut door = Api::bind(settings).await.map_err(|error| Error::Start(chain(&error)))?;
@@ -109,7 +115,8 @@ impl Daemon {
         }
         let Parts { upstream, mailer, rules, webhooks, clock } = parts;
         ledger.keep_books(books, clock.now()).await.map_err(not_those_books)?;
-        let flow = Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock);
+        let gate = gate(config, &ledger);
+        let flow = Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock).behind(gate);
         flow.webhooks.replace(webhooks);
         if let Some(backups) = &config.ledger.backup_dir {
             flow::notice_restore(&flow, backups).await?;

@@ -129,6 +129,8 @@ macro_rules! event_table {
             ReconciliationVoid => "reconciliation_void", Reconciliation, ByDefault, AnyHour, Operators;
             /// One was whole again.
             ReconciliationBack => "reconciliation_back", Reconciliation, ByDefault, AnyHour, Operators;
+            /// The replica could not be restored, is not whole, or is not this ledger.
+            DrillFailed => "drill_failed", Account, ByDefault, AnyHour, Operators;
             /// A month was closed: what is booked in it stands.
             PeriodClosed => "period_closed", Account, Never, Waits, Operators;
             /// A person said what only a person can know: a correction, an acceptance, or that one is taken back.

@@ -56,7 +56,7 @@ fn the_events_that_are_mailed_are_those_that_were_promised() {
     let promised: BTreeSet<&str> =
         "wallet_created confirming underpaid settled short expired failed held refunded rejected \
         unresolved needs_review discrepancy_opened discrepancy_closed digest upstream_down upstream_back \
-        reconciliation_void reconciliation_back decided baseline_set balance_low balance_back"
+        reconciliation_void reconciliation_back decided baseline_set drill_failed balance_low balance_back"
             .split_whitespace()
             .collect();
     let of = |choose: fn(EventName) -> bool| -> BTreeSet<&str> {
@@ -68,7 +68,7 @@ fn the_events_that_are_mailed_are_those_that_were_promised() {
     assert_eq!(of(EventName::is_mailed_by_default), unasked);
     let never_held: BTreeSet<&str> =
         "digest upstream_down upstream_back reconciliation_void reconciliation_back mail_test summary balance_low \
-        balance_back"
+        balance_back drill_failed"
             .split_whitespace()
             .collect();
     assert_eq!(of(EventName::is_never_held_back), never_held);

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::deliver::DeliveryState;
 use super::heartbeats::Heartbeats;
 use super::poll_troubles::PollTroubles;
+use super::replica::{ReplicaGate, SharedGate};
 use super::webhooks::LiveWebhooks;
 use crate::clock::SharedClock;
 use crate::domain::deposit::State;
@@ -137,6 +138,8 @@ pub struct Flow {
     pub wakers: Arc<Wakers>,
     /// Held by the reconciliation that is under way: two never overlap.
     pub reconciling: Arc<tokio::sync::Mutex<()>>,
+    /// What everything that leaves passes.
+    pub replica: SharedGate,
     /// Where the ledger stood when this program opened it.
     pub started: Started,
     /// The heartbeats of the tasks.
@@ -170,11 +173,18 @@ impl Flow {
             clock,
             wakers: Arc::default(),
             reconciling: Arc::default(),
+            replica: Arc::default(),
             heartbeats: Arc::default(),
             delivery_state: Arc::default(),
             deciding: Arc::default(),
             poll_troubles: Arc::default(),
         }
+    }
+
+    /// The same flow, of which nothing leaves but through `gate`.
+    #[must_use]
+    pub fn behind(self, gate: ReplicaGate) -> Self {
+        Self { replica: Arc::new(gate), ..self }
     }
 
     /// When a deposit is polled, and from when on it may be booked.

@@ -45,7 +45,7 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
         let step = observe(flow, deposit, Observation::OutOfAttempts)?;
         return decided(flow, entry, DepositWrite::from(step)).await;
     }
-    if deposit.request.method() != Method::Wallet && !links_may_be_asked_for(flow).await? {
+    if !may_be_asked_for(flow, deposit.request.method()).await? {
         return later(flow, entry, deposit, tries, None).await;
     }
     // The request waits while the upstream is down, up to its limit, and no attempt is used up meanwhile.
@@ -55,8 +55,14 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
         () = flow.clock.sleep(left) => return give_up(flow, entry, deposit).await,
     };
     let Some(permit) = permit else { return later(flow, entry, deposit, tries, None).await };
-    // The intent is on disk before the upstream is called.
+    // The intent is on disk, and in the replica, before the upstream is called.
     let attempt = flow.ledger.begin_attempt(deposit.id, flow.clock.now()).await?;
+    if let Err(silent) = flow.replica.pass(flow.replica.mark()).await {
+        tracing::warn!("a wallet is not asked for yet: {silent}");
+        let (at, outcome) = (flow.clock.now(), AttemptOutcome::NotTaken);
+        let end = AttemptEnd { id: attempt, at, outcome, order_id: None, detail: Some(silent.to_string()) };
+        return later(flow, entry, deposit, tries, Some(end)).await;
+    }
     let request = &deposit.request;
     let order =
         NewOrder { paid_by: request.paid_by, amount: &request.amount, coupon: request.coupon.as_deref() };
@@ -95,6 +101,15 @@ pub async fn create(flow: &Flow, entry: QueueEntry, deposit: Deposit) -> ledger:
             later(flow, entry, deposit, tries, attempt).await
         }
     }
+}
+
+/// False while the replica is silent, and for links while a person should look.
+async fn may_be_asked_for(flow: &Flow, method: Method) -> ledger::Result<bool> {
+    if let Some(silent) = flow.replica.refusal() {
+        tracing::debug!("a wallet is not asked for yet: {silent}");
+        return Ok(false);
+    }
+    Ok(method == Method::Wallet || links_may_be_asked_for(flow).await?)
 }
 
 /// False while a person should look at what the upstream counts links in, or where that is not set any more.

@@ -226,6 +226,10 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Option<Duration> {
         let flow = self.flow;
         let per_second = flow.rules.current().pace().per_second;
+        // What was read waits until the replica has it.
+        if flow.replica.refusal().is_some() {
+            return Some(BEAT);
+        }
         loop {
             // Where the way out was closed, one letter tries it for all; one that is not in doubt, where there is one.
             let probing = self.failures > 0 && self.done.sent == 0;
@@ -242,9 +246,9 @@ impl<'a> Run<'a> {
             let mail = fresh.or_else(|| self.queues.next(state, now, |_| false))?;
             flow.delivery_state.left(per_second, now);
             self.look |= self.queues.is_dry(&mail.recipient);
-            let (own, failures) = (flow.clone(), self.failures);
+            let (own, failures, mark) = (flow.clone(), self.failures, flow.replica.mark());
             let (id, recipient) = (mail.id, mail.recipient.clone());
-            let task = self.under_way.spawn(async move { send(&own, mail, failures).await });
+            let task = self.under_way.spawn(async move { send(&own, (mail, mark), failures).await });
             self.tasks.insert(task.id(), (id, recipient));
         }
     }

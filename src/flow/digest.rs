@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Flow;
+use super::{Flow, drilled};
 use crate::domain::event::EventName;
 use crate::domain::money::{UsdMicros, dollars};
 use crate::domain::time::Timestamp;
@@ -75,10 +75,29 @@ pub async fn digest(flow: &Flow) -> ledger::Result<()> {
         "unsent_mail": unsent.owed.saturating_add(unsent.dead),
         "unsent_dead": unsent.dead,
         "unsent_since": unsent.oldest,
+        "replica": replica(flow, now).await?,
         "head_seq": head.as_ref().map(|(seq, _)| *seq),
         "head_hash": head.map(|(_, hash)| hash),
     });
     flow.announce(EventName::Digest, None, facts).await
+}
+
+/// How the replica stands, in words; `None` where there is none.
+async fn replica(flow: &Flow, now: Timestamp) -> ledger::Result<Option<String>> {
+    let Some(standing) = flow.replica.standing() else { return Ok(None) };
+    let stands = match standing.silent {
+        None => "confirms".to_owned(),
+        Some((since, why)) => format!("silent since {}: {why}", since.to_seconds_text()),
+    };
+    let tried = match drilled(flow).await? {
+        None => "never restored for a trial".to_owned(),
+        Some(last) => {
+            let days = now.since(last.report.at).as_secs().div_euclid(DAY.as_secs());
+            let outcome = if last.report.ok { "whole" } else { "NOT whole" };
+            format!("restored for a trial {days} day(s) ago: {outcome}")
+        }
+    };
+    Ok(Some(format!("{stands}; {tried}")))
 }
 
 /// The open cases, the oldest first; how many there are; and how old they are.

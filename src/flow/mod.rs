@@ -21,6 +21,7 @@ mod poll;
 mod poll_troubles;
 mod poll_upstream;
 mod reconcile;
+mod replica;
 mod review;
 mod said;
 mod sharing;
@@ -46,6 +47,11 @@ pub use outage::watch_upstream;
 pub use ownership::{OwnershipError, bind, is_owner, notice_restore, rebind, refuse_foreign, restored};
 pub use poll::{PollRound, poll_due};
 pub use reconcile::{Flaw, ReconcileFailed, Report, reconcile};
+pub use replica::{
+    Confirmation, DrillReport, Drilled, GENERATION, Mark, NotConfirmed, PromoteError, Promoted, Promotion,
+    ReplicaGate, ReplicaSettings, ReplicaStanding, SharedGate, Superseded, confirm_replica, drill, drilled,
+    generation_of, promote, refuse_superseded, run_drill, temporary_place,
+};
 pub use review::{ReviewError, review};
 pub use said::CaseError;
 pub use warnings::{clocks_apart, mail_warnings};

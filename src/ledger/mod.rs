@@ -6,9 +6,11 @@ mod batch;
 mod books;
 mod cases;
 mod commit;
+mod commits;
 mod connect;
 mod deliveries;
 mod error;
+mod identity;
 mod invoices;
 mod lock;
 mod open;
@@ -105,6 +107,19 @@ impl Ledger {
     #[must_use]
     pub fn head(&self) -> watch::Receiver<i64> {
         self.shared.head.subscribe()
+    }
+
+    /// How many transactions had begun by now. Whatever was read before this call is of no later one. What only moves
+    /// deposits in the queue is not counted.
+    #[must_use]
+    pub fn commits_begun(&self) -> u64 {
+        self.shared.commits.begun()
+    }
+
+    /// Follows how many of them have ended: a copy that is begun then has them all.
+    #[must_use]
+    pub fn commits_ended(&self) -> watch::Receiver<u64> {
+        self.shared.commits.ended()
     }
 
     /// The Message-ID (without brackets) that all letters about one subject answer to.

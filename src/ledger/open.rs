@@ -12,6 +12,7 @@ use crate::domain::book_zone::BookZone;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::books::kept_zone;
+use crate::ledger::commits::Commits;
 use crate::ledger::connect::{
     Access, LedgerSettings, MIGRATIONS, connect_options, has_begun, known_id, other_history, readers,
 };
@@ -107,6 +108,7 @@ async fn open_reserved(reserved: Reservation) -> Result<Ledger> {
         books_open_from: AtomicI64::new(prepared.books_open_from.as_millis()),
         book_zone: RwLock::new(Arc::new(prepared.book_zone)),
         poll_queue: PollQueue::default(),
+        commits: Commits::default(),
         metrics: CommitMetrics::default(),
     });
     let readers = readers(&shared.real, 4).await;
@@ -162,6 +164,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         books_open_from: AtomicI64::new(0),
         book_zone: RwLock::new(Arc::new(book_zone)),
         poll_queue: PollQueue::default(),
+        commits: Commits::default(),
         metrics: CommitMetrics::default(),
     });
     Ok(Ledger { readers, writer: None, shared })

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::commits::Commits;
 use super::poll_queue::lease::PollQueue;
 use crate::domain::book_zone::BookZone;
 use crate::metrics::CommitMetrics;
@@ -29,6 +30,8 @@ pub(super) struct LedgerState {
     pub(super) book_zone: RwLock<Arc<BookZone>>,
     /// Which deposit is acted on next.
     pub(super) poll_queue: PollQueue,
+    /// Which transactions have begun and ended.
+    pub(super) commits: Commits,
     /// How long transactions take.
     pub(super) metrics: CommitMetrics,
 }

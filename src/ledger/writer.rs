@@ -1,7 +1,5 @@
 //! The one task that writes: jobs in order, never cancelled halfway, records of many callers in one commit.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::{Clock as _, Stopwatch, SystemClock};
 use crate::ledger::batch::{AccountEvent, DepositWrite, Recorded, Requeue};
 use crate::ledger::error::{Error, Result};
-use crate::ledger::lock::{Inode, LedgerLock, sidecar_path};
+use crate::ledger::identity::Identity;
+use crate::ledger::lock::LedgerLock;
 use crate::ledger::shared::LedgerState;
 use crate::ledger::sql::rollback;
 
@@ -29,6 +28,7 @@ type Run = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()>
 enum Job {
     Record(Batch),
     Run(Run),
+    RunUntold(Run),
     Close(oneshot::Sender<Result<()>>),
 }
 
@@ -103,6 +103,23 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
+        self.run_as(Job::Run, work).await
+    }
+
+    /// The same for work of which nobody is ever told.
+    pub(super) async fn run_untold<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        self.run_as(Job::RunUntold, work).await
+    }
+
+    async fn run_as<T, F>(&self, job: fn(Run) -> Job, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let mistrust = Arc::clone(&self.integrity);
         let run: Run = Box::new(move |connection| {
@@ -119,7 +136,7 @@ impl Writer {
                 let _ = reply.send(outcome);
             })
         });
-        self.jobs.send(Job::Run(run)).await.map_err(|_| Error::Closed)?;
+        self.jobs.send(job(run)).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -138,50 +155,6 @@ impl Writer {
     }
 }
 
-/// Which file is locked, and which lock file: paths can come to mean other ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    ledger: Inode,
-    lock: Inode,
-}
-
-impl Identity {
-    /// What is held.
-    fn of(lock: &LedgerLock) -> Result<Self> {
-        let (ledger, lock) = lock.inodes()?;
-        Ok(Self { ledger, lock })
-    }
-
-    /// What the paths mean now. Only asked of the paths: to open and close the file here would drop SQLite's locks.
-    fn now(shared: &LedgerState) -> Result<Self> {
-        let look = |path: &Path| {
-            let gone = |error| Error::Untrusted(format!("{} is gone: {error}", path.display()));
-            std::fs::metadata(path).map_err(gone)
-        };
-        let ledger = look(&shared.path)?;
-        if ledger.len() == 0 {
-            return Err(Error::Untrusted(format!("{} has been emptied", shared.path.display())));
-        }
-        let lock = look(&sidecar_path(&shared.real, ".lock"))?;
-        Ok(Self { ledger: (ledger.dev(), ledger.ino()), lock: (lock.dev(), lock.ino()) })
-    }
-
-    fn check(self, shared: &LedgerState) -> Result<()> {
-        let now = Self::now(shared)?;
-        if now.ledger != self.ledger {
-            return Err(Error::Untrusted(format!(
-                "{} has been replaced by another file",
-                shared.path.display()
-            )));
-        }
-        if now.lock != self.lock {
-            let why = "has been replaced: another daemon may work on the ledger";
-            return Err(Error::Untrusted(format!("{}.lock {why}", shared.real.display())));
-        }
-        Ok(())
-    }
-}
-
 async fn work(
     (mut connection, lock): (SqliteConnection, LedgerLock),
     mut queue: mpsc::Receiver<Job>,
@@ -193,7 +166,12 @@ async fn work(
     let mut next = queue.recv().await;
     while let Some(job) = next.take() {
         match job {
-            Job::Run(run) => run(&mut connection).await,
+            Job::Run(run) => {
+                shared.commits.begin();
+                run(&mut connection).await;
+                shared.commits.end();
+            }
+            Job::RunUntold(run) => run(&mut connection).await,
             Job::Close(reply) => {
                 closing = Some(reply);
                 break;
@@ -215,7 +193,14 @@ async fn work(
                     }
                 }
                 let writing = Writing { shared: &shared, identity, mistrust: &mistrust };
+                let is_told = group.iter().any(Batch::is_told);
+                if is_told {
+                    shared.commits.begin();
+                }
                 write_group(&mut connection, writing, group).await;
+                if is_told {
+                    shared.commits.end();
+                }
             }
         }
         if next.is_none() {
@@ -244,6 +229,13 @@ struct Batch {
     notices: Vec<AccountEvent>,
     again: Vec<Requeue>,
     reply: oneshot::Sender<Result<Vec<Recorded>>>,
+}
+
+impl Batch {
+    /// Whether anybody may be told of it.
+    fn is_told(&self) -> bool {
+        !(self.writes.is_empty() && self.notices.is_empty())
+    }
 }
 
 /// What every write is held against.

@@ -13,7 +13,7 @@ use super::refusal::PageRefusal;
 use super::sessions::LONGEST;
 use super::state::SharedPage;
 use super::visitor::Visitor;
-use crate::api::{Principal, Problem, is_local_name};
+use crate::api::{Principal, Problem, is_local_name, through};
 use crate::clock::Clock as _;
 use crate::config::Role;
 
@@ -89,7 +89,8 @@ pub(super) fn guarded(
                 return page.refusal(&visitor, &uri, &PageRefusal::from(problem));
             }
             request.extensions_mut().insert(visitor.clone());
-            let mut response = next.run(request).await;
+            let asked = request.method().clone();
+            let mut response = through(&page.api.flow.replica, (&asked, path), next.run(request)).await;
             let problem = response.extensions_mut().remove::<Problem>().map(PageRefusal::from);
             match response.extensions_mut().remove::<PageRefusal>().or(problem) {
                 Some(refusal) => page.refusal(&visitor, &uri, &refusal),

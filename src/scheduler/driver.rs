@@ -10,8 +10,8 @@ use super::cron::{CronTasks, Schedule};
 use super::status::ServiceStatus;
 use super::task::{Task, TaskContext, drive};
 use super::tasks::{
-    Backup, BackupPlan, Create, Deliver, Digest, Follow, LedgerWatch, Poll, Reconcile, Timetable,
-    UpstreamWatch, Webhooks,
+    Backup, BackupPlan, Create, Deliver, Digest, Drill, Follow, LedgerWatch, Poll, Reconcile, Replicate,
+    Timetable, UpstreamWatch, Webhooks,
 };
 use crate::flow::Flow;
 
@@ -24,6 +24,10 @@ pub struct TaskSettings {
     pub digest: Option<Schedule>,
     /// Copies of the ledger.
     pub backup: Option<BackupPlan>,
+    /// Whether there is a replica to be asked.
+    pub has_replica: bool,
+    /// Its restore for a trial.
+    pub drill: Option<Schedule>,
 }
 
 /// The running loops.
@@ -60,6 +64,9 @@ impl Loops {
         spawn(&context, &tasks, UpstreamWatch::default());
         spawn(&context, &tasks, Follow::default());
         spawn(&context, &tasks, LedgerWatch::default());
+        if settings.has_replica {
+            spawn(&context, &tasks, Replicate::default());
+        }
         let mut jobs = Vec::new();
         let mut wake = |schedule: &Schedule| {
             let waker = Arc::new(Notify::new());
@@ -74,6 +81,9 @@ impl Loops {
         if let Some(plan) = settings.backup {
             let timetable = Timetable::new(wake(&plan.schedule), plan.schedule.clone());
             spawn(&context, &tasks, Backup { timetable, plan });
+        }
+        if let Some(schedule) = settings.drill.filter(|_| settings.has_replica) {
+            spawn(&context, &tasks, Drill(Timetable::new(wake(&schedule), schedule)));
         }
         let cron =
             CronTasks::start(jobs).await.map_err(|error| format!("cron could not be started: {error}"))?;

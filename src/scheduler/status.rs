@@ -77,7 +77,9 @@ impl ServiceStatus {
             } else if let Some(error) = &task.last_error {
                 let text = format!("{name}: {error}");
                 match *name {
-                    "deliver" | "webhooks" | "reconcile" | "backup" => readiness.warnings.push(text),
+                    "deliver" | "webhooks" | "reconcile" | "backup" | "replica" | "drill" => {
+                        readiness.warnings.push(text)
+                    }
                     _ => readiness.reasons.push(text),
                 }
             }

@@ -129,7 +129,13 @@ impl Bench {
         .unwrap();
         let flow = build(&folder, &upstream, clock, interval).await;
         let never = Schedule::new("0 0 0 1 1 *", |_| None);
-        let timetable = scheduler::TaskSettings { reconcile: never, digest: None, backup: None };
+        let timetable = scheduler::TaskSettings {
+            reconcile: never,
+            digest: None,
+            backup: None,
+            has_replica: false,
+            drill: None,
+        };
         let status = Arc::<ServiceStatus>::default();
         let loops = Loops::start(flow.clone(), Arc::clone(&status), timetable).await.unwrap();
         let socket = folder.path().join("d.sock");

@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("ledger", 1),
     ("upstream", 1),
     ("notifier", 1),
+    ("replica", 1),
     ("flow", 2),
     ("scheduler", 3),
     ("api_types", 3),

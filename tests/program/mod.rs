@@ -61,6 +61,12 @@ impl Program {
         own
     }
 
+    /// Sets an environment variable of the program, and of every command.
+    pub(crate) fn set(&mut self, variable: &str, value: &str) {
+        self.environment.retain(|(name, _)| name != variable);
+        self.environment.push((variable.to_owned(), value.to_owned()));
+    }
+
     /// Everything that the program writes lies below.
     pub(crate) fn out(&self) -> PathBuf {
         self.folder.path().join("out")

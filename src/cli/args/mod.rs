@@ -233,6 +233,27 @@ An existing file is never overwritten.")]
         /// Where the copy goes
         file: PathBuf,
     },
+    /// Restore the replica to a temporary folder, prove it whole, and hold it against the ledger
+    #[command(after_help = "Examples:
+  depositd drill
+  depositd --json drill | jq -r '.findings[]'
+
+The daemon does it and remembers it; where none runs, the command does it by itself. Needs Litestream and \
+[ledger.replica]. Exit status 6 where the replica could not take over: it cannot be restored, is not whole, is of another \
+ledger, or lacks events. By itself: ledger.replica.drill_schedule.")]
+    Drill,
+    /// Make the newest state in the store this machine's ledger: where the machine that had it is gone
+    #[command(after_help = "Examples:
+  depositd promote --note \"db1 lost its power supply, it is switched off\"
+
+Run it on the stand-by, with the dead machine off, and before Litestream is started here. It restores the newest \
+generation from the store, proves it whole, and makes it the next generation; the old machine refuses to go on once it \
+sees that. Nothing is replaced: a ledger that is there is an error. docs/replica.md has the steps.")]
+    Promote {
+        /// Why
+        #[arg(long)]
+        note: String,
+    },
     /// The outbox: what waits, what failed, send again, a test message
     #[command(subcommand)]
     Mail(MailCommand),

@@ -142,7 +142,8 @@ fn every_key_is_read_and_refuses_a_wrong_type() {
     for key in KEYS {
         let (section, leaf) = key.rsplit_once('.').unwrap_or(("", key));
         let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
-        let wrong = if *key == "ledger.create_if_missing" { "7" } else { "true" };
+        let is_boolean = ["ledger.create_if_missing", "ledger.replica.require"].contains(key);
+        let wrong = if is_boolean { "7" } else { "true" };
         let error = error_of(&format!("{head}{leaf} = {wrong}\n"));
         assert!(error.contains(&format!("daemon.toml: {key}: expected ")), "{key}: {error}");
         let name = variable(key);

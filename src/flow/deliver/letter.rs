@@ -3,8 +3,8 @@
 use super::refusals::RefusalVerdict;
 use crate::domain::event::Topic;
 use crate::domain::time::{Timestamp, with_jitter};
-use crate::flow::Flow;
 use crate::flow::context::backoff;
+use crate::flow::{Flow, Mark};
 use crate::ledger::{Delivery, Ledger, OwedMail};
 use crate::notifier::{DepositView, LetterInput, PayerView, SendError};
 
@@ -29,7 +29,12 @@ pub(super) enum WayOutFinding {
 }
 
 #[tracing::instrument(name = "mail.deliver", skip_all, fields(mail.id = mail.id, event = %mail.event))]
-pub(super) async fn send(flow: &Flow, mail: OwedMail, failures: u32) -> Sent {
+pub(super) async fn send(flow: &Flow, (mail, mark): (OwedMail, Mark), failures: u32) -> Sent {
+    if let Err(silent) = flow.replica.pass(mark).await {
+        let delivery = Delivery::Again { due: flow.clock.now(), why: silent.to_string(), counted: false };
+        let found = WayOutFinding::Open;
+        return Sent { id: mail.id, recipient: mail.recipient, counts: false, delivery, found };
+    }
     let input = letter_of(&flow.ledger, &mail, flow.clock.now());
     let tries = u32::try_from(mail.attempts).unwrap_or(u32::MAX);
     let (delivery, found) = match flow.mailer.send(&input).await {

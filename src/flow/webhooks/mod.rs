@@ -97,7 +97,8 @@ struct Run<'a> {
     /// The webhooks of its beginning. Where others hold by now, nothing more is started, and the next run has those.
     endpoints: Arc<Vec<Arc<WebhookEndpoint>>>,
     lanes: Vec<Lane>,
-    under_way: JoinSet<Posted>,
+    /// `None`: the replica does not confirm, and nothing was sent.
+    under_way: JoinSet<Option<Posted>>,
     tasks: HashMap<tokio::task::Id, Tried>,
     marking: Marking<'a>,
     /// Lanes that were closed, and why: what is too old there is given up.
@@ -189,6 +190,10 @@ impl Run<'_> {
     /// Starts what may start now.
     fn start(&mut self) {
         let flow = self.flow;
+        // What was read waits until the replica has it.
+        if flow.replica.refusal().is_some() {
+            return;
+        }
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             while self.under_way.len() < AT_ONCE {
                 let Some(owed) = lane.next(&flow.webhooks) else { break };
@@ -198,8 +203,12 @@ impl Run<'_> {
                     created_at: owed.created_at,
                     tries: u32::try_from(owed.attempts).unwrap_or(u32::MAX),
                 };
-                let endpoint = lane.endpoint.clone();
-                let task = self.under_way.spawn(async move { send(&endpoint, owed).await });
+                let (endpoint, gate, mark) =
+                    (lane.endpoint.clone(), flow.replica.clone(), flow.replica.mark());
+                let task = self.under_way.spawn(async move {
+                    gate.pass(mark).await.ok()?;
+                    Some(send(&endpoint, owed).await)
+                });
                 self.tasks.insert(task.id(), tried);
             }
         }
@@ -207,7 +216,7 @@ impl Run<'_> {
 
     async fn landed(
         &mut self,
-        ended: Result<(tokio::task::Id, Posted), tokio::task::JoinError>,
+        ended: Result<(tokio::task::Id, Option<Posted>), tokio::task::JoinError>,
     ) -> ledger::Result<()> {
         let (flow, now) = (self.flow, self.flow.clock.now());
         let task = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(task, _)| *task);
@@ -215,7 +224,12 @@ impl Run<'_> {
         let Some(lane) = self.lanes.get_mut(tried.lane) else { return Ok(()) };
         lane.landed();
         let posted = match ended {
-            Ok((_, posted)) => posted,
+            Ok((_, Some(posted))) => posted,
+            Ok((_, None)) => {
+                let why = "the replica does not confirm".to_owned();
+                self.end(tried.id, Delivery::Again { due: now, why, counted: false });
+                return Ok(());
+            }
             Err(error) if error.is_panic() => {
                 tracing::error!(webhook.id = tried.id, "a delivery broke off: {error}");
                 Posted::Refused("the delivery broke off".to_owned())

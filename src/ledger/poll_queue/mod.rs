@@ -133,7 +133,9 @@ impl Ledger {
     pub async fn lease(&self, entries: &[QueueEntry]) -> Result<Vec<LeasedDeposit>> {
         let (taken, stale) = self.shared.poll_queue.take(&self.readers, entries).await?;
         if !stale.is_empty() {
-            self.writer()?.run(move |connection| Box::pin(places::drop_entries(connection, stale))).await?;
+            self.writer()?
+                .run_untold(move |connection| Box::pin(places::drop_entries(connection, stale)))
+                .await?;
         }
         Ok(taken)
     }

@@ -128,6 +128,14 @@ impl Ledger {
         Ok(row.map(|row| (row.seq, row.hash)))
     }
 
+    /// The hash of event `seq`; `None` where there is no such event.
+    pub async fn hash_of(&self, seq: i64) -> Result<Option<String>> {
+        sqlx::query_scalar!("SELECT hash FROM event WHERE seq = ?", seq)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Error::database("read"))
+    }
+
     /// The last event of the whole account with one of these names: how an outage stands after a restart.
     pub async fn last_of(&self, names: &[crate::domain::event::EventName]) -> Result<Option<EventRow>> {
         let names = crate::ledger::sql::json(names)?;

@@ -120,6 +120,37 @@ impl Task for Digest {
     }
 }
 
+/// The replica, restored for a trial.
+pub(in crate::scheduler) struct Drill(pub(in crate::scheduler) Timetable);
+
+impl Task for Drill {
+    const NAME: &'static str = "drill";
+    const AT_START: bool = false;
+
+    async fn round(&mut self, context: &TaskContext) {
+        self.0.since = Some(context.flow.clock.now());
+        match context.with_heartbeat(Self::NAME, flow::run_drill(&context.flow)).await {
+            Ok(Some(report)) if !report.ok => {
+                context.status.failed(Self::NAME, context.flow.clock.now(), report.findings.join("; "));
+            }
+            Ok(report) => context.done(Self::NAME, &report),
+            Err(error) => context.failed(Self::NAME, &error).await,
+        }
+    }
+
+    /// A drill that was missed while the daemon was down is made up for.
+    async fn wait(&mut self, context: &TaskContext) -> bool {
+        let since = match self.0.since {
+            Some(since) => since,
+            None => match flow::drilled(&context.flow).await {
+                Ok(Some(last)) => last.report.at,
+                _ => context.flow.clock.now(),
+            },
+        };
+        self.0.next(context, Self::NAME, since).await
+    }
+}
+
 /// Copies of the ledger.
 pub(in crate::scheduler) struct Backup {
     pub(in crate::scheduler) timetable: Timetable,

@@ -50,7 +50,11 @@ impl Task for Webhooks {
     }
 
     async fn wait(&mut self, context: &TaskContext) -> bool {
-        let due = flow::next_webhook(&context.flow).await.unwrap_or_default();
+        let due = match context.flow.replica.refusal() {
+            // Nothing may leave: nothing is due before the replica confirms, which wakes this task.
+            Some(_) => None,
+            None => flow::next_webhook(&context.flow).await.unwrap_or_default(),
+        };
         context.wait(&context.flow.wakers.webhooks, due).await && !context.stop.is_cancelled()
     }
 }
