@@ -11,4 +11,5 @@
 )]
 
 pub mod house;
+pub mod replica;
 pub mod smtp;
