@@ -3,6 +3,7 @@
 //! Commands that change something speak to the daemon over its API; commands that read open the ledger read-only,
 //! and never touch a secret.
 
+mod accounts;
 mod args;
 mod assets;
 mod backup;
@@ -18,6 +19,7 @@ mod exit;
 mod export;
 mod init;
 mod list;
+mod list_all;
 mod log;
 mod mail;
 mod mail_check;
@@ -126,6 +128,7 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         Command::Run(args) => run::run(context, &args),
         Command::Sandbox(args) => sandbox::sandbox(args, context.out.json),
         Command::Request(args) => wait_for(request::request(context, args)),
+        Command::List(args) if args.all => wait_for(list_all::list_all(context, args)),
         Command::List(args) => wait_for(list::list(context, args)),
         Command::Show { id } => wait_for(show::show(context, &id)),
         Command::Watch => wait_for(watch::watch(context)),

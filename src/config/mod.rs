@@ -65,6 +65,17 @@ pub fn load(explicit: Option<&Path>) -> Result<Config, Error> {
     load_in(&Surroundings::of_process()?, explicit)
 }
 
+/// Loads the configuration of `file` as a daemon reads it that was started elsewhere: nothing of this process's environment
+/// lies over it.
+///
+/// # Errors
+/// The file, the key, and what was expected.
+pub(crate) fn load_file(file: &Path) -> Result<Config, Error> {
+    let around = Surroundings { variables: Vec::new(), ..Surroundings::of_process()? };
+    let file = around.folder.join(file);
+    Config::from_layers(&Layers::gather(&around, Some(&file))?, Some(&file))
+}
+
 /// Reads `text` as what would stand in `file`, with no environment over it.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ fn lines() -> Vec<(String, &'static str)> {
         ("depositd cases uncor", "uncorrect"),
         ("depositd request --refere", "--reference"),
         ("depositd list --state awaiting", "awaiting_payment"),
+        ("depositd list --al", "--all"),
+        ("depositd list --all --config-d", "--config-dir"),
         ("depositd request USD", "USDT"),
         ("depositd request BTC B", "BTC BTC"),
         ("depositd request USDT ", "TRON"),

@@ -8,6 +8,7 @@
     reason = "helpers of tests"
 )]
 
+mod accounts;
 mod asking;
 mod bench;
 mod books;

@@ -16,7 +16,7 @@ use super::bench::{Bench, Run};
 use super::books::{self, EVM, EXACT, ORDER, WAITING};
 
 /// The command on a terminal of this width: what is on it afterwards.
-fn on_terminal(bench: &Bench, columns: u32, args: &[&str]) -> String {
+pub(crate) fn on_terminal(bench: &Bench, columns: u32, args: &[&str]) -> String {
     let binary = env!("CARGO_BIN_EXE_depositd");
     let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
     let line = format!("stty cols {columns} rows 50; exec {binary} {}", quoted.join(" "));
@@ -27,12 +27,12 @@ fn on_terminal(bench: &Bench, columns: u32, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().replace('\r', "")
 }
 
-fn widest(screen: &str) -> usize {
+pub(crate) fn widest(screen: &str) -> usize {
     screen.lines().map(|line| line.chars().count()).max().unwrap_or(0)
 }
 
 /// Deposits as a daemon names them, one a minute.
-async fn asked_for(bench: &Bench, count: u32) -> Ledger {
+pub(crate) async fn asked_for(bench: &Bench, count: u32) -> Ledger {
     let ledger = books::open(bench).await;
     let start = Timestamp::parse("2026-06-01T08:00:00Z").unwrap();
     let step = |number: u32| {

@@ -1,5 +1,6 @@
 //! The words of the commands about deposits: `request` and `list`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -67,6 +68,12 @@ pub(in crate::cli) enum Wait {
 /// `list`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
+    /// Those of all accounts of this machine: one configuration NAME.toml each, in one folder
+    #[arg(long, conflicts_with = "cursor")]
+    pub(in crate::cli) all: bool,
+    /// The folder of the configurations for --all; else $DEPOSITD_CONFIG_DIR, /etc/depositd
+    #[arg(long, value_name = "FOLDER", requires = "all")]
+    pub(in crate::cli) config_dir: Option<PathBuf>,
     /// Only this state; may be repeated
     #[arg(long, value_name = "S", value_parser = state_parser())]
     pub(in crate::cli) state: Vec<State>,

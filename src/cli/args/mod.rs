@@ -101,7 +101,11 @@ A repeated --key gives the same deposit again, never a second one.")]
   depositd list --currency USDT --network TRC20 --since yesterday
   depositd list --since 2026-11-01 --until 2026-12-01
   depositd list --needs-review
-  depositd --json list --state settled | jq -r '.deposits[].id'")]
+  depositd --json list --state settled | jq -r '.deposits[].id'
+  depositd list --all                      (of all accounts: /etc/depositd/*.toml)
+  depositd list --all --config-dir ~/accounts --needs-review
+
+With --all an account that cannot be read is named on standard error, the others are listed, and the exit status is 1.")]
     List(ListArgs),
     /// One deposit with its whole history
     #[command(after_help = "Examples:

@@ -36,6 +36,7 @@ pub(in crate::cli) fn suspect_values(cli: &Cli) {
             // It may be numbered, as a folder may.
             args.dir.iter().for_each(|folder| path(&folder.join("daemon.toml")));
         }
+        Command::List(args) => args.config_dir.iter().for_each(|folder| path(folder)),
         Command::Close(args) => suspect_argument(&args.month),
         Command::Statement { month } => month.iter().for_each(|month| suspect_argument(month)),
         Command::Backup { file } => path(file),
