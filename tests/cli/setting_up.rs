@@ -254,6 +254,33 @@ fn install(bench: &Bench, unit: &str) {
     std::fs::write(bench.file("units").join(unit), text).unwrap();
 }
 
+/// The drop-in for many accounts: no credential is passed, the daemon reads the files of its own folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_daemon_reads_its_secrets_itself_init_says_how_it_is_let_in() {
+    let (bench, (_upstream, url)) = (Bench::new(), upstream().await);
+    install(&bench, "depositd@.service");
+    install(&bench, "many-accounts.conf");
+    let drop_ins = bench.file("units/depositd@.service.d");
+    std::fs::create_dir(&drop_ins).unwrap();
+    std::fs::rename(bench.file("units/many-accounts.conf"), drop_ins.join("many-accounts.conf")).unwrap();
+    let (key, config) = (secret(&bench, "key", KEY), bench.file("etc/shop.toml").display().to_string());
+    let account = ["--config", &config, "--yes", "--user-id", "12345", "--base-url", &url, "--mail-to-files"];
+    let rest = ["--from", "a@firm.de", "--to", "b@firm.de", "--api-key-file", &key];
+    let run = init(&bench, &[&account[..], &rest].concat(), "");
+    let next = run.stdout.split("Next:\n").nth(1).unwrap_or_else(|| panic!("{}{}", run.stdout, run.stderr));
+    let folder = bench.file("etc/credentials/shop");
+    assert!(next.contains(&format!("chgrp -R depositd {}", folder.display())), "{next}");
+    assert!(!bench.file("units/depositd@shop.service.d").exists(), "no drop-in passes it");
+    let file = folder.join("upstream-api-key");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{KEY}\n"));
+    let found = command(&bench, &["--config", &config, "check"]).output().unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    assert!(found.contains(&format!("upstream.api_key: systemd credential {}", file.display())), "{found}");
+    std::fs::remove_file(&file).unwrap();
+    let found = command(&bench, &["--config", &config, "check"]).output().unwrap();
+    assert!(!found.status.success(), "there is no key: {}", String::from_utf8_lossy(&found.stdout));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_a_unit_everything_goes_where_the_unit_looks() {
     let (bench, (_upstream, url)) = (Bench::new(), upstream().await);
@@ -296,6 +323,8 @@ async fn beside_a_unit_everything_goes_where_the_unit_looks() {
             assert!(text.contains(&line), "{line}\n{text}");
         }
         assert!(!text.contains("_file"), "{text}");
+        // One account has the default; of several, each has its own second.
+        assert_eq!(text.contains("[reconcile]\nschedule = "), unit.contains('@'), "{text}");
         passed_by(&bench, unit, &folder);
         let found = command(&bench, &["--config", &config, "check"]).output().unwrap();
         let found = String::from_utf8(found.stdout).unwrap();

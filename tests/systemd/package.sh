@@ -41,7 +41,7 @@ for file in /usr/share/man/man1/depositd.1.gz /usr/share/man/man1/depositd-reque
   /usr/share/doc/depositd/examples/prometheus/depositd.rules.yml /usr/share/doc/depositd/sbom.cdx.json; do
   check "there is $file" test -s "$tree$file"
 done
-for unit in depositd.service depositd@alpha.service; do
+for unit in depositd.service depositd@alpha.service depositd.target; do
   check "$unit is in order" inside systemd-analyze verify --man=no "$unit"
 done
 

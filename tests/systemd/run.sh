@@ -58,7 +58,7 @@ make_tree
 
 echo "== install"
 install -m 0755 "$binary" "$tree/usr/bin/depositd"
-install -m 0644 "$project"/deploy/depositd.service "$project"/deploy/depositd@.service "$tree/etc/systemd/system/"
+install -m 0644 "$project"/deploy/depositd{,@}.service "$project/deploy/depositd.target" "$tree/etc/systemd/system/"
 install -D -m 0644 "$project/deploy/depositd.sysusers" "$tree/etc/sysusers.d/depositd.conf"
 install -d -m 0755 "$tree/etc/depositd"
 install -d -m 0700 "$tree/etc/depositd/credentials/"{,alpha,beta}
@@ -80,7 +80,7 @@ give_key /alpha
 echo "another-key" | install -m 0600 /dev/stdin "$tree/etc/depositd/credentials/beta/upstream-api-key"
 
 echo "== the units as files"
-for unit in depositd.service depositd@alpha.service; do
+for unit in depositd.service depositd@alpha.service depositd.target; do
   inside systemd-analyze verify --man=no "$unit" > "$work/verify" 2>&1 || true
   if [ -s "$work/verify" ]; then cat "$work/verify" >&2; fail "verify $unit says something"; fi
   ok "verify $unit says nothing"

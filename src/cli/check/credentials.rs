@@ -20,6 +20,7 @@ pub(super) fn adopt(config: &mut Config, unit: Option<&Unit>) -> Vec<&'static st
         secret.loaded_from = match unit.map(|unit| unit.credential(secret.credential)) {
             None => usual_place(source.as_deref(), secret.credential),
             Some(Passed::From(file)) => Some(file),
+            Some(Passed::Read(file)) => Some(file).filter(|file| file.exists()),
             Some(Passed::Not) => None,
             Some(Passed::Sealed) => {
                 sealed.push(secret.key);

@@ -44,6 +44,8 @@ pub(in crate::cli) struct Unit {
 pub(in crate::cli) enum Passed {
     /// It is read from this file.
     From(PathBuf),
+    /// The daemon reads this file itself, where it is there (deploy/many-accounts.conf).
+    Read(PathBuf),
     /// Only systemd can read it: it is encrypted, or written in the unit.
     Sealed,
     /// The unit does not pass it.
@@ -81,6 +83,11 @@ impl Unit {
         Some(Self { name: own, instance: instance.to_owned(), settings })
     }
 
+    /// What stands behind the `@` of a template's unit; `None` for one that is no instance.
+    pub(in crate::cli) fn instance(&self) -> Option<&str> {
+        Some(self.instance.as_str()).filter(|instance| !instance.is_empty())
+    }
+
     /// The user that the daemon runs as.
     pub(super) fn user(&self) -> String {
         self.settings.last("User").map_or_else(|| "root".to_owned(), |user| self.expand(user))
@@ -115,8 +122,16 @@ impl Unit {
         };
         match of("ImportCredential").iter().any(fits).then(|| stored(Path::new(name))).flatten() {
             Some(file) => Passed::From(file),
-            None => Passed::Not,
+            None => self.own_credentials().map_or(Passed::Not, |folder| Passed::Read(folder.join(name))),
         }
+    }
+
+    /// The folder that a drop-in names as that of the credentials, where systemd passes none.
+    fn own_credentials(&self) -> Option<PathBuf> {
+        let words = self.settings.words("Environment");
+        let named =
+            words.iter().find_map(|word| word.trim_matches('"').strip_prefix("CREDENTIALS_DIRECTORY="));
+        named.map(|folder| PathBuf::from(self.expand(folder)))
     }
 
     /// The first folder that systemd makes for the daemon below `base`: its state in `/var/lib`, its socket in `/run`.

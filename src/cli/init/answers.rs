@@ -20,10 +20,11 @@ const TABLES: &[(&str, &[(&str, &str)])] = &[
             ("path", ""),
             ("create_if_missing", "say false once it is there: a missing ledger is then an error"),
             ("backup_dir", ""),
-            ("backup_schedule", "every night at 02:30 UTC"),
+            ("backup_schedule", "every night, UTC"),
             ("backup_keep", ""),
         ],
     ),
+    ("reconcile", &[("schedule", "every 15 minutes, and not when other accounts do")]),
     ("books", &[("time_zone", "of days and months; fixed once a month is closed")]),
     (
         "mail",

@@ -5,6 +5,7 @@ mod asking;
 mod files;
 mod interview;
 mod place;
+mod spread;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use self::answers::Answers;
 use self::asking::Asker;
 use self::interview::{Interview, KnownSecret, NO_SERVER, Question, SecretQuestion, given_secret};
 use self::place::{Place, SecretPlace};
+use self::spread::Spread;
 use super::args::InitArgs;
 use super::check;
 use super::context::Context;
@@ -145,7 +147,13 @@ fn beginning(place: &Place) -> Answers {
     let mut answers = Answers::default();
     answers.raw("ledger.create_if_missing", "true");
     answers.text("ledger.backup_dir", &place.state("backups"));
-    answers.text("ledger.backup_schedule", "0 30 2 * * *");
+    match place.instance().map(Spread::of) {
+        None => answers.text("ledger.backup_schedule", "0 30 2 * * *"),
+        Some(spread) => {
+            answers.text("ledger.backup_schedule", &spread.backup);
+            answers.text("reconcile.schedule", &spread.reconcile);
+        }
+    }
     answers.raw("ledger.backup_keep", "14");
     answers.list("api.listen", [place.socket().as_str()]);
     answers
@@ -271,7 +279,17 @@ fn next(place: &Place, written: &[PathBuf]) -> Vec<String> {
             let has_drop_in = written.iter().any(|file| file.extension().is_some_and(|end| end == "conf"));
             let reload = has_drop_in.then(|| "systemctl daemon-reload".to_owned());
             let unit = unit.strip_suffix(".service").unwrap_or(unit);
-            reload.into_iter().chain([format!("systemctl enable --now {unit}"), request]).collect()
+            let let_in = place.read_by_daemon().map(|folder| {
+                let folder = folder.display();
+                format!(
+                    "chgrp -R depositd {folder} && chmod 0750 {folder} && chmod 0440 {folder}/*    (the daemon reads them)"
+                )
+            });
+            reload
+                .into_iter()
+                .chain(let_in)
+                .chain([format!("systemctl enable --now {unit}"), request])
+                .collect()
         }
     }
 }

@@ -112,6 +112,11 @@ impl Place {
         self.file.parent().unwrap_or(Path::new("/"))
     }
 
+    /// The account's name, where it is one of several: an instance of the template.
+    pub(super) fn instance(&self) -> Option<&str> {
+        self.unit.as_ref()?.instance()
+    }
+
     /// The name of the unit that runs the daemon from here.
     pub(super) fn unit_name(&self) -> Option<&str> {
         self.unit.as_ref().map(|unit| unit.name.as_str())
@@ -122,7 +127,7 @@ impl Place {
         let Some(unit) = &self.unit else { return SecretPlace::Beside(self.folder().join(credential)) };
         match (unit.credential(credential), unit.drop_ins()) {
             (Passed::Sealed, _) => SecretPlace::Sealed,
-            (Passed::From(file), _) => SecretPlace::Passed(file),
+            (Passed::From(file) | Passed::Read(file), _) => SecretPlace::Passed(file),
             (Passed::Not, Some(drop_ins)) => SecretPlace::DropIn {
                 secret: self.credentials(unit).join(credential),
                 file: drop_ins.join(format!("{credential}.conf")),
@@ -131,10 +136,18 @@ impl Place {
         }
     }
 
+    /// The folder of the secrets, where the daemon itself reads them: its group must be let in.
+    pub(super) fn read_by_daemon(&self) -> Option<PathBuf> {
+        match self.unit.as_ref()?.credential("upstream-api-key") {
+            Passed::Read(file) => file.parent().map(Path::to_path_buf),
+            _ => None,
+        }
+    }
+
     /// The folder of the unit's other credentials.
     fn credentials(&self, unit: &Unit) -> PathBuf {
         match unit.credential("upstream-api-key") {
-            Passed::From(file) => file.parent().map(Path::to_path_buf),
+            Passed::From(file) | Passed::Read(file) => file.parent().map(Path::to_path_buf),
             _ => None,
         }
         .unwrap_or_else(|| self.folder().join("credentials"))
