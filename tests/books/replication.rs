@@ -15,8 +15,7 @@ async fn a_lost_file_comes_back_from_the_replica_and_proves_whole() {
     let house = &lived.house;
     let store = Store::start();
     let line = Line::to(store.port());
-    let mut litestream =
-        Litestream::prepare(house.folder.path(), &house.ledger_path(), line.port(), "books");
+    let mut litestream = Litestream::prepare(house.folder.path(), &house.ledger_path(), line.port(), "books");
     litestream.start(1);
     litestream.copied();
 

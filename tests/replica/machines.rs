@@ -70,6 +70,8 @@ async fn a_machine_dies_with_its_disk_and_another_goes_on() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let ready = call(&program, "GET", "/readyz", "").1;
     assert_eq!(ready["replica"]["generation"], 2, "{ready}");
+    let checked = String::from_utf8_lossy(&program.run(&["check"]).stdout).into_owned();
+    assert!(checked.contains("it has everything; generation 2 is the newest"), "{checked}");
     program.stop();
     drop(running);
     let reasons = program.sql("SELECT reason FROM event WHERE name = 'decided'");

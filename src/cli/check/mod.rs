@@ -7,6 +7,7 @@ mod folders;
 mod letters;
 mod listeners;
 mod mail;
+mod replica;
 mod unit;
 mod unit_file;
 mod upstream;
@@ -75,6 +76,9 @@ pub(super) async fn everything(context: &mut Context) -> Result<(ExitStatus, Val
     }
     if !config.webhooks.is_empty() {
         found.add(webhooks::webhooks(&config, daemon.as_ref()).await);
+    }
+    if let Some(socket) = config.ledger.replica.socket.clone() {
+        found.add(replica::replica(&config, socket).await);
     }
     let recipients = letters::recipients(&config);
     found.add(letters::letters(&config, &recipients));
