@@ -18,10 +18,10 @@ def cargo(*arguments):
     return subprocess.run(["cargo", *arguments, "--locked"], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-metadata = json.loads(cargo("metadata", "--format-version", "1", "--filter-platform", target))
+metadata = json.loads(cargo("metadata", "--format-version", "1", "--features", "fleet", "--filter-platform", target))
 packages = {(package["name"], package["version"]): package for package in metadata["packages"]}
 linked, above = {}, []
-for line in cargo("tree", "--edges", "normal,no-proc-macro", "--target", target, "--prefix", "depth").splitlines():
+for line in cargo("tree", "--features", "fleet", "--edges", "normal,no-proc-macro", "--target", target, "--prefix", "depth").splitlines():
     depth, library, version = re.match(r"(\d+)(\S+) v(\S+)", line).groups()
     above[int(depth):] = [(library, version)]
     linked.setdefault((library, version), set())

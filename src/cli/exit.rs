@@ -25,7 +25,7 @@ pub(super) enum ExitStatus {
     Refused,
     /// The daemon cannot be reached.
     Unreachable,
-    /// `verify`, `reconcile` or `close` found something wrong.
+    /// `verify`, `reconcile` or `close` found something wrong; a ledger of the fleet is refused.
     Wrong,
     /// The awaited deposit ended otherwise than settled.
     Otherwise,

@@ -1,5 +1,6 @@
 //! Which keys of two configurations differ, for a daemon that is told to read its configuration again.
 
+use super::fleet::FleetConfig;
 use super::ledger::ReplicaConfig;
 use super::page::PageConfig;
 use super::settings::{
@@ -40,6 +41,7 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
         webhooks,
         api,
         page,
+        fleet,
         log,
     } = one;
     let mut found = Vec::new();
@@ -96,6 +98,7 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
         );
     }
     around(&mut found, (webhooks, api, page, log), other);
+    differing!(found, "fleet", fleet, other.fleet, FleetConfig { database_url, interval, ledgers });
     found
 }
 
@@ -211,10 +214,14 @@ mod tests {
         ("page.listen", "\"127.0.0.1:8788\""),
         ("page.public_url", "\"https://other.example.com\""),
         ("page.templates", "\"other\""),
+        ("fleet.database_url_file", "\"other\""),
+        ("fleet.interval", "\"9s\""),
+        ("fleet.ledgers", "[{ name = \"shop\", path = \"other.db\" }]"),
         ("log.level", "\"debug\""),
         ("upstream.api_key", "\"other\""),
         ("mail.smtp.password", "\"other\""),
         ("api.token", "\"another token of the test\""),
+        ("fleet.database_url", "\"postgres://localhost/other\""),
     ];
 
     fn config(lines: &[(&str, &str)]) -> Config {

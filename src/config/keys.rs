@@ -15,6 +15,7 @@ pub(crate) const SECTIONS: &[&str] = &[
     "mail.smtp",
     "api",
     "page",
+    "fleet",
     "log",
 ];
 
@@ -87,11 +88,15 @@ pub(crate) const KEYS: &[&str] = &[
     "page.listen",
     "page.public_url",
     "page.templates",
+    "fleet.database_url_file",
+    "fleet.interval",
+    "fleet.ledgers",
     "log.level",
 ];
 
 /// The keys whose values are secrets: they never come near anything that may print them.
-pub(crate) const SECRETS: &[&str] = &["upstream.api_key", "mail.smtp.password", "api.token"];
+pub(crate) const SECRETS: &[&str] =
+    &["upstream.api_key", "mail.smtp.password", "api.token", "fleet.database_url"];
 
 /// What every environment variable of ours begins with.
 pub(crate) const PREFIX: &str = "DEPOSITD_";

@@ -6,6 +6,7 @@
 mod cron;
 mod differences;
 mod error;
+mod fleet;
 mod keys;
 mod layers;
 mod ledger;
@@ -31,6 +32,7 @@ use layers::{Layers, Surroundings};
 pub use cron::CronExpression;
 pub use differences::differences;
 pub use error::Error;
+pub use fleet::{FleetConfig, FleetLedger};
 #[cfg(test)]
 pub(crate) use keys::{KEYS, SECRETS};
 pub use page::PageConfig;

@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use super::cron::CronExpression;
 use super::error::{Error, quoted};
 use super::layers::{Found, Layers};
+use super::secret::SecretSource;
 use super::suspects::suspect_path;
 use super::values::{self, LONGEST};
 use crate::secret::is_plain;
@@ -194,6 +195,32 @@ impl Layers {
         let items = array(&found, key, &expected)?;
         let tables = items.iter().map(|item| item.as_dict().cloned());
         tables.collect::<Option<_>>().ok_or_else(|| wrong_type(&found, key, &expected, &found.value))
+    }
+
+    /// Where a secret comes from: its key, the file that another key names, or a systemd credential.
+    pub(super) fn secret_source(
+        &self,
+        key: &'static str,
+        file_key: &str,
+        credential: &'static str,
+    ) -> Result<SecretSource, Error> {
+        let (inline, place) = self.secret(key).unzip();
+        let written_in = place.as_deref().filter(|place| !place.starts_with("DEPOSITD_")).map(Into::into);
+        let file = self.path(file_key)?;
+        let mut source = SecretSource { inline, written_in, file, credential, loaded_from: None, key };
+        if let Some(place) = place.filter(|_| source.file.is_some()) {
+            // Given in two ways: the environment's overrides the file's, and in one place it is a contradiction.
+            let inline_in_environment = place.starts_with("DEPOSITD_");
+            match (inline_in_environment, self.is_in_environment(file_key)) {
+                (true, false) => source.file = None,
+                (false, true) => source.inline = None,
+                _ => {
+                    let problem = format!("{} ({key} by {place})", source.given_twice());
+                    return Err(self.fault(file_key, problem));
+                }
+            }
+        }
+        Ok(source)
     }
 }
 

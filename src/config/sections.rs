@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::cron::CronExpression;
 use super::error::{Error, quoted};
+use super::fleet::fleet;
 use super::layers::Layers;
 use super::ledger::ledger;
 use super::page::page;
 use super::reader::constant;
-use super::secret::{SecretFile, SecretSource};
+use super::secret::SecretFile;
 use super::settings::{
     ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LogConfig, MailConfig, MailRule,
     MailTransport, PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig,
@@ -54,6 +55,7 @@ impl Config {
             mail,
             api: api(layers)?,
             page: page(layers)?,
+            fleet: fleet(layers)?,
             log: LogConfig { level: layers.parsed("log.level", "a level in quotes", values::log_levels)? },
         })
     }
@@ -79,7 +81,7 @@ fn upstream(layers: &Layers) -> Result<UpstreamConfig, Error> {
     Ok(UpstreamConfig {
         base_url: base_url.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned()),
         user_id,
-        api_key: secret(layers, "upstream.api_key", "upstream.api_key_file", "upstream-api-key")?,
+        api_key: layers.secret_source("upstream.api_key", "upstream.api_key_file", "upstream-api-key")?,
         requests_per_second: rate.unwrap_or(constant("5")),
         max_in_flight: layers.number("upstream.max_in_flight", 1..=1024)?.unwrap_or(16),
         timeout: timeout.unwrap_or(Duration::from_secs(30)),
@@ -274,7 +276,7 @@ fn smtp(layers: &Layers) -> Result<Option<SmtpConfig>, Error> {
         port: layers.number("mail.smtp.port", 1..=65_535)?.unwrap_or(usual_port),
         security,
         username: layers.text("mail.smtp.username")?,
-        password: secret(layers, "mail.smtp.password", "mail.smtp.password_file", "smtp-password")?,
+        password: layers.secret_source("mail.smtp.password", "mail.smtp.password_file", "smtp-password")?,
         ca_file: layers.path("mail.smtp.ca_file")?,
         hello: layers.parsed("mail.smtp.hello", "a host name in quotes", |text| {
             crate::notifier::parse_hello(text)
@@ -304,7 +306,7 @@ fn api(layers: &Layers) -> Result<ApiConfig, Error> {
     }
     Ok(ApiConfig {
         listen,
-        token: secret(layers, "api.token", "api.token_file", "api-token")?,
+        token: layers.secret_source("api.token", "api.token_file", "api-token")?,
         tokens: tokens(layers)?,
         groups: groups(layers)?,
     })
@@ -358,29 +360,4 @@ fn role(table: &ConfigTable<'_>) -> Result<Role, Error> {
         let all: Vec<_> = Role::ALL.iter().map(|role| format!("{:?}", role.as_str())).collect();
         table.fault(format!("expected role = {}, found {}", all.join(" or "), quoted(word)))
     })
-}
-
-fn secret(
-    layers: &Layers,
-    key: &'static str,
-    file_key: &str,
-    credential: &'static str,
-) -> Result<SecretSource, Error> {
-    let (inline, place) = layers.secret(key).unzip();
-    let written_in = place.as_deref().filter(|place| !place.starts_with("DEPOSITD_")).map(Into::into);
-    let file = layers.path(file_key)?;
-    let mut source = SecretSource { inline, written_in, file, credential, loaded_from: None, key };
-    if let Some(place) = place.filter(|_| source.file.is_some()) {
-        // Given in two ways: the environment's overrides the file's, and in one place it is a contradiction.
-        let inline_in_environment = place.starts_with("DEPOSITD_");
-        match (inline_in_environment, layers.is_in_environment(file_key)) {
-            (true, false) => source.file = None,
-            (false, true) => source.inline = None,
-            _ => {
-                let problem = format!("{} ({key} by {place})", source.given_twice());
-                return Err(layers.fault(file_key, problem));
-            }
-        }
-    }
-    Ok(source)
 }

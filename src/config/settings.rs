@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cron::CronExpression;
 use super::error::Error;
+use super::fleet::FleetConfig;
 use super::ledger::ReplicaConfig;
 use super::page::PageConfig;
 use super::secret::{SecretFile, SecretSource};
@@ -47,6 +48,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// `[page]`
     pub page: PageConfig,
+    /// `[fleet]`
+    pub fleet: FleetConfig,
     /// `[log]`
     pub log: LogConfig,
 }

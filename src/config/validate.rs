@@ -20,6 +20,23 @@ impl Config {
         self.validate_with(secret::credentials_directory().as_deref())
     }
 
+    /// Checks that what `depositd fleet` needs is there.
+    ///
+    /// # Errors
+    /// The first thing missing, and exactly what to write.
+    pub fn validate_for_fleet(&self) -> Result<(), Error> {
+        let url = &self.fleet.database_url;
+        if !url.is_configured_with(secret::credentials_directory().as_deref()) {
+            let example = "database_url_file = \"/path/to/url\"";
+            return Err(self.missing_secret("fleet.database_url", example, url.credential));
+        }
+        if self.fleet.ledgers.is_empty() {
+            let problem = "missing; write [[fleet.ledgers]] with a name and a path, once for each ledger";
+            return Err(Error::at(&self.origin(), "fleet.ledgers", problem));
+        }
+        Ok(())
+    }
+
     pub(crate) fn validate_with(&self, credentials: Option<&Path>) -> Result<(), Error> {
         if self.upstream.user_id.is_none() {
             return Err(self.missing("upstream.user_id", "user_id = \"12345\""));

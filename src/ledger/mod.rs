@@ -60,11 +60,12 @@ pub use periods::ClosedMonth;
 pub use place::is_without_log;
 pub use poll_queue::{LeasedDeposit, QueueCursor};
 pub use read::{
-    AccountDay, AccountOpening, BalanceRise, COUNTED, CaseAge, DayBalance, DepositFilter, DepositHistory,
-    DepositLine, DueMails, DueWebhooks, Earlier, ElsewhereLine, Ended, Entries, EntryLine, EventPage,
-    EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles, MonthLine,
-    MonthSum, NamedRow, OpenLink, OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled,
-    StateCount, Statement, TrialBalanceLine, Unsent, WaitingMail, WebhookRow, WebhookSummary,
+    AccountDay, AccountOpening, BOOK_SOURCES, BalanceRise, BookMark, BookRow, BookSource, BookValue, COUNTED,
+    CaseAge, ChainPlace, ChainView, ChainedEvent, DEPOSIT_COLUMNS, DayBalance, DepositFilter, DepositHistory,
+    DepositLine, DueMails, DueWebhooks, ENTRY_COLUMNS, Earlier, ElsewhereLine, Ended, Entries, EntryLine,
+    EventPage, EventRow, ExportValue, HistoryCall, HistoryMail, HistoryPosting, MailRow, MailTroubles,
+    MonthLine, MonthSum, NamedRow, OpenLink, OpenState, OwedMail, OwedWebhook, Period, PeriodTotals, Settled,
+    SourceChanges, StateCount, Statement, TrialBalanceLine, Unsent, WaitingMail, WebhookRow, WebhookSummary,
 };
 pub use reserve::Reservation;
 pub use verify::{Finding, Verification};

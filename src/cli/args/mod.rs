@@ -5,6 +5,7 @@ mod cases;
 mod daemon;
 mod deposits;
 mod export;
+mod fleet;
 mod init;
 mod mail;
 mod suspects;
@@ -23,6 +24,9 @@ pub(super) use self::cases::{
 pub(super) use self::daemon::{RunArgs, SandboxArgs};
 pub(super) use self::deposits::{ListArgs, RequestArgs, Wait};
 pub(super) use self::export::{Edge, ExportArgs, ExportFormat, What, With};
+pub(super) use self::fleet::FleetCommand;
+#[cfg(feature = "fleet")]
+pub(super) use self::fleet::FollowArgs;
 pub(super) use self::init::InitArgs;
 pub(super) use self::mail::{LetterFormat, MailCommand};
 pub(super) use self::suspects::{suspect_all, suspect_values};
@@ -37,7 +41,7 @@ use crate::domain::time::Timestamp;
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 no such deposit; 4 refused by the \
-upstream; 5 the daemon cannot be reached; 6 verify, reconcile or close found something wrong; 7 the awaited deposit ended \
+upstream; 5 the daemon cannot be reached; 6 verify, reconcile, close or fleet found something wrong; 7 the awaited deposit ended \
 otherwise than settled.\n\nEvery command has its own help with examples: depositd help request"
 )]
 pub(super) struct Cli {
@@ -264,6 +268,9 @@ sees that. Nothing is replaced: a ledger that is there is an error. docs/replica
     /// The programs that are told: how each stands, what waits, what failed, send again, a test
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
+    /// The books of many ledgers in one PostgreSQL database
+    #[command(subcommand)]
+    Fleet(FleetCommand),
     /// Currencies, their networks, and other names of these
     #[command(after_help = "Examples:
   depositd assets

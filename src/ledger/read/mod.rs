@@ -1,6 +1,8 @@
 //! Reading the ledger: any number of readers, without holding up the writer.
 
 mod account;
+mod book_sources;
+mod chain_view;
 pub(in crate::ledger) mod deposits;
 mod digest;
 pub(in crate::ledger) mod events;
@@ -14,6 +16,8 @@ pub(in crate::ledger) mod statement;
 mod webhooks;
 
 pub use self::account::{AccountDay, AccountOpening};
+pub use self::book_sources::{BOOK_SOURCES, BookSource, DEPOSIT_COLUMNS, ENTRY_COLUMNS, SourceChanges};
+pub use self::chain_view::{BookMark, BookRow, BookValue, ChainPlace, ChainView, ChainedEvent};
 pub use self::deposits::{DepositHistory, HistoryCall, HistoryMail, HistoryPosting};
 pub use self::digest::{CaseAge, Ended, OpenState, PeriodTotals, Settled, Unsent};
 pub use self::events::{EventPage, EventRow};

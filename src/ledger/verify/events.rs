@@ -6,14 +6,12 @@ use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use crate::domain::deposit::{Facts, Request};
 use crate::domain::journal::Posting;
-use crate::domain::money::UsdMicros;
-use crate::ledger::commit::chain::{self, ChainLink};
+use crate::ledger::commit::chain;
 use crate::ledger::commit::events::add_to;
 use crate::ledger::error::Result;
-use crate::ledger::request_row::{query_with_request, read_request};
-use crate::ledger::sql::from_json;
+use crate::ledger::request_row::query_with_request;
+use crate::ledger::verify::chain_row::{ChainRow, chain_rows, read_postings};
 use crate::ledger::verify::finding::Verification;
 
 /// What the postings of each account and commodity add up to: exactly, and by their worth.
@@ -32,20 +30,7 @@ pub(super) async fn verify(
     let mut expected_seq: i64 = 1;
     let mut balances = AccountBalances::new();
     let mut evidence_id = 0;
-    let mut rows = query_with_request!(
-        as ChainRow,
-        r#"SELECT e.seq AS "seq!", e.deposit_id, e.version, e.at, e.name, e.from_state, e.to_state, e.upstream_status,
-                  e.reason, e.facts, e.mail_to, e.hash, e.acted_by, e.evidence_id, v.body AS "body?",
-                  v.deposit_id IS e.deposit_id AS "same_deposit!: bool",
-                  iif(d.id IS NULL, NULL, "#,
-        [r#") AS "request?: String",
-                  (SELECT json_group_array(json_array(account, commodity, amount, amount_usd_micros))
-                   FROM (SELECT * FROM posting WHERE transaction_id = e.seq ORDER BY entry_id)) AS "postings!: String"
-           FROM event e LEFT JOIN evidence v ON v.id = e.evidence_id
-               LEFT JOIN deposit d ON d.id = e.deposit_id AND e.version = 1
-           ORDER BY e.seq"#]
-    )
-    .fetch(&mut *view);
+    let mut rows = chain_rows!("ORDER BY e.seq").fetch(&mut *view);
     while let Some(row) = rows.try_next().await? {
         found.events = found.events.saturating_add(1);
         if found.events.is_multiple_of(10_000) {
@@ -103,74 +88,6 @@ async fn verify_answers(
         found.find("evidence", kept.last, what);
     }
     Ok(())
-}
-
-/// An event with all that its hash covers.
-struct ChainRow {
-    seq: i64,
-    deposit_id: Option<String>,
-    version: Option<i64>,
-    at: String,
-    name: String,
-    from_state: Option<String>,
-    to_state: Option<String>,
-    upstream_status: Option<String>,
-    reason: Option<String>,
-    facts: String,
-    mail_to: String,
-    hash: String,
-    acted_by: Option<String>,
-    evidence_id: Option<i64>,
-    /// The answer that it came of.
-    body: Option<String>,
-    same_deposit: bool,
-    /// With a deposit's first event only.
-    request: Option<String>,
-    postings: String,
-}
-
-impl ChainRow {
-    /// What was asked for, of a deposit's first event, whose facts must be readable too.
-    fn request(&self) -> Result<Option<Request>> {
-        let Some(request) = &self.request else { return Ok(None) };
-        from_json::<Facts>(&self.facts)?;
-        read_request(self.deposit_id.as_deref().unwrap_or_default(), request).map(Some)
-    }
-
-    /// Whether its hash is that of what it says, behind the event with the hash `previous`.
-    fn is_sealed(&self, previous: &str, request: Option<&Request>, postings: &[Posting]) -> bool {
-        let evidence = self.body.as_ref().map(|body| chain::digest(body.as_bytes()));
-        let link = ChainLink {
-            previous,
-            seq: self.seq,
-            deposit_id: self.deposit_id.as_deref(),
-            version: self.version,
-            at: &self.at,
-            name: &self.name,
-            from_state: self.from_state.as_deref(),
-            to_state: self.to_state.as_deref(),
-            upstream_status: self.upstream_status.as_deref(),
-            reason: self.reason.as_deref(),
-            facts: &self.facts,
-            mail_to: &self.mail_to,
-            evidence: evidence.as_deref(),
-            request,
-            postings,
-            acted_by: self.acted_by.as_deref(),
-        };
-        link.hash().ok().as_ref() == Some(&self.hash)
-    }
-}
-
-pub(super) fn read_postings(text: &str) -> Option<Vec<Posting>> {
-    let lines: Vec<(String, String, String, i64)> = serde_json::from_str(text).ok()?;
-    lines
-        .into_iter()
-        .map(|(account, commodity, amount, micros)| {
-            let amount = Decimal::from_str_exact(&amount).ok()?;
-            Some(Posting { account, commodity, amount, amount_usd_micros: UsdMicros::new(micros) })
-        })
-        .collect()
 }
 
 fn add_postings(

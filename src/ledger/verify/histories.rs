@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::ledger::commit::month_totals::Rollup;
 use crate::ledger::error::{Error, Result};
 use crate::ledger::request_row::paid_by;
-use crate::ledger::verify::events::read_postings;
+use crate::ledger::verify::chain_row::read_postings;
 use crate::ledger::verify::finding::Verification;
 use crate::ledger::verify::totals::CloseEvents;
 

@@ -1,5 +1,6 @@
 //! How the ledger is proven whole: everything that can be derived from the events is derived again and compared.
 
+pub(in crate::ledger) mod chain_row;
 mod events;
 mod finding;
 mod histories;
