@@ -39,7 +39,7 @@ FROM fleet_ledger WHERE schema_version < 14;
 
 SET VARIABLE fleet_deposits = fleet_rows('accounting_deposits');
 CREATE OR REPLACE TEMP VIEW accounting_deposits AS
-SELECT ledger, ledger_id, CAST(id AS BIGINT) AS id, order_id, reference, currency, network, address, amount_requested,
+SELECT ledger, ledger_id, id, order_id, reference, currency, network, address, amount_requested,
        amount_usd, CAST(amount_usd_micros AS BIGINT) AS amount_usd_micros, amount_crypto, state, outcome,
        CAST(late AS BIGINT) AS late, txid, requested_at, wallet_created_at, expire_at, settled_at, reconciled,
        amount_booked, CAST(amount_booked_micros AS BIGINT) AS amount_booked_micros, refunded_at, needs_review,
