@@ -82,11 +82,12 @@ impl Follower {
                 due.push((ledger, file));
             }
         }
-        // All names first: two files of one ledger must be known before either is followed.
+        // All ids first: two files of one ledger must be known before either is followed.
         for (ledger, _) in &due {
-            let id = open(&ledger.path).await.ok().map(|opened| opened.id().to_owned());
             let remembered = self.remembered.entry(ledger.name.clone()).or_default();
-            remembered.ledger_id = id.or(remembered.ledger_id.take());
+            if remembered.ledger_id.is_none() {
+                remembered.ledger_id = open(&ledger.path).await.ok().map(|opened| opened.id().to_owned());
+            }
         }
         let mut reports = Vec::new();
         for (ledger, file) in due {
@@ -145,6 +146,7 @@ impl Follower {
     ) -> std::result::Result<(), Trouble> {
         let file = open(&ledger.path).await?;
         report.ledger_id = Some(file.id().to_owned());
+        self.remembered.entry(ledger.name.clone()).or_default().ledger_id = report.ledger_id.clone();
         if let Some(why) = self.refusal(&ledger.name, file.id()) {
             return Err(Trouble::Ledger(why));
         }

@@ -74,22 +74,39 @@ pub(super) async fn open(path: &Path) -> ledger::Result<Ledger> {
     Ledger::open(settings, Access::Read).await
 }
 
-/// What tells whether a file may have changed: of itself, and of the log beside it.
+/// What tells whether a file may have changed: which one it is, how long, and when it was last written or given to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileStamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileStamp {
+    fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self {
+            device: found.dev(),
+            inode: found.ino(),
+            length: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
+    }
+}
+
+/// The same of a ledger's file, and of the log beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct FileMark([Option<(u64, u64, u64, i64, i64, i64, i64)>; 2]);
+pub(super) struct FileMark([Option<FileStamp>; 2]);
 
 impl FileMark {
     /// As it is now.
     pub(super) fn of(path: &Path) -> Self {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let mark = |path: &Path| {
-            let found = std::fs::metadata(path).ok()?;
-            let (modified, changed) =
-                ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
-            Some((found.dev(), found.ino(), found.len(), modified.0, modified.1, changed.0, changed.1))
-        };
-        Self([mark(path), mark(Path::new(&log))])
+        Self([FileStamp::of(path), FileStamp::of(Path::new(&log))])
     }
 }
 

@@ -3,9 +3,10 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use depositd::fleet::Follower;
 use depositd::sandbox::upstream::Action;
 
-use super::server::{Server, ask};
+use super::server::{Server, ask, clock};
 use super::{House, copy};
 
 /// Ended however the test ends.
@@ -75,4 +76,32 @@ async fn it_goes_on_after_its_server_died_and_ends_when_it_is_told_to() {
     let mut database = server.connect("postgres", "books").await;
     super::same::same(&mut database, "live", &house.ledger_path()).await;
     super::same::same(&mut database, "quiet", &quiet).await;
+}
+
+/// Over the network the connection is encrypted, and a server whose certificate nobody vouches for gets no word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_over_the_network_must_prove_who_it_is() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server =
+        Server::with(&format!("-c fsync=off -c ssl=on -c listen_addresses=127.0.0.1 -c port={port}"));
+    let house = House::new().await;
+    let ledgers = [("shop", copy(&house, "shop.db", None))];
+    let settings = |behind: &str| depositd::fleet::FleetSettings {
+        database_url: format!(
+            "postgres://postgres:hunter2-s3cr3t@127.0.0.1:{port}/postgres?sslmode={behind}"
+        )
+        .into(),
+        ..server.settings("postgres", &ledgers)
+    };
+    let refused = Follower::start(&settings("verify-full"), &clock()).await.unwrap_err().chain();
+    assert!(
+        refused.contains("the database could not be reached") && refused.contains("certificate"),
+        "{refused}"
+    );
+    assert!(!refused.contains("hunter2"), "{refused}");
+    let vouched = format!("verify-full&sslrootcert={}", server.certificate().display());
+    let mut follower = Follower::start(&settings(&vouched), &clock()).await.unwrap();
+    let reports = follower.round(&mut |_, _, _| {}).await.unwrap();
+    assert!(reports[0].refused.is_none(), "{reports:?}");
+    follower.close().await;
 }

@@ -113,9 +113,22 @@ async fn a_ledger_that_was_put_back_is_refused_with_both_hashes_and_nothing_is_o
     assert_eq!(code, 0, "{out}");
     assert_eq!(ask(&mut database, "SELECT count(*) FROM depositd.refusal").await, "0");
     super::same::same(&mut database, "shop", &shop).await;
+
+    // What the document has an administrator do, where the books are to be copied anew.
+    let document = include_str!("../../docs/fleet.md");
+    let statements = document.split("\nBEGIN;").nth(1).unwrap().split("COMMIT;").next().unwrap();
+    let id = ask(&mut database, "SELECT ledger_id FROM depositd.ledger WHERE name = 'shop'").await;
+    execute(&mut database, &format!("BEGIN; {} COMMIT", statements.replace("THE ID", &id))).await;
+    let left = "SELECT count(*) FROM depositd.accounting_history WHERE ledger = 'shop'";
+    assert_eq!(ask(&mut database, left).await, "0");
+    let (code, out, _) = told(&follow());
+    assert_eq!(code, 0, "{out}");
+    super::same::same(&mut database, "shop", &shop).await;
+    super::same::same(&mut database, "neighbour", &neighbour).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one table of what must be refused")]
 async fn files_that_cannot_be_followed_are_named_with_the_reason_and_the_others_go_on() {
     let server = Server::start();
     let mut database = server.database("books").await;

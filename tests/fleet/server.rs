@@ -20,6 +20,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::with("-c fsync=off")
+    }
+
+    /// With settings of its own.
+    pub(crate) fn with(settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("fleet").tempdir_in("/tmp").unwrap();
         let shown = folder.path().display().to_string();
         run(Command::new("chmod").arg("0755").arg(folder.path()));
@@ -28,9 +33,29 @@ impl Server {
         let server = Self { folder };
         run(&mut server
             .as_user("initdb", &["-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]));
-        let options = format!("-c listen_addresses= -c unix_socket_directories={shown}/server -c fsync=off");
+        if settings.contains("ssl=on") {
+            server.make_certificate();
+        }
+        let options = format!("-c listen_addresses= -c unix_socket_directories={shown}/server {settings}");
         run(&mut server.as_user("pg_ctl", &["-D", "data", "-w", "-l", "log", "-o", &options, "start"]));
         server
+    }
+
+    /// A certificate of its own authority, for 127.0.0.1.
+    fn make_certificate(&self) {
+        let data = self.folder.path().join("server/data");
+        let mut made = Command::new("openssl");
+        made.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]);
+        made.args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "server.key", "-out", "server.crt"]);
+        run(made.current_dir(&data));
+        std::fs::copy(data.join("server.crt"), self.folder.path().join("ca.pem")).unwrap();
+        run(Command::new("chown").arg(USER).args(["server.key", "server.crt"]).current_dir(&data));
+        run(Command::new("chmod").args(["0600", "server.key"]).current_dir(&data));
+    }
+
+    /// The certificate that the server shows.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
     }
 
     /// One of the server's programs, in its folder, as its user.
