@@ -64,4 +64,4 @@ fn code(source: &sqlx::Error) -> Option<String> {
 }
 
 /// What the calls of this module return.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type FleetResult<T> = std::result::Result<T, Error>;

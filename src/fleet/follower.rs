@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::batch::Batch;
-use super::error::Result;
-use super::looking::{FileMark, LedgerReport, Trouble, fork, open, twin_of};
-use super::store::{NotWritten, Store, StoredLedger, Whose};
+use super::error::FleetResult;
+use super::looking::{FileMark, LedgerReport, LedgerTrouble, fork, open, twin_of};
+use super::store::{BooksStore, NotWritten, StoredLedger, Whose};
 use super::{FleetSettings, FollowedLedger};
 use crate::clock::SharedClock;
 use crate::ledger::{self, Ledger};
@@ -36,7 +36,7 @@ struct Remembered {
 /// The one follower of a database.
 #[derive(Debug)]
 pub struct Follower {
-    store: Store,
+    store: BooksStore,
     clock: SharedClock,
     ledgers: Vec<FollowedLedger>,
     /// What the database has, by the ledger's id.
@@ -52,8 +52,8 @@ impl Follower {
     /// # Errors
     /// [`super::Error::Unusable`] where a person has to see to the database: it is another program's, too old, another follower is at
     /// work, or the user may not write.
-    pub async fn start(settings: &FleetSettings, clock: &SharedClock) -> Result<Self> {
-        let mut store = Store::connect(settings, clock).await?;
+    pub async fn start(settings: &FleetSettings, clock: &SharedClock) -> FleetResult<Self> {
+        let mut store = BooksStore::connect(settings, clock).await?;
         store.take(concat!("depositd ", env!("CARGO_PKG_VERSION"))).await?;
         let stored = store.ledgers().await?;
         Ok(Self {
@@ -74,7 +74,7 @@ impl Follower {
     pub async fn round(
         &mut self,
         progress: &mut (impl FnMut(&str, i64, i64) + Send),
-    ) -> Result<Vec<LedgerReport>> {
+    ) -> FleetResult<Vec<LedgerReport>> {
         let mut due = Vec::new();
         for ledger in self.ledgers.clone() {
             let file = FileMark::of(&ledger.path);
@@ -116,19 +116,19 @@ impl Follower {
         &mut self,
         ledger: &FollowedLedger,
         progress: &mut (impl FnMut(&str, i64, i64) + Send),
-    ) -> Result<LedgerReport> {
+    ) -> FleetResult<LedgerReport> {
         let mut report = LedgerReport::of(ledger);
         let mut tries = 0_u32;
         loop {
             tries = tries.saturating_add(1);
             report.refused = match self.try_follow(ledger, &mut report, progress).await {
                 Ok(()) => None,
-                Err(Trouble::Store(error)) => return Err(error),
-                Err(Trouble::Passing(_)) if tries < TRIES => {
+                Err(LedgerTrouble::Store(error)) => return Err(error),
+                Err(LedgerTrouble::Passing(_)) if tries < TRIES => {
                     self.clock.sleep(PAUSE).await;
                     continue;
                 }
-                Err(Trouble::Ledger(why) | Trouble::Passing(why)) => Some(why),
+                Err(LedgerTrouble::Ledger(why) | LedgerTrouble::Passing(why)) => Some(why),
             };
             let stored = report.ledger_id.as_ref().and_then(|id| self.stored.get(id));
             let named = || self.stored.values().find(|stored| stored.name == ledger.name);
@@ -143,12 +143,12 @@ impl Follower {
         ledger: &FollowedLedger,
         report: &mut LedgerReport,
         progress: &mut (impl FnMut(&str, i64, i64) + Send),
-    ) -> std::result::Result<(), Trouble> {
+    ) -> std::result::Result<(), LedgerTrouble> {
         let file = open(&ledger.path).await?;
         report.ledger_id = Some(file.id().to_owned());
         self.remembered.entry(ledger.name.clone()).or_default().ledger_id = report.ledger_id.clone();
         if let Some(why) = self.refusal(&ledger.name, file.id()) {
-            return Err(Trouble::Ledger(why));
+            return Err(LedgerTrouble::Ledger(why));
         }
         let head = {
             let mut view = file.chain_view().await?;
@@ -156,7 +156,7 @@ impl Follower {
             if let Some(stored) = self.stored.get(file.id())
                 && let Some(why) = fork(&mut view, &mut self.store, stored).await?
             {
-                return Err(Trouble::Passing(why));
+                return Err(LedgerTrouble::Passing(why));
             }
             report.file.as_ref().map_or(0, |head| head.seq)
         };
@@ -190,7 +190,7 @@ impl Follower {
         file: &Ledger,
         report: &mut LedgerReport,
         reached: &mut (impl FnMut(i64) + Send),
-    ) -> std::result::Result<(), Trouble> {
+    ) -> std::result::Result<(), LedgerTrouble> {
         let known = self.stored.get(file.id()).cloned();
         let mut place =
             known.as_ref().map_or_else(ledger::ChainPlace::beginning, |known| known.place.clone());
@@ -210,7 +210,7 @@ impl Follower {
             let next = async { if is_end { None } else { Some(Batch::read(file, to.clone()).await) } };
             let (written, next) = futures_util::join!(self.store.write(whose, batch), next);
             let mark = written.map_err(|trouble| match trouble {
-                NotWritten::Store(error) => Trouble::Store(error),
+                NotWritten::Store(error) => LedgerTrouble::Store(error),
                 NotWritten::Ledger(error) => error.into(),
             })?;
             report.written = report.written.saturating_add(to.seq.saturating_sub(place.seq));
@@ -241,7 +241,7 @@ impl Follower {
         ledger: &FollowedLedger,
         file: FileMark,
         report: &LedgerReport,
-    ) -> Result<()> {
+    ) -> FleetResult<()> {
         let known = self.remembered.entry(ledger.name.clone()).or_default();
         let is_first = known.at == Duration::ZERO && known.file == FileMark::default();
         let before = std::mem::replace(&mut known.refused, report.refused.clone());
@@ -268,7 +268,7 @@ impl Follower {
         Ok(())
     }
 
-    async fn say_looked_at(&mut self) -> Result<()> {
+    async fn say_looked_at(&mut self) -> FleetResult<()> {
         let now = self.clock.monotonic();
         if self.said_at.is_some_and(|said| now.saturating_sub(said) < SAID_EVERY) {
             return Ok(());

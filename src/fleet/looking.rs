@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::clock::SharedClock;
 use crate::domain::time::Timestamp;
-use crate::fleet::error::Result;
-use crate::fleet::store::{Store, StoredLedger};
+use crate::fleet::error::FleetResult;
+use crate::fleet::store::{BooksStore, StoredLedger};
 use crate::fleet::{FleetSettings, FollowedLedger};
 use crate::ledger::{self, Access, ChainPlace, ChainView, Ledger, LedgerSettings};
 
@@ -113,9 +113,9 @@ impl FileMark {
 /// Why the file does not continue what the database has, in words; `None` where it does.
 pub(super) async fn fork(
     view: &mut ChainView,
-    store: &mut Store,
+    store: &mut BooksStore,
     stored: &StoredLedger,
-) -> std::result::Result<Option<String>, Trouble> {
+) -> std::result::Result<Option<String>, LedgerTrouble> {
     let head = view.head().await?;
     let known = &stored.place;
     let in_file = view.place_at(known.seq).await?;
@@ -142,10 +142,10 @@ pub(super) async fn fork(
 /// The first event up to `last` whose hashes differ: once they do, all that follow do.
 async fn first_other(
     view: &mut ChainView,
-    store: &mut Store,
+    store: &mut BooksStore,
     ledger_id: &str,
     last: i64,
-) -> std::result::Result<Option<(i64, String, String)>, Trouble> {
+) -> std::result::Result<Option<(i64, String, String)>, LedgerTrouble> {
     let (mut same, mut other) = (0_i64, None);
     let mut end = last;
     while same < end {
@@ -166,7 +166,7 @@ async fn first_other(
 
 /// Why a ledger could not be followed to its end.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum LedgerTrouble {
     /// Something is wrong with it, in words; the others go on.
     Ledger(String),
     /// The same, and a moment later it may be right: the file was perhaps just being written.
@@ -175,7 +175,7 @@ pub(super) enum Trouble {
     Store(crate::fleet::error::Error),
 }
 
-impl From<ledger::Error> for Trouble {
+impl From<ledger::Error> for LedgerTrouble {
     fn from(error: ledger::Error) -> Self {
         let words = error.chain();
         match error {
@@ -187,7 +187,7 @@ impl From<ledger::Error> for Trouble {
     }
 }
 
-impl From<crate::fleet::error::Error> for Trouble {
+impl From<crate::fleet::error::Error> for LedgerTrouble {
     fn from(error: crate::fleet::error::Error) -> Self {
         Self::Store(error)
     }
@@ -200,8 +200,8 @@ impl From<crate::fleet::error::Error> for Trouble {
 pub async fn status(
     settings: &FleetSettings,
     clock: &SharedClock,
-) -> Result<(Vec<LedgerReport>, Option<String>)> {
-    let mut store = Store::connect(settings, clock).await?;
+) -> FleetResult<(Vec<LedgerReport>, Option<String>)> {
+    let mut store = BooksStore::connect(settings, clock).await?;
     let (stored, refusals) = if store.is_ours().await? {
         (store.ledgers().await?, store.refusals().await?)
     } else {
@@ -213,8 +213,8 @@ pub async fn status(
         let mut report = LedgerReport::of(ledger);
         match look(&mut report, ledger, &mut store, &stored).await {
             Ok(()) => {}
-            Err(Trouble::Store(error)) => return Err(error),
-            Err(Trouble::Ledger(why) | Trouble::Passing(why)) => report.refused = Some(why),
+            Err(LedgerTrouble::Store(error)) => return Err(error),
+            Err(LedgerTrouble::Ledger(why) | LedgerTrouble::Passing(why)) => report.refused = Some(why),
         }
         // What the follower has found in the midst of a file is not looked for again here.
         let told = refusals.iter().find(|(name, ..)| *name == ledger.name);
@@ -232,9 +232,9 @@ pub async fn status(
 async fn look(
     report: &mut LedgerReport,
     ledger: &FollowedLedger,
-    store: &mut Store,
+    store: &mut BooksStore,
     stored: &[StoredLedger],
-) -> std::result::Result<(), Trouble> {
+) -> std::result::Result<(), LedgerTrouble> {
     report.stored(stored.iter().find(|stored| stored.name == ledger.name));
     let file = open(&ledger.path).await?;
     report.ledger_id = Some(file.id().to_owned());

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-pub use error::{Error, Result};
+pub use error::{Error, FleetResult};
 pub use follower::Follower;
 pub use looking::{LedgerReport, status};
 

@@ -46,7 +46,13 @@ impl Server {
         let data = self.folder.path().join("server/data");
         let mut made = Command::new("openssl");
         made.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]);
-        made.args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "server.key", "-out", "server.crt"]);
+        made.args([
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ]);
+        made.args(["-keyout", "server.key", "-out", "server.crt"]);
         run(made.current_dir(&data));
         std::fs::copy(data.join("server.crt"), self.folder.path().join("ca.pem")).unwrap();
         run(Command::new("chown").arg(USER).args(["server.key", "server.crt"]).current_dir(&data));

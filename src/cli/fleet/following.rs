@@ -7,42 +7,17 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::shown;
+use super::told::{failure, settings};
 use crate::cli::args::FollowArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::{CommandFailure, CommandResult, ExitStatus};
 use crate::cli::log::start_log;
 use crate::cli::output::hint;
-use crate::config::Config;
-use crate::fleet::{Error, FleetSettings, FollowedLedger, Follower, LedgerReport};
+use crate::fleet::{Error, FleetSettings, Follower, LedgerReport};
 
 /// The first wait after the database was lost, then doubling, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-
-/// What a follower is told by the configuration.
-pub(super) fn settings(config: &Config) -> Result<FleetSettings, CommandFailure> {
-    config.validate_for_fleet().map_err(CommandFailure::usage)?;
-    let url = config.fleet.database_url.read().map_err(CommandFailure::usage)?;
-    let database_url = url.ok_or_else(|| CommandFailure::usage("fleet.database_url is missing"))?;
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ok(FleetSettings {
-        database_url,
-        called: format!("depositd fleet, {machine}, process {}", std::process::id()),
-        ledgers: config
-            .fleet
-            .ledgers
-            .iter()
-            .map(|ledger| FollowedLedger { name: ledger.name.clone(), path: ledger.path.clone() })
-            .collect(),
-    })
-}
-
-/// A failure of the database, with its exit status: a URL that is none is the configuration's.
-pub(super) fn failure(error: &Error) -> CommandFailure {
-    let words = error.chain();
-    let exit = if words.starts_with("fleet.database_url:") { ExitStatus::Usage } else { ExitStatus::Failed };
-    CommandFailure::new(exit, words)
-}
 
 /// Follows once, or until it is told to stop.
 pub(super) async fn follow(context: &mut Context, args: &FollowArgs) -> CommandResult {

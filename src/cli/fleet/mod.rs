@@ -4,6 +4,8 @@
 mod following;
 #[cfg(feature = "fleet")]
 mod shown;
+#[cfg(feature = "fleet")]
+mod told;
 
 use super::args::FleetCommand;
 use super::context::Context;

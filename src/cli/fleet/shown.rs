@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::following::{failure, settings};
+use super::told::{failure, settings};
 use crate::cli::context::Context;
 use crate::cli::exit::{CommandResult, ExitStatus};
 use crate::cli::output::{Output, Paint};

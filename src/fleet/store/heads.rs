@@ -3,8 +3,8 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::Store;
-use crate::fleet::error::{Error, Result};
+use super::BooksStore;
+use crate::fleet::error::{Error, FleetResult};
 use crate::ledger::ChainPlace;
 
 /// A ledger as the database has it.
@@ -32,9 +32,9 @@ fn stored(row: &PgRow) -> std::result::Result<StoredLedger, sqlx::Error> {
     })
 }
 
-impl Store {
+impl BooksStore {
     /// All ledgers that are here.
-    pub(in crate::fleet) async fn ledgers(&mut self) -> Result<Vec<StoredLedger>> {
+    pub(in crate::fleet) async fn ledgers(&mut self) -> FleetResult<Vec<StoredLedger>> {
         let failed = || Error::database("read");
         let sql = "SELECT ledger_id, name, head_seq, head_hash, mark, followed_at FROM depositd.ledger";
         let rows = sqlx::query(sql).fetch_all(&mut self.connection).await.map_err(failed())?;
@@ -42,7 +42,11 @@ impl Store {
     }
 
     /// The hash of an event that is here.
-    pub(in crate::fleet) async fn hash_at(&mut self, ledger_id: &str, seq: i64) -> Result<Option<String>> {
+    pub(in crate::fleet) async fn hash_at(
+        &mut self,
+        ledger_id: &str,
+        seq: i64,
+    ) -> FleetResult<Option<String>> {
         sqlx::query_scalar("SELECT hash FROM depositd.event WHERE ledger_id = $1 AND seq = $2")
             .bind(ledger_id)
             .bind(seq)
@@ -57,7 +61,7 @@ impl Store {
         ledger_id: Option<&str>,
         name: &str,
         why: &str,
-    ) -> Result<()> {
+    ) -> FleetResult<()> {
         let now = self.now();
         sqlx::query(
             "INSERT INTO depositd.refusal AS r (ledger_id, name, since, why) VALUES ($1, $2, $3, $4)
@@ -75,7 +79,7 @@ impl Store {
     }
 
     /// Takes back that the ledger of this name was refused.
-    pub(in crate::fleet) async fn admit(&mut self, name: &str) -> Result<()> {
+    pub(in crate::fleet) async fn admit(&mut self, name: &str) -> FleetResult<()> {
         sqlx::query("DELETE FROM depositd.refusal WHERE name = $1")
             .bind(name)
             .execute(&mut self.connection)
@@ -85,7 +89,7 @@ impl Store {
     }
 
     /// Why ledgers are refused, by their names.
-    pub(in crate::fleet) async fn refusals(&mut self) -> Result<Vec<(String, String, String)>> {
+    pub(in crate::fleet) async fn refusals(&mut self) -> FleetResult<Vec<(String, String, String)>> {
         sqlx::query_as("SELECT name, since, why FROM depositd.refusal ORDER BY name")
             .fetch_all(&mut self.connection)
             .await
@@ -93,7 +97,7 @@ impl Store {
     }
 
     /// Writes down that these ledgers were looked at just now, and agree.
-    pub(in crate::fleet) async fn looked_at(&mut self, ledger_ids: &[String]) -> Result<()> {
+    pub(in crate::fleet) async fn looked_at(&mut self, ledger_ids: &[String]) -> FleetResult<()> {
         let now = self.now();
         sqlx::query("UPDATE depositd.ledger SET looked_at = $1 WHERE ledger_id = ANY ($2)")
             .bind(now)

@@ -16,7 +16,7 @@ pub(super) use writing::{NotWritten, Whose};
 
 use crate::clock::SharedClock;
 use crate::fleet::FleetSettings;
-use crate::fleet::error::{Error, Result};
+use crate::fleet::error::{Error, FleetResult};
 
 /// The oldest server that the schema is for.
 const OLDEST: i32 = 150_000;
@@ -29,14 +29,14 @@ const LONGEST_WRITE: Duration = Duration::from_mins(5);
 
 /// A connection to the database.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct BooksStore {
     connection: PgConnection,
     clock: SharedClock,
 }
 
-impl Store {
+impl BooksStore {
     /// Reaches the database, and refuses a server that is too old.
-    pub(super) async fn connect(settings: &FleetSettings, clock: &SharedClock) -> Result<Self> {
+    pub(super) async fn connect(settings: &FleetSettings, clock: &SharedClock) -> FleetResult<Self> {
         let options = url::options(settings)?;
         let connected = within(clock, CONNECT, options.connect()).await?;
         let mut connection = connected.map_err(Error::database("reached"))?;
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Becomes the one follower of this database, until the connection ends; and brings the schema up to date.
-    pub(super) async fn take(&mut self, program: &str) -> Result<()> {
+    pub(super) async fn take(&mut self, program: &str) -> FleetResult<()> {
         let is_taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(LOCK)
             .fetch_one(&mut self.connection)
@@ -71,12 +71,12 @@ impl Store {
     }
 
     /// Whether a follower has ever made its tables here.
-    pub(super) async fn is_ours(&mut self) -> Result<bool> {
+    pub(super) async fn is_ours(&mut self) -> FleetResult<bool> {
         schema::version(&mut self.connection).await.map(|version| version > 0)
     }
 
     /// Who holds the lock, in words; `None` where nobody does.
-    pub(super) async fn follower(&mut self) -> Result<Option<String>> {
+    pub(super) async fn follower(&mut self) -> FleetResult<Option<String>> {
         let (high, low) = (LOCK.checked_shr(32).unwrap_or(0), LOCK & 0xffff_ffff);
         let row = sqlx::query(
             "SELECT a.pid, coalesce(a.application_name, '') AS called, coalesce(a.usename::text, '') AS login,
@@ -105,7 +105,7 @@ impl Store {
         )))
     }
 
-    async fn holder(&mut self) -> Result<String> {
+    async fn holder(&mut self) -> FleetResult<String> {
         Ok(self.follower().await?.unwrap_or_else(|| "it has just gone".to_owned()))
     }
 
@@ -121,7 +121,7 @@ impl Store {
 }
 
 /// What `future` comes to, unless it takes longer than `span`.
-async fn within<T>(clock: &SharedClock, span: Duration, future: impl Future<Output = T>) -> Result<T> {
+async fn within<T>(clock: &SharedClock, span: Duration, future: impl Future<Output = T>) -> FleetResult<T> {
     match select(Box::pin(future), clock.sleep(span)).await {
         Either::Left((done, _)) => Ok(done),
         Either::Right(_) => Err(Error::Silent(span.as_secs())),

@@ -3,13 +3,13 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use crate::fleet::error::{Error, Result};
+use crate::fleet::error::{Error, FleetResult};
 
 /// The schema's whole history, forward only; an earlier one is never edited.
 const MIGRATIONS: &[(i32, &str)] = &[(1, include_str!("../sql/0001_books.sql"))];
 
 /// Brings the schema up to date, and lets accountants read its views.
-pub(super) async fn prepare(connection: &mut PgConnection, program: &str, now: &str) -> Result<()> {
+pub(super) async fn prepare(connection: &mut PgConnection, program: &str, now: &str) -> FleetResult<()> {
     let version = version(connection).await?;
     for (number, sql) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
         migrate(connection, *number, sql, program, now).await?;
@@ -32,7 +32,7 @@ pub(super) async fn prepare(connection: &mut PgConnection, program: &str, now: &
 ///
 /// # Errors
 /// [`Error::Unusable`] where it is not ours, or a newer program's.
-pub(super) async fn version(connection: &mut PgConnection) -> Result<i32> {
+pub(super) async fn version(connection: &mut PgConnection) -> FleetResult<i32> {
     let (marked, relations): (bool, i64) = sqlx::query_as(
         "SELECT to_regclass('depositd.fleet_schema') IS NOT NULL,
                 (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('depositd'))",
@@ -70,7 +70,7 @@ async fn migrate(
     sql: &'static str,
     program: &str,
     now: &str,
-) -> Result<()> {
+) -> FleetResult<()> {
     let failed = || Error::database("given its schema");
     let mut change = connection.begin().await.map_err(failed())?;
     if number == 1 {
@@ -99,7 +99,7 @@ async fn migrate(
 
 /// The role of those who may read the views, and nothing else. Where it is missing and may not be made, that is told, and
 /// the follower goes on.
-async fn admit_accountants(connection: &mut PgConnection) -> Result<()> {
+async fn admit_accountants(connection: &mut PgConnection) -> FleetResult<()> {
     const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'depositd_accountant')";
     let failed = || Error::database("made readable for accountants");
     let mut is_there: bool =

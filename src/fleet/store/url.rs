@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use crate::domain::host::is_loopback;
 use crate::fleet::FleetSettings;
-use crate::fleet::error::{Error, Result};
+use crate::fleet::error::{Error, FleetResult};
 use crate::secret::suspect;
 
 /// What the part behind `?` may have.
@@ -19,7 +19,7 @@ const EXPECTED: &str = "expected a URL such as postgres://depositd@db.example.co
 
 /// How the connection is made. Beyond this machine it is encrypted, and the server proves who it is, unless the URL says
 /// another `sslmode`.
-pub(super) fn options(settings: &FleetSettings) -> Result<PgConnectOptions> {
+pub(super) fn options(settings: &FleetSettings) -> FleetResult<PgConnectOptions> {
     let wrong = |what: &str| Error::Unusable(format!("fleet.database_url: {what}"));
     let text = settings.database_url.expose_secret().trim();
     let url = Url::parse(text).map_err(|_| wrong(EXPECTED))?;
@@ -67,7 +67,7 @@ fn is_near(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<PgConnectOptions> {
+    fn read(text: &str) -> FleetResult<PgConnectOptions> {
         let database_url = text.to_owned().into();
         options(&FleetSettings { database_url, called: "a test".to_owned(), ledgers: Vec::new() })
     }

@@ -3,10 +3,10 @@
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
-use super::{LONGEST_WRITE, Store, within};
+use super::{BooksStore, LONGEST_WRITE, within};
 use crate::fleet::batch::{Batch, BatchEnd, EVENT_COLUMNS};
 use crate::fleet::copy_text::CopyText;
-use crate::fleet::error::{Error, Result};
+use crate::fleet::error::{Error, FleetResult};
 use crate::ledger::{
     self, BOOK_SOURCES, BookSource, ChainPlace, DEPOSIT_COLUMNS, ENTRY_COLUMNS, SourceChanges,
 };
@@ -41,7 +41,7 @@ pub(in crate::fleet) struct Whose<'a> {
     pub(in crate::fleet) with_runs: bool,
 }
 
-impl Store {
+impl BooksStore {
     /// Writes a batch behind the place that it follows; gives the mark that the ledger has now.
     pub(in crate::fleet) async fn write(
         &mut self,
@@ -108,7 +108,11 @@ async fn write(
 }
 
 /// The batch must follow what is here, whoever wrote it.
-async fn refuse_other_place(change: &mut PgConnection, ledger_id: &str, after: &ChainPlace) -> Result<()> {
+async fn refuse_other_place(
+    change: &mut PgConnection,
+    ledger_id: &str,
+    after: &ChainPlace,
+) -> FleetResult<()> {
     let sql = "SELECT head_seq, head_hash FROM depositd.ledger WHERE ledger_id = $1 FOR UPDATE";
     let stored: Option<(i64, String)> =
         sqlx::query_as(sql).bind(ledger_id).fetch_optional(change).await.map_err(failed())?;
@@ -169,7 +173,7 @@ async fn replace(
     part: i64,
     rows: &CopyText,
     digest: &str,
-) -> Result<()> {
+) -> FleetResult<()> {
     let delete = format!("DELETE FROM depositd.{} WHERE ledger_id = $1 AND part = $2", source.name);
     sqlx::query(sqlx::AssertSqlSafe(delete))
         .bind(ledger_id)
@@ -193,7 +197,7 @@ async fn replace(
     .map(|_| ())
 }
 
-async fn copy_in(change: &mut PgConnection, table: &str, columns: &str, rows: &CopyText) -> Result<()> {
+async fn copy_in(change: &mut PgConnection, table: &str, columns: &str, rows: &CopyText) -> FleetResult<()> {
     if rows.is_empty() {
         return Ok(());
     }
