@@ -29,6 +29,7 @@ PostgreSQL 15 at a Unix socket. The yardstick is COPY of the same rows into tabl
 same run. Then the month of many ledgers: in PostgreSQL over rows that were copied under other ids, in DuckDB over files.";
 const OPTIONS: &[(&str, &str, &str)] = &[
     ("deposits", "50000", "how many settled deposits the ledger holds"),
+    ("ledger", "", "a file to fill, or one that was filled before"),
     ("rounds", "3", "how often it is followed from its beginning"),
     ("ledgers", "100", "over how many ledgers the month is asked for; 1: not at all"),
 ];
@@ -76,8 +77,13 @@ async fn run(args: &Args) {
     let ledgers = args.get("ledgers", 100_usize);
     println!("fleet: {deposits} deposits a ledger; {}", machine());
     let folder = scratch();
-    let path = support::path(&folder, "ledger.db");
-    fill(&path, deposits).await;
+    let path = match args.get("ledger", String::new()) {
+        kept if kept.is_empty() => support::path(&folder, "ledger.db"),
+        kept => kept.into(),
+    };
+    if !path.exists() {
+        fill(&path, deposits).await;
+    }
     let server = Server::with("-c shared_buffers=1GB -c max_wal_size=8GB");
     let mut database = server.database("books").await;
     follow(&server, &mut database, &path, rounds).await;

@@ -25,6 +25,16 @@ pub async fn fill(path: &Path, deposits: u32, events: u32) {
     for table in ["month_total", "account_month"] {
         let begin = format!("INSERT INTO {table} (");
         let statement = migration.split(&begin).nth(1).unwrap().split(";\n").next().unwrap();
+        // Months are kept by method too, since a later migration.
+        let statement = if table == "month_total" {
+            statement.replacen("month,", "method, month,", 1).replacen(
+                "SELECT month,",
+                "SELECT 'wallet', month,",
+                1,
+            )
+        } else {
+            statement.to_owned()
+        };
         execute(&mut file, &format!("{begin}{statement}")).await;
     }
     for nth in 2..=events {
