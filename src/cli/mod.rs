@@ -151,7 +151,7 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         Command::Promote { note } => wait_for(replica::promote(context, &note)),
         Command::Mail(command) => wait_for(mail::mail(context, command)),
         Command::Webhooks(command) => wait_for(webhooks::webhooks(context, command)),
-        Command::Fleet(command) => wait_for(fleet::fleet(context, command)),
+        Command::Fleet(command) => fleet::fleet(context, command),
         Command::Assets => assets::assets(context),
         Command::Completions { shell } => completions::completions(context, &shell),
         Command::Manuals { folder } => manuals::manuals(context, &folder),

@@ -1,5 +1,7 @@
 //! What is written at a time: some events that were proven, with all that belongs to them.
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::domain::event::{EventName, Topic};
 use crate::fleet::copy_text::CopyText;
 use crate::ledger::{self, BookMark, BookValue, ChainPlace, ChainView, ChainedEvent, Ledger};
@@ -36,6 +38,16 @@ pub(super) struct BatchEnd {
 }
 
 impl Batch {
+    /// Reads and proves the events behind `after` on a thread of its own, while another batch is being written.
+    pub(super) async fn read_aside(ledger: Ledger, after: ChainPlace) -> ledger::Result<Self> {
+        let reading = tokio::spawn(async move { Self::read(&ledger, after).await });
+        // Nobody waits for it any more once this is dropped.
+        match AbortOnDropHandle::new(reading).await {
+            Ok(read) => read,
+            Err(_) => Err(ledger::Error::Closed),
+        }
+    }
+
     /// Reads and proves the events behind `after`.
     pub(super) async fn read(ledger: &Ledger, after: ChainPlace) -> ledger::Result<Self> {
         let mut view = ledger.chain_view().await?;

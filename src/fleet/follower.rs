@@ -207,7 +207,8 @@ impl Follower {
                 with_runs |= known.is_none_or(|known| known.mark != end.mark.mark);
             }
             let whose = Whose { ledger_id: file.id(), name: &ledger.name, with_runs };
-            let next = async { if is_end { None } else { Some(Batch::read(file, to.clone()).await) } };
+            let next =
+                async { if is_end { None } else { Some(Batch::read_aside(file.clone(), to.clone()).await) } };
             let (written, next) = futures_util::join!(self.store.write(whose, batch), next);
             let mark = written.map_err(|trouble| match trouble {
                 NotWritten::Store(error) => LedgerTrouble::Store(error),

@@ -11,19 +11,23 @@ use super::args::FleetCommand;
 use super::context::Context;
 use super::exit::CommandResult;
 
-/// Follows, or shows how the ledgers stand.
+/// Follows, or shows how the ledgers stand. One thread reads and proves while another writes.
 #[cfg(feature = "fleet")]
-pub(super) async fn fleet(context: &mut Context, command: FleetCommand) -> CommandResult {
-    match command {
-        FleetCommand::Follow(args) => following::follow(context, &args).await,
-        FleetCommand::Status => shown::status(context).await,
-    }
+pub(super) fn fleet(context: &mut Context, command: FleetCommand) -> CommandResult {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let ended = runtime.block_on(async {
+        match command {
+            FleetCommand::Follow(args) => following::follow(context, &args).await,
+            FleetCommand::Status => shown::status(context).await,
+        }
+    });
+    runtime.shutdown_background();
+    ended
 }
 
 /// This build cannot.
 #[cfg(not(feature = "fleet"))]
-#[expect(clippy::unused_async, reason = "with the feature it waits")]
-pub(super) async fn fleet(_context: &mut Context, _command: FleetCommand) -> CommandResult {
+pub(super) fn fleet(_context: &mut Context, _command: FleetCommand) -> CommandResult {
     Err(super::exit::CommandFailure::usage(
         "this build of depositd has no fleet, since few need PostgreSQL: take the package, which has it, or build with \
          `cargo build --release --locked --features fleet`",
