@@ -3,7 +3,7 @@
 mod reload;
 mod running;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::clock::SharedClock;
 use crate::config::{self, Config};
@@ -268,7 +268,7 @@ fn flow_settings(config: &Config) -> flow::FlowSettings {
 }
 
 /// What everything that leaves passes, by `config`.
-fn gate(config: &Config, ledger: &ledger::Ledger) -> flow::ReplicaGate {
+fn gate(config: &Config, ledger: &ledger::Ledger, now: Timestamp) -> flow::ReplicaGate {
     let replica = &config.ledger.replica;
     let Some(socket) = replica.socket.clone() else { return flow::ReplicaGate::default() };
     let settings = flow::ReplicaSettings {
@@ -277,7 +277,7 @@ fn gate(config: &Config, ledger: &ledger::Ledger) -> flow::ReplicaGate {
         program: replica.program.clone(),
         config: replica.config.clone(),
     };
-    flow::ReplicaGate::new(settings, ledger.clone())
+    flow::ReplicaGate::new(settings, ledger.clone(), now)
 }
 
 /// Litestream at `socket`, for the ledger of `config`.
@@ -286,12 +286,13 @@ pub fn litestream(config: &Config, socket: PathBuf) -> Litestream {
     Litestream::new(socket, &config.ledger.path, config.ledger.replica.limit())
 }
 
-/// Makes the newest state in the store this machine's ledger, because `who` says so.
+/// Makes the newest state in the store, or the backup at `from`, this machine's ledger, because `who` says so.
 ///
 /// # Errors
 /// [`flow::PromoteError`]; nothing has changed then.
 pub async fn promote(
     config: &Config,
+    from: Option<&Path>,
     (who, note): (&str, &str),
     now: Timestamp,
 ) -> Result<flow::Promoted, flow::PromoteError> {
@@ -300,14 +301,14 @@ pub async fn promote(
     let mail_to = rules(config).recipients(EventName::Decided);
     let settings = ledger_settings(config);
     let (program, litestream) = (&program, running.as_ref());
-    flow::promote(flow::Promotion { settings, program, litestream, mail_to, who, note, now }).await
+    flow::promote(flow::Promotion { settings, program, litestream, from, mail_to, who, note, now }).await
 }
 
 /// Litestream's program by `config`, or as the one at the configured socket was started.
 pub async fn litestream_program(config: &Config) -> replica::Program {
     let settings = &config.ledger.replica;
     let pid = match settings.socket.clone() {
-        Some(socket) => litestream(config, socket).pid().await,
+        Some(socket) => litestream(config, socket).pid().await.ok().flatten(),
         None => None,
     };
     let (program, file) = (settings.program.clone(), settings.config.clone());

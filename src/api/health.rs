@@ -89,7 +89,7 @@ pub(crate) async fn readiness(api: &ApiState) -> Readiness {
         readiness.warnings.extend(warnings);
     }
     readiness.warnings.extend(flow.log_warning());
-    if let Some(silent) = flow.replica.refusal() {
+    if let Some(silent) = flow.replica.unready() {
         readiness.ready = false;
         readiness.warnings.retain(|warning| !warning.starts_with("replica: "));
         readiness.reasons.push(format!("replica: nothing leaves before it confirms: {}", silent.0));

@@ -11,7 +11,8 @@ use hyper::body::Body as _;
 use super::problem::{Problem, ProblemKind};
 use crate::flow::SharedGate;
 
-/// What tells of this process and not of the books: needed most while the replica is silent.
+/// For whoever watches the process: needed most while the replica is silent. Their figures may be ahead of the replica
+/// (docs/interface.md).
 const UNGATED: &[&str] = &["/readyz", "/metrics", "/openapi.json", "/v1/drills"];
 
 /// Gives the answer once it may leave. While the replica is silent nothing new is begun, and what shows more than the
@@ -26,7 +27,7 @@ pub(crate) async fn through(
     }
     let changes = !matches!(*method, Method::GET | Method::HEAD);
     if let Some(silent) = gate.refusal().filter(|_| changes) {
-        let detail = format!("nothing was accepted, ask again later: {silent}");
+        let detail = format!("nothing new was begun, ask again later: {silent}");
         return Problem::new(ProblemKind::ReplicaUnavailable, detail).into_response();
     }
     let response = answer.await;

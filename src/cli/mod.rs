@@ -148,7 +148,7 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
         Command::Verify => wait_for(verify::verify(context)),
         Command::Backup { file } => wait_for(backup::backup(context, &file)),
         Command::Drill => wait_for(replica::drill(context)),
-        Command::Promote { note } => wait_for(replica::promote(context, &note)),
+        Command::Promote { from, note } => wait_for(replica::promote(context, from.as_deref(), &note)),
         Command::Mail(command) => wait_for(mail::mail(context, command)),
         Command::Webhooks(command) => wait_for(webhooks::webhooks(context, command)),
         Command::Fleet(command) => fleet::fleet(context, command),

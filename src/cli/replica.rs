@@ -1,5 +1,6 @@
 //! `drill` and `promote`: whether the replica could take over, and having it take over.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -76,12 +77,12 @@ fn print(out: &mut Output, report: &DrillReport) {
 }
 
 /// Makes the newest state in the store this machine's ledger.
-pub(super) async fn promote(context: &mut Context, note: &str) -> CommandResult {
+pub(super) async fn promote(context: &mut Context, from: Option<&Path>, note: &str) -> CommandResult {
     let note = said(note)?;
     let config = context.config()?;
     let who = api::unix_user(rustix::process::getuid().as_raw());
-    hint("restoring the newest state from the store, and proving it\n");
-    match daemon::promote(&config, (&who, note), context.clock.now()).await {
+    hint("restoring, and proving what was restored\n");
+    match daemon::promote(&config, from, (&who, note), context.clock.now()).await {
         Ok(promoted) => context.out.answer(&promoted, |out| {
             out.line(format_args!(
                 "generation {} is in place at {}",

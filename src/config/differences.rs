@@ -1,11 +1,11 @@
 //! Which keys of two configurations differ, for a daemon that is told to read its configuration again.
 
 use super::fleet::FleetConfig;
-use super::ledger::ReplicaConfig;
+use super::ledger::{LedgerConfig, ReplicaConfig};
 use super::page::PageConfig;
 use super::settings::{
-    ApiConfig, BalanceConfig, BooksConfig, Config, LedgerConfig, LogConfig, MailConfig, ReconcileConfig,
-    SmtpConfig, UpstreamConfig,
+    ApiConfig, BalanceConfig, BooksConfig, Config, LogConfig, MailConfig, ReconcileConfig, SmtpConfig,
+    UpstreamConfig,
 };
 use super::webhooks::WebhookConfig;
 use crate::domain::poll::Policy;
@@ -46,21 +46,7 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
     } = one;
     let mut found = Vec::new();
     of_upstream(&mut found, upstream, &other.upstream);
-    differing!(
-        found,
-        "ledger",
-        ledger,
-        other.ledger,
-        LedgerConfig { path, create_if_missing, backup_dir, backup_schedule, backup_keep, replica }
-    );
-    found.retain(|key| *key != "ledger.replica");
-    differing!(
-        found,
-        "ledger.replica",
-        &ledger.replica,
-        other.ledger.replica,
-        ReplicaConfig { socket, require, timeout, program, config, drill_schedule }
-    );
+    of_ledger(&mut found, ledger, &other.ledger);
     differing!(
         found,
         "polling",
@@ -100,6 +86,25 @@ pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
     around(&mut found, (webhooks, api, page, log), other);
     differing!(found, "fleet", fleet, other.fleet, FleetConfig { database_url, interval, ledgers });
     found
+}
+
+/// Those of the books and of their second copy.
+fn of_ledger(found: &mut Vec<&'static str>, one: &LedgerConfig, other: &LedgerConfig) {
+    differing!(
+        found,
+        "ledger",
+        one,
+        other,
+        LedgerConfig { path, create_if_missing, backup_dir, backup_schedule, backup_keep, replica }
+    );
+    found.retain(|key| *key != "ledger.replica");
+    differing!(
+        found,
+        "ledger.replica",
+        &one.replica,
+        other.replica,
+        ReplicaConfig { socket, require, timeout, program, config, drill_schedule }
+    );
 }
 
 /// Those of the account and of how hard it may be asked.

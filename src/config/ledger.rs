@@ -6,12 +6,28 @@ use std::time::Duration;
 use super::cron::CronExpression;
 use super::error::Error;
 use super::layers::Layers;
-use super::settings::LedgerConfig;
 
 /// A replica that takes longer has not confirmed.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Whoever asks must not wait for longer.
-const LONGEST: Duration = Duration::from_mins(1);
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// `[ledger]`: the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// Whether a ledger may be founded where there is none.
+    pub create_if_missing: bool,
+    /// Where scheduled backups go.
+    pub backup_dir: Option<PathBuf>,
+    /// When they are made.
+    pub backup_schedule: Option<CronExpression>,
+    /// How many are kept; `None` keeps all.
+    pub backup_keep: Option<u32>,
+    /// `[ledger.replica]`
+    pub replica: ReplicaConfig,
+}
 
 /// `[ledger.replica]`, as it is written; without a socket there is no replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -35,14 +35,15 @@ pub use error::Error;
 pub use fleet::{FleetConfig, FleetLedger};
 #[cfg(test)]
 pub(crate) use keys::{KEYS, SECRETS};
+pub use ledger::{LedgerConfig, ReplicaConfig};
 pub use page::PageConfig;
 
 pub(crate) use secret::{LONGEST as LONGEST_SECRET, checked as checked_secret, is_open_to_others};
 pub use secret::{SecretFile, SecretSource};
 pub use settings::{
-    ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LedgerConfig, LogConfig, MailConfig,
-    MailRule, MailTransport, NamedToken, PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption,
-    TokenConfig, UpstreamConfig,
+    ApiConfig, BalanceConfig, BooksConfig, Config, GroupConfig, LogConfig, MailConfig, MailRule,
+    MailTransport, NamedToken, PLAIN_TOKEN, ReconcileConfig, Role, SmtpConfig, SmtpEncryption, TokenConfig,
+    UpstreamConfig,
 };
 pub(crate) use suspects::{suspect_argument, suspect_path};
 pub(crate) use values::duration;

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::cron::CronExpression;
 use super::error::Error;
 use super::fleet::FleetConfig;
-use super::ledger::ReplicaConfig;
+use super::ledger::LedgerConfig;
 use super::page::PageConfig;
 use super::secret::{SecretFile, SecretSource};
 use super::values::{DayHours, Listen};
@@ -77,23 +77,6 @@ pub struct UpstreamConfig {
     pub request_limit: Duration,
     /// In what payment pages and card payments are counted; without it none can be asked for.
     pub page_amount: Option<AmountUnit>,
-}
-
-/// `[ledger]`: the books.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerConfig {
-    /// The SQLite file.
-    pub path: PathBuf,
-    /// Whether a ledger may be founded where there is none.
-    pub create_if_missing: bool,
-    /// Where scheduled backups go.
-    pub backup_dir: Option<PathBuf>,
-    /// When they are made.
-    pub backup_schedule: Option<CronExpression>,
-    /// How many are kept; `None` keeps all.
-    pub backup_keep: Option<u32>,
-    /// `[ledger.replica]`
-    pub replica: ReplicaConfig,
 }
 
 /// `[reconcile]`: comparing the books with the upstream's.

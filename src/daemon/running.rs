@@ -115,7 +115,7 @@ impl Daemon {
         }
         let Parts { upstream, mailer, rules, webhooks, clock } = parts;
         ledger.keep_books(books, clock.now()).await.map_err(not_those_books)?;
-        let gate = gate(config, &ledger);
+        let gate = gate(config, &ledger, clock.now());
         let flow = Flow::new(ledger, upstream, mailer, rules, flow_settings(config), clock).behind(gate);
         flow.webhooks.replace(webhooks);
         if let Some(backups) = &config.ledger.backup_dir {

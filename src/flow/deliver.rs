@@ -125,7 +125,9 @@ impl<'a> Run<'a> {
             if stop.is_cancelled() && last_moment.is_none() {
                 last_moment = Some(flow.clock.monotonic().saturating_add(LAST_MOMENT));
             }
-            let open = self.done.unreachable.is_none() && last_moment.is_none();
+            // While the replica is silent nothing leaves: what is owed is read again once it confirms.
+            let silent = flow.replica.refusal().is_some();
+            let open = self.done.unreachable.is_none() && last_moment.is_none() && !silent;
             let mut pause = None;
             if open {
                 self.read_queue().await?;
@@ -226,10 +228,6 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Option<Duration> {
         let flow = self.flow;
         let per_second = flow.rules.current().pace().per_second;
-        // What was read waits until the replica has it.
-        if flow.replica.refusal().is_some() {
-            return Some(BEAT);
-        }
         loop {
             // Where the way out was closed, one letter tries it for all; one that is not in doubt, where there is one.
             let probing = self.failures > 0 && self.done.sent == 0;

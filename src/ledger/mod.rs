@@ -110,8 +110,8 @@ impl Ledger {
         self.shared.head.subscribe()
     }
 
-    /// How many transactions had begun by now. Whatever was read before this call is of no later one. What only moves
-    /// deposits in the queue is not counted.
+    /// How many transactions had come to their commit by now. Whatever was read before this call is of no later one. What
+    /// only moves deposits in the queue is not counted.
     #[must_use]
     pub fn commits_begun(&self) -> u64 {
         self.shared.commits.begun()

@@ -12,7 +12,6 @@ use crate::domain::book_zone::BookZone;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::books::kept_zone;
-use crate::ledger::commits::Commits;
 use crate::ledger::connect::{
     Access, LedgerSettings, MIGRATIONS, connect_options, has_begun, known_id, other_history, readers,
 };
@@ -108,10 +107,13 @@ async fn open_reserved(reserved: Reservation) -> Result<Ledger> {
         books_open_from: AtomicI64::new(prepared.books_open_from.as_millis()),
         book_zone: RwLock::new(Arc::new(prepared.book_zone)),
         poll_queue: PollQueue::default(),
-        commits: Commits::default(),
+        commits: Arc::default(),
         metrics: CommitMetrics::default(),
     });
-    let readers = readers(&shared.real, 4).await;
+    let readers = match shared.commits.count(&mut connection).await {
+        Ok(()) => readers(&shared.real, 4).await,
+        Err(error) => Err(error),
+    };
     let writer = Writer::start(connection, lock, Arc::clone(&shared))?;
     match readers {
         Ok(readers) => Ok(Ledger { readers, writer: Some(writer), shared }),
@@ -164,7 +166,7 @@ async fn open_reading(settings: LedgerSettings) -> Result<Ledger> {
         books_open_from: AtomicI64::new(0),
         book_zone: RwLock::new(Arc::new(book_zone)),
         poll_queue: PollQueue::default(),
-        commits: Commits::default(),
+        commits: Arc::default(),
         metrics: CommitMetrics::default(),
     });
     Ok(Ledger { readers, writer: None, shared })

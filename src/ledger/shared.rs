@@ -31,7 +31,7 @@ pub(super) struct LedgerState {
     /// Which deposit is acted on next.
     pub(super) poll_queue: PollQueue,
     /// Which transactions have begun and ended.
-    pub(super) commits: Commits,
+    pub(super) commits: Arc<Commits>,
     /// How long transactions take.
     pub(super) metrics: CommitMetrics,
 }

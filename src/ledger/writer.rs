@@ -167,11 +167,13 @@ async fn work(
     while let Some(job) = next.take() {
         match job {
             Job::Run(run) => {
-                shared.commits.begin();
+                shared.commits.next_is_told(true);
                 run(&mut connection).await;
-                shared.commits.end();
             }
-            Job::RunUntold(run) => run(&mut connection).await,
+            Job::RunUntold(run) => {
+                shared.commits.next_is_told(false);
+                run(&mut connection).await;
+            }
             Job::Close(reply) => {
                 closing = Some(reply);
                 break;
@@ -193,16 +195,11 @@ async fn work(
                     }
                 }
                 let writing = Writing { shared: &shared, identity, mistrust: &mistrust };
-                let is_told = group.iter().any(Batch::is_told);
-                if is_told {
-                    shared.commits.begin();
-                }
+                shared.commits.next_is_told(group.iter().any(Batch::is_told));
                 write_group(&mut connection, writing, group).await;
-                if is_told {
-                    shared.commits.end();
-                }
             }
         }
+        shared.commits.end();
         if next.is_none() {
             next = queue.recv().await;
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use crate::clock::{Clock as _, SystemClock};
@@ -15,10 +15,10 @@ use crate::secret::without_known;
 /// What stands for the generation in the configuration's paths.
 const GENERATION: &str = "DEPOSITD_GENERATION";
 /// How long a question to the store may take, and a restore.
-const QUESTION: Duration = Duration::from_secs(30);
+const QUESTION: Duration = Duration::from_secs(10);
 const RESTORE: Duration = Duration::from_hours(1);
-/// What is read of what the program says.
-const LARGEST: u64 = 4 * 1024 * 1024;
+/// What is kept of what the program says; a long list has more.
+const LARGEST: u64 = 256 * 1024;
 
 /// Why the program did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -95,23 +95,32 @@ impl Program {
     /// # Errors
     /// [`ProgramError`]; it is not known then.
     pub async fn holds(&self, generation: u64) -> Result<Option<bool>, ProgramError> {
-        if !self.tells_generations_apart() {
+        if !self.tells_generations_apart()? {
             return Ok(None);
         }
         let args = ["-json", "-level", "all"].map(OsString::from);
         let args: Vec<OsString> = args.into_iter().chain([self.ledger.clone().into()]).collect();
+        // The list of a year is long: its first entry says enough.
         let said = self.run("ltx", generation, &args, QUESTION).await?;
-        let files: Option<Vec<serde_json::Value>> = serde_json::from_str(&said)
-            .map_err(|error| ProgramError::Failed(format!("its list cannot be read: {error}")))?;
-        Ok(Some(files.is_some_and(|files| !files.is_empty())))
+        Ok(Some(said.contains("\"max_txid\"")))
     }
 
-    /// Whether each generation has a place of its own in the store.
-    #[must_use]
-    pub fn tells_generations_apart(&self) -> bool {
-        let place = std::env::var_os("LITESTREAM_CONFIG").map(PathBuf::from);
-        let config = self.config.clone().or(place).unwrap_or_else(|| PathBuf::from("/etc/litestream.yml"));
-        std::fs::read_to_string(config).is_ok_and(|text| text.contains(GENERATION))
+    /// Whether each generation has a place of its own in the store. Where nothing names the configuration, and Litestream
+    /// has none at its usual place, it is as if it had not.
+    ///
+    /// # Errors
+    /// [`ProgramError::Failed`] where the configuration that is named cannot be read.
+    pub fn tells_generations_apart(&self) -> Result<bool, ProgramError> {
+        let named = self.config.clone().or_else(|| std::env::var_os("LITESTREAM_CONFIG").map(PathBuf::from));
+        let config = named.clone().unwrap_or_else(|| PathBuf::from("/etc/litestream.yml"));
+        match std::fs::read_to_string(&config) {
+            Ok(text) => Ok(text.lines().any(|line| {
+                let written = line.split('#').next().unwrap_or_default();
+                written.contains(GENERATION)
+            })),
+            Err(_) if named.is_none() => Ok(false),
+            Err(error) => Err(ProgramError::Failed(format!("{} cannot be read: {error}", config.display()))),
+        }
     }
 
     async fn run(
@@ -142,13 +151,13 @@ impl Program {
         let ended = async {
             let reading = async {
                 if let Some(stdout) = stdout {
-                    stdout.take(LARGEST).read_to_end(&mut out).await?;
+                    read_all(stdout, &mut out).await?;
                 }
                 Ok::<_, std::io::Error>(())
             };
             let also = async {
                 if let Some(stderr) = stderr {
-                    stderr.take(LARGEST).read_to_end(&mut err).await?;
+                    read_all(stderr, &mut err).await?;
                 }
                 Ok::<_, std::io::Error>(())
             };
@@ -168,6 +177,12 @@ impl Program {
         let words = last(&err).or_else(|| last(&out)).unwrap_or_else(|| format!("it ended with {status}"));
         Err(ProgramError::Failed(without_known(&words)))
     }
+}
+
+/// Reads to the end, and keeps the beginning.
+async fn read_all(mut from: impl AsyncRead + Unpin, kept: &mut Vec<u8>) -> std::io::Result<()> {
+    (&mut from).take(LARGEST).read_to_end(kept).await?;
+    tokio::io::copy(&mut from, &mut tokio::io::sink()).await.map(|_| ())
 }
 
 /// The configuration with which the process in `/proc` was started.

@@ -19,6 +19,7 @@ use tokio::net::UnixStream;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::causes::chain;
+use crate::secret::without_known;
 
 /// No answer of Litestream's is larger.
 const LARGEST: usize = 1024 * 1024;
@@ -86,7 +87,6 @@ pub struct Litestream {
 #[serde(default)]
 struct Synced {
     txid: u64,
-    replicated_txid: u64,
 }
 
 /// The answer to `/info`.
@@ -129,7 +129,7 @@ impl Reply {
     fn words(&self) -> String {
         match self.read::<Refusal>().error {
             words if words.is_empty() => format!("it answered {}", self.status),
-            words => words,
+            words => without_known(&words),
         }
     }
 }
@@ -163,17 +163,25 @@ impl Litestream {
         if reply.status != StatusCode::OK {
             return Err(SyncError::Failed(reply.words()));
         }
-        let Synced { txid, replicated_txid } = reply.read();
-        if txid == 0 || replicated_txid < txid {
-            let why = format!("the store has transaction {replicated_txid}, and not yet {txid}");
-            return Err(SyncError::Failed(why));
+        // What is written while it copies may raise the numbers that it states; what was there before is in the store.
+        match reply.read::<Synced>().txid {
+            0 => Err(SyncError::Failed("it names no transaction that the store has".to_owned())),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// The process that listens at the socket.
-    pub async fn pid(&self) -> Option<u32> {
-        self.call(Method::GET, "/info", None).await.ok()?.read::<Info>().pid
+    /// The process that listens at the socket; `None` where it does not say.
+    ///
+    /// # Errors
+    /// [`SyncError`]: nobody answers there.
+    pub async fn pid(&self) -> Result<Option<u32>, SyncError> {
+        Ok(self.call(Method::GET, "/info", None).await?.read::<Info>().pid)
+    }
+
+    /// The ledger, by the path that Litestream has for it.
+    #[must_use]
+    pub fn ledger(&self) -> &Path {
+        self.known_as.get().map_or(&self.ledger, Path::new)
     }
 
     async fn ask_to_sync(&self, path: &str) -> Result<Reply, SyncError> {

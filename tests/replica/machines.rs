@@ -77,10 +77,33 @@ async fn a_machine_dies_with_its_disk_and_another_goes_on() {
     let reasons = program.sql("SELECT reason FROM event WHERE name = 'decided'");
     assert!(reasons.contains("promoted to generation 2") && reasons.ends_with("db1 is off"), "{reasons}");
 
+    // A backup of the first generation is put back, as the third.
+    let backup = attic.path().join("backup.db");
+    let made = std::process::Command::new("sqlite3")
+        .arg(attic.path().join("ledger.db"))
+        .arg(format!("VACUUM INTO '{}'", backup.display()))
+        .status();
+    assert!(made.unwrap().success());
+    let second = tempfile::tempdir().unwrap();
+    take_away(&program, second.path());
+    let output =
+        program.run(&["promote", "--from", backup.to_str().unwrap(), "--note", "the replica is damaged"]);
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(words.contains("generation 3 is in place"), "{words}");
+    program.verify();
+    let third = tempfile::tempdir().unwrap();
+    take_away(&program, third.path());
+    for entry in std::fs::read_dir(second.path()).unwrap().flatten() {
+        std::fs::rename(entry.path(), program.out().join(entry.file_name())).unwrap();
+    }
+
     // The old machine comes back, with the ledger that it had, and Litestream as it was set up there.
     let later = tempfile::tempdir().unwrap();
     take_away(&program, later.path());
     for entry in std::fs::read_dir(attic.path()).unwrap().flatten() {
+        if entry.path() == backup {
+            continue;
+        }
         std::fs::rename(entry.path(), program.out().join(entry.file_name())).unwrap();
     }
     let _running = Running::start(&program, 1);

@@ -11,7 +11,7 @@ async fn what_cannot_be_relied_on_is_named_and_nothing_leaves() {
         change(&mut words);
         words
     };
-    let cases: [(Words, &str); 7] = [
+    let cases: [(Words, &str); 6] = [
         (with(|words| words.info.1 = r#"{"version":"0.5.9"}"#.to_owned()), "Litestream 0.5.9 is too old"),
         (with(|words| words.info = (404, "404 page not found".to_owned())), "too old"),
         (
@@ -25,13 +25,7 @@ async fn what_cannot_be_relied_on_is_named_and_nothing_leaves() {
             with(|words| words.sync = (404, r#"{"error":"database not found: x"}"#.to_owned())),
             "it replicates nothing",
         ),
-        (
-            with(|words| {
-                words.sync = (200, r#"{"status":"synced","txid":7,"replicated_txid":6}"#.to_owned())
-            }),
-            "the store has transaction 6, and not yet 7",
-        ),
-        (with(|words| words.sync = (200, "garbage".to_owned())), "the store has transaction 0"),
+        (with(|words| words.sync = (200, "garbage".to_owned())), "it names no transaction"),
         (
             with(|words| words.sync = (500, r#"{"error":"access denied"}"#.to_owned())),
             "could not copy to the store: access denied",
@@ -49,7 +43,11 @@ async fn what_cannot_be_relied_on_is_named_and_nothing_leaves() {
         assert_eq!((status, &refusal["type"]), (503, &"replica-unavailable".into()), "{expected}: {refusal}");
     }
     assert!(program.simulator.orders().is_empty(), "no wallet was asked for");
-    pretender.say(|words| *words = Words::good());
+    // What is written while it copies is not in the store yet, and what was there before is.
+    pretender.say(|words| {
+        *words = Words::good();
+        words.sync.1 = r#"{"status":"synced","txid":7,"replicated_txid":6}"#.to_owned();
+    });
     until("it is accepted", || ask(&program, "25").0 == 201);
     program.stop();
 }

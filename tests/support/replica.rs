@@ -363,10 +363,6 @@ impl Litestream {
         self.running = None;
     }
 
-    pub fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
     /// Asks it as the daemon does; what it answered, once that is that the store has everything.
     pub fn sync(&self) -> Option<String> {
         let mut stream = UnixStream::connect(self.socket()).ok()?;

@@ -253,11 +253,15 @@ ledger, or lacks events. By itself: ledger.replica.drill_schedule.")]
     /// Make the newest state in the store this machine's ledger: where the machine that had it is gone
     #[command(after_help = "Examples:
   depositd promote --note \"db1 lost its power supply, it is switched off\"
+  depositd promote --from /backups/ledger-20260302T023000Z.db --note \"the replica was damaged on 3 March\"
 
 Run it on the stand-by, with the dead machine off, and before Litestream is started here. It restores the newest \
 generation from the store, proves it whole, and makes it the next generation; the old machine refuses to go on once it \
 sees that. Nothing is replaced: a ledger that is there is an error. docs/replica.md has the steps.")]
     Promote {
+        /// A backup to go on with, instead of the newest state in the store
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
         /// Why
         #[arg(long)]
         note: String,

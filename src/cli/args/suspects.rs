@@ -40,6 +40,7 @@ pub(in crate::cli) fn suspect_values(cli: &Cli) {
         Command::Close(args) => suspect_argument(&args.month),
         Command::Statement { month } => month.iter().for_each(|month| suspect_argument(month)),
         Command::Backup { file } => path(file),
+        Command::Promote { from: Some(file), .. } => path(file),
         Command::Manuals { folder } => path(folder),
         Command::Export(args) => args.output.iter().for_each(|file| path(file)),
         Command::Sandbox(args) => args.dir.iter().for_each(|folder| path(folder)),

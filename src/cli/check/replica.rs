@@ -23,12 +23,16 @@ pub(super) async fn replica(config: &Config, socket: PathBuf) -> Check {
         }
     }
     let program = daemon::litestream_program(config).await;
-    if !program.tells_generations_apart() {
-        found.warn(
-            "Litestream's configuration has no ${DEPOSITD_GENERATION} in the replica's path, or cannot be read: a machine \
-             that was left behind by a promotion would not find out (docs/replica.md)",
-        );
-        return found.check("replica");
+    match program.tells_generations_apart() {
+        Ok(true) => {}
+        Ok(false) => {
+            found.warn(
+                "Litestream's configuration has no ${DEPOSITD_GENERATION} in the replica's path, or is not named: a \
+                 machine that was left behind by a promotion would not find out (docs/replica.md)",
+            );
+            return found.check("replica");
+        }
+        Err(error) => found.wrong(error.to_string()),
     }
     let own = match &ledger {
         Some(ledger) => flow::generation_of(ledger).await.unwrap_or(1),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::generation_of;
+use super::{ReplicaSettings, generation_of};
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::event::EventName;
 use crate::domain::time::Timestamp;
@@ -154,16 +154,15 @@ async fn compare(ledger: &Ledger, path: PathBuf, report: &mut DrillReport) -> le
 /// # Errors
 /// Whatever the ledger says.
 pub async fn run_drill(flow: &Flow) -> ledger::Result<Option<DrillReport>> {
-    let (Some(replica), Some(program)) = (&flow.replica.0, flow.replica.program().await) else {
-        return Ok(None);
-    };
-    let place = temporary_place();
-    let mut report = drill(&flow.ledger, &program, Some(&replica.settings.litestream), &place).await?;
+    let Some(replica) = &flow.replica.0 else { return Ok(None) };
+    let ReplicaSettings { litestream, program, config, .. } = &replica.settings;
+    let pid = litestream.pid().await.ok().flatten();
+    let program = Program::find(program.clone(), config.clone(), litestream.ledger(), pid);
+    let mut report = drill(&flow.ledger, &program, Some(litestream), &temporary_place()).await?;
     report.at = flow.clock.now();
     let kept =
         serde_json::to_string(&report).map_err(|error| ledger::Error::Unreadable(error.to_string()))?;
     let was_ok = drilled(flow).await?.is_none_or(|last| last.report.ok);
-    flow.ledger.remember(LAST_DRILL, kept).await?;
     if report.ok {
         tracing::info!(seq = report.replica_head_seq, "the replica was restored and proven whole");
     } else {
@@ -173,6 +172,8 @@ pub async fn run_drill(flow: &Flow) -> ledger::Result<Option<DrillReport>> {
             flow.announce(EventName::DrillFailed, Some(why), json!(report)).await?;
         }
     }
+    // Last: a drill that was cut off before this is told again, and not forgotten.
+    flow.ledger.remember(LAST_DRILL, kept).await?;
     Ok(Some(report))
 }
 

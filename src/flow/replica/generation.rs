@@ -60,8 +60,15 @@ pub async fn refuse_superseded(
 /// The same for a running daemon.
 pub(super) async fn supersession(flow: &Flow) -> Result<Option<Superseded>, String> {
     let own = generation_of(&flow.ledger).await.map_err(|error| error.chain())?;
-    let Some(program) = flow.replica.program().await else { return Ok(None) };
-    later_than(own, &program).await
+    let Some(program) = flow.replica.program().await? else { return Ok(None) };
+    match program.holds(own).await {
+        Ok(Some(false)) => Err(format!(
+            "the store holds nothing of generation {own}, which this ledger is: Litestream runs with another \
+             DEPOSITD_GENERATION"
+        )),
+        Ok(_) => later_than(own, &program).await,
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 async fn later_than(own: u64, program: &Program) -> Result<Option<Superseded>, String> {

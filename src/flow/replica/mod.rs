@@ -40,6 +40,8 @@ pub struct ReplicaGate(Option<Replicated>);
 struct Replicated {
     settings: ReplicaSettings,
     ledger: Ledger,
+    /// When this began.
+    since: Timestamp,
     standing: watch::Sender<ReplicaStanding>,
 }
 
@@ -67,16 +69,17 @@ pub struct Mark(u64);
 pub struct NotConfirmed(pub String);
 
 impl std::fmt::Display for NotConfirmed {
+    /// For whoever asks: what Litestream says, with the store's name, is for the operator.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the replica does not confirm: {}", self.0)
+        f.write_str("the replica does not confirm; GET /readyz says why")
     }
 }
 
 impl ReplicaGate {
-    /// A gate of `ledger`, by these settings.
+    /// A gate of `ledger`, by these settings; nothing is confirmed before `now`.
     #[must_use]
-    pub fn new(settings: ReplicaSettings, ledger: Ledger) -> Self {
-        Self(Some(Replicated { settings, ledger, standing: watch::Sender::default() }))
+    pub fn new(settings: ReplicaSettings, ledger: Ledger, now: Timestamp) -> Self {
+        Self(Some(Replicated { settings, ledger, since: now, standing: watch::Sender::default() }))
     }
 
     /// Where the replica stands; `None` without one.
@@ -131,6 +134,13 @@ impl ReplicaGate {
         }
     }
 
+    /// Why the daemon is not ready, where the replica is required: it is silent, or has not confirmed yet.
+    #[must_use]
+    pub fn unready(&self) -> Option<NotConfirmed> {
+        let is_new = self.is_required() && self.standing()?.confirmed_at.is_none();
+        self.refusal().or_else(|| is_new.then(|| NotConfirmed("it was not heard yet".to_owned())))
+    }
+
     /// How old what the replica has can be: 0 where it has everything; `None` without a replica.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
@@ -139,7 +149,7 @@ impl ReplicaGate {
         if standing.silent.is_none() && standing.confirmed >= replica.ledger.commits_begun() {
             return Some(Duration::ZERO);
         }
-        Some(standing.confirmed_at.map_or(Duration::ZERO, |at| now.since(at)))
+        Some(now.since(standing.confirmed_at.unwrap_or(replica.since)))
     }
 
     /// Nothing is confirmed from now on; whoever waits is told.
@@ -149,11 +159,15 @@ impl ReplicaGate {
         }
     }
 
-    /// Litestream's program, as it is configured or as it runs.
-    pub async fn program(&self) -> Option<Program> {
-        let ReplicaSettings { litestream, program, config, .. } = &self.0.as_ref()?.settings;
-        let pid = litestream.pid().await;
-        Some(Program::find(program.clone(), config.clone(), self.0.as_ref()?.ledger.path(), pid))
+    /// Litestream's program, as it is configured or as it runs; `None` without a replica.
+    ///
+    /// # Errors
+    /// In words, where nobody answers at the socket.
+    pub async fn program(&self) -> Result<Option<Program>, String> {
+        let Some(replica) = &self.0 else { return Ok(None) };
+        let ReplicaSettings { litestream, program, config, .. } = &replica.settings;
+        let pid = litestream.pid().await.map_err(|error| error.to_string())?;
+        Ok(Some(Program::find(program.clone(), config.clone(), litestream.ledger(), pid)))
     }
 }
 

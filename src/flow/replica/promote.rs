@@ -1,6 +1,7 @@
 //! Promotion: the newest state in the store becomes this machine's ledger, as the next generation. A person decides it,
 //! where the machine that had the ledger is gone.
 
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ use crate::replica::{Litestream, Program, ProgramError};
 
 /// The most generations that are looked for.
 const MOST: u64 = 10_000;
+/// So many in a row that are not there are the end: early ones may have been removed.
+const GAP: u64 = 8;
 
 /// What a promotion is made of.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Promotion<'a> {
     pub program: &'a Program,
     /// The Litestream of this machine, which must not run yet.
     pub litestream: Option<&'a Litestream>,
+    /// A copy of the ledger that is taken instead of the store's newest state: a backup.
+    pub from: Option<&'a Path>,
     /// Who is told.
     pub mail_to: Vec<Recipient>,
     /// Who decides it, and why.
@@ -89,25 +94,52 @@ pub async fn promote(promotion: Promotion<'_>) -> Result<Promoted, PromoteError>
     let staging = tempfile::Builder::new().prefix(".depositd-promote-").tempdir_in(folder);
     let staging = staging.map_err(io("no folder can be made beside the ledger"))?;
     let copy = staging.path().join("ledger.db");
-    promotion.program.restore(newest, &copy).await?;
+    match promotion.from {
+        Some(from) => copy_backup(from, &copy)?,
+        None => drop(promotion.program.restore(newest, &copy).await?),
+    }
+    // A backup may be of an earlier generation.
+    let expected = promotion.from.is_none().then_some(newest);
     let settings = LedgerSettings { path: copy.clone(), create_if_missing: false, ..promotion.settings };
     let ledger = Ledger::open(settings, Access::Write).await?;
-    let made = raise(&ledger, (newest, next), &promotion.mail_to, (promotion.who, note, promotion.now)).await;
+    let made =
+        raise(&ledger, (expected, next), &promotion.mail_to, (promotion.who, note, promotion.now)).await;
     ledger.close().await?;
     let (head_seq, head_hash) = made?;
-    let environment = folder.join("replica.env");
-    let text =
-        format!("# Written by `depositd promote`; read by Litestream's unit.\nDEPOSITD_GENERATION={next}\n");
-    std::fs::write(&environment, text).map_err(io("replica.env cannot be written"))?;
     hand_over(&copy, folder).map_err(io("the restored ledger cannot be given to the daemon's user"))?;
     let file = std::fs::File::open(&copy).and_then(|file| file.sync_all());
     file.map_err(io("the restored ledger cannot be written to disk"))?;
     // Atomic, and it replaces nothing: there is no such file.
     std::fs::hard_link(&copy, &path).map_err(io("the restored ledger cannot be put in place"))?;
+    std::fs::remove_file(&copy).map_err(io("the ledger is in place, and has a second name"))?;
     drop(staging);
-    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(io("the folder cannot be written to disk"))?;
+    let environment = folder.join("replica.env");
+    let names =
+        format!("the ledger is in place; write DEPOSITD_GENERATION={next} into {}", environment.display());
+    name_generation(&environment, folder, next).map_err(io(&names))?;
     Ok(Promoted { path, restored_generation: newest, generation: next, head_seq, head_hash, environment })
+}
+
+/// Copies a backup, which is one whole file.
+fn copy_backup(from: &Path, copy: &Path) -> Result<(), PromoteError> {
+    if ledger::is_without_log(from) {
+        let shown = from.display();
+        return Err(PromoteError::Refused(format!(
+            "{shown} was copied from a running daemon without its log: take a copy that `depositd backup` made"
+        )));
+    }
+    std::fs::copy(from, copy).map(|_| ()).map_err(io(&format!("{} cannot be copied", from.display())))
+}
+
+/// Writes what Litestream's unit reads: whole or not at all.
+fn name_generation(environment: &Path, folder: &Path, generation: u64) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    writeln!(file, "# Written by `depositd promote`; read by Litestream's unit.")?;
+    writeln!(file, "DEPOSITD_GENERATION={generation}")?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(environment).map_err(|error| error.error)?;
+    std::fs::File::open(folder)?.sync_all()
 }
 
 /// The ledger belongs to whom its folder belongs, whoever promotes it.
@@ -128,7 +160,8 @@ fn io(what: &str) -> impl FnOnce(std::io::Error) -> PromoteError {
 async fn refuse_unless_free(path: &Path, litestream: Option<&Litestream>) -> Result<(), PromoteError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let state = path.with_file_name(format!(".{name}-litestream"));
-    let beside = ["-wal", "-shm", "-journal"].map(|suffix| path.with_file_name(format!("{name}{suffix}")));
+    let beside =
+        ["-wal", "-shm", "-journal", ".lock"].map(|suffix| path.with_file_name(format!("{name}{suffix}")));
     for taken in [path.to_owned(), state].into_iter().chain(beside) {
         if taken.symlink_metadata().is_ok() {
             return Err(PromoteError::Refused(format!(
@@ -138,7 +171,7 @@ async fn refuse_unless_free(path: &Path, litestream: Option<&Litestream>) -> Res
         }
     }
     if let Some(litestream) = litestream
-        && litestream.pid().await.is_some()
+        && litestream.pid().await.is_ok()
     {
         return Err(PromoteError::Refused(
             "Litestream runs here already: stop it first, it must begin with the promoted ledger".to_owned(),
@@ -149,18 +182,22 @@ async fn refuse_unless_free(path: &Path, litestream: Option<&Litestream>) -> Res
 
 /// The newest generation that the store holds.
 async fn newest_generation(program: &Program) -> Result<u64, PromoteError> {
-    if !program.tells_generations_apart() {
+    if !program.tells_generations_apart()? {
         return Err(PromoteError::Refused(
             "Litestream's configuration has no ${DEPOSITD_GENERATION} in the replica's path: two machines would write to \
              one place, which destroys the replica (docs/replica.md)"
                 .to_owned(),
         ));
     }
-    let mut newest = None;
+    let (mut newest, mut missing) = (None, 0_u64);
     for generation in 1..=MOST {
-        match program.holds(generation).await? {
-            Some(true) => newest = Some(generation),
-            _ => break,
+        if missing >= GAP {
+            break;
+        }
+        if program.holds(generation).await? == Some(true) {
+            (newest, missing) = (Some(generation), 0);
+        } else {
+            missing = missing.saturating_add(1);
         }
     }
     newest.ok_or_else(|| {
@@ -173,7 +210,7 @@ async fn newest_generation(program: &Program) -> Result<u64, PromoteError> {
 /// Proves the restored ledger, and writes the event that makes it the next generation; gives the head before that.
 async fn raise(
     ledger: &Ledger,
-    (newest, next): (u64, u64),
+    (expected, next): (Option<u64>, u64),
     mail_to: &[Recipient],
     (who, note, now): (&str, String, Timestamp),
 ) -> Result<(i64, String), PromoteError> {
@@ -183,9 +220,9 @@ async fn raise(
         return Err(PromoteError::NotWhole(words));
     }
     let held = generation_of(ledger).await?;
-    if held != newest {
+    if let Some(expected) = expected.filter(|expected| *expected != held) {
         return Err(PromoteError::Refused(format!(
-            "the ledger at the place of generation {newest} is of generation {held}: Litestream ran with another \
+            "the ledger at the place of generation {expected} is of generation {held}: Litestream ran with another \
              DEPOSITD_GENERATION there"
         )));
     }

@@ -53,7 +53,11 @@ impl Task for Deliver {
 
     async fn wait(&mut self, context: &TaskContext) -> bool {
         let flow = &context.flow;
-        let due = flow.ledger.next_mail().await.unwrap_or_default();
+        let due = match flow.replica.refusal() {
+            // Nothing may leave: nothing is due before the replica confirms, which wakes this task.
+            Some(_) => None,
+            None => flow.ledger.next_mail().await.unwrap_or_default(),
+        };
         context.wait(&flow.wakers.deliver, due).await && !context.stop.is_cancelled()
     }
 }

@@ -11,7 +11,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// How long it is left alone after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked whether a stand-by was promoted, while the replica confirms.
-const SUCCESSOR: Duration = Duration::from_mins(10);
+const SUCCESSOR: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 pub(in crate::scheduler) struct Replicate {
@@ -31,7 +31,10 @@ impl Task for Replicate {
         let ended = *flow.ledger.commits_ended().borrow();
         let now = self.clock.monotonic();
         let look = self.silent || self.looked_at.is_none_or(|at| now.saturating_sub(at) >= SUCCESSOR);
-        match context.with_heartbeat(Self::NAME, flow::confirm_replica(flow, look)).await {
+        let asking = context.with_heartbeat(Self::NAME, flow::confirm_replica(flow, look));
+        // A daemon that stops does not wait for a store that hangs.
+        let Some(found) = context.stop.run_until_cancelled(asking).await else { return };
+        match found {
             Confirmation::Confirmed => {
                 if look {
                     self.looked_at = Some(now);

@@ -129,7 +129,9 @@ impl Task for Drill {
 
     async fn round(&mut self, context: &TaskContext) {
         self.0.since = Some(context.flow.clock.now());
-        match context.with_heartbeat(Self::NAME, flow::run_drill(&context.flow)).await {
+        let trial = context.with_heartbeat(Self::NAME, flow::run_drill(&context.flow));
+        let Some(ended) = context.stop.run_until_cancelled(trial).await else { return };
+        match ended {
             Ok(Some(report)) if !report.ok => {
                 context.status.failed(Self::NAME, context.flow.clock.now(), report.findings.join("; "));
             }
