@@ -133,6 +133,33 @@ token_file = "token"
         Self { folder, disk, clock: SystemClock::new(), accepted: Mutex::default(), lying }
     }
 
+    /// Adds to its configuration, with a secret that is named there.
+    pub(crate) fn add(&mut self, lines: &str, (name, secret): (&str, &str)) {
+        let secrets = self.folder.path().join("secrets");
+        std::fs::write(secrets.join(name), secret).unwrap();
+        std::fs::set_permissions(secrets.join(name), Permissions::from_mode(0o600)).unwrap();
+        let mut config = OpenOptions::new().append(true).open(secrets.join("daemon.toml")).unwrap();
+        config.write_all(lines.as_bytes()).unwrap();
+    }
+
+    /// A folder that is not on the disk with the ledger.
+    pub(crate) fn beside(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.home().join("d.sock")
+    }
+
+    /// Runs a command to its end: its exit status, and what it says.
+    pub(crate) fn says(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = self.command(None).args(args).output().unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        self.note(said.as_bytes());
+        (output.status.code(), said)
+    }
+
     pub(crate) fn ledger(&self) -> PathBuf {
         self.home().join("ledger.db")
     }

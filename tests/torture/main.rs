@@ -14,11 +14,15 @@
 
 #[path = "../program/marks.rs"]
 mod marks;
+#[path = "../webhooks/receiver.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod receiver;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod birth;
 mod daemon;
+mod machines;
 mod reckoning;
 mod storage;
 
