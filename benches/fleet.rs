@@ -1,7 +1,6 @@
 //! How fast ledgers are copied into a real PostgreSQL, and how long a month of many ledgers takes there and in DuckDB.
 #![expect(
     clippy::unwrap_used,
-    clippy::disallowed_methods,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "a benchmark may fail loudly, and its numbers are small"

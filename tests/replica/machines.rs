@@ -1,5 +1,6 @@
 //! Two machines: one dies with its disk, the other goes on; and the first comes back.
 
+use std::path::Path;
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
@@ -17,12 +18,29 @@ fn named(program: &mut Program) {
 }
 
 /// What is in the ledger's folder goes to `to`.
-fn take_away(program: &Program, to: &std::path::Path) {
+fn take_away(program: &Program, to: &Path) {
     for entry in std::fs::read_dir(program.out()).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("ledger.db") || name.starts_with(".ledger.db") {
             std::fs::rename(entry.path(), to.join(name)).unwrap();
         }
+    }
+}
+
+/// Makes a backup of `ledger`, and the machine's ledger of that; then all is as it was before.
+fn put_back(program: &Program, ledger: &Path, backup: &Path) {
+    let into = format!("VACUUM INTO '{}'", backup.display());
+    assert!(std::process::Command::new("sqlite3").arg(ledger).arg(into).status().unwrap().success());
+    let (second, third) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    take_away(program, second.path());
+    let output =
+        program.run(&["promote", "--from", backup.to_str().unwrap(), "--note", "the replica is damaged"]);
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(words.contains("generation 3 is in place"), "{words}");
+    program.verify();
+    take_away(program, third.path());
+    for entry in std::fs::read_dir(second.path()).unwrap().flatten() {
+        std::fs::rename(entry.path(), program.out().join(entry.file_name())).unwrap();
     }
 }
 
@@ -79,23 +97,7 @@ async fn a_machine_dies_with_its_disk_and_another_goes_on() {
 
     // A backup of the first generation is put back, as the third.
     let backup = attic.path().join("backup.db");
-    let made = std::process::Command::new("sqlite3")
-        .arg(attic.path().join("ledger.db"))
-        .arg(format!("VACUUM INTO '{}'", backup.display()))
-        .status();
-    assert!(made.unwrap().success());
-    let second = tempfile::tempdir().unwrap();
-    take_away(&program, second.path());
-    let output =
-        program.run(&["promote", "--from", backup.to_str().unwrap(), "--note", "the replica is damaged"]);
-    let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(words.contains("generation 3 is in place"), "{words}");
-    program.verify();
-    let third = tempfile::tempdir().unwrap();
-    take_away(&program, third.path());
-    for entry in std::fs::read_dir(second.path()).unwrap().flatten() {
-        std::fs::rename(entry.path(), program.out().join(entry.file_name())).unwrap();
-    }
+    put_back(&program, &attic.path().join("ledger.db"), &backup);
 
     // The old machine comes back, with the ledger that it had, and Litestream as it was set up there.
     let later = tempfile::tempdir().unwrap();

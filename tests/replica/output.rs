@@ -100,7 +100,9 @@ async fn the_intent_is_in_the_replica_before_the_upstream_hears_of_it() {
     pretender.say(|words| words.sync = (500, r#"{"error":"the store is full"}"#.to_owned()));
     let (status, refusal) = ask(&program, "26");
     assert_eq!((status, &refusal["type"]), (503, &"replica-unavailable".into()), "{refusal}");
-    assert!(refusal["detail"].as_str().unwrap().contains("the store is full"), "{refusal}");
+    assert!(refusal["detail"].as_str().unwrap().ends_with("GET /readyz says why"), "{refusal}");
+    let ready = call(&program, "GET", "/readyz", "").1;
+    assert!(ready["reasons"].to_string().contains("the store is full"), "{ready}");
     assert_eq!(program.simulator.orders().len(), before);
     pretender.say(|words| *words = Words::good());
     until("it is accepted again", || ask(&program, "27").0 == 201);

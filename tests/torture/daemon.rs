@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use rand::rngs::StdRng;
 use serde_json::Value;
 
 use super::marks;
+pub(crate) use super::running::Running;
 
 pub(crate) const FINANCE: &str = "finance@example.com";
 
@@ -378,43 +379,5 @@ token_file = "token"
 
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.out().join("log")).unwrap_or_default()
-    }
-}
-
-/// A daemon that runs; killed with everything it started when it is dropped.
-pub(crate) struct Running {
-    child: Child,
-    lock: PathBuf,
-}
-
-impl Running {
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
-    /// Its exit status, where it has ended by itself.
-    pub(crate) fn status(&mut self) -> Option<i32> {
-        self.child.try_wait().unwrap().and_then(|status| status.code())
-    }
-
-    /// Tells it, and whatever it started.
-    fn signal(&self, signal: &str) {
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
-    }
-
-    pub(crate) fn kill(&mut self) {
-        self.signal("-KILL");
-        self.child.wait().unwrap();
-        // A process that was traced outlives its tracer for a moment: it is gone when its lock is.
-        while File::open(&self.lock).is_ok_and(|lock| lock.try_lock().is_err()) {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

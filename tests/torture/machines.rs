@@ -5,10 +5,8 @@
 //! again: `TORTURE_SEED=..`. With `TORTURE_CONTROL=1` the replica is not required, and the test must fail.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SharedClock, SystemClock};
@@ -18,9 +16,9 @@ use depositd::sandbox::upstream::{
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use serde_json::Value;
 
 use super::daemon::{self, Daemon, Moment, Running};
+use super::heard::Heard;
 use super::support::replica::{Line, Litestream, Store, python};
 use super::support::smtp::{SmtpFault, SmtpReceiver};
 use super::{FATES, LIFETIME, marks, number, receiver, reckoning, trouble};
@@ -67,62 +65,6 @@ async fn nothing_that_was_told_is_lost_with_the_machines_that_die() {
         left -= deaths;
         if left == 0 {
             return;
-        }
-    }
-}
-
-/// What was heard of the daemons, by whoever listens to them.
-#[derive(Debug, Default, Clone)]
-struct Heard {
-    /// Each event by its number, as it came over the stream.
-    events: Arc<Mutex<BTreeMap<i64, Value>>>,
-    /// Each deposit's address that was shown.
-    addresses: Arc<Mutex<BTreeMap<String, Value>>>,
-}
-
-impl Heard {
-    /// Follows the stream of a daemon, from the beginning, for as long as it lives. What it says again must be the same.
-    fn listen(&self, socket: PathBuf) -> std::thread::JoinHandle<()> {
-        let own = self.clone();
-        std::thread::spawn(move || {
-            let Ok(mut stream) = UnixStream::connect(socket) else { return };
-            let ask =
-                "GET /v1/events HTTP/1.1\r\nHost: d\r\nAccept: text/event-stream\r\nLast-Event-ID: 0\r\n\r\n";
-            if stream.write_all(ask.as_bytes()).is_err() {
-                return;
-            }
-            let mut lines = BufReader::new(stream);
-            let mut line = String::new();
-            // A line that is cut off was told to nobody.
-            while lines.read_line(&mut line).unwrap_or(0) > 0 && line.ends_with('\n') {
-                if let Some(event) = line.strip_prefix("data:") {
-                    let event: Value = serde_json::from_str(event).unwrap();
-                    own.hear(event);
-                }
-                line.clear();
-            }
-        })
-    }
-
-    fn hear(&self, event: Value) {
-        let seq = event["seq"].as_i64().unwrap();
-        let before = self.events.lock().unwrap().entry(seq).or_insert_with(|| event.clone()).clone();
-        assert_eq!(before, event, "event {seq} was told, and then another one under its number");
-    }
-
-    fn show(&self, deposits: &Value) {
-        for deposit in deposits["deposits"].as_array().into_iter().flatten() {
-            let (id, address) = (deposit["id"].as_str().unwrap().to_owned(), deposit["address"].clone());
-            if !address.is_null() {
-                let before = self
-                    .addresses
-                    .lock()
-                    .unwrap()
-                    .entry(id.clone())
-                    .or_insert_with(|| address.clone())
-                    .clone();
-                assert_eq!(before, address, "{id} was shown with another address");
-            }
         }
     }
 }

@@ -22,8 +22,10 @@ mod support;
 
 mod birth;
 mod daemon;
+mod heard;
 mod machines;
 mod reckoning;
+mod running;
 mod storage;
 
 use std::collections::BTreeMap;

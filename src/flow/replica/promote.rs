@@ -96,7 +96,7 @@ pub async fn promote(promotion: Promotion<'_>) -> Result<Promoted, PromoteError>
     let copy = staging.path().join("ledger.db");
     match promotion.from {
         Some(from) => copy_backup(from, &copy)?,
-        None => drop(promotion.program.restore(newest, &copy).await?),
+        None => promotion.program.restore(newest, &copy).await.map(|_| ())?,
     }
     // A backup may be of an earlier generation.
     let expected = promotion.from.is_none().then_some(newest);
