@@ -13,7 +13,13 @@ async fn what_cannot_be_relied_on_is_named_and_nothing_leaves() {
     };
     let cases: [(Words, &str); 6] = [
         (with(|words| words.info.1 = r#"{"version":"0.5.9"}"#.to_owned()), "Litestream 0.5.9 is too old"),
-        (with(|words| words.info = (404, "404 page not found".to_owned())), "too old"),
+        (
+            with(|words| {
+                words.info = (404, "404 page not found".to_owned());
+                words.sync = words.info.clone();
+            }),
+            "Litestream without /sync is too old",
+        ),
         (
             with(|words| {
                 words.sync = (404, r#"{"error":"database not found: x"}"#.to_owned());
@@ -25,7 +31,7 @@ async fn what_cannot_be_relied_on_is_named_and_nothing_leaves() {
             with(|words| words.sync = (404, r#"{"error":"database not found: x"}"#.to_owned())),
             "it replicates nothing",
         ),
-        (with(|words| words.sync = (200, "garbage".to_owned())), "it names no transaction"),
+        (with(|words| words.sync = (200, "garbage".to_owned())), "its answer is none to this question"),
         (
             with(|words| words.sync = (500, r#"{"error":"access denied"}"#.to_owned())),
             "could not copy to the store: access denied",
@@ -47,6 +53,7 @@ async fn what_cannot_be_relied_on_is_named_and_nothing_leaves() {
     pretender.say(|words| {
         *words = Words::good();
         words.sync.1 = r#"{"status":"synced","txid":7,"replicated_txid":6}"#.to_owned();
+        words.info = (404, "404 page not found".to_owned());
     });
     until("it is accepted", || ask(&program, "25").0 == 201);
     program.stop();
