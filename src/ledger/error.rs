@@ -132,6 +132,11 @@ impl Error {
         source.as_database_error()?.code()?.parse().ok()
     }
 
+    /// True where another program holds the file just now (SQLITE_BUSY).
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if Self::code(source).is_some_and(|code| code & 0xff == 5))
+    }
+
     /// True where the file cannot be read before somebody who may write it has: what was cut off must be undone first
     /// (SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK), or its log cannot be opened.
     pub(crate) fn needs_a_writer(&self) -> bool {

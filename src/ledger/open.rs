@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::watch;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::domain::book_zone::BookZone;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
@@ -31,6 +33,10 @@ const WRITER_CACHE_KIB: &str = "-32768";
 /// So many pages (32 MiB) gather in the WAL before they are carried over: a page that many commits change is carried
 /// over once, and the file is synced that much less often. Durability is the WAL's either way.
 const WAL_PAGES: &str = "8192";
+
+/// How often, and how far apart, a file is tried that another program is setting to WAL mode.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Ledger {
     /// Opens the ledger.
@@ -132,15 +138,25 @@ struct Prepared {
     book_zone: BookZone,
 }
 
+/// Sets the file to WAL mode. SQLite does not wait there for whoever does the same just now, as Litestream does at its start.
+async fn keep_a_log(connection: &mut SqliteConnection) -> Result<()> {
+    let (clock, mut tries) = (SystemClock::new(), 0_u32);
+    loop {
+        tries = tries.saturating_add(1);
+        let set = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await;
+        match set.map_err(Error::database("opened")) {
+            Err(error) if error.is_busy() && tries < TRIES => clock.sleep(PAUSE).await,
+            set => return set.map(|_| ()),
+        }
+    }
+}
+
 /// Brings the file up to date, in WAL mode.
 async fn prepare(connection: &mut SqliteConnection, path: &Path, is_there: bool) -> Result<Prepared> {
     if is_there {
         has_begun(path, connection).await?;
     }
-    sqlx::query("PRAGMA journal_mode = WAL")
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::database("opened"))?;
+    keep_a_log(connection).await?;
     MIGRATIONS
         .run_direct(None, &mut *connection, false)
         .await
