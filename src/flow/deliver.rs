@@ -163,7 +163,11 @@ impl<'a> Run<'a> {
                 // Others may be owed something by now.
                 () = flow.wakers.deliver.notified() => self.look = true,
                 () = flow.clock.sleep(span) => match last_moment {
-                    Some(_) => self.under_way.abort_all(),
+                    Some(_) => {
+                        self.under_way.abort_all();
+                        // What is aborted may wait for this very thread.
+                        tokio::task::yield_now().await;
+                    }
                     None => {
                         // A slow receiver is no standstill of ours.
                         flow.heartbeats.record("deliver", &flow.clock);

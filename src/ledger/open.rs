@@ -34,8 +34,8 @@ const WRITER_CACHE_KIB: &str = "-32768";
 /// over once, and the file is synced that much less often. Durability is the WAL's either way.
 const WAL_PAGES: &str = "8192";
 
-/// How often, and how far apart, a file is tried that another program is setting to WAL mode.
-const TRIES: u32 = 100;
+/// How long, and how often, a file is tried that another program is setting to WAL mode.
+const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Ledger {
@@ -140,12 +140,11 @@ struct Prepared {
 
 /// Sets the file to WAL mode. SQLite does not wait there for whoever does the same just now, as Litestream does at its start.
 async fn keep_a_log(connection: &mut SqliteConnection) -> Result<()> {
-    let (clock, mut tries) = (SystemClock::new(), 0_u32);
+    let clock = SystemClock::new();
     loop {
-        tries = tries.saturating_add(1);
         let set = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await;
         match set.map_err(Error::database("opened")) {
-            Err(error) if error.is_busy() && tries < TRIES => clock.sleep(PAUSE).await,
+            Err(error) if error.is_busy() && clock.monotonic() < PATIENCE => clock.sleep(PAUSE).await,
             set => return set.map(|_| ()),
         }
     }

@@ -144,7 +144,11 @@ impl Run<'_> {
                 }
                 () = flow.wakers.webhooks.notified() => self.look_again(),
                 () = flow.clock.sleep(span) => match last_moment {
-                    Some(_) => self.under_way.abort_all(),
+                    Some(_) => {
+                        self.under_way.abort_all();
+                        // What is aborted may wait for this very thread.
+                        tokio::task::yield_now().await;
+                    }
                     None => {
                         // A slow receiver is no standstill of ours.
                         flow.heartbeats.record("webhooks", &flow.clock);

@@ -1,7 +1,6 @@
 //! The ledger's file: when it is made, when it is refused, and when it can no longer be trusted.
 
 use super::*;
-use crate::clock::Clock as _;
 
 async fn open(path: &Path, access: Access) -> Result<Ledger> {
     Ledger::open(settings(path), access).await
@@ -342,19 +341,4 @@ async fn work_that_failed_leaves_nothing_behind_and_the_next_begins_afresh() {
     bench.ledger.delivered(vec![(1, Delivery::Sent(bench.now))]).await.unwrap();
     bench.poll(deposit, "refund_paid", "").await;
     assert_eq!(bench.findings().await, []);
-}
-
-/// As Litestream does at its start: for a moment nobody else can set the file to WAL mode.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_another_program_holds_just_now_is_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger.db");
-    open(&path, Access::Write).await.unwrap().close().await.unwrap();
-    let mut aside = connect(&path).await;
-    sqlx::raw_sql("BEGIN; SELECT count(*) FROM meta").execute(&mut aside).await.unwrap();
-    let opening = tokio::spawn(async move { outcome(&path, Access::Write).await });
-    crate::clock::SystemClock::new().sleep(std::time::Duration::from_millis(300)).await;
-    assert!(!opening.is_finished());
-    sqlx::raw_sql("COMMIT").execute(&mut aside).await.unwrap();
-    assert_eq!(opening.await.unwrap(), Ok(()));
 }
