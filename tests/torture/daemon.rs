@@ -21,6 +21,16 @@ pub(crate) use super::running::Running;
 
 pub(crate) const FINANCE: &str = "finance@example.com";
 
+/// A folder for the time of the test; with `TORTURE_KEEP` it stays, to be looked at.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let keep = std::env::var_os("TORTURE_KEEP").is_some();
+    let folder = tempfile::Builder::new().prefix("torture-").disable_cleanup(keep).tempdir().unwrap();
+    if keep {
+        eprintln!("torture: kept in {}", folder.path().display());
+    }
+    folder
+}
+
 /// When the daemon dies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Moment {
@@ -73,7 +83,7 @@ impl Daemon {
 
     /// The same, with the ledger on this disk.
     pub(crate) fn on_disk(base_url: &str, smtp_port: u16, disk: Option<PathBuf>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let (out, secrets) = (folder.path().join("out"), folder.path().join("secrets"));
         let home = disk.as_ref().map_or_else(|| out.clone(), |disk| disk.join("disk/home"));
         for made in [&out, &secrets, &home] {
