@@ -1,6 +1,16 @@
 //! What it costs that nothing leaves before the replica has it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
+#[path = "../tests/support/line.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "shared with the tests"
+)]
+mod line;
 #[path = "../tests/support/replica.rs"]
 #[allow(
     dead_code,
@@ -21,7 +31,8 @@ use depositd::clock::SystemClock;
 use depositd::config;
 use depositd::daemon::Daemon;
 use depositd::flow::{self, Flow, NewDeposit};
-use replica::{Line, Litestream, Store};
+use line::Line;
+use replica::{Litestream, Store};
 use serde_json::json;
 use support::server::{self, Server};
 use support::{Args, machine, median, millis, now, quantile, scratch};
@@ -38,6 +49,11 @@ const OPTIONS: &[(&str, &str, &str)] = &[
     ),
     ("burst", "2000", "how many addresses, and how many requests, by 64 callers at once"),
     ("added", "0,100", "milliseconds added to the way to the store and back"),
+    (
+        "restored",
+        "0",
+        "how many settled deposits a ledger holds that is copied and restored; 520000 are about 1 GB",
+    ),
 ];
 /// How many callers there are at once.
 const CALLERS: usize = 64;
@@ -55,6 +71,36 @@ fn main() {
         line.slow_down(Duration::from_millis(added.parse().unwrap()));
         runtime.block_on(measure(&format!("replica, {added} ms added"), Some(&line), changes, burst));
     }
+    let restored = args.get("restored", 0);
+    if restored > 0 {
+        runtime.block_on(restore(store.port(), restored));
+    }
+}
+
+/// A ledger of this many deposits is copied to the store, and restored from it on a machine that has nothing of it.
+async fn restore(port: u16, deposits: u32) {
+    let (folder, other) = (scratch(), scratch());
+    let path = support::path(&folder, "ledger.db");
+    support::cast::open(&path).await.close().await.unwrap();
+    support::books::fill(&path, deposits, 1).await;
+    let mut litestream = Litestream::prepare(folder.path(), &path, port, "restored");
+    let begun = now();
+    litestream.start(1);
+    while litestream.sync().is_none() {
+        assert!(begun.elapsed() < Duration::from_mins(10), "{}", litestream.log());
+    }
+    let copied = begun.elapsed().as_secs_f64();
+    drop(litestream);
+    let machine = Litestream::prepare(other.path(), &path, port, "restored");
+    let copy = support::path(&other, "ledger.db");
+    let begun = now();
+    let output = machine.restore(1, &copy);
+    let took = begun.elapsed().as_secs_f64();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bytes = std::fs::metadata(&copy).unwrap().len();
+    assert_eq!(bytes, std::fs::metadata(&path).unwrap().len());
+    println!("a ledger of {} MB: copied in {copied:.1} s, restored in {took:.1} s", bytes / 1_000_000);
+    support::line(&json!({ "bench": "replica", "what": "restore", "bytes": bytes, "seconds": took }));
 }
 
 async fn measure(what: &str, line: Option<&Line>, changes: usize, burst: usize) {

@@ -7,7 +7,8 @@ use depositd::clock::{Clock as _, SystemClock};
 use depositd::sandbox::upstream::Action;
 
 use super::story::{self, said, upstream_total};
-use super::support::replica::{Line, Litestream, Store};
+use super::support::line::Line;
+use super::support::replica::{Litestream, Store};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_file_comes_back_from_the_replica_and_proves_whole() {

@@ -11,5 +11,6 @@
 )]
 
 pub mod house;
+pub mod line;
 pub mod replica;
 pub mod smtp;

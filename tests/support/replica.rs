@@ -1,11 +1,10 @@
-//! The real Litestream, a real object store (SeaweedFS), and a line between them that can be slow, cut or dead.
+//! The real Litestream, and a real object store (SeaweedFS).
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use depositd::clock::{Clock as _, SystemClock};
@@ -202,104 +201,6 @@ impl Drop for Store {
         let Ports { filer, s3, .. } = self.ports;
         for name in [("filer", filer[0]), ("s3", s3[0]), ("filer-grpc", filer[1]), ("s3-grpc", s3[1])] {
             let _ = std::fs::remove_file(format!("/tmp/seaweedfs-{}-{}.sock", name.0, name.1));
-        }
-    }
-}
-
-/// What a line does with what it is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Mode {
-    #[default]
-    Whole,
-    /// Nobody answers at its other end.
-    Cut,
-    /// What is sent arrives when it is mended.
-    Hung,
-}
-
-#[derive(Debug, Default)]
-struct LineState {
-    mode: Mode,
-    delay: Duration,
-    open: Vec<TcpStream>,
-}
-
-/// A line of TCP to a port.
-#[derive(Debug, Clone)]
-pub struct Line {
-    here: SocketAddr,
-    state: Arc<Mutex<LineState>>,
-}
-
-impl Line {
-    pub fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let line = Self { here: listener.local_addr().unwrap(), state: Arc::default() };
-        let own = line.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                own.carry(stream, port);
-            }
-        });
-        line
-    }
-
-    pub fn port(&self) -> u16 {
-        self.here.port()
-    }
-
-    /// There and back takes so much longer from now on.
-    pub fn slow_down(&self, there_and_back: Duration) {
-        self.change(|state| state.delay = there_and_back / 2);
-    }
-
-    /// Connections end, and there are no new ones.
-    pub fn cut(&self) {
-        self.change(|state| {
-            state.mode = Mode::Cut;
-            for stream in state.open.drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
-        });
-    }
-
-    /// Connections stay, and nothing comes through.
-    pub fn hang(&self) {
-        self.change(|state| state.mode = Mode::Hung);
-    }
-
-    pub fn mend(&self) {
-        self.change(|state| state.mode = Mode::Whole);
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut LineState) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn carry(&self, near: TcpStream, port: u16) {
-        if self.change(|state| state.mode) == Mode::Cut {
-            return;
-        }
-        let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { return };
-        let both = [(&near, &far), (&far, &near)].map(|(from, to)| (from.try_clone(), to.try_clone()));
-        self.change(|state| state.open.extend([near, far]));
-        for (from, to) in both {
-            let (Ok(mut from), Ok(mut to)) = (from, to) else { return };
-            let own = self.clone();
-            std::thread::spawn(move || {
-                let mut piece = [0; 65_536];
-                while let Ok(count @ 1..) = from.read(&mut piece) {
-                    while own.change(|state| state.mode) == Mode::Hung {
-                        std::thread::sleep(Duration::from_millis(10));
-                    }
-                    std::thread::sleep(own.change(|state| state.delay));
-                    if to.write_all(&piece[..count]).is_err() {
-                        break;
-                    }
-                }
-                let _ = from.shutdown(Shutdown::Both);
-                let _ = to.shutdown(Shutdown::Both);
-            });
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Machines that die with their disks: the daemon, Litestream and the store are killed at random moments, what the machine had
-//! is gone, and another machine goes on with what is in the store. What was told to anybody must be in its ledger.
-//! In CI 10 machines; `TORTURE_MACHINES=500`, `TORTURE_SEED=..`, `TORTURE_KEEP=1` leaves the folders there. With
-//! `TORTURE_CONTROL=1` the replica is not required, and the test must fail.
+//! Machines that die with their disks: daemon, Litestream and store are killed at random moments, and another machine goes
+//! on with what is in the store: what was told to anybody must be there. In CI 10 machines; `TORTURE_MACHINES=500`,
+//! `TORTURE_SEED=..`, `TORTURE_KEEP=1` (the folders stay); `TORTURE_CONTROL=1` requires no replica, and the test must fail.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -18,7 +17,8 @@ use rand::{Rng as _, SeedableRng as _};
 
 use super::daemon::{self, Daemon, Moment, Running};
 use super::heard::Heard;
-use super::support::replica::{Line, Litestream, Store, python};
+use super::support::line::Line;
+use super::support::replica::{Litestream, Store, python};
 use super::support::smtp::{SmtpFault, SmtpReceiver};
 use super::{FATES, LIFETIME, marks, number, receiver, reckoning, trouble};
 

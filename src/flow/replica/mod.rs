@@ -43,6 +43,8 @@ struct Replicated {
     /// When this began.
     since: Timestamp,
     standing: watch::Sender<ReplicaStanding>,
+    /// The latest mark that anybody waits for.
+    awaited: watch::Sender<u64>,
 }
 
 /// Where the replica stands.
@@ -79,7 +81,8 @@ impl ReplicaGate {
     /// A gate of `ledger`, by these settings; nothing is confirmed before `now`.
     #[must_use]
     pub fn new(settings: ReplicaSettings, ledger: Ledger, now: Timestamp) -> Self {
-        Self(Some(Replicated { settings, ledger, since: now, standing: watch::Sender::default() }))
+        let (standing, awaited) = (watch::Sender::default(), watch::Sender::default());
+        Self(Some(Replicated { settings, ledger, since: now, standing, awaited }))
     }
 
     /// Where the replica stands; `None` without one.
@@ -115,7 +118,7 @@ impl ReplicaGate {
         let Some(replica) = self.0.as_ref().filter(|replica| replica.settings.is_required) else {
             return Ok(());
         };
-        let mut standing = replica.standing.subscribe();
+        let mut standing = replica.wait_for(mark);
         let settled =
             |standing: &ReplicaStanding| standing.confirmed >= mark.0 || standing.trouble().is_some();
         match standing.wait_for(settled).await {
@@ -128,10 +131,18 @@ impl ReplicaGate {
     /// Completes once what rests on `mark` may leave, however long that takes.
     pub async fn pass_at_last(&self, mark: Mark) {
         let Some(replica) = self.0.as_ref().filter(|replica| replica.settings.is_required) else { return };
-        let mut standing = replica.standing.subscribe();
+        let mut standing = replica.wait_for(mark);
         if standing.wait_for(|standing| standing.confirmed >= mark.0).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Completes once somebody waits for what is later than `asked`, the last transaction that the replica was asked for.
+    pub async fn awaited_after(&self, asked: u64) {
+        let Some(replica) = &self.0 else { return std::future::pending().await };
+        // Neither sender is dropped before the gate is.
+        let _ = replica.awaited.subscribe().wait_for(|awaited| *awaited > asked).await;
+        let _ = replica.ledger.commits_ended().wait_for(|ended| *ended > asked).await;
     }
 
     /// Why the daemon is not ready, where the replica is required: it is silent, or has not confirmed yet.
@@ -168,6 +179,18 @@ impl ReplicaGate {
         let ReplicaSettings { litestream, program, config, .. } = &replica.settings;
         let pid = litestream.pid().await.map_err(|error| error.to_string())?;
         Ok(Some(Program::find(program.clone(), config.clone(), litestream.ledger(), pid)))
+    }
+}
+
+impl Replicated {
+    /// Has the replica be asked for `mark`; gives how it stands, from now on.
+    fn wait_for(&self, mark: Mark) -> watch::Receiver<ReplicaStanding> {
+        self.awaited.send_if_modified(|awaited| {
+            let is_later = *awaited < mark.0;
+            *awaited = mark.0.max(*awaited);
+            is_later
+        });
+        self.standing.subscribe()
     }
 }
 

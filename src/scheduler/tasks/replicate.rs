@@ -1,4 +1,5 @@
-//! The replica is asked after every group of changes, and from time to time where there are none.
+//! The replica is asked as soon as anything waits for it, soon after every other change, and from time to time where there
+//! are none.
 
 use std::time::Duration;
 
@@ -6,7 +7,9 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::flow::{self, Confirmation};
 use crate::scheduler::task::{Task, TaskContext};
 
-/// How often the replica is asked where nothing has changed: real time, whatever clock the books have.
+/// How soon it is asked for changes that nothing waits for: real time, as all of these, whatever clock the books have.
+const SOON: Duration = Duration::from_secs(1);
+/// How often the replica is asked where nothing has changed.
 const IDLE: Duration = Duration::from_secs(15);
 /// How long it is left alone after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -63,14 +66,19 @@ impl Task for Replicate {
     async fn wait(&mut self, context: &TaskContext) -> bool {
         let mut ended = context.flow.ledger.commits_ended();
         let asked = self.asked;
+        let changed = async {
+            // The sender lives as long as the ledger.
+            let _ = ended.wait_for(|ended| *ended > asked).await;
+            self.clock.sleep(SOON).await;
+        };
         let more = async {
             if self.silent {
                 self.clock.sleep(PAUSE).await;
                 return;
             }
             tokio::select! {
-                // The sender lives as long as the ledger.
-                _ = ended.wait_for(|ended| *ended > asked) => {}
+                () = context.flow.replica.awaited_after(asked) => {}
+                () = changed => {}
                 () = self.clock.sleep(IDLE) => {}
             }
         };
