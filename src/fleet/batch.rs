@@ -20,7 +20,7 @@ pub(super) struct Batch {
     pub(super) events: CopyText,
     /// Their postings.
     pub(super) postings: CopyText,
-    /// The deposits that they are of, by their ids.
+    /// The deposits that they are the last events of, by their ids.
     pub(super) deposit_ids: Vec<String>,
     /// The same deposits as they stand now.
     pub(super) deposits: CopyText,
@@ -74,7 +74,7 @@ impl Batch {
             for row in view.entries_between(from, to).await? {
                 batch.postings.book_row(&[id], &row);
             }
-            for row in view.deposits_changed_between(from, to).await? {
+            for row in view.deposits_last_changed_between(from, to).await? {
                 if let Some(BookValue::Text(deposit)) = row.first() {
                     batch.deposit_ids.push(deposit.clone());
                 }

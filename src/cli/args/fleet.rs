@@ -27,7 +27,6 @@ Exit status 6 when a ledger is refused.")]
 }
 
 /// `fleet follow`
-#[cfg_attr(not(feature = "fleet"), expect(dead_code, reason = "this build only says that it has no fleet"))]
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FollowArgs {
     /// Follow each ledger to its end once, and stop

@@ -165,14 +165,16 @@ impl ChainView {
         rows(&mut self.view, sql, after, to).await
     }
 
-    /// The deposits that the events after `after` up to `to` are of, each as it stands now, by [`DEPOSIT_COLUMNS`].
+    /// The deposits whose last event is after `after` and not after `to`, each as it stands now, by [`DEPOSIT_COLUMNS`]: one
+    /// with a later event comes with that.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub async fn deposits_changed_between(&mut self, after: i64, to: i64) -> Result<Vec<BookRow>> {
+    pub async fn deposits_last_changed_between(&mut self, after: i64, to: i64) -> Result<Vec<BookRow>> {
         let sql = format!(
             "SELECT {} FROM accounting_deposits
-             WHERE id IN (SELECT deposit_id FROM event WHERE seq > ?1 AND seq <= ?2 AND deposit_id IS NOT NULL)",
+             WHERE id IN (SELECT e.deposit_id FROM event e WHERE e.seq > ?1 AND e.seq <= ?2 AND e.deposit_id IS NOT NULL
+                          AND NOT EXISTS (SELECT 1 FROM event l WHERE l.deposit_id = e.deposit_id AND l.seq > ?2))",
             DEPOSIT_COLUMNS.join(", ")
         );
         rows(&mut self.view, sql, after, to).await

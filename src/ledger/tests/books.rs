@@ -314,3 +314,35 @@ async fn a_row_that_this_program_would_not_have_written_is_named_not_guessed_at(
     let error = bench.ledger.find(&id(1).to_string()).await.unwrap_err();
     assert!(matches!(&error, Error::Unreadable(why) if why.contains("MARS")), "{error}");
 }
+
+/// Whoever copies the books reads them in parts, wherever those part: each deposit comes once, and with its last event.
+#[tokio::test]
+async fn a_deposit_is_copied_with_its_last_event() {
+    let mut bench = Bench::new().await;
+    let (first, second) = (bench.wallet(1, "5").await, bench.wallet(2, "6").await);
+    bench.wait(5);
+    let settled = bench.step(&first, polled("paid", "txid=0xabc"));
+    bench.ledger.record(vec![settled.into()]).await.unwrap();
+    let ids = |rows: Vec<BookRow>| -> Vec<String> {
+        let first = |row: BookRow| match row.into_iter().next() {
+            Some(BookValue::Text(id)) => id,
+            other => panic!("{other:?}"),
+        };
+        rows.into_iter().map(first).collect()
+    };
+    let (first, second) = (first.id.to_string(), second.id.to_string());
+    let (first, second) = (first.as_str(), second.as_str());
+    let mut view = bench.ledger.chain_view().await.unwrap();
+    assert_eq!(view.head().await.unwrap().seq, 5, "two events, two events, and the settlement of the first");
+    let expected: [&[&str]; 6] = [&[], &[], &[], &[], &[second], &[second, first]];
+    for (parting, expected) in (0..).zip(expected) {
+        let mut before = ids(view.deposits_last_changed_between(0, parting).await.unwrap());
+        let after = ids(view.deposits_last_changed_between(parting, 5).await.unwrap());
+        before.sort();
+        let mut sorted = expected.to_vec();
+        sorted.sort_unstable();
+        assert_eq!(before, sorted, "up to event {parting}");
+        assert_eq!(before.len() + after.len(), 2, "parted at event {parting}");
+        assert!(after.iter().all(|id| !before.contains(id)), "parted at event {parting}");
+    }
+}
