@@ -87,7 +87,8 @@ pub(super) async fn list_all(context: &mut Context, mut args: ListArgs) -> Comma
     listing.outcome()
 }
 
-/// The newest deposits of one account, and whether it has more; `None` where its ledger is another account's, too.
+/// The newest deposits of one account, and whether it has more; `None` where its ledger is another account's, too, and
+/// where it is no account but the follower of all of them.
 async fn rows_of(
     context: &Context,
     account: &ConfiguredAccount,
@@ -95,6 +96,9 @@ async fn rows_of(
     filter: &DepositFilter,
 ) -> Result<Option<(Vec<AccountRow>, bool)>, CommandFailure> {
     let config = account.config()?;
+    if config.is_of_fleet_alone {
+        return Ok(None);
+    }
     let name = plain(&account.name);
     let place = canonicalize(&config.ledger.path).unwrap_or_else(|_| config.ledger.path.clone());
     if let Some(other) = ledgers.get(&place) {

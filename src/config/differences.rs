@@ -31,6 +31,7 @@ macro_rules! differing {
 pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
     let Config {
         source: _,
+        is_of_fleet_alone: _,
         upstream,
         ledger,
         polling,

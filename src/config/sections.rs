@@ -45,6 +45,9 @@ impl Config {
         };
         Ok(Self {
             source: source.map(Path::to_path_buf),
+            is_of_fleet_alone: layers.has_section("fleet")
+                && !layers.has_section("upstream")
+                && !layers.has_section("ledger"),
             upstream: upstream(layers)?,
             ledger: ledger(layers)?,
             polling: polling(layers)?,

@@ -28,6 +28,8 @@ const TOO_SHORT: &str = "expected a token of at least 16 characters, found fewer
 pub struct Config {
     /// The file it was read from; `None` when the environment alone says it all.
     pub source: Option<PathBuf>,
+    /// It is for `depositd fleet` alone: it has `[fleet]`, and neither `[upstream]` nor `[ledger]`.
+    pub is_of_fleet_alone: bool,
     /// `[upstream]`
     pub upstream: UpstreamConfig,
     /// `[ledger]`

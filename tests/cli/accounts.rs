@@ -135,6 +135,11 @@ async fn an_account_that_cannot_be_read_is_named_and_the_others_are_listed() {
     for other in [".hidden.toml", "daemon.toml.example", "alpha.toml~", "litestream.yml"] {
         std::fs::write(accounts.join(other), "nothing").unwrap();
     }
+    let fleet = "[fleet]\ndatabase_url_file = \"none\"\n[[fleet.ledgers]]\nname = \"alpha\"\npath = \"../alpha/ledger.db\"\n";
+    std::fs::write(accounts.join("fleet.toml"), fleet).unwrap();
+    // An account's file may have the follower's lines as well.
+    let alpha = std::fs::read_to_string(accounts.join("alpha.toml")).unwrap();
+    std::fs::write(accounts.join("alpha.toml"), alpha + fleet).unwrap();
     symlink("nobody@host.1", accounts.join(".#alpha.toml")).unwrap();
 
     let run = machine.run(&ALL);
