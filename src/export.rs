@@ -16,14 +16,14 @@ pub(crate) struct CsvStyle {
 }
 
 /// Writes the header.
-pub(crate) fn csv_head(out: &mut impl Write, style: CsvStyle, columns: &[&str]) -> io::Result<()> {
+pub(crate) fn csv_head(out: &mut dyn Write, style: CsvStyle, columns: &[&str]) -> io::Result<()> {
     let bom = if style.bom { "\u{feff}" } else { "" };
     write!(out, "{bom}{}\r\n", columns.join(&style.delimiter.to_string()))
 }
 
 /// Writes a row.
 pub(crate) fn csv_row<'a>(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     style: CsvStyle,
     values: impl Iterator<Item = ExportValue<'a>>,
 ) -> io::Result<()> {
@@ -71,7 +71,7 @@ fn is_unseen(c: char) -> bool {
         )
 }
 
-fn csv_text(out: &mut impl Write, delimiter: char, before: &str, text: &str) -> io::Result<()> {
+fn csv_text(out: &mut dyn Write, delimiter: char, before: &str, text: &str) -> io::Result<()> {
     if text.contains([delimiter, ',', '"', '\r', '\n']) || text.starts_with(' ') || text.ends_with(' ') {
         write!(out, "\"{before}{}\"", text.replace('"', "\"\""))
     } else {
@@ -80,9 +80,10 @@ fn csv_text(out: &mut impl Write, delimiter: char, before: &str, text: &str) -> 
 }
 
 /// Writes one object on a line.
-pub(crate) fn json_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
+pub(crate) fn json_line(out: &mut dyn Write, line: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(line)?;
+    line.push(b'\n');
+    out.write_all(&line)
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use futures_util::FutureExt as _;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::principal::Origin;
@@ -73,12 +75,21 @@ pub(crate) async fn whole<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
     let permit = api.changes.acquire(origin)?;
+    let (done, answer) = oneshot::channel();
     let work = async move {
         let _permit = permit;
-        work.await
+        // The caller may be gone.
+        let _ = done.send(work.await);
     };
-    tokio::spawn(work).await.map_err(|error| {
-        tracing::error!("a request broke off: {error}");
-        Problem::new(ProblemKind::Internal, "the request broke off; whether it was carried out is not known")
-    })
+    let task = tokio::spawn(work.boxed());
+    match answer.await {
+        Ok(answer) => Ok(answer),
+        Err(_) => Err(broken_off(task.await)),
+    }
+}
+
+fn broken_off(ended: Result<(), JoinError>) -> Problem {
+    let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
+    tracing::error!("a request broke off{why}");
+    Problem::new(ProblemKind::Internal, "the request broke off; whether it was carried out is not known")
 }

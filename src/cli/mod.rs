@@ -52,6 +52,7 @@ use std::time::Duration;
 use args::Command;
 use context::Context;
 use exit::{CommandFailure, CommandResult, ExitStatus};
+use futures_util::future::LocalBoxFuture;
 use output::say;
 
 use crate::secret::without_known;
@@ -161,6 +162,7 @@ fn perform(command: Command, context: &mut Context) -> CommandResult {
 
 /// Runs one command to its end, on this thread.
 fn wait_for(command: impl Future<Output = CommandResult>) -> CommandResult {
+    let command: LocalBoxFuture<'_, CommandResult> = Box::pin(command);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(command);
     // Tasks that a command has left behind (a connection's) are not waited for.

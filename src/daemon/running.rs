@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -127,8 +128,11 @@ impl Daemon {
         let (addresses, access, stop_api) = (door.addresses(), door.access(), CancellationToken::new());
         // A refused account is known from here on; nothing waits for it.
         let (own, stop) = (flow.clone(), stop_api.clone());
-        tokio::spawn(async move { stop.run_until_cancelled(flow::probe_account(&own)).await });
-        let api = tokio::spawn(door.serve(flow.clone(), status, stop_api.clone()));
+        let probe = async move {
+            let _ = stop.run_until_cancelled(flow::probe_account(&own)).await;
+        };
+        tokio::spawn(probe.boxed());
+        let api = tokio::spawn(door.serve(flow.clone(), status, stop_api.clone()).boxed());
         Ok(Self { flow, loops, addresses, page: None, access, stop_api, api })
     }
 

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -246,7 +247,7 @@ impl Run {
         let most = shared.flow.settings.max_in_flight;
         if !full && !shared.stop.is_cancelled() {
             for _ in self.pollers.len()..most.min(self.pollers.len().saturating_add(ready)) {
-                self.pollers.spawn(poller(Arc::clone(shared)));
+                self.pollers.spawn(poller(Arc::clone(shared)).boxed());
             }
         }
     }

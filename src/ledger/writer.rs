@@ -23,20 +23,26 @@ const QUEUE: usize = 1024;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
-type Run = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
+type Work = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<()>> + Send>;
 
 enum Job {
     Record(Batch),
     Run(Run),
-    RunUntold(Run),
     Close(oneshot::Sender<Result<()>>),
+}
+
+/// One caller's own transaction.
+struct Run {
+    work: Work,
+    /// Whether anybody may be told of it.
+    is_told: bool,
+    reply: oneshot::Sender<Result<()>>,
 }
 
 /// The way to the writing task.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    integrity: Arc<IntegrityFault>,
 }
 
 /// Why the file cannot be trusted any more, once that is known. Nothing is written from then on, whatever the file
@@ -66,9 +72,8 @@ impl Writer {
     ) -> Result<Self> {
         let identity = Identity::of(&lock)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let mistrust = Arc::<IntegrityFault>::default();
-        tokio::spawn(work((connection, lock), queue, shared, identity, Arc::clone(&mistrust)));
-        Ok(Self { jobs, integrity: mistrust })
+        tokio::spawn(work((connection, lock), queue, shared, identity));
+        Ok(Self { jobs })
     }
 
     /// Writes in one transaction, perhaps together with other callers' writes.
@@ -103,7 +108,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        self.run_as(Job::Run, work).await
+        self.run_as(true, work).await
     }
 
     /// The same for work of which nobody is ever told.
@@ -112,31 +117,26 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        self.run_as(Job::RunUntold, work).await
+        self.run_as(false, work).await
     }
 
-    async fn run_as<T, F>(&self, job: fn(Run) -> Job, work: F) -> Result<T>
+    async fn run_as<T, F>(&self, is_told: bool, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let mistrust = Arc::clone(&self.integrity);
-        let run: Run = Box::new(move |connection| {
-            Box::pin(async move {
-                let outcome = match mistrust.check() {
-                    Ok(()) => work(connection).await,
-                    Err(error) => Err(error),
-                };
-                mistrust.note(&outcome);
-                if outcome.is_err() {
-                    rollback(connection).await;
-                }
-                // The caller may be gone; the work is done all the same.
-                let _ = reply.send(outcome);
-            })
+        let (give, mut taken) = oneshot::channel();
+        let work: Work = Box::new(move |connection| {
+            Box::pin(async move { work(connection).await.map(|value| drop(give.send(value))) })
         });
-        self.jobs.send(job(run)).await.map_err(|_| Error::Closed)?;
+        self.run_boxed(is_told, work).await?;
+        taken.try_recv().map_err(|_| Error::Closed)
+    }
+
+    /// The same, compiled once for all kinds of work.
+    async fn run_boxed(&self, is_told: bool, work: Work) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Run(Run { work, is_told, reply })).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -160,19 +160,15 @@ async fn work(
     mut queue: mpsc::Receiver<Job>,
     shared: Arc<LedgerState>,
     identity: Identity,
-    mistrust: Arc<IntegrityFault>,
 ) {
+    let mistrust = IntegrityFault::default();
     let mut closing = None;
     let mut next = queue.recv().await;
     while let Some(job) = next.take() {
         match job {
             Job::Run(run) => {
-                shared.commits.next_is_told(true);
-                run(&mut connection).await;
-            }
-            Job::RunUntold(run) => {
-                shared.commits.next_is_told(false);
-                run(&mut connection).await;
+                shared.commits.next_is_told(run.is_told);
+                run_alone(&mut connection, &mistrust, run).await;
             }
             Job::Close(reply) => {
                 closing = Some(reply);
@@ -218,6 +214,19 @@ async fn work(
         // Nobody listens where the daemon is already gone.
         let _ = reply.send(closed);
     }
+}
+
+async fn run_alone(connection: &mut SqliteConnection, mistrust: &IntegrityFault, run: Run) {
+    let outcome = match mistrust.check() {
+        Ok(()) => (run.work)(connection).await,
+        Err(error) => Err(error),
+    };
+    mistrust.note(&outcome);
+    if outcome.is_err() {
+        rollback(connection).await;
+    }
+    // The caller may be gone; the work is done all the same.
+    let _ = run.reply.send(outcome);
 }
 
 /// One caller's records.

@@ -106,13 +106,13 @@ async fn write(
     mut out: BufWriter<UnixStream>,
 ) -> Result<(), Ended> {
     let style = CsvStyle { delimiter: ',', bom: false };
-    let silent = |_, _| {};
+    let silent = &mut |_, _| {};
     match what {
         What::Deposits => {
             if is_csv {
                 csv_head(&mut out, style, DepositLine::COLUMNS)?;
             }
-            let row = |line: DepositLine| match is_csv {
+            let row = &mut |line: DepositLine| match is_csv {
                 true => Ok::<_, Ended>(csv_row(&mut out, style, line.values())?),
                 false => Ok(json_line(&mut out, &line)?),
             };
@@ -122,7 +122,7 @@ async fn write(
             if is_csv {
                 csv_head(&mut out, style, EntryLine::COLUMNS)?;
             }
-            let row = |part| match part {
+            let row = &mut |part| match part {
                 Entries::Accounts(_) => Ok::<_, Ended>(()),
                 Entries::Entry(line) if is_csv => Ok(csv_row(&mut out, style, line.values())?),
                 Entries::Entry(line) => Ok(json_line(&mut out, &line)?),

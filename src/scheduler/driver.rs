@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -110,16 +112,16 @@ impl Loops {
 /// Runs `task` apart; the daemon must not go on without it, so that its end is the daemon's.
 fn spawn<T: Task>(context: &TaskContext, tasks: &TaskTracker, task: T) {
     context.status.begin(T::NAME);
-    let running = drive(task, context.clone());
-    let context = context.clone();
-    tasks.spawn(async move {
-        // A task that panics ends alone.
-        let ended = tokio::spawn(running).await;
-        context.status.end(T::NAME);
-        context.flow.heartbeats.forget(T::NAME);
-        if !context.stop.is_cancelled() {
-            let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
-            context.fatal.send_replace(Some(format!("the task {} has ended{why}", T::NAME)));
-        }
-    });
+    tasks.spawn(watch_over(T::NAME, drive(task, context.clone()).boxed(), context.clone()));
+}
+
+async fn watch_over(name: &'static str, running: BoxFuture<'static, ()>, context: TaskContext) {
+    // A task that panics ends alone.
+    let ended = tokio::spawn(running).await;
+    context.status.end(name);
+    context.flow.heartbeats.forget(name);
+    if !context.stop.is_cancelled() {
+        let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
+        context.fatal.send_replace(Some(format!("the task {name} has ended{why}")));
+    }
 }

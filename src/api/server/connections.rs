@@ -11,14 +11,17 @@ use axum::body::Body;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Method, Request};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -87,7 +90,7 @@ pub(in crate::api) async fn serve(listener: Listener, context: ServerContext) {
             },
         };
         let (own, slots) = (context.clone(), Arc::clone(&slots));
-        context.tasks.spawn(async move {
+        let work = async move {
             let slot = match slot {
                 Some(slot) => Some(slot),
                 None => slots.take_over(TURNING_AWAY).await,
@@ -98,17 +101,23 @@ pub(in crate::api) async fn serve(listener: Listener, context: ServerContext) {
                     let peer = stream.peer_cred().ok();
                     let (uid, gid) = (peer.map(|peer| peer.uid()), peer.map(|peer| peer.gid()));
                     let role = own.authenticator.access().role_of(uid, gid).await;
-                    receive(stream, Principal::at_socket(uid, role), slot, own).await;
+                    receive(Either::Left(stream), Principal::at_socket(uid, role), slot, own).await;
                 }
-                Stream::Tcp(stream, from) => receive(stream, Principal::at_address(from), slot, own).await,
+                Stream::Tcp(stream, from) => {
+                    receive(Either::Right(stream), Principal::at_address(from), slot, own).await;
+                }
             }
             drop(permit);
-        });
+        };
+        context.tasks.spawn(work.boxed());
     }
 }
 
-async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
+/// A stream of either kind: what answers it is compiled once for both.
+type AnyStream = Either<UnixStream, TcpStream>;
+
+async fn receive(
+    stream: AnyStream,
     caller: Principal,
     slot: Option<Arc<ConnectionSlot>>,
     context: ServerContext,
@@ -126,8 +135,8 @@ fn places() -> usize {
 }
 
 /// One connection, request after request.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
+async fn converse(
+    stream: WriteTimeout<AnyStream>,
     caller: Principal,
     slot: &Arc<ConnectionSlot>,
     context: ServerContext,
@@ -215,7 +224,7 @@ fn finished(mut response: Response, method: &Method) -> Response {
 }
 
 /// Answers 503, and waits until the answer has arrived.
-async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, context: ServerContext) {
+async fn turn_away(mut stream: AnyStream, context: ServerContext) {
     let words = async {
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n";
         let rest = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{TOO_MANY}", TOO_MANY.len());

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use futures_util::future::{Either, select};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -17,7 +18,6 @@ use hyper_util::rt::TokioIo;
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use self::events::Events;
@@ -33,6 +33,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) const USUAL: Duration = Duration::from_secs(30);
 /// No answer of the daemon is larger.
 const LARGEST: usize = 16 * 1024 * 1024;
+
+/// A stream of either kind: what speaks over it is compiled once for both.
+type AnyStream = tokio_util::either::Either<UnixStream, TcpStream>;
 
 /// The way to the daemon.
 #[derive(Debug)]
@@ -241,18 +244,18 @@ impl Client {
 
     async fn reach(&self, place: &Listen) -> Result<Connection, String> {
         match place {
-            Listen::Unix(path) => self.open(UnixStream::connect(path), None).await,
+            Listen::Unix(path) => self.open(UnixStream::connect(path).map_ok(AnyStream::Left), None).await,
             Listen::Tcp(address) if address.port() == 0 => Err("its port is chosen at each start".to_owned()),
             Listen::Tcp(address) => {
                 let token = self.token()?;
-                self.open(TcpStream::connect(reachable(*address)), token).await
+                self.open(TcpStream::connect(reachable(*address)).map_ok(AnyStream::Right), token).await
             }
         }
     }
 
-    async fn open<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    async fn open(
         &self,
-        stream: impl Future<Output = std::io::Result<S>>,
+        stream: impl Future<Output = std::io::Result<AnyStream>>,
         token: Option<HeaderValue>,
     ) -> Result<Connection, String> {
         let opened = async {

@@ -56,21 +56,21 @@ impl AccountMoves {
         &self,
         ledger: &Ledger,
         (from, to): (Timestamp, Timestamp),
-        mut each: impl FnMut(Transaction) -> anyhow::Result<()>,
+        each: &mut dyn FnMut(Transaction) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let within = |at: &str| Timestamp::parse(at).is_ok_and(|at| from <= at && at < to);
         if self.has(With::Elsewhere) {
             if let Some(opening) = self.opening.as_ref().filter(|opening| within(&opening.at)) {
-                self.opened(opening).map_or(Ok(()), &mut each)?;
+                self.opened(opening).map_or(Ok(()), &mut *each)?;
             }
-            ledger.export_elsewhere(from, to, |row| each(self.elsewhere(&row))).await?;
+            ledger.export_elsewhere(from, to, &mut |row| each(self.elsewhere(&row))).await?;
         }
         for day in self.days.iter().filter(|day| within(&day.at)) {
             if self.has(With::Elsewhere) {
-                self.unmatched(day).map_or(Ok(()), &mut each)?;
+                self.unmatched(day).map_or(Ok(()), &mut *each)?;
             }
             if self.has(With::Spending) {
-                self.spent(day).map_or(Ok(()), &mut each)?;
+                self.spent(day).map_or(Ok(()), &mut *each)?;
             }
         }
         Ok(())

@@ -125,22 +125,17 @@ async fn plan(ledger: &Ledger, args: ExportArgs) -> Result<Plan, CommandFailure>
     Ok(Plan { format: args.format, what, csv, extent, account })
 }
 
-async fn write<W: Write>(
-    ledger: &Ledger,
-    plan: &Plan,
-    bar: &Bar,
-    sink: &mut Counted<W>,
-) -> anyhow::Result<()> {
-    let progress = |done, all| bar.show(done, all);
+async fn write(ledger: &Ledger, plan: &Plan, bar: &Bar, sink: &mut Counted<'_>) -> anyhow::Result<()> {
+    let progress = &mut |done, all| bar.show(done, all);
     let (period, csv) = (plan.extent.period, plan.csv);
     match (plan.format, plan.what) {
         (ExportFormat::Csv, What::Deposits) => {
             csv_head(sink, csv, DepositLine::COLUMNS)?;
-            let row = |line: DepositLine| sink.row(|out| csv_row(out, csv, line.values()));
+            let row = &mut |line: DepositLine| sink.row(|out| csv_row(out, csv, line.values()));
             ledger.export_deposits(period, progress, row).await?;
         }
         (ExportFormat::Jsonl, What::Deposits) => {
-            let row = |line| sink.row(|out| json_line(out, &line));
+            let row = &mut |line| sink.row(|out| json_line(out, &line));
             ledger.export_deposits(period, progress, row).await?;
         }
         (ExportFormat::Csv | ExportFormat::Jsonl, What::Entries) => {
@@ -148,7 +143,7 @@ async fn write<W: Write>(
             if is_csv {
                 csv_head(sink, csv, EntryLine::COLUMNS)?;
             }
-            let row = |part| match part {
+            let row = &mut |part| match part {
                 Entries::Accounts(_) => Ok(()),
                 Entries::Entry(line) if is_csv => sink.row(|out| csv_row(out, csv, line.values())),
                 Entries::Entry(line) => sink.row(|out| json_line(out, &line)),
@@ -162,11 +157,11 @@ async fn write<W: Write>(
     Ok(())
 }
 
-async fn write_journal<W: Write>(
+async fn write_journal(
     ledger: &Ledger,
     plan: &Plan,
     bar: &Bar,
-    sink: &mut Counted<W>,
+    sink: &mut Counted<'_>,
     style: impl Style,
 ) -> anyhow::Result<()> {
     let mut journal = Journal::new(style, plan.extent.clone());
@@ -174,38 +169,38 @@ async fn write_journal<W: Write>(
     let begin = period.from.unwrap_or(Timestamp::EPOCH);
     let end = period.to.unwrap_or_else(|| Timestamp::from_millis(i64::MAX));
     if period.from.is_some() {
-        ledger.entries_before(begin, |posting| anyhow::Ok(journal.earlier(&posting)?)).await?;
-        let before = |transaction| Ok(journal.earlier_transaction(&transaction)?);
+        ledger.entries_before(begin, &mut |posting| anyhow::Ok(journal.earlier(&posting)?)).await?;
+        let before = &mut |transaction| Ok(journal.earlier_transaction(&transaction)?);
         plan.account.transactions(ledger, (Timestamp::EPOCH, begin), before).await?;
     }
-    let part = |part| match part {
+    let part = &mut |part| match part {
         Entries::Accounts(mut accounts) => {
             accounts.extend(plan.account.accounts());
             Ok(journal.head(sink, &accounts)?)
         }
         Entries::Entry(line) => sink.row(|out| journal.entry(out, &line)),
     };
-    ledger.export_entries(period, |done, all| bar.show(done, all), part).await?;
-    let more = |transaction| sink.row(|out| journal.transaction(out, transaction));
+    ledger.export_entries(period, &mut |done, all| bar.show(done, all), part).await?;
+    let more = &mut |transaction| sink.row(|out| journal.transaction(out, transaction));
     plan.account.transactions(ledger, (begin, end), more).await?;
     Ok(journal.finish(sink)?)
 }
 
 /// A writer that counts rows.
-struct Counted<W> {
-    inner: W,
+struct Counted<'a> {
+    inner: &'a mut dyn Write,
     rows: u64,
 }
 
-impl<W: Write> Counted<W> {
-    fn row(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) -> anyhow::Result<()> {
-        write(&mut self.inner)?;
+impl Counted<'_> {
+    fn row(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+        write(self.inner)?;
         self.rows = self.rows.saturating_add(1);
         Ok(())
     }
 }
 
-impl<W: Write> Write for Counted<W> {
+impl Write for Counted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.inner.write(bytes)
     }

@@ -118,7 +118,7 @@ impl Ledger {
         &self,
         from: Timestamp,
         to: Timestamp,
-        mut each: impl FnMut(ElsewhereLine) -> std::result::Result<(), E>,
+        each: &mut dyn FnMut(ElsewhereLine) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let (from, to) = (from.as_millis(), to.as_millis());
         let (mut after_ms, mut after_row) = (i64::MIN, i64::MIN);

@@ -196,8 +196,8 @@ impl Ledger {
     pub async fn export_deposits<E: From<Error>>(
         &self,
         period: Period,
-        mut progress: impl FnMut(i64, i64),
-        mut each: impl FnMut(DepositLine) -> std::result::Result<(), E>,
+        progress: &mut dyn FnMut(i64, i64),
+        each: &mut dyn FnMut(DepositLine) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let (from, to) = period.texts();
         let last = sqlx::query_scalar!(r#"SELECT coalesce(max(row_id), 0) AS "last!: i64" FROM deposit"#)
@@ -252,8 +252,8 @@ impl Ledger {
     pub async fn export_entries<E: From<Error>>(
         &self,
         period: Period,
-        mut progress: impl FnMut(i64, i64),
-        mut each: impl FnMut(Entries) -> std::result::Result<(), E>,
+        progress: &mut dyn FnMut(i64, i64),
+        each: &mut dyn FnMut(Entries) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let (from, to) = period.texts();
         let last = self.last_entry().await?;
@@ -306,7 +306,7 @@ impl Ledger {
     pub async fn entries_before<E: From<Error>>(
         &self,
         from: Timestamp,
-        mut each: impl FnMut(Earlier) -> std::result::Result<(), E>,
+        each: &mut dyn FnMut(Earlier) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let from = from.to_string();
         let last = self.last_entry().await?;

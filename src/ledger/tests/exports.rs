@@ -5,11 +5,11 @@ use super::*;
 impl Bench {
     async fn exported(&self, period: Period) -> Vec<u128> {
         let (mut ids, mut progress) = (Vec::new(), Vec::new());
-        let each = |line: DepositLine| {
+        let each = &mut |line: DepositLine| {
             ids.push(line.id.parse::<DepositId>().unwrap().uuid().as_u128());
             Ok::<_, Error>(())
         };
-        self.ledger.export_deposits(period, |done, all| progress.push((done, all)), each).await.unwrap();
+        self.ledger.export_deposits(period, &mut |done, all| progress.push((done, all)), each).await.unwrap();
         assert!(
             progress.is_sorted() && progress.last().is_none_or(|(done, all)| done == all),
             "{progress:?}"
@@ -19,14 +19,14 @@ impl Bench {
 
     async fn entries(&self, period: Period) -> (usize, Vec<i64>) {
         let (mut accounts, mut entries) = (Vec::new(), Vec::new());
-        let each = |part: Entries| {
+        let each = &mut |part: Entries| {
             match part {
                 Entries::Accounts(known) => accounts.push(known),
                 Entries::Entry(line) => entries.push(line.entry_id),
             }
             Ok::<_, Error>(())
         };
-        self.ledger.export_entries(period, |_, _| {}, each).await.unwrap();
+        self.ledger.export_entries(period, &mut |_, _| {}, each).await.unwrap();
         assert_eq!(accounts.len(), 1, "once, and first");
         (accounts[0].len(), entries)
     }
@@ -49,7 +49,7 @@ async fn an_export_has_every_row_of_its_period_and_no_other() {
     assert_eq!(bench.entries(Period::default()).await, (2, vec![1, 2, 3, 4, 5, 6]));
     assert_eq!(bench.entries(Period { from: hour(1), to: hour(2) }).await, (2, vec![3, 4]));
     let mut earlier = Vec::new();
-    let each = |line: Earlier| {
+    let each = &mut |line: Earlier| {
         earlier.push((line.entry_id, line.account, line.amount_usd_micros));
         Ok::<_, Error>(())
     };
@@ -61,8 +61,8 @@ async fn an_export_has_every_row_of_its_period_and_no_other() {
             (2, "equity:crypto:usdt".to_owned(), -5_000_000)
         ]
     );
-    let stop = |_: DepositLine| Err(Error::Closed);
-    let stopped = bench.ledger.export_deposits(Period::default(), |_, _| {}, stop).await;
+    let stop = &mut |_: DepositLine| Err(Error::Closed);
+    let stopped = bench.ledger.export_deposits(Period::default(), &mut |_, _| {}, stop).await;
     assert!(matches!(stopped, Err(Error::Closed)), "whoever receives it may stop it");
 }
 

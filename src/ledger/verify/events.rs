@@ -11,6 +11,7 @@ use crate::ledger::commit::chain;
 use crate::ledger::commit::events::add_to;
 use crate::ledger::error::Result;
 use crate::ledger::request_row::query_with_request;
+use crate::ledger::verify::Progress;
 use crate::ledger::verify::chain_row::{ChainRow, chain_rows, read_postings};
 use crate::ledger::verify::finding::Verification;
 
@@ -21,7 +22,7 @@ pub(super) type AccountBalances = BTreeMap<(String, String), (Decimal, i64)>;
 pub(super) async fn verify(
     view: &mut SqliteConnection,
     found: &mut Verification,
-    progress: &mut (impl FnMut(u64, u64) + Send),
+    progress: &mut Progress<'_>,
 ) -> Result<AccountBalances> {
     let total =
         sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM event"#).fetch_one(&mut *view).await?;

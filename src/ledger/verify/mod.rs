@@ -10,6 +10,7 @@ mod unchained;
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 pub use self::finding::{Finding, Verification};
@@ -17,6 +18,9 @@ pub use self::finding::{Finding, Verification};
 use crate::ledger::Ledger;
 use crate::ledger::books;
 use crate::ledger::error::{Error, Result};
+
+/// Gets the numbers of done and of all events.
+type Progress<'a> = dyn FnMut(u64, u64) + Send + 'a;
 
 impl Ledger {
     /// Proves the ledger whole, on one consistent view of it; `progress` gets the numbers of done and of all events.
@@ -26,13 +30,13 @@ impl Ledger {
     pub fn verify<'a>(
         &'a self,
         progress: impl FnMut(u64, u64) + Send + 'a,
-    ) -> futures_util::future::BoxFuture<'a, Result<Verification>> {
-        Box::pin(self.prove(progress))
+    ) -> BoxFuture<'a, Result<Verification>> {
+        Box::pin(self.prove(Box::new(progress)))
     }
 
-    async fn prove(&self, mut progress: impl FnMut(u64, u64) + Send) -> Result<Verification> {
+    async fn prove(&self, mut progress: Box<Progress<'_>>) -> Result<Verification> {
         let mut found = Verification::default();
-        match self.prove_all(&mut found, &mut progress).await {
+        match self.prove_all(&mut found, &mut *progress).await {
             Ok(()) => {}
             // Not even a page of it can be trusted.
             Err(Error::Untrusted(why)) => found.find("file", self.shared.path.display(), why),
@@ -45,11 +49,7 @@ impl Ledger {
         Ok(found)
     }
 
-    async fn prove_all(
-        &self,
-        found: &mut Verification,
-        progress: &mut (impl FnMut(u64, u64) + Send),
-    ) -> Result<()> {
+    async fn prove_all(&self, found: &mut Verification, progress: &mut Progress<'_>) -> Result<()> {
         let mut view = self.readers.begin().await?;
         self.verify_pages(&mut view, found).await?;
         let balances = events::verify(&mut view, found, progress).await?;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::connection::SmtpConnection;
 use super::refusals::SmtpStep;
 use super::reply::Reply;
@@ -50,7 +52,7 @@ impl Pool {
         }
         drop(idle);
         if !self.watched.swap(true, Ordering::AcqRel) {
-            tokio::spawn(watch(Arc::downgrade(self), self.clock.sleep(IDLE)));
+            tokio::spawn(watch(Arc::downgrade(self), self.clock.sleep(IDLE)).boxed());
         }
     }
 
