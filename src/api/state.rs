@@ -77,9 +77,11 @@ pub(crate) async fn whole<T: Send + 'static>(
     let permit = api.changes.acquire(origin)?;
     let (done, answer) = oneshot::channel();
     let work = async move {
-        let _permit = permit;
+        let answer = work.await;
+        // Its place is free before anybody has the answer.
+        drop(permit);
         // The caller may be gone.
-        let _ = done.send(work.await);
+        let _ = done.send(answer);
     };
     let task = tokio::spawn(work.boxed());
     match answer.await {

@@ -11,7 +11,6 @@ use crate::ledger::commit::chain;
 use crate::ledger::commit::events::add_to;
 use crate::ledger::error::Result;
 use crate::ledger::request_row::query_with_request;
-use crate::ledger::verify::Progress;
 use crate::ledger::verify::chain_row::{ChainRow, chain_rows, read_postings};
 use crate::ledger::verify::finding::Verification;
 
@@ -22,7 +21,7 @@ pub(super) type AccountBalances = BTreeMap<(String, String), (Decimal, i64)>;
 pub(super) async fn verify(
     view: &mut SqliteConnection,
     found: &mut Verification,
-    progress: &mut Progress<'_>,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<AccountBalances> {
     let total =
         sqlx::query_scalar!(r#"SELECT count(*) AS "n!: i64" FROM event"#).fetch_one(&mut *view).await?;

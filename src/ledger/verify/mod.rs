@@ -19,9 +19,6 @@ use crate::ledger::Ledger;
 use crate::ledger::books;
 use crate::ledger::error::{Error, Result};
 
-/// Gets the numbers of done and of all events.
-type Progress<'a> = dyn FnMut(u64, u64) + Send + 'a;
-
 impl Ledger {
     /// Proves the ledger whole, on one consistent view of it; `progress` gets the numbers of done and of all events.
     ///
@@ -34,7 +31,7 @@ impl Ledger {
         Box::pin(self.prove(Box::new(progress)))
     }
 
-    async fn prove(&self, mut progress: Box<Progress<'_>>) -> Result<Verification> {
+    async fn prove(&self, mut progress: Box<dyn FnMut(u64, u64) + Send + '_>) -> Result<Verification> {
         let mut found = Verification::default();
         match self.prove_all(&mut found, &mut *progress).await {
             Ok(()) => {}
@@ -49,7 +46,11 @@ impl Ledger {
         Ok(found)
     }
 
-    async fn prove_all(&self, found: &mut Verification, progress: &mut Progress<'_>) -> Result<()> {
+    async fn prove_all(
+        &self,
+        found: &mut Verification,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<()> {
         let mut view = self.readers.begin().await?;
         self.verify_pages(&mut view, found).await?;
         let balances = events::verify(&mut view, found, progress).await?;
