@@ -55,8 +55,10 @@ impl Chromium {
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
         ];
+        // A click may be answered before its page is there: what is looked for is waited for.
         let wishes = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "implicit": 15_000 },
         } } });
         let answer: Value = client.post(&base).json(&wishes).send().await.unwrap().json().await.unwrap();
         let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
