@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use url::Url;
 
 use crate::domain::time::Timestamp;
 use crate::ledger::connect::{Access, LedgerSettings};
@@ -61,7 +62,7 @@ impl Ledger {
         self.refuse_target(path)?;
         let partial = Partial::beside(path, &self.shared.real)?;
         sqlx::query("VACUUM INTO ?")
-            .bind(partial.path.to_string_lossy().into_owned())
+            .bind(partial.uri()?)
             .execute(&self.readers)
             .await
             .map_err(Error::database("copied"))?;
@@ -232,6 +233,14 @@ impl Partial {
         let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(&partial);
         made.map_err(|source| Error::Io { doing: "cannot make", path: path.to_owned(), source })?;
         Ok(Self { path: partial })
+    }
+
+    /// What SQLite opens. It makes no file of its own: one that was given up meanwhile would come back.
+    fn uri(&self) -> Result<String> {
+        let io = |source| Error::Io { doing: "cannot make", path: self.path.clone(), source };
+        let place = std::path::absolute(&self.path).map_err(io)?;
+        let uri = Url::from_file_path(place).map_err(|()| io(ErrorKind::InvalidFilename.into()))?;
+        Ok(format!("{uri}?mode=rw"))
     }
 
     /// Whether a file is called as only this program calls a copy that is being made.

@@ -90,6 +90,11 @@ async fn a_copy_is_proven_before_it_has_its_name_and_never_takes_anothers() {
     let copy = Ledger::open(settings(&path), Access::Read).await.unwrap();
     assert_eq!(copy.head_hash().await.unwrap(), bench.ledger.head_hash().await.unwrap());
     assert!(matches!(bench.ledger.backup(&path).await, Err(Error::Io { doing: "will not overwrite", .. })));
+    // It is called as it was asked for, whatever that would mean in a URI.
+    for name in ["50%41 ?mode=ro#a&b.db", "Übertrag 'März'.db"] {
+        bench.ledger.backup(&bench.file(name)).await.unwrap();
+        assert!(names(bench.folder.path()).contains(&name.to_owned()), "{name}");
+    }
     // One that does not prove whole gets no name.
     let mut aside = bench.aside().await;
     sqlx::raw_sql("UPDATE account_balance SET balance_micros = 1").execute(&mut aside).await.unwrap();
