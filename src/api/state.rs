@@ -75,13 +75,22 @@ pub(crate) async fn whole<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
     let permit = api.changes.acquire(origin)?;
-    let (done, answer) = oneshot::channel();
-    let work = async move {
+    carried_out(async move {
         let answer = work.await;
         // Its place is free before anybody has the answer.
         drop(permit);
+        answer
+    })
+    .await
+}
+
+async fn carried_out<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    let (done, answer) = oneshot::channel();
+    let work = async move {
         // The caller may be gone.
-        let _ = done.send(answer);
+        let _ = done.send(work.await);
     };
     let task = tokio::spawn(work.boxed());
     match answer.await {
@@ -94,4 +103,25 @@ fn broken_off(ended: Result<(), JoinError>) -> Problem {
     let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
     tracing::error!("a request broke off{why}");
     Problem::new(ProblemKind::Internal, "the request broke off; whether it was carried out is not known")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_is_a_refusal_and_work_whose_caller_goes_is_done() {
+        assert_eq!(carried_out(async { 7 }).await.unwrap(), 7);
+        let refused = carried_out::<()>(async { panic!("a fault of ours") }).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("whether it was carried out is not known"), "{refused:?}");
+        let (done, seen) = oneshot::channel();
+        let (begin, begun) = oneshot::channel();
+        let work = carried_out(async move {
+            begun.await.unwrap();
+            done.send(()).unwrap();
+        });
+        assert!(work.now_or_never().is_none(), "its caller goes");
+        begin.send(()).unwrap();
+        seen.await.unwrap();
+    }
 }
